@@ -1,0 +1,110 @@
+"""Dataclass fields that know their limits and their documentation.
+
+A field's docstring (the string literal below it) is what the documentation, the command line's help and the sliders'
+help text show, so that a knob is explained in one place.
+"""
+
+import ast
+import dataclasses
+import inspect
+import math
+import textwrap
+from functools import lru_cache
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """The values that a numeric field takes, both ends included unless `open_ends`."""
+
+    low: float
+    high: float
+    open_ends: bool = False
+    optional: bool = False
+
+    def admits(self, value: float) -> bool:
+        """Say whether the value lies within the limits (NaN lies nowhere)."""
+        return self.low < value < self.high if self.open_ends else self.low <= value <= self.high
+
+    def in_words(self, kind: str) -> str:
+        """Name the rule, for an error message or a help text."""
+        ends = f"between {_plain(self.low)} and {_plain(self.high)}"
+        return f"{kind} {ends}{' (both excluded)' if self.open_ends else ''}{', or None' if self.optional else ''}"
+
+
+def whole(default: Any, low: int, high: int) -> Any:
+    """Declare an integer field; a default of None makes it optional."""
+    return _limited(default, Limits(low, high, optional=default is None))
+
+
+def real(default: float, low: float, high: float, *, open_ends: bool = False) -> Any:
+    """Declare a real-valued field."""
+    return _limited(default, Limits(low, high, open_ends=open_ends))
+
+
+def required_whole(low: int, high: int) -> Any:
+    """Declare an integer field without a default."""
+    return dataclasses.field(metadata={"limits": Limits(low, high)})
+
+
+def _limited(default: Any, limits: Limits) -> Any:
+    return dataclasses.field(default=default, metadata={"limits": limits})
+
+
+def check_fields(instance: Any) -> None:
+    """Raise ValueError with name, value, rule and what would work for the first field that breaks its rule."""
+    for field in dataclasses.fields(instance):
+        value = getattr(instance, field.name)
+        if field.type is bool:
+            if not isinstance(value, bool):
+                _refuse(field, value, "True or False", field.default)
+            continue
+        limits: Limits = field.metadata["limits"]
+        if value is None and limits.optional:
+            continue
+        real_valued = field.type is float
+        numeric = isinstance(value, (int, float) if real_valued else int) and not isinstance(value, bool)
+        if numeric and limits.admits(value):
+            continue
+        kind = "a number" if real_valued else "a whole number"
+        _refuse(field, value, limits.in_words(kind), _nearest(field, limits, value))
+
+
+def _refuse(field: dataclasses.Field[Any], value: object, rule: str, working: object) -> None:
+    shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
+    remedy = "" if working is dataclasses.MISSING else f"; {field.name}={working!r} would work"
+    raise ValueError(f"{field.name}={shown} is not allowed: it must be {rule}{remedy}")
+
+
+def _nearest(field: dataclasses.Field[Any], limits: Limits, value: object) -> object:
+    """Return the same number as an int, the limit that was overstepped, or else the default."""
+    if field.type is not float and isinstance(value, float) and value.is_integer() and limits.admits(value):
+        return int(value)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or math.isnan(value) or limits.open_ends:
+        return field.default
+    limit = limits.low if value < limits.low else limits.high
+    return limit if field.type is float else int(limit)
+
+
+def _plain(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+@lru_cache(maxsize=16)
+def field_docs(cls: type) -> dict[str, str]:
+    """Return the docstring of every field of a dataclass, inherited fields included."""
+    docs: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if not dataclasses.is_dataclass(base):
+            continue
+        body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for declared, text in zip(body.body, body.body[1:], strict=False):
+            if (
+                isinstance(declared, ast.AnnAssign)
+                and isinstance(declared.target, ast.Name)
+                and isinstance(text, ast.Expr)
+                and isinstance(text.value, ast.Constant)
+            ):
+                docs[declared.target.id] = inspect.cleandoc(str(text.value.value))
+    return docs

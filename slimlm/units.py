@@ -1,0 +1,103 @@
+"""Read sizes as people write them, and write counts, shares, bytes and times the same way everywhere."""
+
+import re
+from decimal import Decimal
+
+_SUFFIXES = {"": 0, "k": 3, "m": 6, "b": 9, "g": 9, "t": 12}
+_SIZE = re.compile(r"(\d+(?:[_,]\d{3})*|\d+|\d*\.\d+|\d+\.\d*)(?:e(\d{1,2}))?([kmbgt]?)", re.ASCII | re.IGNORECASE)
+
+
+def parse_size(text: str) -> int:
+    """Read a whole number as people write it: with a k, M, B or T suffix, thousands separators or an exponent.
+
+    >>> [parse_size(text) for text in ("10M", "1.5B", "16k", "12_345", "50,257", "1e6")]
+    [10000000, 1500000000, 16000, 12345, 50257, 1000000]
+
+    Raises ValueError when the text is no size, or no whole number ("1.0005k").
+    """
+    found = _SIZE.fullmatch(text.strip()) if len(text) <= 40 else None
+    if not found:
+        raise ValueError(f"{text[:40]!r} is not a size; write a number such as 10M, 1.5B, 16k, 12_345 or 12345678")
+    digits, exponent, suffix = found.groups()
+    power = int(exponent or 0) + _SUFFIXES[suffix.lower()]
+    value = Decimal(digits.replace("_", "").replace(",", "")).scaleb(power)
+    if value != int(value):
+        raise ValueError(f"{text!r} is {value:f}, which is not a whole number; write one such as {int(value)}")
+    return int(value)
+
+
+def format_size(value: int) -> str:
+    """Write a size exactly, in the shortest form that `parse_size` reads back.
+
+    >>> [format_size(value) for value in (10_000_000, 12_500_000, 16_000, 50_257)]
+    ['10M', '12.5M', '16k', '50257']
+    """
+    plain = str(value)
+    for suffix, power in (("B", 9), ("M", 6), ("k", 3)):
+        short = f"{(Decimal(value).scaleb(-power)).normalize():f}{suffix}"
+        if value >= 10**power and len(short) < len(plain):
+            return short
+    return plain
+
+
+def format_count(value: int) -> str:
+    """Round a count to four significant digits for a label; small counts are exact.
+
+    >>> [format_count(value) for value in (10_047_024, 3_456_000, 34_456, 864, 999_960)]
+    ['10.05M', '3.456M', '34.46k', '864', '1.000M']
+    """
+    for suffix, power in (("", 0), ("k", 3), ("M", 6), ("B", 9)):
+        scaled = value / 10**power
+        if abs(scaled) < 999.95:
+            break
+    if not suffix:
+        return str(value)
+    return f"{scaled:.{3 if abs(scaled) < 9.9995 else 2 if abs(scaled) < 99.995 else 1}f}{suffix}"
+
+
+def format_share(value: float) -> str:
+    """Write a share of one as a percentage with one decimal; a share too small for it is not called zero.
+
+    >>> [format_share(value) for value in (0.344, 0.0004, 0.0, 1.0)]
+    ['34.4 %', '< 0.1 %', '0 %', '100.0 %']
+    """
+    if value == 0:
+        return "0 %"
+    return "< 0.1 %" if 0 < value < 0.0005 else f"{100 * value:.1f} %"
+
+
+def format_miss(value: float) -> str:
+    """Write a relative miss with its sign.
+
+    >>> [format_miss(value) for value in (0.0047, -0.053, 0.00002, 0.0)]
+    ['+0.47 %', '−5.30 %', '+0.00 %', '±0 %']
+    """
+    if value == 0:
+        return "±0 %"
+    return f"{'+' if value > 0 else '−'}{abs(100 * value):.2f} %"
+
+
+def format_bytes(value: float) -> str:
+    """Write a size in memory in decimal units.
+
+    >>> [format_bytes(value) for value in (512, 40_188_096, 4_200_000_000)]
+    ['512 B', '40.2 MB', '4.20 GB']
+    """
+    for unit, power in (("GB", 9), ("MB", 6), ("kB", 3)):
+        scaled = value / 10**power
+        if scaled >= 0.9995:
+            return f"{scaled:.{2 if scaled < 9.995 else 1 if scaled < 99.95 else 0}f} {unit}"
+    return f"{value:.0f} B"
+
+
+def format_seconds(value: float) -> str:
+    """Write a duration in the unit in which it is read most easily.
+
+    >>> [format_seconds(value) for value in (0.0123, 1.5, 75.0, 7200.0)]
+    ['12 ms', '1.5 s', '75 s', '2.0 h']
+    """
+    if value < 0.9995:
+        return f"{1000 * value:.0f} ms" if value >= 0.00095 else "< 1 ms"
+    if value < 99.5:
+        return f"{value:.1f} s" if value < 9.95 else f"{value:.0f} s"
+    return f"{value / 60:.0f} min" if value < 5970 else f"{value / 3600:.1f} h"
