@@ -22,10 +22,10 @@ class Choices:
     """Tied: the LM head uses the token embedding's table a second time. Untied: it has a table of its own."""
 
     dropout: float = real(0.1, 0.0, 0.99)
-    """Probability with which an output of the embeddings, of attention and of the feed-forward is dropped in training."""
+    """Probability of dropping an output of the embeddings, of attention and of the feed-forward in training."""
 
     attention_dropout: float = real(0.1, 0.0, 0.99)
-    """Probability with which an attention weight is dropped in training."""
+    """Probability of dropping an attention weight in training."""
 
     layer_norm_eps: float = real(1e-6, 1e-12, 0.1)
     """Added to the variance inside every LayerNorm."""

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from slimlm.accounting import Account, account
 from slimlm.architecture import Architecture
@@ -14,6 +15,14 @@ TOLERANCE = 0.005
 
 BENT = 0.05
 """A knob that is missed by more than this share of the request counts as bent."""
+
+
+class ModelDims(NamedTuple):
+    """The three integers that the solver finds."""
+
+    d_model: int
+    d_ff: int
+    n_layers: int
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,11 @@ class Design:
     def account(self) -> Account:
         """The components of the architecture."""
         return account(self.architecture)
+
+    @property
+    def dims(self) -> ModelDims:
+        """(d_model, d_ff, n_layers)."""
+        return ModelDims(self.architecture.d_model, self.architecture.d_ff, self.architecture.n_layers)
 
     @property
     def total_params(self) -> int:

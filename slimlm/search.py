@@ -21,15 +21,7 @@ from typing import NamedTuple, overload
 from slimlm.accounting import count_total
 from slimlm.architecture import Architecture, Choices
 from slimlm.config import ModelConfig
-from slimlm.design import distance
-
-
-class ModelDims(NamedTuple):
-    """The three integers that the solver finds."""
-
-    d_model: int
-    d_ff: int
-    n_layers: int
+from slimlm.design import ModelDims, distance
 
 
 def architecture(choices: Choices, dims: ModelDims) -> Architecture:
@@ -107,6 +99,20 @@ class SearchSpace:
     def _max_width(self) -> int:
         widths = range(1, self.high // self.width_grain + 1)
         return bisect_right(widths, self.high, key=self.smallest_total)
+
+    def nearest_totals(self) -> tuple[int, ...]:
+        """Return the totals next to an unreachable window: the largest below it (if any) and the smallest above."""
+        below, above = 0, self.smallest_total(self.max_width + 1)
+        for x in range(1, self.max_width + 1):
+            fixed, layer, slope = (_at(polynomial, x) for polynomial in self.price)
+            deepest = min(self.max_layers, (self.high - fixed) // (layer + slope))
+            for n_layers in range(self.min_layers, deepest + 1):
+                d_ff = ((self.high - fixed) // n_layers - layer) // slope
+                below = max(below, fixed + n_layers * (layer + slope * d_ff))
+                above = min(above, fixed + n_layers * (layer + slope * (d_ff + 1)))
+            if deepest < self.max_layers:
+                above = min(above, fixed + max(self.min_layers, deepest + 1) * (layer + slope))
+        return (below, above) if below else (above,)
 
     def nearest(self) -> ModelDims | None:
         """Return the best dimensions, or None when nothing meets the total."""

@@ -1,21 +1,15 @@
-"""The solver: from a request to the nearest design, to what would work instead, and to other good designs nearby."""
+"""The solver: from a request to the nearest design, or to what would work instead."""
 
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
-from math import gcd
 
 from slimlm.config import ModelConfig
-from slimlm.design import Design
-from slimlm.search import ModelDims, SearchSpace, architecture
-from slimlm.units import format_count, format_size
+from slimlm.design import Design, ModelDims
+from slimlm.search import SearchSpace, architecture
+from slimlm.units import format_size
 
-
-class BudgetError(ValueError):
-    """No model meets the request. `suggestions` are requests that a model does meet, each one knob away."""
-
-    def __init__(self, message: str, suggestions: tuple["Suggestion", ...]) -> None:
-        super().__init__(message)
-        self.suggestions = suggestions
+Knob = int | bool | None
 
 
 @dataclass(frozen=True)
@@ -23,14 +17,22 @@ class Suggestion:
     """One change to a request that makes it possible."""
 
     field: str
-    value: int | bool | None
+    value: Knob
     config: ModelConfig
     """The request with the change applied; `solve` meets it."""
 
     def __str__(self) -> str:
-        """Name the change: "total_params=2.1M"."""
+        """Name the change: "vocab_size=123456"."""
         shown = format_size(self.value) if type(self.value) is int else repr(self.value)
         return f"{self.field}={shown}"
+
+
+class BudgetError(ValueError):
+    """No model meets the request; each of `suggestions` changes one of the knobs that clash, and is met."""
+
+    def __init__(self, message: str, suggestions: tuple[Suggestion, ...]) -> None:
+        super().__init__(message)
+        self.suggestions = suggestions
 
 
 def solve(config: ModelConfig) -> Design:
@@ -44,7 +46,7 @@ def solve(config: ModelConfig) -> Design:
     space = SearchSpace(config)
     dims = space.nearest()
     if dims is None:
-        raise _budget_error(config, space)
+        raise _budget_error(space)
     return Design(config, architecture(config, dims))
 
 
@@ -57,5 +59,69 @@ def compute_model_dims(config: ModelConfig) -> ModelDims:
 
     Raises BudgetError when no design meets the total.
     """
-    arch = solve(config).architecture
-    return ModelDims(arch.d_model, arch.d_ff, arch.n_layers)
+    return solve(config).dims
+
+
+def _budget_error(space: SearchSpace) -> BudgetError:
+    config = space.config
+    totals = space.nearest_totals()
+    suggestions = tuple(
+        Suggestion(field, value, changed)
+        for field, value, changed in _changes(config, totals)
+        if SearchSpace(changed).nearest()
+    )
+    clash = [s.field for s in suggestions if s.field != "total_params"]
+    knobs = ", ".join(f"{field}={getattr(config, field)}" for field in dict.fromkeys(clash))
+    smallest = space.smallest_total()
+    reason = (
+        f"the smallest model that they allow (d_model={space.width_grain}, d_ff={space.grain}, "
+        f"n_layers={space.min_layers}) has {smallest:,} parameters"
+        if smallest > space.high
+        else f"the nearest totals that they allow are {' and '.join(f'{total:,}' for total in totals)}"
+    )
+    remedies = ", ".join(map(str, suggestions))
+    problem = f"clashes with {knobs}" if knobs else "is out of reach"
+    message = f"total_params={config.total_params:,} {problem}: {reason}"
+    return BudgetError(f"{message}; any one of these would work: {remedies}" if remedies else message, suggestions)
+
+
+def _changes(config: ModelConfig, totals: tuple[int, ...]) -> Iterator[tuple[str, Knob, ModelConfig]]:
+    """Propose changes of a single knob, the mildest of each kind that looks possible."""
+    proposals: list[tuple[str, Knob]] = [("total_params", total) for total in reversed(totals)]
+    proposals += [(field, _largest(config, field)) for field in ("vocab_size", "max_seq_length")]
+    proposals += [(field, _first_below(config, field)) for field in ("n_heads", "multiple_of")]
+    if config.n_layers is not None:
+        proposals += [("n_layers", _largest(config, "n_layers")), ("n_layers", None)]
+    if not config.tied_lm_head:
+        proposals.append(("tied_lm_head", True))
+    for field, value in proposals:
+        if value is not None or field == "n_layers":
+            try:
+                yield field, value, _change(config, field, value)
+            except ValueError:  # outside the field's limits
+                continue
+
+
+def _change(config: ModelConfig, field: str, value: Knob) -> ModelConfig:
+    changes: dict[str, Knob] = {field: value}
+    return replace(config, **changes)  # type: ignore[arg-type]
+
+
+def _fits(config: ModelConfig) -> bool:
+    space = SearchSpace(config)
+    return space.smallest_total() <= space.high
+
+
+def _largest(config: ModelConfig, field: str) -> int | None:
+    """Return the largest value below the asked one with which a model fits, for a knob that costs parameters."""
+    least = 2 if field == "vocab_size" else 1
+    values = range(least, getattr(config, field))
+    fitting = bisect_right(values, False, key=lambda value: not _fits(_change(config, field, value)))
+    return values[fitting - 1] if fitting else None
+
+
+def _first_below(config: ModelConfig, field: str) -> int | None:
+    """Return the greatest customary value below the asked one with which a model is found."""
+    customary = (512, 256, 128, 64, 32, 16, 12, 8, 6, 4, 2, 1)
+    lower = (value for value in customary if value < getattr(config, field))
+    return next((value for value in lower if SearchSpace(_change(config, field, value)).nearest()), None)

@@ -46,13 +46,11 @@ def format_count(value: int) -> str:
     >>> [format_count(value) for value in (10_047_024, 3_456_000, 34_456, 864, 999_960)]
     ['10.05M', '3.456M', '34.46k', '864', '1.000M']
     """
-    for suffix, power in (("", 0), ("k", 3), ("M", 6), ("B", 9)):
-        scaled = value / 10**power
-        if abs(scaled) < 999.95:
-            break
-    if not suffix:
+    if value < 1000:
         return str(value)
-    return f"{scaled:.{3 if abs(scaled) < 9.9995 else 2 if abs(scaled) < 99.995 else 1}f}{suffix}"
+    suffix, power = next(((s, p) for s, p in (("k", 3), ("M", 6)) if value < 999.95 * 10**p), ("B", 9))
+    scaled = value / 10**power
+    return f"{scaled:.{3 if scaled < 9.9995 else 2 if scaled < 99.995 else 1}f}{suffix}"
 
 
 def format_share(value: float) -> str:

@@ -1,0 +1,250 @@
+"""The real model: a pre-norm decoder-only transformer, from its layers up to `LanguageModel`.
+
+Learned position embeddings; LayerNorm with weight and bias before attention, before the feed-forward and at the end;
+multi-head attention and SwiGLU (Shazeer 2020, "GLU Variants Improve Transformer") without biases; LM head without bias,
+tied to the token embedding by default.
+
+Shapes: B batch, T tokens, D d_model, H n_heads, K head_dim, F d_ff, V vocab_size.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from slimlm.accounting import count_total
+from slimlm.architecture import Architecture
+from slimlm.config import ModelConfig
+from slimlm.design import TOLERANCE, Design
+from slimlm.solver import solve
+from slimlm.table import count_parameters
+
+INIT_STD = 0.02
+"""Standard deviation of every weight matrix at initialisation."""
+
+IGNORED_LABEL = -100
+"""A label that is not scored."""
+
+
+class SwiGLU(nn.Module):
+    """Gated feed-forward: down(silu(gate(x)) · up(x)) (Shazeer 2020, section 2)."""
+
+    def __init__(self, d_model: int, d_ff: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(d_model, d_ff, bias=False)
+        self.up_proj = nn.Linear(d_model, d_ff, bias=False)
+        self.down_proj = nn.Linear(d_ff, d_model, bias=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, T, D) to (B, T, D)."""
+        out: Tensor = self.dropout(self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x)))
+        return out
+
+
+class MultiHeadAttention(nn.Module):
+    """Multi-head attention on the fused kernel, with separate dropout on the attention weights and on the output.
+
+    Raises ValueError when n_heads does not divide d_model.
+    """
+
+    def __init__(self, d_model: int, n_heads: int, dropout: float = 0.0, attention_dropout: float = 0.0) -> None:
+        super().__init__()
+        if d_model % n_heads:
+            raise ValueError(f"d_model={d_model} must be a multiple of n_heads={n_heads}")
+        self.n_heads = n_heads
+        self.attention_dropout = attention_dropout
+        self.q_proj = nn.Linear(d_model, d_model, bias=False)
+        self.k_proj = nn.Linear(d_model, d_model, bias=False)
+        self.v_proj = nn.Linear(d_model, d_model, bias=False)
+        self.o_proj = nn.Linear(d_model, d_model, bias=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, *, is_causal: bool = False) -> Tensor:
+        """Map (B, T, D) to (B, T, D).
+
+        `mask` broadcasts to (B, H, T, T): nonzero where a query (row) may attend to a key (column). Without a mask
+        every token attends to every other, or to itself and those before it when `is_causal`.
+        """
+        q, k, v = (self._split(projection(x)) for projection in (self.q_proj, self.k_proj, self.v_proj))  # (B, H, T, K)
+        heads = F.scaled_dot_product_attention(
+            q,
+            k,
+            v,
+            attn_mask=None if mask is None else mask != 0,
+            dropout_p=self.attention_dropout if self.training else 0.0,
+            is_causal=is_causal and mask is None,
+        )
+        out: Tensor = self.dropout(self.o_proj(heads.transpose(1, 2).flatten(2)))  # (B, T, D)
+        return out
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.reshape(*x.shape[:2], self.n_heads, -1).transpose(1, 2)
+
+
+class TransformerBlock(nn.Module):
+    """Pre-norm block: x + attention(norm(x)), then x + ffn(norm(x))."""
+
+    def __init__(
+        self,
+        d_model: int,
+        d_ff: int,
+        n_heads: int,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        layer_norm_eps: float = 1e-6,
+    ) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(d_model, eps=layer_norm_eps)
+        self.attention = MultiHeadAttention(d_model, n_heads, dropout, attention_dropout)
+        self.ffn_norm = nn.LayerNorm(d_model, eps=layer_norm_eps)
+        self.ffn = SwiGLU(d_model, d_ff, dropout)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, *, is_causal: bool = False) -> Tensor:
+        """Map (B, T, D) to (B, T, D); `mask` and `is_causal` as in `MultiHeadAttention`."""
+        x = x + self.attention(self.attention_norm(x), mask, is_causal=is_causal)
+        out: Tensor = x + self.ffn(self.ffn_norm(x))
+        return out
+
+
+class LanguageModel(nn.Module):
+    """A decoder-only language model of a request (which it solves), a design or an architecture.
+
+    On the meta device, or with `initialise=False`, the weights are left undrawn; `reset_parameters` draws them.
+    Building never holds two copies of a weight.
+
+    Raises BudgetError when no model meets the request.
+    """
+
+    def __init__(
+        self,
+        source: ModelConfig | Design | Architecture,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        initialise: bool = True,
+    ) -> None:
+        super().__init__()
+        design = solve(source) if isinstance(source, ModelConfig) else source
+        self.config = design.config if isinstance(design, Design) else None
+        self.architecture = arch = design.architecture if isinstance(design, Design) else design
+        self.d_model, self.d_ff, self.n_layers = arch.d_model, arch.d_ff, arch.n_layers
+        target = torch.get_default_device() if device is None else torch.device(device)
+        # Modules are laid out on the meta device, so that each weight is allocated and drawn once.
+        with torch.device("meta"):
+            self.token_embedding = _embedding(arch.vocab_size, arch.d_model, dtype)
+            self.position_embedding = _embedding(arch.max_seq_length, arch.d_model, dtype)
+            self.dropout = nn.Dropout(arch.dropout)
+            self.blocks = nn.ModuleList(_block(arch).to(dtype) for _ in range(arch.n_layers))
+            self.final_norm = nn.LayerNorm(arch.d_model, eps=arch.layer_norm_eps, dtype=dtype)
+            self.lm_head = nn.Linear(arch.d_model, arch.vocab_size, bias=False, dtype=dtype)
+        self._tie()
+        self._check_count()
+        if target.type != "meta":
+            self.to_empty(device=target)
+            if initialise:
+                self.reset_parameters()
+
+    def _check_count(self) -> None:
+        counted = count_parameters(self)
+        assert counted == count_total(self.architecture), "the module and the account must count the same"
+        if self.config is not None:
+            asked = self.config.total_params
+            assert abs(counted - asked) <= TOLERANCE * asked, "a solved model lies within ±0.5 % of its request"
+
+    @torch.no_grad()
+    def reset_parameters(self, on_drawn: Callable[[int], object] | None = None) -> None:
+        """Draw every weight: matrices normal with std 0.02, norms one and zero.
+
+        `on_drawn` is called with the number of elements of each parameter, after it was drawn.
+        """
+        for name, parameter in self.named_parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(std=INIT_STD)
+            else:
+                parameter.fill_(0.0 if name.endswith("bias") else 1.0)
+            if on_drawn:
+                on_drawn(parameter.numel())
+
+    def forward(self, input_ids: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return logits (B, T, V) for token ids (B, T), and the mean loss in nats when labels are given.
+
+        `labels` have the shape of `input_ids` and are shifted inside: position t is scored against label t+1; -100 is
+        not scored (the loss is NaN when nothing is).
+
+        Raises ValueError for ids or labels of another shape, longer than max_seq_length, or outside the vocabulary.
+        """
+        self._check_ids(input_ids)
+        positions = torch.arange(input_ids.shape[1], device=input_ids.device)
+        x = self.dropout(self.token_embedding(input_ids) + self.position_embedding(positions))  # (B, T, D)
+        for block in self.blocks:
+            x = block(x, is_causal=True)
+        logits: Tensor = self.lm_head(self.final_norm(x))  # (B, T, V)
+        return logits, None if labels is None else self._loss(logits, input_ids, labels)
+
+    def _loss(self, logits: Tensor, input_ids: Tensor, labels: Tensor) -> Tensor:
+        if labels.shape != input_ids.shape:
+            raise ValueError(f"labels of shape {tuple(labels.shape)} must have input_ids' {tuple(input_ids.shape)}")
+        self._check_range("labels", labels.masked_fill(labels == IGNORED_LABEL, 0))
+        # The labels move by one and the last position is ignored: slicing the logits would copy them.
+        following = F.pad(labels[:, 1:], (0, 1), value=IGNORED_LABEL)
+        return F.cross_entropy(logits.flatten(0, 1), following.flatten(), ignore_index=IGNORED_LABEL)
+
+    def _check_ids(self, input_ids: Tensor) -> None:
+        if input_ids.ndim != 2 or 0 in input_ids.shape:
+            raise ValueError(f"input_ids of shape {tuple(input_ids.shape)} must be a non-empty (batch, tokens) tensor")
+        if input_ids.shape[1] > self.architecture.max_seq_length:
+            raise ValueError(
+                f"a sequence of {input_ids.shape[1]} tokens is longer than "
+                f"max_seq_length={self.architecture.max_seq_length}; shorten it or raise max_seq_length"
+            )
+        self._check_range("input_ids", input_ids)
+
+    def _check_range(self, name: str, ids: Tensor) -> None:
+        if ids.is_meta or torch.compiler.is_compiling():
+            return
+        low, high = (int(end) for end in ids.aminmax())
+        if low < 0 or high >= self.architecture.vocab_size:
+            raise ValueError(
+                f"{name} hold {low if low < 0 else high}, which is outside the vocabulary: ids go from 0 to "
+                f"vocab_size−1={self.architecture.vocab_size - 1}"
+            )
+
+    def get_causal_mask(self, seq_length: int, device: torch.device | str | None = None) -> Tensor:
+        """Return a mask (1, 1, T, T) of ones on and below the diagonal: nonzero where a token may attend."""
+        return torch.ones(seq_length, seq_length, device=device).tril()[None, None]
+
+    def _tie(self) -> None:
+        if self.architecture.tied_lm_head:
+            self.lm_head.weight = self.token_embedding.weight
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # Moving or materialising replaces each module's parameters on its own and would untie (and double) the shared
+        # one, so the head lets go of it meanwhile.
+        if self.architecture.tied_lm_head:
+            self.lm_head.register_parameter("weight", None)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._tie()
+        return self
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Load weights as torch does; a tied head stays tied, with `assign=True` too."""
+        result = super().load_state_dict(state_dict, strict, assign)
+        self._tie()
+        return result
+
+
+def _embedding(rows: int, d_model: int, dtype: torch.dtype | None) -> nn.Embedding:
+    # nn.Embedding draws its weight, which on the meta device imports torch's compiler for over a second.
+    table: nn.Embedding = nn.Embedding.from_pretrained(  # type: ignore[no-untyped-call]
+        torch.empty(rows, d_model, dtype=dtype), freeze=False
+    )
+    return table
+
+
+def _block(arch: Architecture) -> TransformerBlock:
+    return TransformerBlock(
+        arch.d_model, arch.d_ff, arch.n_heads, arch.dropout, arch.attention_dropout, arch.layer_norm_eps
+    )

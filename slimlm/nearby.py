@@ -1,0 +1,98 @@
+"""Other good designs near a request: other head counts, alignments, depths and widths, each with what it bends."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from slimlm.config import ModelConfig
+from slimlm.design import Design, ModelDims
+from slimlm.search import SearchSpace, architecture
+from slimlm.solver import BudgetError, solve
+
+_ALIGNMENTS = (1, 8, 16, 32, 64, 128)
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A design near a request, and how to ask for it."""
+
+    kind: str
+    """The knob that differs: heads, alignment, depth or width."""
+    change: str
+    """What differs, in words: "10 heads"."""
+    request: ModelConfig
+    """What to ask for to get this design."""
+    design: Design
+    """The design, judged against the total, ratio and expansion of the original request."""
+
+
+def alternatives(config: ModelConfig, limit: int = 12) -> tuple[Alternative, ...]:
+    """Return up to `limit` other designs within ±0.5 % of the total, nearest to the request first.
+
+    >>> best = alternatives(ModelConfig())[0]
+    >>> best.change, best.design.architecture.d_model, best.design.total_params
+    ('10 heads', 220, 10019460)
+
+    Raises BudgetError when the request itself cannot be met.
+    """
+    chosen = solve(config)
+    found: dict[ModelDims, Alternative] = {}
+    for other in sorted(_candidates(chosen), key=lambda other: (other.design.cost, _head_change(other, config))):
+        found.setdefault(other.design.dims, other)
+    found.pop(chosen.dims, None)
+    others = list(found.values())
+    kept = [other for i, other in enumerate(others) if _same_kind(other, others[:i]) < max(1, limit // 4)]
+    return tuple(kept[:limit])
+
+
+def _head_change(other: Alternative, config: ModelConfig) -> float:
+    return abs(math.log(other.request.n_heads / config.n_heads))
+
+
+def _same_kind(other: Alternative, earlier: list[Alternative]) -> int:
+    return sum(alternative.kind == other.kind for alternative in earlier)
+
+
+def _candidates(chosen: Design) -> Iterator[Alternative]:
+    config, depth = chosen.config, chosen.architecture.n_layers
+    for n_heads in range(max(1, config.n_heads // 2), 2 * config.n_heads + 1):
+        design = _try(config, n_heads=n_heads)
+        if design and n_heads != config.n_heads and _usual_head(design.architecture.head_dim):
+            yield Alternative("heads", f"{n_heads} heads" if n_heads > 1 else "1 head", design.config, design)
+    for multiple_of in _ALIGNMENTS:
+        if multiple_of != config.multiple_of and (design := _try(config, multiple_of=multiple_of)):
+            change = f"multiples of {multiple_of}" if multiple_of > 1 else "no alignment"
+            yield Alternative("alignment", change, design.config, design)
+    for n_layers in sorted({depth - 2, depth - 1, depth + 1, depth + 2, depth // 2, 3 * depth // 2, 2 * depth}):
+        if n_layers > 0 and (design := _try(config, n_layers=n_layers)):
+            yield Alternative("depth", f"{n_layers} layers" if n_layers > 1 else "1 layer", design.config, design)
+    yield from _other_widths(chosen)
+
+
+def _other_widths(chosen: Design) -> Iterator[Alternative]:
+    """Take the widths next to the chosen one, each with its best depth and feed-forward."""
+    config, space = chosen.config, SearchSpace(chosen.config)
+    width = chosen.architecture.d_model // space.width_grain
+    for x in (width - 2, width - 1, width + 1, width + 2):
+        best = space.nearest_at(x) if x > 0 else None
+        if best is None:
+            continue
+        _, _, n_layers, d_model, d_ff = best
+        design = Design(config, architecture(config, ModelDims(d_model, d_ff, n_layers)))
+        ratio = config.vocabulary_tables * config.vocab_size * d_model / config.total_params
+        asking = _try(config, embedding_ratio=ratio) if ratio < 1 else None
+        if asking and asking.architecture == design.architecture:
+            yield Alternative("width", f"d_model {d_model:,}", asking.config, design)
+
+
+def _try(config: ModelConfig, **changes: int | float) -> Design | None:
+    try:
+        return solve(replace(config, **changes))  # type: ignore[arg-type]
+    except BudgetError:
+        return None
+    except ValueError:  # outside a field's limits
+        return None
+
+
+def _usual_head(head_dim: int) -> bool:
+    return head_dim % 2 == 0 and 16 <= head_dim <= 256
