@@ -19,7 +19,7 @@ class ModelConfig(Choices):
     total_params: int = whole(10_000_000, 1, 10**15)
     """Number of trainable parameters to aim for; a design lands within ±0.5 % of it."""
 
-    embedding_ratio: float = real(0.35, 0.0, 1.0, open_ends=True)
+    embedding_ratio: float = real(0.35, 0.0001, 0.9999)
     """Share of all parameters in vocabulary-sized matrices: the token embedding once when the head is tied,
     embedding and LM head when it is not. Position embeddings are not part of it."""
 

@@ -15,31 +15,30 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """The values that a numeric field takes, both ends included unless `open_ends`."""
+    """The values that a numeric field takes, both ends included."""
 
     low: float
     high: float
-    open_ends: bool = False
     optional: bool = False
 
     def admits(self, value: float) -> bool:
         """Say whether the value lies within the limits (NaN lies nowhere)."""
-        return self.low < value < self.high if self.open_ends else self.low <= value <= self.high
+        return self.low <= value <= self.high
 
     def in_words(self, kind: str) -> str:
         """Name the rule, for an error message or a help text."""
         ends = f"between {_plain(self.low)} and {_plain(self.high)}"
-        return f"{kind} {ends}{' (both excluded)' if self.open_ends else ''}{', or None' if self.optional else ''}"
+        return f"{kind} {ends}{', or None' if self.optional else ''}"
 
 
 def whole(default: Any, low: int, high: int) -> Any:
     """Declare an integer field; a default of None makes it optional."""
-    return _limited(default, Limits(low, high, optional=default is None))
+    return _limited(default, Limits(low, high, default is None))
 
 
-def real(default: float, low: float, high: float, *, open_ends: bool = False) -> Any:
+def real(default: float, low: float, high: float) -> Any:
     """Declare a real-valued field."""
-    return _limited(default, Limits(low, high, open_ends=open_ends))
+    return _limited(default, Limits(low, high))
 
 
 def required_whole(low: int, high: int) -> Any:
@@ -67,7 +66,7 @@ def check_fields(instance: Any) -> None:
         if numeric and limits.admits(value):
             continue
         kind = "a number" if real_valued else "a whole number"
-        _refuse(field, value, limits.in_words(kind), _nearest(field, limits, value))
+        _refuse(field, value, limits.in_words(kind), _nearest(field, value))
 
 
 def _refuse(field: dataclasses.Field[Any], value: object, rule: str, working: object) -> None:
@@ -76,14 +75,28 @@ def _refuse(field: dataclasses.Field[Any], value: object, rule: str, working: ob
     raise ValueError(f"{field.name}={shown} is not allowed: it must be {rule}{remedy}")
 
 
-def _nearest(field: dataclasses.Field[Any], limits: Limits, value: object) -> object:
-    """Return the same number as an int, the limit that was overstepped, or else the default."""
-    if field.type is not float and isinstance(value, float) and value.is_integer() and limits.admits(value):
-        return int(value)
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or math.isnan(value) or limits.open_ends:
+def _nearest(field: dataclasses.Field[Any], value: object) -> object:
+    """Return the same number as the field's type, the limit that it oversteps, or else the default."""
+    limits: Limits | None = field.metadata.get("limits")
+    if limits is None or not isinstance(value, (int, float)) or isinstance(value, bool) or math.isnan(value):
         return field.default
-    limit = limits.low if value < limits.low else limits.high
-    return limit if field.type is float else int(limit)
+    nearest = min(max(value, limits.low), limits.high)
+    return nearest if field.type is float else int(nearest)
+
+
+def field_limits(cls: type, name: str) -> Limits:
+    """Return the limits of a numeric field."""
+    limits: Limits = _field(cls, name).metadata["limits"]
+    return limits
+
+
+def nearest_allowed(cls: type, name: str, value: object) -> object:
+    """Return the allowed value of a field that is nearest to a value: the default for what is no number."""
+    return _nearest(_field(cls, name), value)
+
+
+def _field(cls: type, name: str) -> dataclasses.Field[Any]:
+    return next(field for field in dataclasses.fields(cls) if field.name == name)
 
 
 def _plain(value: float) -> str:

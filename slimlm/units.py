@@ -1,10 +1,16 @@
 """Read sizes as people write them, and write counts, shares, bytes and times the same way everywhere."""
 
+import math
 import re
 from decimal import Decimal
 
 _SUFFIXES = {"": 0, "k": 3, "m": 6, "b": 9, "g": 9, "t": 12}
 _SIZE = re.compile(r"(\d+(?:[_,]\d{3})*|\d+|\d*\.\d+|\d+\.\d*)(?:e(\d{1,2}))?([kmbgt]?)", re.ASCII | re.IGNORECASE)
+
+_DECIMAL = r"(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?"
+_NUMBER = re.compile(
+    rf"(?P<value>-?{_DECIMAL})(?:\s*(?P<percent>%)|\s*/\s*(?P<denominator>{_DECIMAL}))?", re.ASCII | re.IGNORECASE
+)
 
 
 def parse_size(text: str) -> int:
@@ -24,6 +30,23 @@ def parse_size(text: str) -> int:
     if value != int(value):
         raise ValueError(f"{text!r} is {value:f}, which is not a whole number; write one such as {int(value)}")
     return int(value)
+
+
+def parse_number(text: str) -> float:
+    """Read a real number, a percentage or a fraction, to six decimals.
+
+    >>> [parse_number(text) for text in ("0.35", "35 %", "8/3", "4")]
+    [0.35, 0.35, 2.666667, 4.0]
+
+    Raises ValueError when the text is none of these, or not finite.
+    """
+    found = _NUMBER.fullmatch(text.strip()) if len(text) <= 40 else None
+    if not found or (found["denominator"] and float(found["denominator"]) == 0):
+        raise ValueError(f"{text[:40]!r} is not a number; write one such as 0.35, 35% or 8/3")
+    value = float(found["value"]) / float(found["denominator"] or 1) / (100 if found["percent"] else 1)
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is too large; write a number such as 0.35 or 2.66")
+    return round(value, 6) if value > 1e-3 else value
 
 
 def format_size(value: int) -> str:

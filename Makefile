@@ -1,0 +1,35 @@
+# make run    opens the app              make test   lint and every test, browser tests included
+# make bench  prints speeds beside peers  make lint   ruff and mypy alone
+PYTHON ?= python3
+BIN := .venv/bin
+CHROMIUM ?= $(firstword $(shell command -v chromium chromium-browser google-chrome 2>/dev/null))
+SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
+export CHROMIUM
+
+.PHONY: run test lint bench chromium
+
+run: .venv/app.done
+	$(BIN)/streamlit run app.py
+
+test: lint chromium
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: .venv/tests.done
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/tests.done chromium
+	$(BIN)/python -m tests.bench
+
+chromium:
+	@test -n "$(CHROMIUM)" || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium; }
+
+.venv/app.done: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --requirement requirements.txt
+	touch $@
+
+.venv/tests.done: tests/requirements.txt .venv/app.done
+	$(BIN)/pip install --quiet --requirement tests/requirements.txt
+	touch $@

@@ -1,0 +1,52 @@
+"""A design as plain data: what JSON files hold and what the page loads again."""
+
+from dataclasses import asdict, fields
+from typing import Any
+
+from slimlm.config import ModelConfig
+from slimlm.design import Design
+
+FORMAT = "slimlm-design-1"
+
+
+def to_record(design: Design) -> dict[str, Any]:
+    """Return request, architecture, account and misses of a design, ready for JSON."""
+    return {
+        "format": FORMAT,
+        "request": asdict(design.config),
+        "architecture": asdict(design.architecture),
+        "account": {
+            "total_params": design.total_params,
+            "components": [
+                {
+                    "key": part.key,
+                    "name": part.name,
+                    "formula": part.formula,
+                    "shapes": {name: list(shape) for name, shape in part.shapes.items()},
+                    "copies": part.copies,
+                    "params": part.params,
+                    "share": part.share,
+                    "note": part.note,
+                }
+                for part in design.account.components
+            ],
+        },
+        "asked_got": [
+            {"name": knob.name, "asked": knob.asked, "got": knob.got, "miss": knob.miss} for knob in design.asked_got
+        ],
+    }
+
+
+def request_from_record(record: object) -> ModelConfig:
+    """Return the request of a saved design.
+
+    Raises ValueError when it is no saved design, or when its request has unknown, missing or impossible fields.
+    """
+    request = record.get("request") if isinstance(record, dict) else None
+    if not isinstance(record, dict) or record.get("format") != FORMAT or not isinstance(request, dict):
+        raise ValueError(f"this is not a design saved by slimlm; its JSON would hold format={FORMAT!r} and a request")
+    known = {field.name for field in fields(ModelConfig)}
+    for problem, names in (("unknown", request.keys() - known), ("missing", known - request.keys())):
+        if names:
+            raise ValueError(f"the saved request has {problem} fields: {', '.join(sorted(map(repr, names)))}")
+    return ModelConfig(**request)

@@ -1,0 +1,244 @@
+"""What the pages share: their frame, the knobs in the sidebar and in the link, and the real model's report."""
+
+import gc
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from slimlm.architecture import Architecture
+from slimlm.config import ModelConfig
+from slimlm.fields import field_limits
+from slimlm.knobs import ALIGNMENT, HEADS, KNOBS, MORE, REGULARISATION, SLIDERS, TIED, Knob, Value, complaint
+from slimlm.solver import BudgetError
+from slimlm.units import format_bytes, format_seconds
+
+if TYPE_CHECKING:
+    from slimlm.probing import ProbeReport
+
+_STYLE = """
+<style>
+  [data-testid="stMainBlockContainer"] { padding-top: 2.2rem; max-width: 1180px; }
+  [data-testid="stSidebarUserContent"] { padding-top: 0; }
+  [data-testid="stSidebarHeader"] { height: 2.2rem; margin: 0; padding-bottom: 0; }
+  [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
+  [data-testid="stMarkdownContainer"] table { width: 100%; font-variant-numeric: tabular-nums; }
+</style>
+"""
+
+
+def start_page(title: str) -> None:
+    """Set the frame that every page has."""
+    st.set_page_config(page_title=title, page_icon="📊", layout="wide")
+    st.html(_STYLE)
+
+
+# --- knobs -----------------------------------------------------------------------------------------------------------
+
+
+def knobs() -> ModelConfig:
+    """Draw the knobs in the sidebar and return the request; the link holds every one that is not at its default."""
+    state = st.session_state
+    first_run = "complaints" not in state
+    if first_run:
+        state.complaints, state.corrected = _read_link()
+    state.update(state.corrected)
+    with st.sidebar:
+        st.markdown("#### :material/stacked_bar_chart: slimlm")
+        values = {knob.field: _slider_and_field(knob) for knob in SLIDERS}
+        values[HEADS.field] = _number(HEADS)
+        values[TIED.field] = st.toggle(
+            TIED.label, value=bool(TIED.default), key=TIED.field, bind="query-params", help=TIED.help
+        )
+        with st.expander("More choices"):
+            values |= {knob.field: _number(knob) for knob in MORE}
+            values[ALIGNMENT.field] = _slider(ALIGNMENT)
+            values |= {knob.field: _number(knob) for knob in REGULARISATION}
+    if first_run and state.corrected:
+        _run_again()
+    else:
+        state.corrected = {}
+    for text in state.complaints:
+        st.warning(text, icon=":material/link_off:")
+    try:
+        return ModelConfig(**values)  # type: ignore[arg-type]
+    except ValueError as error:  # the widgets' limits are checked by the browser only
+        st.error(f"{error}.", icon=":material/error:")
+        st.stop()
+
+
+@st.fragment(run_every=0.1)
+def _run_again() -> None:
+    """Set corrected values a second time: only then are they written to the address bar, which had dropped them."""
+    if st.session_state.pop("corrected_once", False):
+        st.rerun()
+    st.session_state.corrected_once = True
+
+
+def _read_link() -> tuple[list[str], dict[str, Value]]:
+    """Return what of the link cannot be used, and the values that its widgets would not take as they are written."""
+    complaints, corrected = [], {}
+    for name, text in st.query_params.to_dict().items():
+        if name not in KNOBS:
+            continue
+        knob = KNOBS[name]
+        if problem := complaint(name, text):
+            complaints.append(problem)
+            corrected[name] = knob.nearest(text)
+        elif knob.write(value := knob.from_text(text)) != text:
+            corrected[name] = value
+    return complaints, corrected
+
+
+def _current(knob: Knob) -> Value:
+    """Return a slider's value before it is drawn, so that it can be among its stops."""
+    if knob.field in st.session_state:
+        value: Value = st.session_state[knob.field]
+        return value
+    text = st.query_params.get(knob.field)
+    return knob.default if text is None else knob.from_text(text)
+
+
+def _slider(knob: Knob, on_change: Callable[[Knob], None] | None = None) -> Value:
+    value: Value = st.select_slider(
+        knob.label,
+        knob.stops(_current(knob)),
+        value=knob.default,
+        format_func=knob.write,
+        key=knob.field,
+        bind="query-params",
+        help=knob.help,
+        on_change=on_change,
+        args=(knob,),
+    )
+    return value
+
+
+def _slider_and_field(knob: Knob) -> Value:
+    """Draw a slider and, beside it, a field for any exact value; each follows the other."""
+    state, typed, problem = st.session_state, f"{knob.field}_typed", f"{knob.field}_problem"
+    wide, narrow = st.columns([0.66, 0.34], vertical_alignment="bottom", gap="small")
+    with wide:
+        value = _slider(knob, _forget_problem)
+    if problem not in state and state.get(typed) != knob.write(value):
+        state[typed] = knob.write(value)
+    narrow.text_input(
+        f"{knob.label}, exact", key=typed, label_visibility="collapsed", on_change=_take_typed, args=(knob,)
+    )
+    if problem in state:
+        st.error(f"{state[problem]}. {knob.write(value)} is kept.")
+    return value
+
+
+def _forget_problem(knob: Knob) -> None:
+    st.session_state.pop(f"{knob.field}_problem", None)
+
+
+def _take_typed(knob: Knob) -> None:
+    _forget_problem(knob)
+    try:
+        st.session_state[knob.field] = knob.from_text(st.session_state[f"{knob.field}_typed"])
+    except ValueError as error:
+        st.session_state[f"{knob.field}_problem"] = str(error)
+
+
+def _number(knob: Knob) -> Value:
+    limits = field_limits(ModelConfig, knob.field)
+    real = isinstance(knob.default, float)
+    value: Value = st.number_input(
+        knob.label,
+        min_value=limits.low,
+        max_value=limits.high,
+        value=knob.default,
+        step=None if not real else 0.05 if limits.low == 0 else knob.default,
+        format="%g" if real else None,
+        key=knob.field,
+        bind="query-params",
+        help=knob.help,
+        placeholder="chosen by the solver",
+    )
+    return value
+
+
+def apply_request(config: ModelConfig) -> None:
+    """Move the knobs to a request; a callback of the buttons that offer one."""
+    for name, knob in KNOBS.items():
+        if getattr(config, name) != _current(knob):
+            st.session_state[name] = getattr(config, name)
+        _forget_problem(knob)
+
+
+def show_budget_error(error: BudgetError) -> None:
+    """Say in a sentence which knobs clash, and offer what would work as buttons."""
+    st.error(f"{error}.", icon=":material/error:")
+    for suggestion in error.suggestions:
+        label = f"Set {suggestion.field} to {str(suggestion).split('=')[1]}"
+        st.button(label, on_click=apply_request, args=(suggestion.config,), icon=":material/auto_fix_high:")
+
+
+# --- the real model --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Reports:
+    """Reports of the models built lately, shared by all sessions, and the lock under which models are built."""
+
+    kept: OrderedDict[Architecture, Any] = field(default_factory=OrderedDict)
+    building: threading.Lock = field(default_factory=threading.Lock)
+
+    def keep(self, architecture: Architecture, report: "ProbeReport", at_most: int = 256) -> None:
+        """Keep a report and drop the oldest ones beyond the bound."""
+        self.kept[architecture] = report
+        while len(self.kept) > at_most:
+            self.kept.popitem(last=False)
+
+
+@st.cache_resource(show_spinner=False)
+def _reports() -> _Reports:
+    return _Reports()
+
+
+@st.cache_resource(show_spinner=False)
+def _freeze_imports() -> None:
+    """Spare the collection after every run the objects of the heavy imports: 0.3 s each time otherwise."""
+    gc.collect()
+    gc.freeze()
+
+
+def real_model(architecture: Architecture) -> "ProbeReport | None":
+    """Return the report of the real model: at once when it is light, on a button when it is heavy, never beyond memory.
+
+    Nothing is drawn once the report is there. An `st.` call while it is being built ends a run that a newer one
+    supersedes.
+    """
+    from slimlm.probing import estimate_probe, probe
+
+    _freeze_imports()
+    reports = _reports()
+    if architecture in reports.kept:
+        return reports.kept[architecture]  # type: ignore[no-any-return]
+    estimate = estimate_probe(architecture)
+    cost = f"about {format_seconds(estimate.seconds)} and {format_bytes(estimate.memory_bytes)}"
+    if not estimate.fits:
+        st.info(
+            f"The real model needs about {format_bytes(estimate.memory_bytes)} and {format_bytes(estimate.free_bytes)} "
+            "of memory are free, so it is not built; its account above is exact all the same.",
+            icon=":material/memory:",
+        )
+        return None
+    slot = st.empty()
+    if not estimate.is_light and not slot.button(f"Build the real model ({cost})", icon=":material/play_arrow:"):
+        return None
+    bar = slot.progress(0.0, "waiting for another model to be built")
+    while not reports.building.acquire(timeout=0.2):
+        bar.progress(0.0, "waiting for another model to be built")
+    try:
+        report = probe(architecture, progress=lambda done, doing: bar.progress(min(done, 1.0), f"{doing} ({cost})"))
+    finally:
+        reports.building.release()
+    reports.keep(architecture, report)
+    slot.empty()
+    return report
