@@ -2,7 +2,7 @@
 # make bench  prints speeds beside peers  make lint   ruff and mypy alone
 PYTHON ?= python3
 BIN := .venv/bin
-CHROMIUM ?= $(firstword $(shell command -v chromium chromium-browser google-chrome 2>/dev/null))
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 export CHROMIUM
 

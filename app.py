@@ -44,10 +44,10 @@ def show_figures(design: Design) -> "DeltaGenerator":
     st.markdown(f"##### {sentence(design)}")
     columns = st.columns(5)
     show_knob(
-        columns[0], "Total parameters", total, format_count(design.total_params), format_count(round(total.asked))
+        columns[0], "Total parameters", total, format_count(design.total_params), format_size(config.total_params)
     )
-    show_knob(columns[1], "Embedding ratio", ratio, format_share(ratio.got), f"{100 * ratio.asked:.3g} %")
-    show_knob(columns[2], "GLU expansion", expansion, f"{expansion.got:.3f}", f"{config.glu_expansion:g}")
+    show_knob(columns[1], "Embedding ratio", ratio, format_share(ratio.got), f"{100 * ratio.asked:.4g} %")
+    show_knob(columns[2], "GLU expansion", expansion, f"{expansion.got:.3f}", f"{expansion.asked:.4g}")
     columns[3].metric(
         "Depth × width",
         f"{arch.n_layers:,} × {arch.d_model:,}",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 from slimlm.config import ModelConfig
 from slimlm.fields import field_docs, nearest_allowed
@@ -35,8 +35,7 @@ class Knob:
     @property
     def default(self) -> Value:
         """The field's default."""
-        default: Value = next(field.default for field in fields(ModelConfig) if field.name == self.field)
-        return default
+        return cast("Value", next(field.default for field in fields(ModelConfig) if field.name == self.field))
 
     @property
     def help(self) -> str:

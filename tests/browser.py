@@ -1,0 +1,82 @@
+"""A server of the app and a real Chromium, for tests and benchmarks."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+
+
+def chromium_path() -> str:
+    """Return an installed Chromium; `make test` installs one where there is none."""
+    names = (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
+    found = next((path for name in names if name and (path := shutil.which(name))), None)
+    if not found:
+        raise RuntimeError("no Chromium on the PATH; `make chromium` installs one")
+    return found
+
+
+@contextmanager
+def running(app: Path = ROOT / "app.py") -> Iterator[str]:
+    """Run an app on a free port of a server of its own; yield its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.headless=true"]
+    options = [f"--server.port={port}", "--server.address=127.0.0.1", "--browser.gatherUsageStats=false"]
+    with TemporaryFile() as log:
+        server = subprocess.Popen([*command, *options], cwd=ROOT, stdout=log, stderr=log)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait_until_healthy(address)
+            yield address
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _wait_until_healthy(address: str) -> None:
+    for _ in range(600):
+        try:
+            if urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).read().strip() == b"ok":
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    raise RuntimeError("the server does not answer its health check")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start a headless Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium_path(), args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
+
+
+def settle(page: Page) -> None:
+    """Wait until the app is connected, has run, and shows no placeholder."""
+    page.locator(
+        "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
+    ).wait_for(state="attached", timeout=90_000)
+    page.locator("[data-testid=stSkeleton]").first.wait_for(state="detached", timeout=90_000)
+
+
+def open_app(page: Page, address: str, query: str = "") -> None:
+    """Open a page of the app and wait until its first run is over."""
+    page.goto(f"{address}/{query}", wait_until="domcontentloaded")
+    page.locator("[data-testid=stSidebar]").wait_for(timeout=90_000)
+    settle(page)

@@ -1,0 +1,35 @@
+"""Fixtures of the browser tests: one server and one Chromium for all, a fresh context for each."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize
+
+from tests.browser import chromium, running
+
+DESKTOP = ViewportSize(width=1440, height=900)
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    with running() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page in a context of its own that fails its test on an error in the console or a request that fails."""
+    context = browser.new_context(viewport=DESKTOP)
+    found, problems = context.new_page(), list[str]()
+    found.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    found.on("requestfailed", lambda request: problems.append(f"{request.url} failed"))
+    found.on("pageerror", lambda error: problems.append(str(error)))
+    yield found
+    context.close()
+    assert not problems

@@ -1,0 +1,82 @@
+"""The Design page in a real Chromium: what only a browser shows."""
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser import open_app, settle
+
+DEFAULT_TITLE = "10.05M parameters"
+
+
+def chart(page: Page) -> Locator:
+    return page.get_by_test_id("stVegaLiteChart").first
+
+
+def press(page: Page, slider: str, key: str) -> None:
+    handle = page.get_by_role("slider", name=slider)
+    handle.focus()
+    handle.press(key)
+
+
+def type_exactly(page: Page, field: str, text: str) -> None:
+    box = page.get_by_label(f"{field}, exact")
+    box.fill(text)
+    box.press("Enter")
+
+
+def test_the_default_design_is_shown_at_once_and_its_real_model_passes(page: Page, address: str) -> None:
+    open_app(page, address)
+    expect(chart(page)).to_contain_text(DEFAULT_TITLE)
+    expect(page.get_by_test_id("stMain")).to_contain_text("12 layers of width 216")
+    expect(page.get_by_test_id("stMain")).to_contain_text("10,047,024")
+    expect(page.get_by_test_id("stMetric").nth(4)).to_contain_text("passed", timeout=30_000)
+
+
+def test_an_arrow_key_on_each_slider_changes_the_chart_the_field_and_the_link(page: Page, address: str) -> None:
+    open_app(page, address)
+    for slider, field, value in (
+        ("Total parameters", "total_params", "11M"),
+        ("Vocabulary size", "vocab_size", "24000"),
+        ("Embedding ratio", "embedding_ratio", "0.36"),
+        ("GLU expansion", "glu_expansion", "2.7"),
+    ):
+        before = chart(page).text_content() or ""
+        press(page, slider, "ArrowRight")
+        expect(page.get_by_label(f"{slider}, exact")).to_have_value(value)
+        expect(chart(page)).not_to_have_text(before)
+        expect(page).to_have_url(re.compile(rf"{field}={re.escape(value)}"))
+        settle(page)
+
+
+def test_every_slider_goes_to_both_ends_without_a_traceback(page: Page, address: str) -> None:
+    open_app(page, address)
+    for slider in ("Total parameters", "Vocabulary size", "Embedding ratio", "GLU expansion"):
+        for key in ("Home", "End"):
+            press(page, slider, key)
+            settle(page)
+            expect(page.get_by_test_id("stException")).to_have_count(0)
+            expect(page.get_by_test_id("stMain")).to_contain_text(re.compile("parameters: |clashes with"))
+
+
+def test_a_typed_value_is_taken_exactly_and_nonsense_is_refused_in_a_sentence(page: Page, address: str) -> None:
+    open_app(page, address)
+    type_exactly(page, "Total parameters", "12.5M")
+    expect(chart(page)).to_contain_text("Asked: 12.5M parameters")
+    type_exactly(page, "Vocabulary size", "50257")
+    expect(chart(page)).to_contain_text("vocabulary 50,257")
+    type_exactly(page, "Embedding ratio", "banana")
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("'banana' is not a number; write one such as 0.35")
+    expect(page.get_by_label("Embedding ratio, exact")).to_have_value("banana")
+    expect(chart(page)).to_contain_text("embedding ratio 0.35")
+    press(page, "Embedding ratio", "ArrowRight")
+    expect(page.get_by_label("Embedding ratio, exact")).to_have_value("0.36")
+    expect(page.get_by_test_id("stSidebar")).not_to_contain_text("banana")
+
+
+def test_an_impossible_request_ends_in_a_sentence_and_a_button_that_works(page: Page, address: str) -> None:
+    open_app(page, address, "?total_params=1M&vocab_size=262144")
+    expect(page.get_by_role("alert")).to_contain_text("total_params=1,000,000 clashes with vocab_size=262144")
+    page.get_by_role("button", name="Set vocab_size").click()
+    expect(chart(page)).to_contain_text("vocabulary 125,072")
+    expect(page).to_have_url(re.compile("vocab_size=125072"))

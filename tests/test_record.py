@@ -1,0 +1,46 @@
+"""Saved designs: what is written is read back, and what is no saved design is refused in a sentence."""
+
+import json
+from typing import Any
+
+import pytest
+
+from slimlm.config import ModelConfig
+from slimlm.record import request_from_record, to_record
+from slimlm.solver import solve
+
+ASKED = ModelConfig(total_params=30_000_000, vocab_size=8192, n_layers=9, tied_lm_head=False)
+
+
+def record() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(json.dumps(to_record(solve(ASKED))))
+    return loaded
+
+
+def test_a_saved_design_gives_its_request_back() -> None:
+    assert request_from_record(record()) == ASKED
+
+
+def test_the_record_lists_every_component_with_its_shapes() -> None:
+    parts = {part["key"]: part for part in record()["account"]["components"]}
+    assert parts["lm_head"]["shapes"]["lm_head.weight"][0] == 8192
+    assert parts["attention"]["copies"] == 9
+
+
+@pytest.mark.parametrize("broken", [None, [], "text", {}, {"format": "slimlm-design-1"}, {"request": {}}])
+def test_what_is_no_saved_design_is_refused(broken: object) -> None:
+    with pytest.raises(ValueError, match="not a design saved by slimlm; its JSON would hold format='slimlm-design-1'"):
+        request_from_record(broken)
+
+
+def test_unknown_missing_and_impossible_fields_are_named() -> None:
+    extra, short, bad = record(), record(), record()
+    extra["request"]["colour"] = "red"
+    del short["request"]["vocab_size"]
+    bad["request"]["vocab_size"] = "many"
+    with pytest.raises(ValueError, match="unknown fields: 'colour'"):
+        request_from_record(extra)
+    with pytest.raises(ValueError, match="missing fields: 'vocab_size'"):
+        request_from_record(short)
+    with pytest.raises(ValueError, match="vocab_size='many' is not allowed"):
+        request_from_record(bad)
