@@ -1,23 +1,13 @@
-"""What the pages share: their frame, the knobs in the sidebar and in the link, and the real model's report."""
+"""What the pages share: their frame, and the knobs in the sidebar and in the link."""
 
-import gc
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from slimlm.architecture import Architecture
 from slimlm.config import ModelConfig
 from slimlm.fields import field_limits
 from slimlm.knobs import ALIGNMENT, HEADS, KNOBS, MORE, REGULARISATION, SLIDERS, TIED, Knob, Value, complaint
 from slimlm.solver import BudgetError
-from slimlm.units import format_bytes, format_seconds
-
-if TYPE_CHECKING:
-    from slimlm.probing import ProbeReport
 
 _STYLE = """
 <style>
@@ -25,7 +15,16 @@ _STYLE = """
   [data-testid="stSidebarUserContent"] { padding-top: 0; }
   [data-testid="stSidebarHeader"] { height: 2.2rem; margin: 0; padding-bottom: 0; }
   [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
-  [data-testid="stMarkdownContainer"] table { width: 100%; font-variant-numeric: tabular-nums; }
+  [data-testid="stMain"] table { width: 100%; font-variant-numeric: tabular-nums; border-collapse: collapse; }
+  [data-testid="stMain"] table :is(th, td) { border: 0; padding: 0.28rem 0.6rem; }
+  [data-testid="stMain"] table thead { border-block: 1px solid color-mix(in srgb, currentColor 45%, transparent); }
+  [data-testid="stMain"] table tbody { border-bottom: 1px solid color-mix(in srgb, currentColor 45%, transparent); }
+  [data-testid="stMain"] table thead:has(th:first-child:empty) { display: none; }
+  .alternative { display: grid; grid-template-columns: 2fr 1.6fr repeat(5, 1fr); gap: 0.6rem;
+                 font-variant-numeric: tabular-nums; }
+  .alternative span:nth-child(n + 2) { text-align: right; }
+  .alternative .bent { color: light-dark(#A04D00, #FFB366); }
+  .alternative.head { font-weight: 600; }
 </style>
 """
 
@@ -34,9 +33,6 @@ def start_page(title: str) -> None:
     """Set the frame that every page has."""
     st.set_page_config(page_title=title, page_icon="📊", layout="wide")
     st.html(_STYLE)
-
-
-# --- knobs -----------------------------------------------------------------------------------------------------------
 
 
 def knobs() -> ModelConfig:
@@ -177,68 +173,3 @@ def show_budget_error(error: BudgetError) -> None:
     for suggestion in error.suggestions:
         label = f"Set {suggestion.field} to {str(suggestion).split('=')[1]}"
         st.button(label, on_click=apply_request, args=(suggestion.config,), icon=":material/auto_fix_high:")
-
-
-# --- the real model --------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Reports:
-    """Reports of the models built lately, shared by all sessions, and the lock under which models are built."""
-
-    kept: OrderedDict[Architecture, Any] = field(default_factory=OrderedDict)
-    building: threading.Lock = field(default_factory=threading.Lock)
-
-    def keep(self, architecture: Architecture, report: "ProbeReport", at_most: int = 256) -> None:
-        """Keep a report and drop the oldest ones beyond the bound."""
-        self.kept[architecture] = report
-        while len(self.kept) > at_most:
-            self.kept.popitem(last=False)
-
-
-@st.cache_resource(show_spinner=False)
-def _reports() -> _Reports:
-    return _Reports()
-
-
-@st.cache_resource(show_spinner=False)
-def _freeze_imports() -> None:
-    """Spare the collection after every run the objects of the heavy imports: 0.3 s each time otherwise."""
-    gc.collect()
-    gc.freeze()
-
-
-def real_model(architecture: Architecture) -> "ProbeReport | None":
-    """Return the report of the real model: at once when it is light, on a button when it is heavy, never beyond memory.
-
-    Nothing is drawn once the report is there. An `st.` call while it is being built ends a run that a newer one
-    supersedes.
-    """
-    from slimlm.probing import estimate_probe, probe
-
-    _freeze_imports()
-    reports = _reports()
-    if architecture in reports.kept:
-        return reports.kept[architecture]  # type: ignore[no-any-return]
-    estimate = estimate_probe(architecture)
-    cost = f"about {format_seconds(estimate.seconds)} and {format_bytes(estimate.memory_bytes)}"
-    if not estimate.fits:
-        st.info(
-            f"The real model needs about {format_bytes(estimate.memory_bytes)} and {format_bytes(estimate.free_bytes)} "
-            "of memory are free, so it is not built; its account above is exact all the same.",
-            icon=":material/memory:",
-        )
-        return None
-    slot = st.empty()
-    if not estimate.is_light and not slot.button(f"Build the real model ({cost})", icon=":material/play_arrow:"):
-        return None
-    bar = slot.progress(0.0, "waiting for another model to be built")
-    while not reports.building.acquire(timeout=0.2):
-        bar.progress(0.0, "waiting for another model to be built")
-    try:
-        report = probe(architecture, progress=lambda done, doing: bar.progress(min(done, 1.0), f"{doing} ({cost})"))
-    finally:
-        reports.building.release()
-    reports.keep(architecture, report)
-    slot.empty()
-    return report

@@ -1,0 +1,181 @@
+"""Parts of a page that show one design: its figures, its account, its real model, its neighbours and its notes."""
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from slimlm.accounting import EMBEDDING_RATIO_DEFINITION, Component
+from slimlm.design import BENT, AskedGot, Design
+from slimlm.nearby import Alternative
+from slimlm.notes import Severity, design_notes
+from slimlm.ui import apply_request
+from slimlm.units import format_bytes, format_count, format_miss, format_seconds, format_share, format_size
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+    from slimlm.probing import ProbeReport
+
+
+def sentence(design: Design) -> str:
+    """Name the design in one sentence."""
+    arch = design.architecture
+    return (
+        f"{format_count(design.total_params)} parameters: {_counted(arch.n_layers, 'layer')} of width "
+        f"{arch.d_model:,}, each with {_counted(arch.n_heads, 'head')} of {arch.head_dim:,} and a SwiGLU of width "
+        f"{arch.d_ff:,}."
+    )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def show_figures(design: Design) -> "DeltaGenerator":
+    """Show what was asked beside what was got; return the place of the real model's verdict."""
+    arch, config = design.architecture, design.config
+    total, ratio, expansion = design.asked_got
+    columns = st.columns(5)
+    asked = format_size(config.total_params)
+    _show_knob(columns[0], "Total parameters", total, format_count(design.total_params), asked)
+    _show_knob(columns[1], "Embedding ratio", ratio, format_share(ratio.got), f"{100 * ratio.asked:.4g} %")
+    _show_knob(columns[2], "GLU expansion", expansion, f"{expansion.got:.3f}", f"{expansion.asked:.4g}")
+    columns[3].metric(
+        "Depth × width",
+        f"{arch.n_layers:,} × {arch.d_model:,}",
+        f"d_ff {arch.d_ff:,} · head_dim {arch.head_dim:,}",
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+    )
+    place = columns[4].empty()
+    place.metric("Real model", "…", "not built yet", delta_color="off", delta_arrow="off", border=True)
+    return place
+
+
+def _show_knob(column: "DeltaGenerator", label: str, knob: AskedGot, got: str, asked: str) -> None:
+    """Show one knob; amber when it had to be bent by more than 5 %."""
+    column.metric(
+        label,
+        got,
+        f"asked {asked}, {format_miss(knob.miss)}",
+        delta_color="orange" if knob.bent else "off",
+        delta_arrow="off",
+        border=True,
+    )
+
+
+def verdict(design: Design, others: tuple[Alternative, ...]) -> str:
+    """Say how near the design is to its request, and what would straighten a knob that is bent.
+
+    >>> from slimlm import ModelConfig, alternatives, solve
+    >>> verdict(solve(ModelConfig()), alternatives(ModelConfig()))
+    'GLU expansion is bent by −5.32 %; 10 heads of 22 would meet every knob within 1 %.'
+    """
+    labels = {"embedding_ratio": "embedding ratio", "glu_expansion": "GLU expansion", "total_params": "total"}
+    if not design.bent:
+        return f"Every knob is met within {_bound(design)}."
+    bent = " and ".join(f"{labels[knob.name]} is bent by {format_miss(knob.miss)}" for knob in design.bent)
+    straight = next((other for other in others if not other.design.bent), None)
+    if straight is None:
+        return f"{bent[0].upper()}{bent[1:]}; no neighbour straightens it."
+    head_dim = straight.design.architecture.head_dim
+    change = f"{straight.change} of {head_dim}" if straight.kind == "heads" else straight.change
+    return f"{bent[0].upper()}{bent[1:]}; {change} would meet every knob within {_bound(straight.design)}."
+
+
+def _bound(design: Design) -> str:
+    """Round the worst miss up to a bound that is easily said."""
+    worst = max(abs(knob.miss) for knob in design.asked_got)
+    return next(f"{100 * bound:g} %" for bound in (0.001, 0.005, 0.01, 0.02, 0.03, 0.04, BENT) if worst <= bound)
+
+
+def component_table(design: Design) -> str:
+    """Return the account as a Markdown table."""
+    lines = [
+        "| Component | Formula | Tensors | Per layer × layers | Parameters | Share |",
+        "|:--|:--|:--|--:|--:|--:|",
+        *map(_component_row, design.account.components),
+        f"| **Total** | | | | **{design.total_params:,}** | **100 %** |",
+        "",
+        f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}.",
+    ]
+    return "\n".join(lines)
+
+
+def _component_row(part: Component) -> str:
+    shapes = Counter(part.shapes.values())
+    tensors = ", ".join(f"{n} × " * (n > 1) + f"({', '.join(f'{s:,}' for s in shape)})" for shape, n in shapes.items())
+    per_layer = f"{part.copy_params:,} × {part.copies:,}" if part.per_layer else ""
+    return (
+        f"| {part.name} | {part.formula} | {tensors or part.note} | {per_layer} "
+        f"| {part.params:,} | {format_share(part.share)} |"
+    )
+
+
+def show_check(place: "DeltaGenerator", report: "ProbeReport") -> None:
+    """Put the real model's verdict beside the other figures."""
+    if report.passed:
+        value, detail, color = "passed", "counted, run, causal", "green"
+    else:
+        value, detail, color = "failed", "see the report below", "red"
+    place.metric("Real model", value, detail, delta_color=color, delta_arrow="off", border=True)  # type: ignore[arg-type]
+
+
+def show_report(report: "ProbeReport") -> None:
+    """Show what the real model said about itself."""
+    claims, figures = st.columns(2, gap="large")
+    for claim, holds in report.checks.items():
+        icon = ":green[:material/check_circle:]" if holds else ":red[:material/cancel:]"
+        claims.markdown(f"{icon} {claim[0].upper()}{claim[1:]}")
+    loss = "no next token to score" if report.loss is None else f"{report.loss:.3f} nats"
+    rows = {
+        "Counted on the module": f"{report.total_params:,} parameters",
+        "Loss on random tokens": loss,
+        "ln(vocab_size), for comparison": f"{report.uniform_loss:.3f} nats",
+        "Built in": format_seconds(report.build_seconds),
+        f"Forward pass of {report.batch} × {report.tokens} tokens": f"{format_seconds(report.forward_seconds)} "
+        f"({report.tokens_per_second:,.0f} tokens/s)",
+        "Peak memory": format_bytes(report.peak_bytes),
+        "Precision, device": f"{report.dtype}, {report.device}",
+    }
+    figures.markdown("\n".join(["| | |", "|:--|--:|", *(f"| {name} | {figure} |" for name, figure in rows.items())]))
+
+
+_ROW = [0.88, 0.12]
+
+
+def show_alternatives(others: tuple[Alternative, ...]) -> None:
+    """Show designs nearby, each with what it bends and a button that asks for it."""
+    head = ["Instead", "layers × d_model", "d_ff", "head_dim", "Total", "Ratio", "Expansion"]
+    st.columns(_ROW, gap="small")[0].html(_grid(head, head=True))
+    for number, other in enumerate(others):
+        arch = other.design.architecture
+        wide, narrow = st.columns(_ROW, vertical_alignment="center", gap="small")
+        cells = [other.change, f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}", f"{arch.head_dim:,}"]
+        wide.html(_grid([*cells, *map(_miss_cell, other.design.asked_got)]))
+        narrow.button("Use this", key=f"use_{number}", on_click=apply_request, args=(other.request,), width="stretch")
+
+
+def _miss_cell(knob: AskedGot) -> str:
+    text = format_miss(knob.miss)
+    return f'<span class="bent">{text}</span>' if knob.bent else text
+
+
+def _grid(cells: list[str], *, head: bool = False) -> str:
+    spans = "".join(f"<span>{cell}</span>" for cell in cells)
+    return f'<div class="alternative{" head" if head else ""}">{spans}</div>'
+
+
+_ICONS = {
+    Severity.WARNING: ":orange[:material/warning:]",
+    Severity.ADVICE: ":blue[:material/lightbulb:]",
+    Severity.INFO: ":gray[:material/info:]",
+}
+
+
+def show_notes(design: Design) -> None:
+    """Show what a reviewer would say, the weightiest first, each with its source."""
+    for note in design_notes(design):
+        st.markdown(f"{_ICONS[note.severity]} {note.text}  \n:gray[:small[{note.source}]]")

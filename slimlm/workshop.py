@@ -1,0 +1,77 @@
+"""Where pages have real models built: one at a time across all sessions, each once, with its progress shown."""
+
+import gc
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from slimlm.architecture import Architecture
+from slimlm.units import format_bytes, format_seconds
+
+if TYPE_CHECKING:
+    from slimlm.probing import ProbeReport
+
+
+@dataclass
+class _Reports:
+    """Reports of the models built lately, shared by all sessions, and the lock under which models are built."""
+
+    kept: OrderedDict[Architecture, "ProbeReport"] = field(default_factory=OrderedDict)
+    building: threading.Lock = field(default_factory=threading.Lock)
+
+    def keep(self, architecture: Architecture, report: "ProbeReport", at_most: int = 256) -> None:
+        """Keep a report and drop the oldest ones beyond the bound."""
+        self.kept[architecture] = report
+        while len(self.kept) > at_most:
+            self.kept.popitem(last=False)
+
+
+@st.cache_resource(show_spinner=False)
+def _reports() -> _Reports:
+    return _Reports()
+
+
+@st.cache_resource(show_spinner=False)
+def _freeze_imports() -> None:
+    """Spare the collection after every run the objects of the heavy imports: 0.3 s each time otherwise."""
+    gc.collect()
+    gc.freeze()
+
+
+def real_model(architecture: Architecture) -> "ProbeReport | None":
+    """Return the report of the real model: at once when it is light, on a button when it is heavy, never beyond memory.
+
+    Nothing is drawn once the report is there. An `st.` call while it is being built ends a run that a newer one
+    supersedes.
+    """
+    from slimlm.probing import estimate_probe, probe
+
+    _freeze_imports()
+    reports = _reports()
+    if architecture in reports.kept:
+        return reports.kept[architecture]
+    estimate = estimate_probe(architecture)
+    cost = f"about {format_seconds(estimate.seconds)} and {format_bytes(estimate.memory_bytes)}"
+    if not estimate.fits:
+        st.info(
+            f"The real model needs about {format_bytes(estimate.memory_bytes)} and {format_bytes(estimate.free_bytes)} "
+            "of memory are free, so it is not built; its account above is exact all the same.",
+            icon=":material/memory:",
+        )
+        return None
+    slot = st.empty()
+    if not estimate.is_light and not slot.button(f"Build the real model ({cost})", icon=":material/play_arrow:"):
+        return None
+    bar = slot.progress(0.0, "waiting for another model to be built")
+    while not reports.building.acquire(timeout=0.2):
+        bar.progress(0.0, "waiting for another model to be built")
+    try:
+        report = probe(architecture, progress=lambda done, doing: bar.progress(min(done, 1.0), f"{doing} ({cost})"))
+    finally:
+        reports.building.release()
+    reports.keep(architecture, report)
+    slot.empty()
+    return report
