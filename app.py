@@ -3,7 +3,7 @@
 import streamlit as st
 
 from slimlm import panels, ui, workshop
-from slimlm.charts import allocation_chart
+from slimlm.charts import allocation_chart, layer_profile_chart
 from slimlm.nearby import alternatives
 from slimlm.solver import BudgetError, solve
 
@@ -16,19 +16,25 @@ def main() -> None:
     except BudgetError as error:
         ui.show_budget_error(error)
         st.stop()
-    st.markdown(f"##### {panels.sentence(design)}")
+    title, share = st.columns([0.82, 0.18], vertical_alignment="center")
+    title.markdown(f"##### {panels.sentence(design)}")
+    share = share.popover("Share", icon=":material/share:", width="stretch")
     check = panels.show_figures(design)
     verdict = st.empty()
     st.altair_chart(allocation_chart(design), width="stretch", theme=None, key="allocation")
     others = alternatives(config)
     verdict.caption(panels.verdict(design, others))
+    st.altair_chart(layer_profile_chart(design), width="stretch", theme=None, key="profile")
     st.markdown(panels.component_table(design))
     st.subheader("Real model", anchor=False)
     real_model = st.container()
     st.subheader("Other good designs nearby", anchor=False)
     panels.show_alternatives(others)
+    panels.show_tradeoff(design, others)
     st.subheader("Design notes", anchor=False)
     panels.show_notes(design)
+    with share:
+        panels.show_links(config)
     with real_model:
         if report := workshop.real_model(design.architecture):
             panels.show_check(check, report)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, cast
 
 from slimlm.config import ModelConfig
@@ -100,6 +101,21 @@ REGULARISATION = (
     Knob("layer_norm_eps", "LayerNorm epsilon", write=_write_number, read=parse_number),
 )
 KNOBS: dict[str, Knob] = {knob.field: knob for knob in (*SLIDERS, HEADS, TIED, *MORE, ALIGNMENT, *REGULARISATION)}
+
+_aligned = partial(ModelConfig, vocab_size=32_000, max_seq_length=2048)
+
+PRESETS: dict[str, ModelConfig] = {
+    "10M, the default": ModelConfig(),
+    "10M, little embedding, narrow SwiGLU": ModelConfig(embedding_ratio=0.25, glu_expansion=2.0),
+    "10M, little embedding, wide SwiGLU": ModelConfig(embedding_ratio=0.25, glu_expansion=4.0),
+    "10M, much embedding, narrow SwiGLU": ModelConfig(embedding_ratio=0.45, glu_expansion=2.0),
+    "10M, much embedding, wide SwiGLU": ModelConfig(embedding_ratio=0.45, glu_expansion=4.0),
+    "30M, multiples of 8": ModelConfig(total_params=30_000_000, embedding_ratio=0.2, n_heads=6, multiple_of=8),
+    "125M, multiples of 32": _aligned(total_params=125_000_000, embedding_ratio=0.15, n_heads=9, multiple_of=32),
+    "350M, multiples of 32": _aligned(total_params=350_000_000, embedding_ratio=0.09, n_heads=15, multiple_of=32),
+    "1B, multiples of 128": _aligned(total_params=10**9, embedding_ratio=0.065, n_heads=16, multiple_of=128),
+}
+"""Requests to start from: the default, the corners of the grid 25–45 % × 2–4 around it, and larger models."""
 
 
 def to_query(config: ModelConfig) -> dict[str, str]:

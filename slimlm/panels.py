@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from slimlm.accounting import EMBEDDING_RATIO_DEFINITION, Component
+from slimlm.charts import TradeoffPoint, tradeoff_chart
+from slimlm.config import ModelConfig
 from slimlm.design import BENT, AskedGot, Design
 from slimlm.nearby import Alternative
 from slimlm.notes import Severity, design_notes
-from slimlm.ui import apply_request
+from slimlm.ui import apply_request, full_link
 from slimlm.units import format_bytes, format_count, format_miss, format_seconds, format_share, format_size
 
 if TYPE_CHECKING:
@@ -23,8 +25,7 @@ def sentence(design: Design) -> str:
     arch = design.architecture
     return (
         f"{format_count(design.total_params)} parameters: {_counted(arch.n_layers, 'layer')} of width "
-        f"{arch.d_model:,}, each with {_counted(arch.n_heads, 'head')} of {arch.head_dim:,} and a SwiGLU of width "
-        f"{arch.d_ff:,}."
+        f"{arch.d_model:,}, {_counted(arch.n_heads, 'head')} of {arch.head_dim:,}, SwiGLU of width {arch.d_ff:,}."
     )
 
 
@@ -44,7 +45,7 @@ def show_figures(design: Design) -> "DeltaGenerator":
     columns[3].metric(
         "Depth × width",
         f"{arch.n_layers:,} × {arch.d_model:,}",
-        f"d_ff {arch.d_ff:,} · head_dim {arch.head_dim:,}",
+        f"d_model / layers {arch.d_model / arch.n_layers:.3g}",
         delta_color="off",
         delta_arrow="off",
         border=True,
@@ -158,6 +159,21 @@ def show_alternatives(others: tuple[Alternative, ...]) -> None:
         narrow.button("Use this", key=f"use_{number}", on_click=apply_request, args=(other.request,), width="stretch")
 
 
+def show_tradeoff(design: Design, others: tuple[Alternative, ...]) -> None:
+    """Draw the neighbours by what they miss; a click on one asks for it."""
+    points = [TradeoffPoint("as asked", design, True), *(TradeoffPoint(other.change, other.design) for other in others)]
+    key = f"tradeoff-{hash(design)}"  # another design's picture starts with nothing picked
+
+    def apply_picked() -> None:
+        picked = st.session_state[key].selection["pick"]
+        if picked and (place := picked[0]["index"]) > 0:
+            apply_request(others[place - 1].request)
+
+    st.altair_chart(
+        tradeoff_chart(points), width="stretch", theme=None, key=key, on_select=apply_picked, selection_mode="pick"
+    )
+
+
 def _miss_cell(knob: AskedGot) -> str:
     text = format_miss(knob.miss)
     return f'<span class="bent">{text}</span>' if knob.bent else text
@@ -179,3 +195,11 @@ def show_notes(design: Design) -> None:
     """Show what a reviewer would say, the weightiest first, each with its source."""
     for note in design_notes(design):
         st.markdown(f"{_ICONS[note.severity]} {note.text}  \n:gray[:small[{note.source}]]")
+
+
+def show_links(config: ModelConfig) -> None:
+    """Offer the link that holds the whole request, and one for clean screenshots."""
+    st.caption("Link to this design, every knob included")
+    st.code(full_link(config), language=None, wrap_lines=True)
+    st.caption("The same without frame and sidebar, for screenshots")
+    st.code(full_link(config, embedded=True), language=None, wrap_lines=True)

@@ -1,12 +1,26 @@
 """What the pages share: their frame, and the knobs in the sidebar and in the link."""
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from slimlm.config import ModelConfig
 from slimlm.fields import field_limits
-from slimlm.knobs import ALIGNMENT, HEADS, KNOBS, MORE, REGULARISATION, SLIDERS, TIED, Knob, Value, complaint
+from slimlm.knobs import (
+    ALIGNMENT,
+    HEADS,
+    KNOBS,
+    MORE,
+    PRESETS,
+    REGULARISATION,
+    SLIDERS,
+    TIED,
+    Knob,
+    Value,
+    complaint,
+    to_query,
+)
 from slimlm.solver import BudgetError
 
 _STYLE = """
@@ -43,7 +57,11 @@ def knobs() -> ModelConfig:
         state.complaints, state.corrected = _read_link()
     state.update(state.corrected)
     with st.sidebar:
-        st.markdown("#### :material/stacked_bar_chart: slimlm")
+        name, presets = st.columns([0.5, 0.5], vertical_alignment="center")
+        name.markdown("#### :material/stacked_bar_chart: slimlm")
+        with presets.popover("Presets", width="stretch"):
+            for label, preset in PRESETS.items():
+                st.button(label, on_click=apply_request, args=(preset,), type="tertiary")
         values = {knob.field: _slider_and_field(knob) for knob in SLIDERS}
         values[HEADS.field] = _number(HEADS)
         values[TIED.field] = st.toggle(
@@ -165,6 +183,12 @@ def apply_request(config: ModelConfig) -> None:
         if getattr(config, name) != _current(knob):
             st.session_state[name] = getattr(config, name)
         _forget_problem(knob)
+
+
+def full_link(config: ModelConfig, *, embedded: bool = False) -> str:
+    """Return a link that opens this page with this request, defaults included; embedded: without Streamlit's frame."""
+    query = to_query(config) | ({"embed": "true"} if embedded else {})
+    return f"{st.context.url}?{urlencode(query)}"
 
 
 def show_budget_error(error: BudgetError) -> None:

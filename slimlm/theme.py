@@ -1,0 +1,221 @@
+"""One look for every chart: component colours, inks, the type face, and the frame that a figure is set in."""
+
+from functools import cache
+from typing import Any, Literal
+
+import altair as alt
+from altair.utils.schemapi import SchemaBase
+
+Row = dict[str, Any]
+
+COMPONENT_COLORS: dict[str, str] = {
+    "token_embedding": "#425989",
+    "position_embedding": "#9A85CD",
+    "attention": "#C59157",
+    "ffn": "#26806F",
+    "norms": "#8D9DA5",
+    "final_norm": "#824038",
+    "lm_head": "#99C7E6",
+}
+"""The one colour of each component, by key: the same in every chart and on every page.
+
+Found by a search for the largest smallest CIEDE2000 distance between any two of them, in normal vision and under
+simulated protanopia, deuteranopia and tritanopia, among calm colours that show on white and on near-black.
+"""
+
+FONT = "Arial, sans-serif"
+"""Arial first: browsers and the picture converter draw it, or its metric twin, alike, and the converter measures text
+rightly only for a family that it has. A list without sans-serif at its end can lose all text of a picture, silently.
+"""
+
+LIGHT, DARK = "#FFFFFF", "#0E1117"
+"""Page colours of exported pictures."""
+
+_ON_LIGHT = "luminance(background) > 0.5"
+INK = alt.ExprRef(f"{_ON_LIGHT} ? '#1F2328' : '#F5F5F5'")
+"""Colour of text that stands on the page, light or dark."""
+
+MUTED = alt.ExprRef(f"{_ON_LIGHT} ? '#59636E' : '#A9B2BC'")
+"""Colour of what is said second."""
+
+FAINT = alt.ExprRef(f"{_ON_LIGHT} ? '#C9CFD6' : '#474D55'")
+"""Colour of lines that only guide the eye."""
+
+PAGE = alt.ExprRef("background")
+"""The page itself: gaps between fills are drawn in it."""
+
+COLOR_SCALE = alt.Scale(domain=list(COMPONENT_COLORS), range=list(COMPONENT_COLORS.values()))
+
+_WIDTH, _PADDING, _LARGE, _SMALL = 960, 6, 17, 13
+_NARROW, _WIDE = frozenset(" iljtfrI.,:;'|!()/·<"), frozenset("mwMW%@—→×")
+
+
+def luminance(color: str) -> float:
+    """Return the relative luminance of a colour written as #RRGGBB (WCAG 2).
+
+    >>> luminance("#000000"), luminance("#FFFFFF")
+    (0.0, 1.0)
+    """
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return round(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2], 12)
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two colours, 1 to 21 (WCAG 2)."""
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def ink_on(fill: str) -> str:
+    """Return black or white, whichever is read more easily on the fill.
+
+    >>> ink_on("#425989"), ink_on("#99C7E6")
+    ('#FFFFFF', '#000000')
+    """
+    return max(("#FFFFFF", "#000000"), key=lambda ink: contrast(ink, fill))
+
+
+def text_width(text: str, font_size: float) -> float:
+    """Estimate how many pixels a line of text takes, rather too many than too few.
+
+    >>> round(text_width("SwiGLU", 12))
+    50
+    """
+    widths = (0.34 if c in _NARROW else 0.95 if c in _WIDE else 0.72 if c.isupper() else 0.58 for c in text)
+    return font_size * sum(widths)
+
+
+class Figure(alt.LayerChart):
+    """A layered chart whose parts are written out already: Altair would check every part again at every key press.
+
+    The parts are checked against Vega-Lite's schema where they are made, once, and whole figures in the tests.
+    """
+
+    def __init__(self, **properties: Any) -> None:
+        SchemaBase.__init__(self, **properties)
+
+    def to_dict(
+        self,
+        validate: bool = True,
+        *,
+        format: Literal["vega-lite", "vega"] = "vega-lite",
+        ignore: list[str] | None = None,
+        context: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Return the Vega-Lite specification, unchecked; the arguments are Altair's and change nothing."""
+        parts = ((key, part) for key, part in self._kwds.items() if part is not alt.Undefined)
+        return {"$schema": alt.SCHEMA_URL} | {
+            key: part.to_dict() if isinstance(part, SchemaBase) else part for key, part in parts
+        }
+
+
+def layers(*parts: alt.Chart) -> Row:
+    """Write layers out, checked against the schema: a template that `figure` fills with data."""
+    written = alt.layer(*parts, data=alt.NamedData("rows")).to_dict()
+    return {key: written[key] for key in ("layer", "params") if key in written}
+
+
+def text_layer(text: str, *, x: str, y: str, **style: Any) -> alt.Chart:
+    """Return a layer of text; all three are Vega expressions, which know the datum and the width as shown."""
+    at = {"text": alt.ExprRef(text), "x": alt.ExprRef(x), "y": alt.ExprRef(y)}
+    layer: alt.Chart = alt.Chart().mark_text(**({"align": "left"} | at | style))
+    return layer
+
+
+def figure(
+    *groups: tuple[Row, Row],
+    title: str,
+    subtitle: list[str],
+    description: str,
+    height: int,
+    values: Row | None = None,
+) -> Figure:
+    """Set groups of layers, each over its own data, as a figure: the same on a page and when exported.
+
+    The width is the outer width and belongs to whoever shows the figure; the height is that of the picture alone.
+    `values` are named numbers and lists that expressions in the layers use.
+    """
+    named = [{"name": name, "value": value} for name, value in (values or {}).items()]
+    return Figure(
+        title={"text": title, "subtitle": _wrapped(subtitle, _WIDTH)},
+        description=description,
+        width=_WIDTH,
+        height=height,
+        # Rows inside a layer travel with the specification; at the top, Streamlit would send them as a table.
+        layer=[{"data": data, "layer": template["layer"]} for data, template in groups],
+        params=named + [param for _, template in groups for param in template.get("params", [])],
+        **_frame(),
+    )
+
+
+def _wrapped(lines: list[str], width: int, font_size: int = _SMALL) -> list[str]:
+    """Break lines at their middle dots, or else between words, so that each fits the width."""
+    wrapped: list[str] = []
+    for line in lines:
+        separator = " · " if " · " in line else " "
+        current, *parts = line.split(separator)
+        for part in parts:
+            longer = f"{current}{separator}{part}"
+            if text_width(longer, font_size) > width - 2 * _PADDING:
+                wrapped.append(current)
+                longer = part
+            current = longer
+        wrapped.append(current)
+    return wrapped
+
+
+@cache
+def _frame() -> Row:
+    return {
+        "padding": dict.fromkeys(("left", "right", "top", "bottom"), _PADDING),
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        # An SVG is sharp at any zoom, and a browser test can read its text.
+        "usermeta": {"embedOptions": {"renderer": "svg"}},
+        "config": _config().to_dict(),
+    }
+
+
+def _config() -> alt.Config:
+    return alt.Config(
+        font=FONT,
+        view=alt.ViewConfig(stroke=None),
+        text=alt.MarkConfig(fontSize=_SMALL, baseline="middle"),
+        title=alt.TitleConfig(
+            anchor="start",
+            align="left",
+            frame="bounds",
+            font=FONT,
+            subtitleFont=FONT,
+            fontSize=_LARGE,
+            fontWeight=600,
+            subtitleFontSize=_SMALL,
+            subtitleLineHeight=18,
+            subtitlePadding=6,
+            color=INK,
+            subtitleColor=MUTED,
+            offset=16,
+        ),
+        axis=alt.AxisConfig(
+            labelFont=FONT,
+            titleFont=FONT,
+            labelFontSize=12,
+            titleFontSize=_SMALL,
+            titleFontWeight="normal",
+            labelColor=MUTED,
+            titleColor=MUTED,
+            domainColor=FAINT,
+            tickColor=FAINT,
+            grid=False,
+        ),
+    )
+
+
+def for_export(chart: Figure, *, dark: bool = False, width: int = _WIDTH) -> Figure:
+    """Return the figure on a page of its own, white or dark, at a fixed outer width in pixels."""
+    written = chart.to_dict()
+    heading = {
+        "text": _wrapped([written["title"]["text"]], width, _LARGE),
+        "subtitle": _wrapped(written["title"]["subtitle"], width),
+    }
+    return Figure(**written | {"title": heading, "background": DARK if dark else LIGHT, "width": width})
