@@ -18,23 +18,23 @@ def main() -> None:
         st.stop()
     title, share = st.columns([0.82, 0.18], vertical_alignment="center")
     title.markdown(f"##### {panels.sentence(design)}")
-    share = share.popover("Share", icon=":material/share:", width="stretch")
     check = panels.show_figures(design)
-    verdict = st.empty()
+    verdict = st.container(key="verdict")
     st.altair_chart(allocation_chart(design), width="stretch", theme=None, key="allocation")
     others = alternatives(config)
     verdict.caption(panels.verdict(design, others))
     st.altair_chart(layer_profile_chart(design), width="stretch", theme=None, key="profile")
     st.markdown(panels.component_table(design))
     st.subheader("Real model", anchor=False)
-    real_model = st.container()
+    real_model = st.container(key="real_model")
     st.subheader("Other good designs nearby", anchor=False)
     panels.show_alternatives(others)
     panels.show_tradeoff(design, others)
     st.subheader("Design notes", anchor=False)
     panels.show_notes(design)
-    with share:
-        panels.show_links(config)
+    if not st.context.is_embedded:
+        with share.popover("Share", icon=":material/share:", width="stretch"):
+            panels.show_links(config)
     with real_model:
         if report := workshop.real_model(design.architecture):
             panels.show_check(check, report)

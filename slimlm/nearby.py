@@ -66,6 +66,8 @@ def _candidates(chosen: Design) -> Iterator[Alternative]:
     for n_layers in sorted({depth - 2, depth - 1, depth + 1, depth + 2, depth // 2, 3 * depth // 2, 2 * depth}):
         if n_layers > 0 and (design := _try(config, n_layers=n_layers)):
             yield Alternative("depth", f"{n_layers} layers" if n_layers > 1 else "1 layer", design.config, design)
+    if config.n_layers is not None and (design := _try(config, n_layers=None)):
+        yield Alternative("depth", "depth left open", design.config, design)
     yield from _other_widths(chosen)
 
 
@@ -85,7 +87,7 @@ def _other_widths(chosen: Design) -> Iterator[Alternative]:
             yield Alternative("width", f"d_model {d_model:,}", asking.config, design)
 
 
-def _try(config: ModelConfig, **changes: int | float) -> Design | None:
+def _try(config: ModelConfig, **changes: int | float | None) -> Design | None:
     try:
         return solve(replace(config, **changes))  # type: ignore[arg-type]
     except BudgetError:

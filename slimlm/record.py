@@ -1,5 +1,6 @@
 """A design as plain data: what JSON files hold and what the page loads again."""
 
+import json
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -7,6 +8,8 @@ from slimlm.config import ModelConfig
 from slimlm.design import Design
 
 FORMAT = "slimlm-design-1"
+MAX_BYTES = 100_000
+"""A saved design has some 3 kB."""
 
 
 def to_record(design: Design) -> dict[str, Any]:
@@ -35,6 +38,20 @@ def to_record(design: Design) -> dict[str, Any]:
             {"name": knob.name, "asked": knob.asked, "got": knob.got, "miss": knob.miss} for knob in design.asked_got
         ],
     }
+
+
+def request_from_text(text: str | bytes) -> ModelConfig:
+    """Return the request of a saved design from the text of its file.
+
+    Raises ValueError, in one sentence, for a file that is too large, not JSON, or no saved design.
+    """
+    if len(text) > MAX_BYTES:
+        raise ValueError(f"the file has {len(text):,} bytes and a saved design has at most {MAX_BYTES:,}")
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the file is not JSON: {error}") from error
+    return request_from_record(record)
 
 
 def request_from_record(record: object) -> ModelConfig:

@@ -21,11 +21,12 @@ from slimlm.knobs import (
     complaint,
     to_query,
 )
+from slimlm.record import request_from_text
 from slimlm.solver import BudgetError
 
 _STYLE = """
 <style>
-  [data-testid="stMainBlockContainer"] { padding-top: 2.2rem; max-width: 1180px; }
+  [data-testid="stMainBlockContainer"] { padding-top: 3.75rem; max-width: 1180px; }
   [data-testid="stSidebarUserContent"] { padding-top: 0; }
   [data-testid="stSidebarHeader"] { height: 2.2rem; margin: 0; padding-bottom: 0; }
   [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
@@ -34,6 +35,8 @@ _STYLE = """
   [data-testid="stMain"] table thead { border-block: 1px solid color-mix(in srgb, currentColor 45%, transparent); }
   [data-testid="stMain"] table tbody { border-bottom: 1px solid color-mix(in srgb, currentColor 45%, transparent); }
   [data-testid="stMain"] table thead:has(th:first-child:empty) { display: none; }
+  .st-key-real_model { min-height: 17rem; }
+  .st-key-verdict { min-height: 1.5rem; }
   .alternative { display: grid; grid-template-columns: 2fr 1.6fr repeat(5, 1fr); gap: 0.6rem;
                  font-variant-numeric: tabular-nums; }
   .alternative span:nth-child(n + 2) { text-align: right; }
@@ -47,6 +50,9 @@ def start_page(title: str) -> None:
     """Set the frame that every page has."""
     st.set_page_config(page_title=title, page_icon="📊", layout="wide")
     st.html(_STYLE)
+    if st.context.is_embedded:  # a clean screenshot: no sidebar, and no bar that would open it
+        st.set_page_config(initial_sidebar_state="collapsed")
+        st.html("<style>[data-testid=stHeader] { display: none; }</style>")
 
 
 def knobs() -> ModelConfig:
@@ -60,8 +66,7 @@ def knobs() -> ModelConfig:
         name, presets = st.columns([0.5, 0.5], vertical_alignment="center")
         name.markdown("#### :material/stacked_bar_chart: slimlm")
         with presets.popover("Presets", width="stretch"):
-            for label, preset in PRESETS.items():
-                st.button(label, on_click=apply_request, args=(preset,), type="tertiary")
+            _presets()
         values = {knob.field: _slider_and_field(knob) for knob in SLIDERS}
         values[HEADS.field] = _number(HEADS)
         values[TIED.field] = st.toggle(
@@ -82,6 +87,27 @@ def knobs() -> ModelConfig:
     except ValueError as error:  # the widgets' limits are checked by the browser only
         st.error(f"{error}.", icon=":material/error:")
         st.stop()
+
+
+def _presets() -> None:
+    """Offer requests to start from, and the loading of a saved one."""
+    st.button("Reset every knob", on_click=apply_request, args=(ModelConfig(),), icon=":material/restart_alt:")
+    for label, preset in PRESETS.items():
+        st.button(label, on_click=apply_request, args=(preset,), type="tertiary")
+    st.file_uploader("Load a saved design (JSON)", type="json", key="saved", on_change=_load_saved)
+    if problem := st.session_state.get("saved_problem"):
+        st.error(f"{problem}.", icon=":material/error:")
+
+
+def _load_saved() -> None:
+    file = st.session_state.saved
+    st.session_state.saved_problem = None
+    if file is None:
+        return
+    try:
+        apply_request(request_from_text(file.getvalue()))
+    except ValueError as error:
+        st.session_state.saved_problem = str(error)
 
 
 @st.fragment(run_every=0.1)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from slimlm.config import ModelConfig
-from slimlm.record import request_from_record, to_record
+from slimlm.record import MAX_BYTES, request_from_record, request_from_text, to_record
 from slimlm.solver import solve
 
 ASKED = ModelConfig(total_params=30_000_000, vocab_size=8192, n_layers=9, tied_lm_head=False)
@@ -44,3 +44,22 @@ def test_unknown_missing_and_impossible_fields_are_named() -> None:
         request_from_record(short)
     with pytest.raises(ValueError, match="vocab_size='many' is not allowed"):
         request_from_record(bad)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (b"{", "the file is not JSON: "),
+        (b"\xff\xfe\x00", "the file is not JSON: "),
+        (b"[" * 50_000, "the file is not JSON: "),
+        (b" " * (MAX_BYTES + 1), "the file has 100,001 bytes and a saved design has at most 100,000"),
+        (b"[1]", "this is not a design saved by slimlm"),
+    ],
+)
+def test_a_broken_file_is_one_sentence(text: bytes, sentence: str) -> None:
+    with pytest.raises(ValueError, match=f"^{sentence}"):
+        request_from_text(text)
+
+
+def test_a_saved_file_gives_its_request_back() -> None:
+    assert request_from_text(json.dumps(record())) == ASKED
