@@ -10,13 +10,16 @@ from slimlm.solver import BudgetError, solve
 
 def main() -> None:
     ui.start_page("slimlm · design")
+    presets = ui.sidebar_head()
     config = ui.knobs()
     try:
         design = solve(config)
     except BudgetError as error:
         ui.show_budget_error(error)
+        with presets:
+            ui.show_presets()
         st.stop()
-    title, share = st.columns([0.82, 0.18], vertical_alignment="center")
+    title, share = st.columns([0.8, 0.2], vertical_alignment="center")
     title.markdown(f"##### {panels.sentence(design)}")
     check = panels.show_figures(design)
     verdict = st.container(key="verdict")
@@ -32,6 +35,8 @@ def main() -> None:
     panels.show_tradeoff(design, others)
     st.subheader("Design notes", anchor=False)
     panels.show_notes(design)
+    with presets:
+        ui.show_presets()
     if not st.context.is_embedded:
         with share.popover("Share", icon=":material/share:", width="stretch"):
             panels.show_links(config)

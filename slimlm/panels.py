@@ -37,7 +37,7 @@ def show_figures(design: Design) -> "DeltaGenerator":
     """Show what was asked beside what was got; return the place of the real model's verdict."""
     arch, config = design.architecture, design.config
     total, ratio, expansion = design.asked_got
-    columns = st.columns(5)
+    columns = st.container(key="figures").columns(5)
     asked = format_size(config.total_params)
     _show_knob(columns[0], "Total parameters", total, format_count(design.total_params), asked)
     _show_knob(columns[1], "Embedding ratio", ratio, format_share(ratio.got), f"{100 * ratio.asked:.4g} %")

@@ -1,6 +1,7 @@
 """What the pages share: their frame, and the knobs in the sidebar and in the link."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -24,9 +25,15 @@ from slimlm.knobs import (
 from slimlm.record import request_from_text
 from slimlm.solver import BudgetError
 
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
 _STYLE = """
 <style>
-  [data-testid="stMainBlockContainer"] { padding-top: 3.75rem; max-width: 1180px; }
+  [data-testid="stMainBlockContainer"] { padding-top: 3.75rem; max-width: 1180px;
+                                          padding-inline: clamp(1rem, 4vw, 5rem); }
+  .st-key-figures [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+  .st-key-figures [data-testid="stColumn"] { min-width: 11.2rem; flex: 1 1 11.2rem; }
   [data-testid="stSidebarUserContent"] { padding-top: 0; }
   [data-testid="stSidebarHeader"] { height: 2.2rem; margin: 0; padding-bottom: 0; }
   [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
@@ -35,6 +42,7 @@ _STYLE = """
   [data-testid="stMain"] table thead { border-block: 1px solid color-mix(in srgb, currentColor 45%, transparent); }
   [data-testid="stMain"] table tbody { border-bottom: 1px solid color-mix(in srgb, currentColor 45%, transparent); }
   [data-testid="stMain"] table thead:has(th:first-child:empty) { display: none; }
+  [data-testid="stMain"] table td:nth-last-child(-n + 2) { white-space: nowrap; }
   .st-key-real_model { min-height: 17rem; }
   .st-key-verdict { min-height: 1.5rem; }
   .alternative { display: grid; grid-template-columns: 2fr 1.6fr repeat(5, 1fr); gap: 0.6rem;
@@ -55,6 +63,14 @@ def start_page(title: str) -> None:
         st.html("<style>[data-testid=stHeader] { display: none; }</style>")
 
 
+def sidebar_head() -> "DeltaGenerator":
+    """Draw the name above the knobs; return the place for `show_presets`, which nobody has to wait for."""
+    with st.sidebar:
+        name, presets = st.columns([0.5, 0.5], vertical_alignment="center")
+    name.markdown("#### :material/stacked_bar_chart: slimlm")
+    return presets.popover("Presets", width="stretch")
+
+
 def knobs() -> ModelConfig:
     """Draw the knobs in the sidebar and return the request; the link holds every one that is not at its default."""
     state = st.session_state
@@ -63,10 +79,6 @@ def knobs() -> ModelConfig:
         state.complaints, state.corrected = _read_link()
     state.update(state.corrected)
     with st.sidebar:
-        name, presets = st.columns([0.5, 0.5], vertical_alignment="center")
-        name.markdown("#### :material/stacked_bar_chart: slimlm")
-        with presets.popover("Presets", width="stretch"):
-            _presets()
         values = {knob.field: _slider_and_field(knob) for knob in SLIDERS}
         values[HEADS.field] = _number(HEADS)
         values[TIED.field] = st.toggle(
@@ -89,7 +101,7 @@ def knobs() -> ModelConfig:
         st.stop()
 
 
-def _presets() -> None:
+def show_presets() -> None:
     """Offer requests to start from, and the loading of a saved one."""
     st.button("Reset every knob", on_click=apply_request, args=(ModelConfig(),), icon=":material/restart_alt:")
     for label, preset in PRESETS.items():
