@@ -1,5 +1,6 @@
 """What the pages share: their frame, and the knobs in the sidebar and in the link."""
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -54,6 +55,14 @@ _STYLE = """
 """
 
 
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!<>|~$:&-])")
+
+
+def plain(text: str) -> str:
+    """Escape text that may come from a link, a file or a field, so that Markdown shows it as it is."""
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
 def start_page(title: str) -> None:
     """Set the frame that every page has."""
     st.set_page_config(page_title=title, page_icon="📊", layout="wide")
@@ -93,11 +102,11 @@ def knobs() -> ModelConfig:
     else:
         state.corrected = {}
     for text in state.complaints:
-        st.warning(text, icon=":material/link_off:")
+        st.warning(plain(text), icon=":material/link_off:")
     try:
         return ModelConfig(**values)  # type: ignore[arg-type]
     except ValueError as error:  # the widgets' limits are checked by the browser only
-        st.error(f"{error}.", icon=":material/error:")
+        st.error(plain(f"{error}."), icon=":material/error:")
         st.stop()
 
 
@@ -108,7 +117,7 @@ def show_presets() -> None:
         st.button(label, on_click=apply_request, args=(preset,), type="tertiary")
     st.file_uploader("Load a saved design (JSON)", type="json", key="saved", on_change=_load_saved)
     if problem := st.session_state.get("saved_problem"):
-        st.error(f"{problem}.", icon=":material/error:")
+        st.error(plain(f"{problem}."), icon=":material/error:")
 
 
 def _load_saved() -> None:
@@ -181,7 +190,7 @@ def _slider_and_field(knob: Knob) -> Value:
         f"{knob.label}, exact", key=typed, label_visibility="collapsed", on_change=_take_typed, args=(knob,)
     )
     if problem in state:
-        st.error(f"{state[problem]}. {knob.write(value)} is kept.")
+        st.error(plain(f"{state[problem]}. {knob.write(value)} is kept."))
     return value
 
 
@@ -231,7 +240,7 @@ def full_link(config: ModelConfig, *, embedded: bool = False) -> str:
 
 def show_budget_error(error: BudgetError) -> None:
     """Say in a sentence which knobs clash, and offer what would work as buttons."""
-    st.error(f"{error}.", icon=":material/error:")
+    st.error(plain(f"{error}."), icon=":material/error:")
     for suggestion in error.suggestions:
         label = f"Set {suggestion.field} to {str(suggestion).split('=')[1]}"
         st.button(label, on_click=apply_request, args=(suggestion.config,), icon=":material/auto_fix_high:")

@@ -78,5 +78,5 @@ def settle(page: Page) -> None:
 def open_app(page: Page, address: str, query: str = "") -> None:
     """Open a page of the app and wait until its first run is over."""
     page.goto(f"{address}/{query}", wait_until="domcontentloaded")
-    page.locator("[data-testid=stSidebar]").wait_for(timeout=90_000)
+    page.get_by_test_id("stMarkdown").first.wait_for(state="attached", timeout=90_000)
     settle(page)

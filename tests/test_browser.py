@@ -80,3 +80,53 @@ def test_an_impossible_request_ends_in_a_sentence_and_a_button_that_works(page: 
     page.get_by_role("button", name="Set vocab_size").click()
     expect(chart(page)).to_contain_text("vocabulary 125,072")
     expect(page).to_have_url(re.compile("vocab_size=125072"))
+
+
+def test_a_drag_moves_a_slider_once_and_the_design_with_it(page: Page, address: str) -> None:
+    open_app(page, address)
+    handle = page.get_by_role("slider", name="Embedding ratio")
+    box = handle.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 40, box["y"] + box["height"] / 2, steps=8)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("embedding_ratio=0.[4-9]"))
+    asked = page.get_by_label("Embedding ratio, exact").input_value()
+    expect(chart(page)).to_contain_text(f"embedding ratio {asked}")
+
+
+def test_a_preset_moves_every_knob_and_reset_moves_them_back(page: Page, address: str) -> None:
+    open_app(page, address)
+    page.get_by_role("button", name="Presets").click()
+    page.get_by_role("button", name="30M, multiples of 8").click()
+    expect(chart(page)).to_contain_text("Asked: 30M parameters")
+    expect(page).to_have_url(re.compile("total_params=30M.*n_heads=6.*multiple_of=8"))
+    page.get_by_role("button", name="Reset every knob").click()
+    expect(chart(page)).to_contain_text(DEFAULT_TITLE)
+    expect(page).not_to_have_url(re.compile("total_params"))
+
+
+def test_an_alternative_is_applied_by_its_button(page: Page, address: str) -> None:
+    open_app(page, address)
+    page.get_by_role("button", name="Use this").first.click()
+    expect(chart(page)).to_contain_text("11 layers × d_model 220")
+    expect(page).to_have_url(re.compile("n_heads=10"))
+
+
+def test_a_click_on_the_trade_off_applies_that_design(page: Page, address: str) -> None:
+    open_app(page, address)
+    points = page.get_by_test_id("stVegaLiteChart").nth(2)
+    points.scroll_into_view_if_needed()
+    points.locator("svg .mark-symbol path").nth(1).click()
+    expect(chart(page)).to_contain_text("11 layers × d_model 220")
+
+
+def test_a_model_that_is_being_built_is_dropped_when_a_slider_moves(page: Page, address: str) -> None:
+    open_app(page, address, "?total_params=350M&vocab_size=32000&embedding_ratio=0.1&n_heads=15")
+    page.get_by_role("button", name=re.compile("Build the real model")).click()
+    expect(page.get_by_text(re.compile("drawing the weights"))).to_be_visible()
+    press(page, "GLU expansion", "ArrowRight")
+    expect(chart(page)).to_contain_text("GLU expansion 2.7 ")
+    settle(page)
+    expect(page.get_by_role("button", name=re.compile("Build the real model"))).to_be_visible()

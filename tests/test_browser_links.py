@@ -1,0 +1,80 @@
+"""Links in a real Chromium: copied, opened in a fresh browser on a fresh server, damaged, and for screenshots."""
+
+import re
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import open_app, running, settle
+from tests.conftest import DESKTOP
+from tests.test_browser import chart, press, type_exactly
+
+
+def shared_links(page: Page) -> list[str]:
+    page.get_by_role("button", name="Share").click()
+    codes = page.get_by_test_id("stCode")
+    expect(codes).to_have_count(2)
+    return [(code.text_content() or "").strip() for code in codes.all()]
+
+
+def test_a_copied_link_shows_the_same_design_in_a_fresh_browser_on_a_fresh_server(
+    page: Page, browser: Browser, address: str
+) -> None:
+    open_app(page, address)
+    type_exactly(page, "Total parameters", "12.5M")
+    expect(chart(page)).to_contain_text("Asked: 12.5M")
+    type_exactly(page, "Vocabulary size", "8000")
+    expect(chart(page)).to_contain_text("vocabulary 8,000")
+    page.get_by_text("Tied LM head", exact=True).click()
+    expect(chart(page)).to_contain_text("untied LM head")
+    press(page, "GLU expansion", "ArrowRight")
+    expect(chart(page)).to_contain_text("GLU expansion 2.7 ")
+    here, drawn = page.url, chart(page).text_content()
+    link = shared_links(page)[0]
+    assert link.startswith(address)
+    assert "n_heads=8" in link  # a default is written out: the link keeps its meaning when the default changes
+    with running() as other:
+        for copied in (link, here):
+            context = browser.new_context(viewport=DESKTOP)
+            fresh = context.new_page()
+            open_app(fresh, other, copied.removeprefix(address).lstrip("/"))
+            expect(chart(fresh)).to_have_text(drawn or "never")
+            context.close()
+
+
+def test_a_bad_link_says_what_was_ignored_and_mends_the_address(page: Page, address: str) -> None:
+    open_app(page, address, "?embedding_ratio=7&n_heads=abc&total_params=12500000&glu_expansion=8/3")
+    warnings = page.get_by_test_id("stAlert")
+    expect(warnings).to_have_count(2)
+    expect(warnings.first).to_contain_text("The link's embedding_ratio was ignored and 0.9999 is shown")
+    expect(warnings.last).to_contain_text("The link's n_heads was ignored and 8 is shown: 'abc' is not a size")
+    expect(chart(page)).to_contain_text("Asked: 12.5M parameters")
+    expect(page).to_have_url(re.compile(r"total_params=12\.5M"))
+    expect(page).to_have_url(re.compile(r"embedding_ratio=0\.9999"))
+
+
+def test_nothing_from_a_link_is_reflected_as_markup(page: Page, address: str) -> None:
+    open_app(page, address, "?total_params=%3Cimg%20src%3Dx%3E&n_layers=**bold**[a](javascript:alert(1))")
+    expect(page.get_by_test_id("stAlert").first).to_contain_text("<img src=x>")
+    assert page.locator("[data-testid=stAlert] img, [data-testid=stAlert] a, [data-testid=stAlert] strong").count() == 0
+
+
+def test_the_link_for_screenshots_hides_sidebar_and_bar(page: Page, address: str) -> None:
+    open_app(page, address)
+    open_app(page, address, shared_links(page)[1].removeprefix(address).lstrip("/"))
+    expect(chart(page)).to_contain_text("10.05M parameters")
+    expect(page.get_by_role("slider").first).not_to_be_in_viewport()
+    expect(page.get_by_test_id("stHeader")).to_be_hidden()
+    expect(page.get_by_role("button", name="Share")).to_have_count(0)
+
+
+def test_going_back_undoes_a_preset(page: Page, address: str) -> None:
+    open_app(page, address)
+    page.get_by_role("button", name="Presets").click()
+    page.get_by_role("button", name="30M, multiples of 8").click()
+    expect(chart(page)).to_contain_text("Asked: 30M parameters")
+    for _ in range(10):
+        if "total_params" not in page.url:
+            break
+        page.go_back()
+        settle(page)
+    expect(chart(page)).to_contain_text("Asked: 10M parameters")
