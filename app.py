@@ -3,7 +3,8 @@
 import streamlit as st
 
 from slimlm import panels, ui, workshop
-from slimlm.charts import allocation_chart, layer_profile_chart
+from slimlm.charts import allocation_chart
+from slimlm.layer_profile import layer_profile_chart
 from slimlm.nearby import alternatives
 from slimlm.solver import BudgetError, solve
 

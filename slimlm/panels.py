@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from slimlm.accounting import EMBEDDING_RATIO_DEFINITION, Component
-from slimlm.charts import TradeoffPoint, tradeoff_chart
 from slimlm.config import ModelConfig
 from slimlm.design import BENT, AskedGot, Design
 from slimlm.nearby import Alternative
 from slimlm.notes import Severity, design_notes
+from slimlm.tradeoff import TradeoffPoint, tradeoff_chart
 from slimlm.ui import apply_request, full_link
 from slimlm.units import format_bytes, format_count, format_miss, format_seconds, format_share, format_size
 
@@ -72,7 +72,7 @@ def verdict(design: Design, others: tuple[Alternative, ...]) -> str:
 
     >>> from slimlm import ModelConfig, alternatives, solve
     >>> verdict(solve(ModelConfig()), alternatives(ModelConfig()))
-    'GLU expansion is bent by −5.32 %; 10 heads of 22 would meet every knob within 1 %.'
+    'GLU expansion is bent by −5.32 %; 10 heads of 22 would meet every knob within 0.5 %.'
     """
     labels = {"embedding_ratio": "embedding ratio", "glu_expansion": "GLU expansion", "total_params": "total"}
     if not design.bent:

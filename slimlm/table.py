@@ -76,12 +76,13 @@ class _Row(NamedTuple):
     """Share in hundredths of a percent."""
 
 
-_WIDTH = 72
+_WIDTHS = (32, 16, 11, 7)
+"""Least widths of the columns; larger numbers widen them."""
 
 
 def _allocation(accounted: Account, counts: dict[str, int]) -> str:
     total = sum(counts.values())
-    shares = _whole_shares(counts)
+    shares = whole_shares(counts)
     layers = accounted.architecture.n_layers
 
     def row(key: str, label: str, copies: int = 1) -> _Row:
@@ -104,21 +105,25 @@ def _allocation(accounted: Account, counts: dict[str, int]) -> str:
         row("norms", "  LayerNorm", layers),
         row("final_norm", "Final LayerNorm"),
     ]
-    head = f"{'Component':<32}{'per layer × layers':>18}{'Parameters':>13}{'Share':>9}"
-    rule = "─" * _WIDTH
-    body = [_format(line) for line in rows]
-    return "\n".join(
-        ["Parameter Allocation Table", rule, head, rule, *body, rule, _format(_Row("TOTAL", "", total, 10_000))]
-    )
+    lines = [("Component", "per layer × layers", "Parameters", "Share"), *map(_cells, rows)]
+    lines.append(_cells(_Row("TOTAL", "", total, 10_000)))
+    widths = [max(least, *map(len, column)) for least, column in zip(_WIDTHS, zip(*lines, strict=True), strict=True)]
+    head, *body, foot = [_aligned(line, widths) for line in lines]
+    rule = "─" * len(head)
+    return "\n".join(["Parameter Allocation Table", rule, head, rule, *body, rule, foot])
 
 
-def _format(row: _Row) -> str:
+def _cells(row: _Row) -> tuple[str, ...]:
     share = f"{row.hundredths // 100}.{row.hundredths % 100:02d} %"
-    wide = f"{row.per_layer:>{max(0, 50 - len(row.label))}}{row.params:>13,}"
-    return f"{row.label}{wide:>{_WIDTH - 9 - len(row.label)}}{share:>9}"
+    return row.label, row.per_layer, f"{row.params:,}", share
 
 
-def _whole_shares(counts: dict[str, int]) -> dict[str, int]:
+def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
+    label, *numbers = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+    return "  ".join([f"{cells[0]:<{len(label)}}", *numbers])
+
+
+def whole_shares(counts: dict[str, int]) -> dict[str, int]:
     """Round shares to hundredths of a percent so that they add up to 100 % (largest remainders are rounded up)."""
     total = sum(counts.values())
     shares = {key: 10_000 * count // total for key, count in counts.items()}

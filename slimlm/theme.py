@@ -47,6 +47,12 @@ PAGE = alt.ExprRef("background")
 COLOR_SCALE = alt.Scale(domain=list(COMPONENT_COLORS), range=list(COMPONENT_COLORS.values()))
 
 _WIDTH, _PADDING, _LARGE, _SMALL = 960, 6, 17, 13
+_NARROWEST = 680
+"""Width, as `text_width` estimates it, at which headings fit a narrow page.
+
+Vega-Lite cuts longer lines off, and the server does not know the page's width.
+"""
+
 _NARROW, _WIDE = frozenset(" iljtfrI.,:;'|!()/·<"), frozenset("mwMW%@—→×")
 
 
@@ -138,7 +144,7 @@ def figure(
     """
     named = [{"name": name, "value": value} for name, value in (values or {}).items()]
     return Figure(
-        title={"text": title, "subtitle": _wrapped(subtitle, _WIDTH)},
+        title={"text": _wrapped([title], _NARROWEST, _LARGE), "subtitle": _wrapped(subtitle, _NARROWEST, _SMALL)},
         description=description,
         width=_WIDTH,
         height=height,
@@ -149,7 +155,7 @@ def figure(
     )
 
 
-def _wrapped(lines: list[str], width: int, font_size: int = _SMALL) -> list[str]:
+def _wrapped(lines: list[str], width: int, font_size: int) -> list[str]:
     """Break lines at their middle dots, or else between words, so that each fits the width."""
     wrapped: list[str] = []
     for line in lines:
@@ -157,7 +163,7 @@ def _wrapped(lines: list[str], width: int, font_size: int = _SMALL) -> list[str]
         current, *parts = line.split(separator)
         for part in parts:
             longer = f"{current}{separator}{part}"
-            if text_width(longer, font_size) > width - 2 * _PADDING:
+            if text_width(longer, font_size) > width:
                 wrapped.append(current)
                 longer = part
             current = longer
@@ -214,8 +220,8 @@ def _config() -> alt.Config:
 def for_export(chart: Figure, *, dark: bool = False, width: int = _WIDTH) -> Figure:
     """Return the figure on a page of its own, white or dark, at a fixed outer width in pixels."""
     written = chart.to_dict()
-    heading = {
-        "text": _wrapped([written["title"]["text"]], width, _LARGE),
-        "subtitle": _wrapped(written["title"]["subtitle"], width),
-    }
-    return Figure(**written | {"title": heading, "background": DARK if dark else LIGHT, "width": width})
+    heading, room = written["title"], width - 2 * _PADDING
+    if room < _NARROWEST:
+        sizes = {"text": _LARGE, "subtitle": _SMALL}
+        written["title"] = {part: _wrapped(heading[part], room, size) for part, size in sizes.items()}
+    return Figure(**written | {"background": DARK if dark else LIGHT, "width": width})

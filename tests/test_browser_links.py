@@ -25,7 +25,7 @@ def test_a_copied_link_shows_the_same_design_in_a_fresh_browser_on_a_fresh_serve
     type_exactly(page, "Vocabulary size", "8000")
     expect(chart(page)).to_contain_text("vocabulary 8,000")
     page.get_by_text("Tied LM head", exact=True).click()
-    expect(chart(page)).to_contain_text("untied LM head")
+    expect(chart(page)).to_contain_text("untied head")
     press(page, "GLU expansion", "ArrowRight")
     expect(chart(page)).to_contain_text("GLU expansion 2.7 ")
     here, drawn = page.url, chart(page).text_content()
@@ -47,7 +47,7 @@ def test_a_bad_link_says_what_was_ignored_and_mends_the_address(page: Page, addr
     expect(warnings).to_have_count(2)
     expect(warnings.first).to_contain_text("The link's embedding_ratio was ignored and 0.9999 is shown")
     expect(warnings.last).to_contain_text("The link's n_heads was ignored and 8 is shown: 'abc' is not a size")
-    expect(chart(page)).to_contain_text("Asked: 12.5M parameters")
+    expect(chart(page)).to_contain_text("Asked: 12.5M ·")
     expect(page).to_have_url(re.compile(r"total_params=12\.5M"))
     expect(page).to_have_url(re.compile(r"embedding_ratio=0\.9999"))
 
@@ -71,10 +71,10 @@ def test_going_back_undoes_a_preset(page: Page, address: str) -> None:
     open_app(page, address)
     page.get_by_role("button", name="Presets").click()
     page.get_by_role("button", name="30M, multiples of 8").click()
-    expect(chart(page)).to_contain_text("Asked: 30M parameters")
+    expect(chart(page)).to_contain_text("Asked: 30M ·")
     for _ in range(10):
         if "total_params" not in page.url:
             break
         page.go_back()
         settle(page)
-    expect(chart(page)).to_contain_text("Asked: 10M parameters")
+    expect(chart(page)).to_contain_text("Asked: 10M ·")

@@ -17,18 +17,13 @@ import vl_convert
 from hypothesis import HealthCheck, assume, given, settings
 from PIL import Image, ImageFont
 
-from slimlm.charts import (
-    COMPONENT_COLORS,
-    TradeoffPoint,
-    allocation_chart,
-    describe_allocation,
-    layer_profile_chart,
-    tradeoff_chart,
-)
+from slimlm.charts import allocation_chart, describe_allocation
 from slimlm.config import ModelConfig
 from slimlm.design import Design
+from slimlm.layer_profile import layer_profile_chart
 from slimlm.solver import BudgetError, solve
-from slimlm.theme import DARK, LIGHT, Figure, contrast, for_export, ink_on, luminance, text_width
+from slimlm.theme import COMPONENT_COLORS, DARK, LIGHT, Figure, contrast, for_export, ink_on, luminance, text_width
+from slimlm.tradeoff import TradeoffPoint, tradeoff_chart
 from tests.strategies import requests
 
 with warnings.catch_warnings():
@@ -81,7 +76,7 @@ def rows_of(chart: Figure, group: int = 0) -> list[dict[str, Any]]:
 
 def words_of(chart: Figure) -> str:
     title = chart.to_dict()["title"]
-    return " ".join([title["text"], *title["subtitle"]])
+    return " ".join([*title["text"], *title["subtitle"]])
 
 
 # Pictures, as the converter draws them.
@@ -241,7 +236,7 @@ def test_the_heading_names_design_request_and_convention() -> None:
         "untied",
     ):
         assert words in heading
-    assert "Embedding ratio: share of all parameters in vocabulary-sized matrices" in heading
+    assert "Embedding ratio: share of parameters in vocabulary-sized matrices" in heading
     assert "depth 120" in words_of(layer_profile_chart(design_of("120 layers")))
 
 

@@ -1,0 +1,223 @@
+"""A design in every form in which it leaves slimlm: pictures, documents, tables, JSON and a notebook."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from slimlm.card import design_card, inline_svg, picture
+from slimlm.charts import allocation_chart
+from slimlm.design import Design
+from slimlm.layer_profile import layer_profile_chart
+from slimlm.record import to_record
+from slimlm.report import command_line, component_table, html_report, markdown, python_code
+from slimlm.table import format_param_table
+from slimlm.units import format_count
+
+__all__ = [
+    "DOWNLOADS",
+    "Download",
+    "command_line",
+    "components_csv",
+    "design_card",
+    "design_json",
+    "file_name",
+    "html_report",
+    "markdown",
+    "mimebundle",
+    "notebook",
+    "picture",
+    "python_code",
+]
+
+_CSV_HEAD = ("key", "name", "formula", "shapes", "copies", "params_per_copy", "params", "share")
+_LARGEST_RUN = 500_000_000
+"""A notebook runs a larger model on the meta device: shapes without numbers, in no memory."""
+
+
+def file_name(design: Design, suffix: str) -> str:
+    """Name a file after a design, in characters that every file system takes.
+
+    >>> from slimlm import ModelConfig, solve
+    >>> file_name(solve(ModelConfig()), "-card.png")
+    'slimlm-10.05M-12x216-card.png'
+    """
+    d_model, _, n_layers = design.dims
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", f"slimlm-{format_count(design.total_params)}-{n_layers}x{d_model}{suffix}")
+
+
+def components_csv(design: Design) -> str:
+    """Return the account as CSV (RFC 4180), one component a line, without a sum: columns can be added as they stand."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(_CSV_HEAD)
+    for part in design.account.components:
+        shapes = "; ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in part.shapes.items())
+        # ASCII alone: some spreadsheets read a file that says nothing of its encoding as something else than UTF-8.
+        formula = part.formula.replace("·", "*").replace("²", "^2")
+        writer.writerow(
+            (part.key, part.name, formula, shapes, part.copies, part.copy_params, part.params, repr(part.share))
+        )
+    return text.getvalue()
+
+
+def design_json(design: Design) -> str:
+    """Return a design as JSON; `slimlm.record.request_from_record` reads its request back."""
+    return json.dumps(to_record(design), indent=2, ensure_ascii=False) + "\n"
+
+
+def notebook(design: Design) -> str:
+    """Return a notebook that makes the design again, shows its table and its chart, and runs the real model."""
+    small = design.total_params <= _LARGEST_RUN
+    why = "" if small else "  # shapes alone, in no memory; the weights would take gigabytes"
+    cells = [
+        _cell("markdown", "about", f"# {design.title}\n\nMade by slimlm, which has to be on Python's path."),
+        _cell(
+            "code",
+            "design",
+            f"{python_code(design)}\nassert design.dims == {tuple(design.dims)}, "
+            '"this version of slimlm finds another design"',
+        ),
+        _cell("code", "table", "from slimlm import print_param_table\n\nprint_param_table(design)"),
+        _cell("code", "chart", _CHART_CELL),
+        _cell("code", "model", _MODEL_CELL.format(device="cpu" if small else "meta", why=why)),
+    ]
+    metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+        "language_info": {"name": "python"},
+    }
+    written = {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": cells}
+    return json.dumps(written, indent=1, ensure_ascii=False) + "\n"
+
+
+_CHART_CELL = """\
+from IPython.display import SVG
+from slimlm.charts import allocation_chart
+from slimlm.export import picture
+
+SVG(picture(allocation_chart(design), format="svg"))"""
+
+_MODEL_CELL = """\
+import torch
+from slimlm import LanguageModel, count_parameters
+
+model = LanguageModel(design, device="{device}").eval(){why}
+assert count_parameters(model) == design.total_params
+tokens = min(32, design.architecture.max_seq_length)
+input_ids = torch.randint(design.architecture.vocab_size, (1, tokens), device="{device}")
+with torch.no_grad():
+    logits, loss = model(input_ids)
+logits.shape"""
+
+
+def _cell(kind: str, name: str, source: str) -> dict[str, Any]:
+    ran: dict[str, Any] = {"execution_count": None, "outputs": []} if kind == "code" else {}
+    return {"cell_type": kind, "id": name, "metadata": {}, "source": source} | ran
+
+
+def mimebundle(design: Design) -> dict[str, str]:
+    """Return what a notebook shows for a design: the parameter table, and as HTML the allocation chart with it."""
+    try:
+        chart = f'<div style="max-width:960px">{inline_svg(allocation_chart(design))}</div>'
+    except RuntimeError:  # no picture converter: the table says it too
+        chart = ""
+    return {"text/plain": format_param_table(design), "text/html": f"{chart}{component_table(design)}"}
+
+
+@dataclass(frozen=True)
+class Download:
+    """One file that a page offers for a design."""
+
+    label: str
+    suffix: str
+    """End of the file's name (see `file_name`)."""
+    mime: str
+    build: Callable[[Design], bytes | str]
+    help: str
+    """What is in it, and what for."""
+
+
+def _allocation(design: Design, **options: Any) -> bytes:
+    return picture(allocation_chart(design), **options)
+
+
+def _profile(design: Design, **options: Any) -> bytes:
+    return picture(layer_profile_chart(design), **options)
+
+
+DOWNLOADS: tuple[Download, ...] = (
+    Download(
+        "Design card (PNG)",
+        "-card.png",
+        "image/png",
+        design_card,
+        "Request, key figures and both charts on one picture of 1600 × 900 pixels: a slide of its own.",
+    ),
+    Download(
+        "Allocation (PNG)",
+        "-allocation.png",
+        "image/png",
+        lambda design: _allocation(design, format="png"),
+        "The allocation chart for slides, at twice the pixels.",
+    ),
+    Download(
+        "Allocation (SVG)",
+        "-allocation.svg",
+        "image/svg+xml",
+        lambda design: _allocation(design, format="svg"),
+        "The allocation chart for documents, sharp at every size.",
+    ),
+    Download(
+        "Layer profile (PNG)",
+        "-profile.png",
+        "image/png",
+        lambda design: _profile(design, format="png"),
+        "The layer profile for slides, at twice the pixels.",
+    ),
+    Download(
+        "Layer profile (SVG)",
+        "-profile.svg",
+        "image/svg+xml",
+        lambda design: _profile(design, format="svg"),
+        "The layer profile for documents, sharp at every size.",
+    ),
+    Download(
+        "Report (HTML)",
+        ".html",
+        "text/html",
+        html_report,
+        "Everything about the design on one page that needs no network: figures, charts, tables, notes, sources.",
+    ),
+    Download(
+        "Report (Markdown)",
+        ".md",
+        "text/markdown",
+        markdown,
+        "The tables and notes as text, for a pull request or a design document.",
+    ),
+    Download(
+        "Components (CSV)",
+        ".csv",
+        "text/csv",
+        components_csv,
+        "The parameter table for a spreadsheet.",
+    ),
+    Download(
+        "Design (JSON)",
+        ".json",
+        "application/json",
+        design_json,
+        "Request, architecture and account for programs; slimlm loads it back.",
+    ),
+    Download(
+        "Notebook",
+        ".ipynb",
+        "application/x-ipynb+json",
+        notebook,
+        "Python that makes the design again, shows it and runs the real model.",
+    ),
+)
+"""What a page offers, in this order."""

@@ -1,0 +1,273 @@
+"""Measure slimlm beside its peers in one run: `python -m tests.bench [--only NAME ...]`.
+
+A benchmark and never a test: it prints one table and asserts nothing about time. Peers run in turns with slimlm, so
+that both meet the same machine. A further section is a function that yields rows, registered by `@section`; heavy
+imports belong inside it.
+"""
+
+import argparse
+import gc
+import math
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[1]
+
+
+class Row(NamedTuple):
+    """One line of the table; times in seconds."""
+
+    what: str
+    ours: float
+    peer: float | None = None
+    most: float | None = None
+    """The aim: what `ours` should not exceed."""
+    most_ratio: float | None = None
+    """The aim: what ours / peer should not exceed."""
+
+
+Section = Callable[[], Iterator[Row]]
+SECTIONS: dict[str, Section] = {}
+
+
+def section(name: str) -> Callable[[Section], Section]:
+    """Register a function that yields rows under a name for `--only`."""
+
+    def register(function: Section) -> Section:
+        SECTIONS[name] = function
+        return function
+
+    return register
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Time one call; what it returns is freed outside the time, and garbage is collected before."""
+    gc.collect()
+    started = time.perf_counter()
+    result = work()
+    seconds = time.perf_counter() - started
+    del result
+    return seconds
+
+
+def in_turns(ours: Callable[[], object], peer: Callable[[], object], rounds: int) -> tuple[float, float]:
+    """Return both medians; each round runs both, and every other round the peer comes first."""
+    gc.collect()
+    gc.freeze()  # what is loaded by now is not looked through before every run
+    times: dict[Callable[[], object], list[float]] = {ours: [], peer: []}
+    for turn in range(rounds):
+        for work in (ours, peer) if turn % 2 == 0 else (peer, ours):
+            times[work].append(timed(work))
+    gc.unfreeze()
+    return statistics.median(times[ours]), statistics.median(times[peer])
+
+
+# Import
+
+
+@section("import")
+def import_rows() -> Iterator[Row]:
+    def start(code: str) -> Callable[[], object]:
+        return lambda: subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+    def imported() -> float:
+        code = "import time; t = time.perf_counter(); import slimlm; print(time.perf_counter() - t)"
+        out = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
+        return float(out.stdout)
+
+    start("import slimlm")()  # compiles what is not compiled yet
+    ours, peer = in_turns(start("import slimlm"), start("pass"), 10)
+    yield Row("process: import slimlm | pass", ours, peer)
+    yield Row("import slimlm, timed inside the process", statistics.median(imported() for _ in range(10)), most=0.05)
+
+
+# Solver
+
+
+def random_request(draw: random.Random) -> Any:
+    """Draw a request over the sliders' range: total, vocabulary and expansion evenly on a log scale."""
+    from slimlm import ModelConfig
+
+    def log(low: float, high: float) -> float:
+        return math.exp(draw.uniform(math.log(low), math.log(high)))
+
+    return ModelConfig(
+        total_params=round(log(1e6, 1e10)),
+        vocab_size=round(log(256, 262_144)),
+        embedding_ratio=draw.uniform(0.01, 0.9),
+        glu_expansion=log(0.5, 8),
+        n_heads=draw.randint(1, 128),
+        tied_lm_head=draw.random() < 0.5,
+    )
+
+
+@section("solver")
+def solver_rows() -> Iterator[Row]:
+    from slimlm import BudgetError, ModelConfig, solve
+    from slimlm.search import _price
+
+    def answer(config: ModelConfig) -> float:
+        """Solve and account as if it were the first time."""
+        _price.cache_clear()
+        started = time.perf_counter()
+        with suppress(BudgetError):
+            _ = solve(config).account
+        return time.perf_counter() - started
+
+    def is_met(config: ModelConfig) -> bool:
+        try:
+            solve(config)
+        except BudgetError:
+            return False
+        return True
+
+    yield Row(
+        "solve + account: default request", statistics.median(answer(ModelConfig()) for _ in range(200)), most=1e-3
+    )
+    draw = random.Random(0)
+    times: dict[bool, list[float]] = {True: [], False: []}
+    gc.collect()
+    for config in [random_request(draw) for _ in range(2000)]:
+        times[is_met(config)].append(min(answer(config) for _ in range(3)))
+    for met, kind in ((True, "possible"), (False, "impossible, with suggestions")):
+        ordered, name = sorted(times[met]), f"{len(times[met]):,} random requests, {kind}"
+        yield Row(f"{name}: median", statistics.median(ordered), most=5e-3)
+        yield Row(f"{name}: p99", ordered[int(0.99 * len(ordered))], most=5e-3)
+        yield Row(f"{name}: max", ordered[-1], most=5e-3)
+    totals = (10_000_000, 30_000_000, 100_000_000, 300_000_000, 1_000_000_000, 3_000_000_000)
+    grid = [ModelConfig(total_params=t, vocab_size=v) for t in totals for v in (8_000, 16_000, 32_000, 64_000)]
+    whole = statistics.median(sum(answer(config) for config in grid) for _ in range(20))
+    yield Row(f"solve + account: grid of {len(grid)} (totals × vocabularies)", whole)
+
+
+# Model
+
+
+def llama(arch: Any) -> Callable[[], Any]:
+    """Return a function that builds transformers' Llama with the same dimensions."""
+    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error", TRANSFORMERS_NO_ADVISORY_WARNINGS="1")
+    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    config = LlamaConfig(
+        vocab_size=arch.vocab_size,
+        hidden_size=arch.d_model,
+        intermediate_size=arch.d_ff,
+        num_hidden_layers=arch.n_layers,
+        num_attention_heads=arch.n_heads,
+        num_key_value_heads=arch.n_heads,
+        max_position_embeddings=arch.max_seq_length,
+        tie_word_embeddings=arch.tied_lm_head,
+        attn_implementation="sdpa",  # type: ignore[call-arg]
+        use_cache=False,
+    )
+    return lambda: LlamaForCausalLM(config)
+
+
+def even_heads(total_params: int, vocab_size: int) -> Any:
+    """Return a request whose heads have an even width, as rotary positions need it."""
+    from slimlm import ModelConfig, solve
+
+    for n_heads in (10, 12, 16, 8, 4):
+        config = ModelConfig(total_params=total_params, vocab_size=vocab_size, n_heads=n_heads)
+        if solve(config).architecture.head_dim % 2 == 0:
+            return config
+    raise LookupError("no customary number of heads gives an even head_dim")
+
+
+@section("model")
+def model_rows() -> Iterator[Row]:
+    import torch
+
+    from slimlm import LanguageModel, solve
+
+    for total_params, vocab_size, builds, forwards in ((10_000_000, 16_000, 11, 25), (110_000_000, 32_000, 5, 11)):
+        config = even_heads(total_params, vocab_size)
+        arch, name = solve(config).architecture, f"{total_params // 10**6}M"
+        build_peer = llama(arch)
+        build_peer()  # both have built once: imports and first uses are done
+        LanguageModel(config)
+
+        def build(config: Any = config) -> LanguageModel:
+            return LanguageModel(config)
+
+        ours, peer = in_turns(build, build_peer, builds)
+        dims = f"{arch.n_layers} × {arch.d_model}/{arch.d_ff}, {arch.n_heads} heads"
+        yield Row(f"build {name} | Llama ({dims})", ours, peer, most_ratio=0.6)
+        model, other = build().eval(), build_peer().eval()
+        for batch, tokens in ((1, 128), (4, 256)):
+            ids = torch.randint(vocab_size, (batch, tokens))
+
+            def run(model: Any = model, ids: Any = ids) -> Any:
+                return model(ids)[0]
+
+            def run_peer(other: Any = other, ids: Any = ids) -> Any:
+                return other(ids, use_cache=False).logits
+
+            with torch.inference_mode():
+                run(), run_peer()
+                ours, peer = in_turns(run, run_peer, forwards)
+            yield Row(f"forward {name} {batch} × {tokens} | Llama", ours, peer, most_ratio=1.0)
+
+
+# The table
+
+
+def in_ms(seconds: float | None) -> str:
+    """Write a time with three significant digits."""
+    if seconds is None:
+        return ""
+    value = 1000 * seconds
+    return f"{value:,.{max(0, 2 - math.floor(math.log10(value)))}f} ms"
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    ratio = row.ours / row.peer if row.peer else None
+    aim = ""
+    if row.most is not None:
+        aim = f"≤ {1000 * row.most:g} ms" + (" missed" if row.ours > row.most else "")
+    elif row.most_ratio is not None and ratio is not None:
+        aim = f"≤ {row.most_ratio:.2f}" + (" missed" if ratio > row.most_ratio else "")
+    return row.what, in_ms(row.ours), in_ms(row.peer), "" if ratio is None else f"{ratio:.2f}", aim
+
+
+def format_table(rows: list[Row]) -> str:
+    lines = [("what | peer", "ours", "peer", "ratio", "aim"), *map(cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = [
+        "  ".join(
+            cell.ljust(width) if number in (0, len(widths) - 1) else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    return "\n".join([text[0], "─" * (sum(widths) + 2 * (len(widths) - 1)), *text[1:]])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", action="append", choices=SECTIONS, help="a section to run (repeatable; default: all)")
+    chosen = parser.parse_args().only or list(SECTIONS)
+    sys.path.insert(0, str(ROOT))
+    rows: list[Row] = []
+    for name in chosen:
+        print(f"measuring {name} …", file=sys.stderr)
+        rows += SECTIONS[name]()
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs{load}")
+    print(format_table(rows))
+
+
+if __name__ == "__main__":
+    main()

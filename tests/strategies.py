@@ -1,0 +1,174 @@
+"""Hypothesis strategies that build valid requests and architectures, and an independent count and search.
+
+The count is one line of arithmetic and the search tries everything: neither uses the package's account or solver.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+
+from slimlm.architecture import Architecture
+from slimlm.config import ModelConfig
+from slimlm.design import ModelDims
+from slimlm.fields import Limits
+
+
+def log_spaced(low: int, high: int) -> st.SearchStrategy[int]:
+    """Draw whole numbers whose logarithms are spread evenly, both ends included."""
+    exponents = st.floats(math.log(low), math.log(high))
+    return exponents.map(lambda exponent: min(max(round(math.exp(exponent)), low), high))
+
+
+def limits_of(cls: type, name: str) -> Limits:
+    """Return the limits that a numeric field declares."""
+    declared = next(field for field in dataclasses.fields(cls) if field.name == name)
+    limits: Limits = declared.metadata["limits"]
+    return limits
+
+
+def anything_allowed(cls: type, name: str) -> st.SearchStrategy[Any]:
+    """Draw any value that a field takes, its ends and None included."""
+    field = next(field for field in dataclasses.fields(cls) if field.name == name)
+    if field.type is bool:
+        return st.booleans()
+    limits = limits_of(cls, name)
+    if field.type is float:
+        return st.floats(limits.low, limits.high)
+    numbers = log_spaced(int(limits.low), int(limits.high)) | st.sampled_from([int(limits.low), int(limits.high)])
+    return st.none() | numbers if limits.optional else numbers
+
+
+any_requests = st.builds(
+    ModelConfig, **{field.name: anything_allowed(ModelConfig, field.name) for field in dataclasses.fields(ModelConfig)}
+)
+"""The whole space of valid requests, out to the widest limits."""
+
+
+def requests(low: int, high: int) -> st.SearchStrategy[ModelConfig]:
+    """Draw what people ask for, with a total between low and high."""
+    return st.builds(
+        ModelConfig,
+        total_params=log_spaced(low, high),
+        vocab_size=log_spaced(256, 262_144),
+        embedding_ratio=st.floats(0.01, 0.9),
+        glu_expansion=st.floats(0.5, 8.0),
+        n_heads=st.sampled_from([1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128]),
+        multiple_of=st.sampled_from([1, 1, 8, 64, 128]),
+        n_layers=st.none() | st.none() | st.sampled_from([1, 2, 6, 12, 40, 100]),
+        max_seq_length=st.sampled_from([128, 512, 2048]),
+        tied_lm_head=st.booleans(),
+    )
+
+
+@st.composite
+def impossible_requests(draw: st.DrawFn) -> ModelConfig:
+    """Draw requests whose settings allow no model as small as the total."""
+    config = draw(requests(10_000_000, 10_000_000))
+    grain = math.lcm(config.n_heads, config.multiple_of)
+    smallest = closed_form(config, grain, config.multiple_of, config.n_layers or 1)
+    # The smallest model is more than 0.5 % larger than any total up to here.
+    return dataclasses.replace(config, total_params=draw(log_spaced(1, smallest * 990 // 1000)))
+
+
+@st.composite
+def architectures(draw: st.DrawFn, max_layers: int = 4) -> Architecture:
+    """Draw small architectures, down to a single head of width 1."""
+    n_heads = draw(st.integers(1, 16))
+    return Architecture(
+        vocab_size=draw(log_spaced(2, 100_000)),
+        max_seq_length=draw(log_spaced(1, 4096)),
+        n_heads=n_heads,
+        tied_lm_head=draw(st.booleans()),
+        dropout=draw(st.floats(0.0, 0.99)),
+        d_model=n_heads * draw(st.integers(1, 64)),
+        d_ff=draw(log_spaced(1, 4096)),
+        n_layers=draw(st.integers(1, max_layers)),
+    )
+
+
+def closed_form(source: ModelConfig | Architecture, d_model: int, d_ff: int, n_layers: int) -> int:
+    """Count an architecture's parameters in one line of arithmetic, without the account."""
+    vocabulary = (1 if source.tied_lm_head else 2) * source.vocab_size * d_model
+    layer = 4 * d_model**2 + 3 * d_model * d_ff + 4 * d_model
+    return vocabulary + source.max_seq_length * d_model + n_layers * layer + 2 * d_model
+
+
+class Rank(NamedTuple):
+    """The order in which designs are preferred, as the design document gives it."""
+
+    cost: float
+    miss: int
+    n_layers: int
+    d_model: int
+    d_ff: int
+
+
+def rank(config: ModelConfig, d_model: int, d_ff: int, n_layers: int) -> Rank | None:
+    """Place one design in the order; None when its total is more than 0.5 % off."""
+    miss = abs(closed_form(config, d_model, d_ff, n_layers) - config.total_params)
+    if 1000 * miss > 5 * config.total_params:
+        return None
+    tables = 1 if config.tied_lm_head else 2
+    ratio = tables * config.vocab_size * d_model / (config.total_params * config.embedding_ratio)
+    cost = math.log(ratio) ** 2 + math.log(d_ff / d_model / config.glu_expansion) ** 2
+    return Rank(cost, miss, n_layers, d_model, d_ff)
+
+
+def widths(config: ModelConfig) -> Iterator[int]:
+    """Yield every allowed d_model whose smallest model is not too large."""
+    d_model = grain = math.lcm(config.n_heads, config.multiple_of)
+    while 1000 * closed_form(config, d_model, config.multiple_of, config.n_layers or 1) <= 1005 * config.total_params:
+        yield d_model
+        d_model += grain
+
+
+def try_all(config: ModelConfig) -> ModelDims | None:
+    """Try every d_model × n_layers × d_ff, one by one."""
+    found: list[Rank] = []
+    for d_model in widths(config):
+        n_layers = config.n_layers or 1
+        while 1000 * closed_form(config, d_model, config.multiple_of, n_layers) <= 1005 * config.total_params:
+            d_ff = config.multiple_of
+            while 1000 * closed_form(config, d_model, d_ff, n_layers) <= 1005 * config.total_params:
+                if placed := rank(config, d_model, d_ff, n_layers):
+                    found.append(placed)
+                d_ff += config.multiple_of
+            if config.n_layers:
+                break
+            n_layers += 1
+    return best_of(found)
+
+
+def try_all_depths(config: ModelConfig) -> ModelDims | None:
+    """Try every d_model × n_layers, each with the feasible d_ff that are nearest to the expansion from both sides.
+
+    For one d_model the cost falls up to the asked d_ff and rises after it, so no other d_ff can be the best.
+    """
+    total, grain = config.total_params, config.multiple_of
+    low, high = -(-995 * total // 1000), 1005 * total // 1000
+    found: list[Rank] = []
+    for d_model in widths(config):
+        fixed = closed_form(config, d_model, 0, 0)
+        layer, step = 4 * d_model * (d_model + 1), 3 * d_model * grain
+        deepest = (high - fixed) // (layer + step)
+        depths = np.array([config.n_layers]) if config.n_layers else np.arange(1, deepest + 1)
+        least = np.maximum(1, -(-(-(-(low - fixed) // depths) - layer) // step))  # d_ff in grains, rounded up
+        most = ((high - fixed) // depths - layer) // step
+        asked = config.glu_expansion * d_model / grain
+        above, below = np.maximum(least, math.ceil(asked)), np.minimum(most, math.floor(asked))
+        nearest = [int(side.min()) for side in [above[above <= most]] if side.size]
+        nearest += [int(side.max()) for side in [below[below >= least]] if side.size]
+        for f in nearest:
+            for n_layers in depths[(least <= f) & (f <= most)]:
+                if placed := rank(config, d_model, f * grain, int(n_layers)):
+                    found.append(placed)
+    return best_of(found)
+
+
+def best_of(found: list[Rank]) -> ModelDims | None:
+    best = min(found, default=None)
+    return best and ModelDims(best.d_model, best.d_ff, best.n_layers)

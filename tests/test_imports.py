@@ -1,0 +1,216 @@
+"""Who may import whom, and that light modules stay light."""
+
+import ast
+import graphlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import slimlm
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "slimlm"
+
+HEAVY = {"torch", "streamlit", "altair", "pandas", "numpy"}
+
+_LIGHT = "accounting architecture config design fields knobs nearby notes published record search solver table units"
+_CHART = "altair pandas accounting architecture config design nearby units"
+
+ALLOWED = {
+    "units": "",
+    "fields": "",
+    "architecture": "fields",
+    "config": "architecture fields",
+    "accounting": "architecture",
+    "design": "accounting architecture config units",
+    "search": "accounting architecture config design",
+    "solver": "config design search units",
+    "nearby": "config design search solver",
+    "table": "accounting architecture config design units",
+    "record": "accounting architecture config design",
+    "knobs": "config fields units",
+    "published": "architecture units",
+    "notes": "accounting architecture config design published solver units",
+    "__init__": "accounting architecture config design nearby solver table units",
+    "__main__": _LIGHT,
+    "model": "torch accounting architecture config design solver table",
+    "probing": "torch psutil accounting architecture design model table units",
+    "theme": "altair",
+    "charts": f"{_CHART} theme",
+    "layer_profile": f"{_CHART} charts theme",
+    "tradeoff": f"{_CHART} charts theme",
+    "report": "accounting architecture config design fields nearby notes record solver table units",
+    "card": "altair accounting architecture charts config design layer_profile theme units",
+    "export": f"altair card charts layer_profile report theme tradeoff {_LIGHT}",
+    "workshop": f"streamlit {_LIGHT}",
+    "ui": f"streamlit workshop {_LIGHT}",
+    "panels": f"streamlit charts layer_profile theme tradeoff ui workshop {_LIGHT}",
+}
+"""Module → what it may import while it is imported itself: modules of slimlm, and other packages."""
+
+LAZILY = {
+    "__init__": "model probing",
+    "__main__": "card charts export model probing report",
+    "report": "card charts layer_profile theme tradeoff",
+    "card": "vl_convert",
+    "export": "model vl_convert",
+    "workshop": "probing",
+    "ui": "charts card export probing report",
+    "panels": "card export probing report",
+}
+"""Module → what it may besides import inside a function, or for type checkers alone."""
+
+PAGES = {"ui", "panels", "workshop"}
+"""The modules that know Streamlit: only pages, and each other, import them."""
+
+LIGHT = {"__init__", "__main__", *_LIGHT.split()}
+
+MODULES = sorted(path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py"))
+
+
+def imported_names(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    """Yield the modules of slimlm by their own names and other packages by theirs; Python's own are left out."""
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif node.level:
+        raise AssertionError(f"line {node.lineno}: relative imports hide who imports whom")
+    elif node.module == "slimlm":
+        names = [f"slimlm.{alias.name if alias.name in MODULES else '__init__'}" for alias in node.names]
+    else:
+        names = [str(node.module)]
+    for name in names:
+        package, _, rest = name.partition(".")
+        if package == "slimlm":
+            yield rest.split(".")[0] or "__init__"
+        elif package not in sys.stdlib_module_names:
+            yield package
+
+
+def is_for_type_checkers(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
+
+
+def walk(node: ast.AST, lazy: bool = False) -> Iterator[tuple[str, bool]]:
+    """Yield every import with whether it waits for a call (or for a type checker)."""
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        yield from ((name, lazy) for name in imported_names(node))
+    late = lazy or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) or is_for_type_checkers(node)
+    for child in ast.iter_child_nodes(node):
+        yield from walk(child, late)
+
+
+@cache
+def imports(module: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return what a module imports at once and what it imports later."""
+    found = set(walk(ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))))
+    return frozenset(name for name, lazy in found if not lazy), frozenset(name for name, lazy in found if lazy)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_the_table_allows(module: str) -> None:
+    assert module in ALLOWED, f"slimlm/{module}.py is new: say in ALLOWED (and LAZILY) what it may import"
+    at_once, later = imports(module)
+    allowed = set(ALLOWED[module].split())
+    assert at_once <= allowed, f"slimlm/{module}.py must not import {sorted(at_once - allowed)}"
+    allowed |= set(LAZILY.get(module, "").split())
+    assert later <= allowed, f"slimlm/{module}.py must not import {sorted(later - allowed)} in a function either"
+
+
+def test_the_table_runs_in_one_direction() -> None:
+    order = graphlib.TopologicalSorter({module: names.split() for module, names in ALLOWED.items()})
+    assert set(order.static_order()) >= ALLOWED.keys()  # CycleError when there is a circle
+
+
+def test_the_table_keeps_heavy_packages_where_they_belong() -> None:
+    def reach(module: str) -> set[str]:
+        names = set(ALLOWED.get(module, "").split())
+        return names.union(*map(reach, names))
+
+    outside = {module: reach(module) - ALLOWED.keys() for module in ALLOWED}
+    assert not any(outside[module] for module in LIGHT)
+    assert outside["charts"] == outside["layer_profile"] == outside["tradeoff"] == {"altair", "pandas"}
+    assert not outside["export"] & {"streamlit", "torch"}
+    assert not outside["ui"] & {"torch", "altair"}, "the page answers before the chart and the model are loaded"
+    assert {module for module, names in ALLOWED.items() if PAGES & set(names.split())} <= PAGES
+    assert {module for module, names in outside.items() if "streamlit" in names} == PAGES
+    assert not PAGES & {name for names in LAZILY.values() for name in names.split()}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import os.path, torch.nn as nn", {("torch", False)}),
+        ("from slimlm.units import parse_size", {("units", False)}),
+        ("from slimlm import units, solve", {("units", False), ("__init__", False)}),
+        ("import slimlm", {("__init__", False)}),
+        ("def f():\n    class C:\n        import altair", {("altair", True)}),
+        ("if TYPE_CHECKING:\n    import pandas\nelse:\n    import json", {("pandas", True)}),
+        ("class C:\n    if True:\n        import psutil", {("psutil", False)}),
+        ("try:\n    import torch\nexcept ImportError:\n    torch = None", {("torch", False)}),
+    ],
+)
+def test_imports_are_found(source: str, found: set[tuple[str, bool]]) -> None:
+    assert set(walk(ast.parse(source))) == found
+
+
+def test_relative_imports_are_refused() -> None:
+    with pytest.raises(AssertionError, match="line 1: relative imports hide who imports whom"):
+        list(walk(ast.parse("from . import units")))
+
+
+def loaded_after(code: str) -> set[str]:
+    """Return which heavy packages a fresh interpreter has loaded after running some code."""
+    script = f"import json, sys\n{code}\nprint(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return HEAVY & set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import slimlm",
+        "import slimlm; dir(slimlm)",
+        "import slimlm; slimlm.format_param_table(slimlm.solve(slimlm.ModelConfig()))",
+        "import slimlm; slimlm.alternatives(slimlm.ModelConfig())",
+        "import slimlm.__main__, slimlm.notes, slimlm.published, slimlm.record, slimlm.knobs",
+    ],
+)
+def test_light_use_loads_nothing_heavy(code: str) -> None:
+    assert loaded_after(code) == set()
+
+
+def test_torch_is_loaded_on_first_use_and_brings_no_page_or_chart() -> None:
+    assert loaded_after("import slimlm\nassert 'torch' not in sys.modules\nslimlm.LanguageModel") & {
+        "torch",
+        "streamlit",
+        "altair",
+        "pandas",
+    } == {"torch"}
+
+
+def test_charts_load_neither_torch_nor_streamlit() -> None:
+    found = loaded_after("import slimlm.charts, slimlm.theme")
+    assert "altair" in found
+    assert not found & {"torch", "streamlit"}
+
+
+def test_every_public_name_resolves() -> None:
+    assert slimlm.__all__ == sorted(set(slimlm.__all__))
+    assert all(hasattr(slimlm, name) for name in dir(slimlm))
+    for name in slimlm.__all__:
+        public = getattr(slimlm, name)
+        assert public.__name__ == name
+        assert public.__module__.startswith("slimlm.")
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'slimlm' has no attribute 'LanguageModels'$"):
+        _ = slimlm.LanguageModels

@@ -1,0 +1,294 @@
+"""The layers and the model that they make: each equals its equation, written out by hand in double precision."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from slimlm.accounting import account
+from slimlm.architecture import Architecture
+from slimlm.model import LanguageModel, MultiHeadAttention, SwiGLU, TransformerBlock
+
+B, T, D, H, F = 2, 5, 12, 3, 20
+CAUSAL = torch.ones(T, T).tril()
+
+
+@pytest.fixture(autouse=True)
+def seeded_on_one_thread() -> Iterator[None]:
+    torch.manual_seed(0)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # threads make tiny matrices slower, by far where other work keeps the cores busy
+    yield
+    torch.set_num_threads(threads)
+
+
+def tokens(*shape: int) -> Tensor:
+    return torch.randn(*(shape or (B, T, D)))
+
+
+Weights = dict[str, Tensor]
+
+
+def weights_of(layer: nn.Module) -> Weights:
+    """The layer's weights in double precision."""
+    return {name: weight.double() for name, weight in layer.state_dict().items()}
+
+
+def part(weights: Weights, prefix: str) -> Weights:
+    return {name.removeprefix(prefix): weight for name, weight in weights.items() if name.startswith(prefix)}
+
+
+def reference_swiglu(weights: Weights, x: Tensor) -> Tensor:
+    gate, up = x @ weights["gate_proj.weight"].T, x @ weights["up_proj.weight"].T
+    return (gate / (1 + (-gate).exp()) * up) @ weights["down_proj.weight"].T
+
+
+def reference_attention(weights: Weights, x: Tensor, n_heads: int, mask: Tensor | None = None) -> Tensor:
+    """Softmax attention, one head of one sequence at a time."""
+    batch, length, width = x.shape
+    head_dim = width // n_heads
+    q, k, v = (x @ weights[f"{name}_proj.weight"].T for name in "qkv")
+    allowed = (torch.ones(length, length) if mask is None else mask).expand(batch, n_heads, length, length)
+    heads = torch.zeros_like(x)
+    for b in range(batch):
+        for h in range(n_heads):
+            columns = slice(h * head_dim, (h + 1) * head_dim)
+            weight = (q[b, :, columns] @ k[b, :, columns].T / math.sqrt(head_dim)).exp() * (allowed[b, h] != 0)
+            heads[b, :, columns] = weight / weight.sum(-1, keepdim=True) @ v[b, :, columns]
+    return heads @ weights["o_proj.weight"].T
+
+
+def reference_norm(weights: Weights, x: Tensor, eps: float) -> Tensor:
+    centred = x - x.mean(-1, keepdim=True)
+    return centred / (centred.square().mean(-1, keepdim=True) + eps).sqrt() * weights["weight"] + weights["bias"]
+
+
+def reference_block(weights: Weights, x: Tensor, n_heads: int, eps: float, mask: Tensor | None) -> Tensor:
+    normed = reference_norm(part(weights, "attention_norm."), x, eps)
+    x = x + reference_attention(part(weights, "attention."), normed, n_heads, mask)
+    return x + reference_swiglu(part(weights, "ffn."), reference_norm(part(weights, "ffn_norm."), x, eps))
+
+
+def reference_logits(model: LanguageModel, ids: Tensor) -> Tensor:
+    arch, weights, length = model.architecture, weights_of(model), ids.shape[1]
+    x = weights["token_embedding.weight"][ids] + weights["position_embedding.weight"][:length]
+    for layer in range(arch.n_layers):
+        block, causal = part(weights, f"blocks.{layer}."), torch.ones(length, length).tril()
+        x = reference_block(block, x, arch.n_heads, arch.layer_norm_eps, causal)
+    head = weights["token_embedding.weight" if arch.tied_lm_head else "lm_head.weight"]
+    return reference_norm(part(weights, "final_norm."), x, arch.layer_norm_eps) @ head.T
+
+
+def close(one: Tensor, other: Tensor) -> None:
+    torch.testing.assert_close(one.double(), other.double(), rtol=1e-4, atol=1e-5)
+
+
+def expected_attention(layer: MultiHeadAttention, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    return reference_attention(weights_of(layer), x.double(), layer.n_heads, mask)
+
+
+# The layers
+
+
+@given(d_model=st.integers(1, 16), d_ff=st.integers(1, 24), seed=st.integers(0, 2**32))
+@settings(max_examples=30, deadline=None)
+def test_swiglu_is_down_of_silu_gate_times_up(d_model: int, d_ff: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    layer, x = SwiGLU(d_model, d_ff), torch.randn(2, 3, d_model)
+    close(layer(x), reference_swiglu(weights_of(layer), x.double()))
+
+
+def test_weights_are_matrices_without_biases() -> None:
+    swiglu, attention = SwiGLU(D, F).state_dict(), MultiHeadAttention(D, H).state_dict()
+    assert {name: tuple(weight.shape) for name, weight in (swiglu | attention).items()} == {
+        "gate_proj.weight": (F, D),
+        "up_proj.weight": (F, D),
+        "down_proj.weight": (D, F),
+    } | {f"{name}_proj.weight": (D, D) for name in "qkvo"}
+
+
+@pytest.mark.parametrize("n_heads", [1, H, D])
+def test_attention_without_a_mask_attends_everywhere(n_heads: int) -> None:
+    layer, x = MultiHeadAttention(D, n_heads), tokens()
+    close(layer(x), expected_attention(layer, x))
+
+
+def test_causal_attention_attends_to_itself_and_before() -> None:
+    layer, x = MultiHeadAttention(D, H), tokens()
+    out = layer(x, is_causal=True)
+    close(out, expected_attention(layer, x, CAUSAL))
+    assert (out - layer(x))[:, :-1].abs().min() > 0
+    close(out[:, -1], layer(x)[:, -1])
+
+
+def test_attention_takes_one_token() -> None:
+    layer, x = MultiHeadAttention(D, H), tokens(1, 1, D)
+    expected = x @ layer.v_proj.weight.T @ layer.o_proj.weight.T
+    close(layer(x), expected)
+    close(layer(x, is_causal=True), expected)
+
+
+@pytest.mark.parametrize("shape", [(T, T), (1, 1, T, T), (B, 1, T, T), (1, H, T, T), (B, H, T, T)])
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int64, torch.float32])
+def test_mask_broadcasts_and_nonzero_may_attend(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    layer, x = MultiHeadAttention(D, H), tokens()
+    allowed = (torch.rand(shape) < 0.5) | torch.eye(T, dtype=torch.bool)  # every query has a key
+    assert not allowed.all()
+    close(layer(x, allowed.to(dtype)), expected_attention(layer, x, allowed))
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.25, 7.0, -math.inf])
+def test_any_nonzero_mask_value_means_may_attend(value: float) -> None:
+    layer, x = MultiHeadAttention(D, H), tokens()
+    mask = torch.zeros(T, T).masked_fill(CAUSAL.bool(), value)
+    torch.testing.assert_close(layer(x, mask), layer(x, CAUSAL), rtol=0, atol=0)
+
+
+def test_a_mask_takes_the_place_of_is_causal() -> None:
+    layer, x = MultiHeadAttention(D, H), tokens()
+    everywhere = torch.ones(T, T)
+    close(layer(x, everywhere, is_causal=True), layer(x))
+
+
+def test_attention_refuses_heads_that_do_not_divide_the_width() -> None:
+    with pytest.raises(ValueError, match=r"d_model=12 must be a multiple of n_heads=5"):
+        MultiHeadAttention(12, 5)
+
+
+def test_attention_dropout_alone_changes_training_and_not_evaluation() -> None:
+    layer, x = MultiHeadAttention(D, H, dropout=0.0, attention_dropout=0.5), tokens()
+    full = expected_attention(layer, x)
+    close(layer.eval()(x), full)
+    dropped = layer.train()(x)
+    assert (dropped - full).abs().max() > 1e-3
+    assert (dropped != layer(x)).any()  # drawn afresh
+
+
+def test_attention_dropout_drops_weights_and_not_outputs() -> None:
+    layer, x = MultiHeadAttention(D, 1, attention_dropout=0.5), tokens(1, 1, D)
+    full = layer.eval()(x)
+    layer.train()
+    outcomes = [layer(x) for _ in range(40)]  # one token has one weight: 0 or 1 / (1 − p) as a whole
+    assert all(torch.equal(out, torch.zeros_like(out)) or torch.allclose(out, 2 * full) for out in outcomes)
+    assert 0 < sum(bool(out.any()) for out in outcomes) < 40
+
+
+@pytest.mark.parametrize("kind", [SwiGLU, MultiHeadAttention])
+def test_output_dropout_alone_drops_elements_of_the_output(kind: type[SwiGLU | MultiHeadAttention]) -> None:
+    layer, x = kind(64, 2, dropout=0.5), tokens(4, 8, 64)
+    full = layer.eval()(x)
+    dropped = layer.train()(x)
+    kept = dropped != 0
+    assert 0.4 < kept.float().mean() < 0.6
+    close(dropped[kept], 2 * full[kept])
+    torch.testing.assert_close(layer.eval()(x), full, rtol=0, atol=0)
+
+
+# TransformerBlock
+
+
+def block_with_random_norms(**options: float) -> TransformerBlock:
+    block = TransformerBlock(D, F, H, **options)
+    for norm in (block.attention_norm, block.ffn_norm):
+        nn.init.normal_(norm.weight)
+        nn.init.normal_(norm.bias)
+    return block.eval()
+
+
+@pytest.mark.parametrize("eps", [1e-6, 0.1])
+def test_block_is_pre_norm(eps: float) -> None:
+    block, x = block_with_random_norms(layer_norm_eps=eps), tokens()
+    close(block(x, is_causal=True), reference_block(weights_of(block), x.double(), H, eps, CAUSAL))
+
+
+@pytest.mark.parametrize(
+    ("dropout", "attention_dropout", "expected"),
+    [(0.3, 0.2, (0.3, 0.3, 0.2)), (0.0, 0.2, (0.0, 0.0, 0.2)), (0.3, 0.0, (0.3, 0.3, 0.0))],
+)
+def test_block_hands_on_its_two_dropouts(
+    dropout: float, attention_dropout: float, expected: tuple[float, float, float]
+) -> None:
+    block = TransformerBlock(D, F, H, dropout, attention_dropout)
+    assert (block.attention.dropout.p, block.ffn.dropout.p, block.attention.attention_dropout) == expected
+
+
+LAYERS: list[Callable[[], nn.Module]] = [
+    lambda: SwiGLU(D, F),
+    lambda: MultiHeadAttention(D, H),
+    lambda: TransformerBlock(D, F, H),
+]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_gradients_reach_every_parameter(layer: Callable[[], nn.Module]) -> None:
+    built = layer()
+    built(tokens()).square().sum().backward()
+    assert all(p.grad is not None and bool((p.grad != 0).any()) for p in built.parameters())
+
+
+# LanguageModel
+
+
+@st.composite
+def architectures(draw: st.DrawFn) -> Architecture:
+    n_heads = draw(st.integers(1, 4))
+    return Architecture(
+        vocab_size=draw(st.integers(2, 60)),
+        max_seq_length=draw(st.integers(2, 12)),
+        n_heads=n_heads,
+        d_model=n_heads * draw(st.integers(1, 6)),
+        d_ff=draw(st.integers(1, 30)),
+        n_layers=draw(st.integers(1, 3)),
+        tied_lm_head=draw(st.booleans()),
+        layer_norm_eps=draw(st.sampled_from([1e-6, 1e-3])),
+    )
+
+
+def random_model(arch: Architecture) -> LanguageModel:
+    """Build a model with weights large enough for every part to matter."""
+    model = LanguageModel(arch).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.5)
+    return model
+
+
+@given(arch=architectures(), seed=st.integers(0, 2**32))
+@settings(max_examples=30, deadline=None)
+def test_logits_equal_an_independent_reference(arch: Architecture, seed: int) -> None:
+    torch.manual_seed(seed)
+    model, ids = random_model(arch), torch.randint(arch.vocab_size, (2, arch.max_seq_length))
+    logits, loss = model(ids)
+    assert loss is None
+    assert logits.shape == (*ids.shape, arch.vocab_size)
+    torch.testing.assert_close(logits.double(), reference_logits(model, ids), rtol=1e-3, atol=1e-3)
+
+
+@given(arch=architectures(), seed=st.integers(0, 2**32), data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_later_tokens_leave_earlier_logits_untouched(arch: Architecture, seed: int, data: st.DataObject) -> None:
+    torch.manual_seed(seed)
+    model, ids = random_model(arch), torch.randint(arch.vocab_size, (2, arch.max_seq_length))
+    changed, cut = ids.clone(), data.draw(st.integers(1, arch.max_seq_length - 1))
+    changed[:, cut:] = (changed[:, cut:] + 1) % arch.vocab_size
+    before, after = model(ids)[0], model(changed)[0]
+    torch.testing.assert_close(after[:, :cut], before[:, :cut], rtol=1e-5, atol=1e-5)
+    if arch.d_model > 2:  # a LayerNorm over one or two numbers forgets them but for their order
+        assert (after[:, cut:] != before[:, cut:]).any()
+
+
+@given(arch=architectures(), batch=st.integers(1, 3))
+@settings(max_examples=20, deadline=None)
+def test_forward_costs_the_flops_of_its_matrix_products(arch: Architecture, batch: int) -> None:
+    model, tokens = LanguageModel(arch, device="meta"), arch.max_seq_length
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        model(torch.zeros(batch, tokens, dtype=torch.long, device="meta"))
+    parts = account(arch)
+    products = parts["attention"].params + parts["ffn"].params + arch.vocab_size * arch.d_model
+    attention = 4 * tokens**2 * arch.d_model * arch.n_layers * batch
+    assert counter.get_total_flops() == 2 * products * batch * tokens + attention

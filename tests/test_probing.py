@@ -1,0 +1,297 @@
+"""The probe: what it reports, that each of its checks can fail, and what it leaves behind."""
+
+import gc
+import json
+import math
+import subprocess
+import sys
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+import torch
+from torch import Tensor, nn
+
+from slimlm import probing
+from slimlm.architecture import Architecture
+from slimlm.config import ModelConfig
+from slimlm.model import LanguageModel, MultiHeadAttention
+from slimlm.probing import ProbeEstimate, ProbeReport, estimate_probe, probe
+from slimlm.solver import solve
+
+Spoil = Callable[[LanguageModel], object]
+SMALL = Architecture(vocab_size=60, max_seq_length=16, n_heads=2, d_model=16, d_ff=20, n_layers=3)
+COUNTS, SHAPE, FINITE, CAUSAL = (
+    "every component counts what the account says",
+    "logits have the expected shape",
+    "all logits are finite",
+    "later tokens leave earlier logits untouched",
+)
+
+
+@pytest.fixture(scope="module")
+def default_report() -> ProbeReport:
+    return probe(solve(ModelConfig()))
+
+
+def failed(report: ProbeReport) -> set[str]:
+    assert report.passed is all(report.checks.values())
+    return {check for check, holds in report.checks.items() if not holds}
+
+
+# The report
+
+
+def test_default_design_reports_what_its_account_says(default_report: ProbeReport) -> None:
+    design, report = solve(ModelConfig()), default_report
+    assert report.accounted == {part.key: part.params for part in design.account.components}
+    assert report.counted == report.accounted
+    assert report.counted["lm_head"] == 0
+    assert report.total_params == design.total_params == 10_047_024
+    assert (report.batch, report.tokens) == (2, 64)
+    assert report.logits_shape == report.expected_shape == (2, 64, 16_000)
+    assert report.finite
+    assert report.uniform_loss == math.log(16_000)
+    assert report.loss == pytest.approx(report.uniform_loss, abs=0.2)
+    assert report.causal_leak == 0.0
+    assert report.later_change > 0.01
+    assert (report.dtype, report.device) == ("float32", "cpu")
+    assert set(report.checks) == {COUNTS, SHAPE, FINITE, CAUSAL}
+    assert failed(report) == set()
+
+
+def test_times_and_memory_are_plausible(default_report: ProbeReport) -> None:
+    started = time.perf_counter()
+    report = probe(SMALL)
+    assert 0 < report.build_seconds + report.forward_seconds < time.perf_counter() - started
+    assert report.tokens_per_second == 2 * 16 / report.forward_seconds
+    weights = 4 * default_report.total_params
+    assert 0.5 * weights < default_report.peak_bytes < 5 * weights
+
+
+def test_untied_design_counts_its_head() -> None:
+    design = solve(ModelConfig(tied_lm_head=False))
+    report = probe(design)
+    assert report.counted == report.accounted
+    assert report.counted["lm_head"] == report.counted["token_embedding"] == 16_000 * design.architecture.d_model
+    assert report.total_params == design.total_params
+    assert failed(report) == set()
+
+
+def test_a_sequence_of_one_token_has_no_loss() -> None:
+    report = probe(replace(SMALL, max_seq_length=1))
+    assert (report.tokens, report.loss, report.later_change) == (1, None, 0.0)
+    assert failed(report) == set()
+
+
+def test_the_seed_decides_the_weights_and_tokens() -> None:
+    assert probe(SMALL).loss == probe(SMALL, seed=0).loss != probe(SMALL, seed=1).loss
+
+
+# Every check can fail
+
+
+def patched(monkeypatch: pytest.MonkeyPatch, spoil: Spoil) -> None:
+    """Let the probe build models that are spoilt after their weights were drawn."""
+
+    class Spoilt(LanguageModel):
+        @torch.no_grad()
+        def reset_parameters(self, on_drawn: Callable[[int], object] | None = None) -> None:
+            super().reset_parameters(on_drawn)
+            spoil(self)
+
+    monkeypatch.setattr(probing, "LanguageModel", Spoilt)
+
+
+def test_attention_that_looks_ahead_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = MultiHeadAttention.forward
+
+    def forward(self: MultiHeadAttention, x: Tensor, mask: Tensor | None = None, *, is_causal: bool = False) -> Tensor:
+        return honest(self, x, mask, is_causal=False)
+
+    monkeypatch.setattr(MultiHeadAttention, "forward", forward)
+    report = probe(SMALL)
+    assert failed(report) == {CAUSAL}
+    assert report.causal_leak > 1e-5
+
+
+def widen(model: LanguageModel) -> None:
+    model.position_embedding.weight = nn.Parameter(torch.zeros(SMALL.max_seq_length + 1, SMALL.d_model))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "difference"),
+    [
+        (lambda model: model.final_norm.register_parameter("bias", None), {"final_norm": -SMALL.d_model}),
+        (lambda model: model.final_norm.requires_grad_(False), {"final_norm": -2 * SMALL.d_model}),
+        (widen, {"position_embedding": SMALL.d_model}),
+    ],
+)
+def test_another_count_fails(monkeypatch: pytest.MonkeyPatch, spoil: Spoil, difference: dict[str, int]) -> None:
+    patched(monkeypatch, spoil)
+    report = probe(SMALL)
+    assert failed(report) == {COUNTS}
+    found = {key: report.counted[key] - count for key, count in report.accounted.items()}
+    assert {key: more for key, more in found.items() if more} == difference
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda model: model.token_embedding.weight.zero_(), {CAUSAL}),  # it ignores its tokens
+        (lambda model: model.final_norm.weight[0].fill_(math.nan), {FINITE, CAUSAL}),
+        (lambda model: model.final_norm.weight[0].fill_(math.inf), {FINITE, CAUSAL}),
+    ],
+)
+def test_spoilt_weights_fail(monkeypatch: pytest.MonkeyPatch, spoil: Spoil, expected: set[str]) -> None:
+    patched(monkeypatch, spoil)
+    assert failed(probe(SMALL)) == expected
+
+
+def test_logits_of_another_shape_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = LanguageModel.forward
+
+    def forward(self: LanguageModel, input_ids: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        logits, loss = honest(self, input_ids, labels)
+        return logits[..., :-1], loss
+
+    monkeypatch.setattr(LanguageModel, "forward", forward)
+    assert failed(probe(SMALL)) == {SHAPE}
+
+
+# Progress, and what the probe leaves behind
+
+
+def test_progress_rises_to_one() -> None:
+    calls: list[tuple[float, str, bool]] = []
+    probe(SMALL, progress=lambda fraction, message: calls.append((fraction, message, torch.is_grad_enabled())))
+    assert not any(grad_enabled for *_, grad_enabled in calls)
+    fractions = [fraction for fraction, *_ in calls]
+    assert fractions == sorted(fractions)
+    assert 0 < fractions[0] < 0.5
+    assert fractions[-1] == 1.0
+    messages = dict.fromkeys(message for _, message, _ in calls)
+    assert [*messages] == ["drawing the weights", "running the forward pass", "checking causality"]
+
+
+class StopError(Exception):
+    """Raised by a page whose visitor has gone on."""
+
+
+@pytest.mark.parametrize("stop_at", [0.0, 0.6, 0.8, 1.0])
+def test_what_progress_raises_ends_the_probe_and_frees_it(monkeypatch: pytest.MonkeyPatch, stop_at: float) -> None:
+    models: list[weakref.ref[LanguageModel]] = []
+    draw, state, fractions = LanguageModel.reset_parameters, torch.random.get_rng_state(), [0.0]
+
+    def remember(self: LanguageModel, on_drawn: Callable[[int], object] | None = None) -> None:
+        models.append(weakref.ref(self))
+        draw(self, on_drawn)
+
+    def progress(fraction: float, message: str) -> None:
+        fractions.append(fraction)
+        if fraction >= stop_at:
+            raise StopError(message)
+
+    estimate_probe(SMALL)  # measures the machine's speed, once, on a model of its own
+    monkeypatch.setattr(LanguageModel, "reset_parameters", remember)
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(StopError, match=r"the weights|forward pass|causality"):
+            probe(SMALL, progress=progress)
+        assert fractions[-1] >= stop_at > fractions[-2] or len(fractions) == 2
+        assert [model() for model in models] == [None]
+    finally:
+        gc.enable()
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert torch.is_grad_enabled()
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_the_process_is_left_as_it_was() -> None:
+    probing._machine_speed.cache_clear()  # so that its measurement is watched as well
+    torch.manual_seed(3)
+    state, threads = torch.random.get_rng_state(), torch.get_num_threads()
+    with torch.no_grad():
+        probe(SMALL)
+        assert not torch.is_grad_enabled()
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert torch.is_grad_enabled()
+    assert not torch.is_inference_mode_enabled()
+    assert torch.get_num_threads() == threads
+
+
+# Memory and the estimate
+
+
+def test_a_model_that_does_not_fit_is_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    estimate_probe(SMALL)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1_000_000))
+    monkeypatch.setattr(probing, "LanguageModel", None)  # building would be a TypeError
+    message = r"^building this model takes about 74\.7 MB, and 1\.00 MB of memory are free; a smaller .* would fit$"
+    with pytest.raises(MemoryError, match=message):
+        probe(solve(ModelConfig()))
+
+
+@pytest.mark.parametrize(
+    ("memory", "free", "seconds", "fits", "light"),
+    [
+        (400, 1000, 2.0, True, True),
+        (401, 1000, 2.0, True, False),
+        (400, 1000, 2.01, True, False),
+        (900, 1000, 0.1, True, False),
+        (901, 1000, 0.1, False, False),
+    ],
+)
+def test_fits_and_is_light(memory: int, free: int, seconds: float, fits: bool, light: bool) -> None:
+    estimate = ProbeEstimate(memory_bytes=memory, free_bytes=free, seconds=seconds)
+    assert (estimate.fits, estimate.is_light) == (fits, light)
+
+
+def test_the_default_is_light_and_larger_models_take_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    speed = probing._Speed(per_weight=1e-8, per_flop=1e-11, per_layer=1e-3)
+    monkeypatch.setattr(probing, "_machine_speed", lambda: speed)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=8_000_000_000))
+    small, large = (estimate_probe(solve(ModelConfig(total_params=t)).architecture) for t in (10**7, 10**10))
+    assert small.is_light
+    assert not large.fits
+    assert large.memory_bytes > 0.99 * 4 * 10**10
+    assert large.seconds > 100 * small.seconds
+
+
+MEMORY = """
+import json
+from pathlib import Path
+from slimlm import ModelConfig, solve
+from slimlm.model import LanguageModel
+from slimlm.probing import estimate_probe, probe
+
+def highest():
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return 1024 * int(line.split()[1])
+
+design = solve(ModelConfig(total_params=100_000_000, vocab_size=32_000))
+estimate = estimate_probe(design.architecture).memory_bytes
+start = highest()
+model = LanguageModel(design)
+built = highest() - start
+del model
+report = probe(design)
+print(json.dumps({"weights": 4 * design.total_params, "built": built, "estimate": estimate,
+                  "probed": highest() - start, "reported": report.peak_bytes}))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+def test_building_holds_one_copy_of_the_weights_and_the_estimate_is_near_the_peak() -> None:
+    command = [sys.executable, "-c", MEMORY]  # in a fresh interpreter the highest memory is the model's own
+    out = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    found: dict[str, int] = json.loads(out.stdout)
+    assert 0.95 * found["weights"] < found["built"] < 1.25 * found["weights"]
+    assert 1 / 1.6 < found["estimate"] / found["probed"] < 1.6
+    assert found["reported"] == pytest.approx(found["probed"], rel=0.2)

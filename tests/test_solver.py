@@ -1,0 +1,269 @@
+"""The solver is exact: no better design exists, and what it calls impossible is."""
+
+import math
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slimlm.accounting import count_total
+from slimlm.architecture import Architecture
+from slimlm.config import ModelConfig
+from slimlm.design import TOLERANCE, Design, ModelDims, distance
+from slimlm.search import SearchSpace, _at, architecture
+from slimlm.solver import BudgetError, compute_model_dims, solve
+from tests.strategies import (
+    Rank,
+    any_requests,
+    closed_form,
+    impossible_requests,
+    log_spaced,
+    rank,
+    requests,
+    try_all,
+    try_all_depths,
+)
+
+HANG = timedelta(seconds=5)
+"""A guard against searches that do not end; a solve takes milliseconds."""
+
+
+def random_request(rng: random.Random, low: float, high: float) -> ModelConfig:
+    return ModelConfig(
+        total_params=int(math.exp(rng.uniform(math.log(low), math.log(high)))),
+        vocab_size=int(2 ** rng.uniform(8, 18)) if high > 1e6 else rng.randint(2, 500),
+        embedding_ratio=rng.uniform(0.01, 0.9),
+        glu_expansion=rng.uniform(0.5, 8),
+        n_heads=rng.choice([1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128] if high > 1e6 else [1, 1, 2, 4]),
+        tied_lm_head=rng.random() < 0.5,
+        n_layers=rng.choice([None, None, None, 1, 2, 5, 12, 40]),
+        multiple_of=rng.choice([1, 1, 1, 8, 64, 128] if high > 1e6 else [1, 1, 1, 2, 5]),
+        max_seq_length=rng.choice([128, 512, 2048] if high > 1e6 else [1, 16]),
+    )
+
+
+def answer(config: ModelConfig) -> ModelDims | None:
+    try:
+        return solve(config).dims
+    except BudgetError:
+        return None
+
+
+@pytest.mark.parametrize(("seed", "count"), [(seed, 100) for seed in range(6)])
+def test_no_better_design_exists(seed: int, count: int) -> None:
+    rng = random.Random(seed)
+    answers = []
+    for _ in range(count):
+        config = random_request(rng, 1e5, 2e7)
+        answers.append(answer(config))
+        assert answers[-1] == try_all_depths(config), config
+    assert 0 < answers.count(None) < count / 2, "the requests are of both kinds"
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_no_better_design_exists_among_all_that_can_be_tried_one_by_one(seed: int) -> None:
+    rng = random.Random(seed)
+    answers = []
+    for _ in range(60):
+        config = random_request(rng, 30, 10_000)
+        answers.append(answer(config))
+        assert answers[-1] == try_all(config) == try_all_depths(config), config
+    assert 0 < answers.count(None) < 55
+
+
+def check_design(design: Design) -> None:
+    """Hold a design against every promise but the best cost."""
+    config, (d_model, d_ff, n_layers) = design.config, design.dims
+    total = closed_form(config, d_model, d_ff, n_layers)
+    assert total == design.total_params
+    assert 1000 * abs(total - config.total_params) <= 5 * config.total_params
+    assert d_model % config.n_heads == d_model % config.multiple_of == d_ff % config.multiple_of == 0
+    assert min(design.dims) >= 1
+    assert n_layers == (config.n_layers or n_layers)
+
+
+def out_of_reach(config: ModelConfig) -> bool:
+    """Whether the narrowest models are too large, or their totals further apart than the allowed window is wide."""
+    grain, n_layers, slack = config.multiple_of, config.n_layers or 1, config.total_params // 200
+    narrowest = math.lcm(config.n_heads, grain)
+    smallest, next_one = (closed_form(config, narrowest, d_ff, n_layers) for d_ff in (grain, 2 * grain))
+    return smallest > config.total_params + slack or next_one - smallest > 2 * slack + 1
+
+
+def neighbours(config: ModelConfig, dims: ModelDims) -> Iterator[Rank]:
+    """Yield the best design at each width and depth next to some dimensions."""
+    width_grain, grain = math.lcm(config.n_heads, config.multiple_of), config.multiple_of
+    depths = [config.n_layers] if config.n_layers else range(max(1, dims.n_layers - 2), dims.n_layers + 3)
+    for d_model in (dims.d_model + step * width_grain for step in (-2, -1, 0, 1, 2)):
+        for n_layers in depths if d_model > 0 else ():
+            empty, full = (closed_form(config, d_model, d_ff, n_layers) for d_ff in (0, grain))
+            low, high = ((share * config.total_params // 1000 - empty) / (full - empty) for share in (995, 1005))
+            asked = config.glu_expansion * d_model / grain
+            for nearest in (math.floor(asked), math.ceil(asked), math.ceil(low), math.floor(high)):
+                if nearest >= 1 and (placed := rank(config, d_model, nearest * grain, n_layers)):
+                    yield placed
+
+
+@given(requests(1_000_000, 100_000_000_000))
+@settings(deadline=HANG, max_examples=300)
+def test_designs_keep_every_promise_over_the_whole_range(config: ModelConfig) -> None:
+    dims = answer(config)
+    if dims is None:
+        assert out_of_reach(config)
+        return
+    design = solve(config)
+    assert design.dims == dims, "solving twice gives the same"
+    check_design(design)
+    chosen = rank(config, *dims)
+    assert chosen is not None
+    assert all(chosen <= neighbour for neighbour in neighbours(config, dims))
+    assert design.cost == distance(config, dims.d_model, dims.d_ff) == pytest.approx(chosen.cost, rel=1e-9, abs=1e-15)
+
+
+@given(any_requests)
+@settings(deadline=HANG, max_examples=500)
+def test_every_valid_request_has_a_design_or_a_way_out(config: ModelConfig) -> None:
+    try:
+        design = solve(config)
+    except BudgetError as error:
+        assert out_of_reach(config)
+        assert str(error).startswith(f"total_params={config.total_params:,} ")
+        assert all(abs(solve(other.config).asked_got[0].miss) <= TOLERANCE for other in error.suggestions)
+    else:
+        check_design(design)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("glu_expansion", [2.0, 2.66, 3.0, 4.0])
+@pytest.mark.parametrize("embedding_ratio", [0.25, 0.35, 0.45])
+def test_ten_million_parameters_are_met(embedding_ratio: float, glu_expansion: float, tied: bool) -> None:
+    design = solve(ModelConfig(embedding_ratio=embedding_ratio, glu_expansion=glu_expansion, tied_lm_head=tied))
+    check_design(design)
+    assert abs(design.total_params - 10_000_000) <= 50_000
+    assert design.dims == try_all_depths(design.config)
+
+
+def test_the_default_request() -> None:
+    design = solve(ModelConfig())
+    assert design.dims == (216, 544, 12)
+    assert design.total_params == 10_047_024
+    assert [knob.name for knob in design.asked_got] == ["total_params", "embedding_ratio", "glu_expansion"]
+    assert [knob.name for knob in design.bent] == ["glu_expansion"]
+    assert design.architecture == Architecture(d_model=216, d_ff=544, n_layers=12)
+
+
+def test_of_two_depths_that_miss_by_the_same_the_smaller_is_taken() -> None:
+    # Every layer of width 1 and d_ff 2 has 14 parameters, and 1412 lies 7 from both 100 and 101 layers.
+    config = ModelConfig(
+        total_params=1412, vocab_size=2, max_seq_length=1, n_heads=1, embedding_ratio=2 / 1412, glu_expansion=2
+    )
+    assert [closed_form(config, 1, 2, n_layers) - 1412 for n_layers in (100, 101)] == [-7, 7]
+    assert solve(config).dims == try_all(config) == (1, 2, 100)
+
+
+def test_compute_model_dims_unpacks() -> None:
+    d_model, d_ff, n_layers = dims = compute_model_dims(ModelConfig())
+    assert (d_model, d_ff, n_layers) == (dims.d_model, dims.d_ff, dims.n_layers) == (216, 544, 12)
+
+
+def test_an_architecture_takes_over_every_choice() -> None:
+    config = ModelConfig(n_heads=6, tied_lm_head=False, max_seq_length=64, dropout=0.2, attention_dropout=0.0)
+    built = solve(config).architecture
+    assert (built.n_heads, built.tied_lm_head, built.max_seq_length) == (6, False, 64)
+    assert (built.dropout, built.attention_dropout, built.layer_norm_eps) == (0.2, 0.0, 1e-6)
+
+
+@given(requests(10_000_000, 10_000_000), st.integers(1, 10**4), log_spaced(1, 10**6), log_spaced(1, 10**4))
+@settings(deadline=None)
+def test_the_polynomial_price_is_the_account(config: ModelConfig, x: int, f: int, n_layers: int) -> None:
+    space = SearchSpace(config)
+    fixed, layer, slope = (_at(polynomial, x) for polynomial in space.price)
+    dims = ModelDims(space.width_grain * x, space.grain * f, n_layers)
+    assert fixed + n_layers * (layer + slope * f) == count_total(architecture(config, dims))
+
+
+@given(impossible_requests())
+@settings(deadline=HANG)
+def test_a_budget_error_names_what_clashes_and_what_would_work(config: ModelConfig) -> None:
+    with pytest.raises(BudgetError, match=f"^total_params={config.total_params:,} ") as caught:
+        solve(config)
+    suggestions = caught.value.suggestions
+    assert suggestions[0].field == "total_params"
+    for suggestion in suggestions:
+        assert suggestion.config == replace(config, **{suggestion.field: suggestion.value})  # type: ignore[arg-type]
+        check_design(solve(suggestion.config))
+        assert str(suggestion) in str(caught.value).split("any one of these would work: ")[1].split(", ")
+        if suggestion.field != "total_params":
+            assert f"{suggestion.field}={getattr(config, suggestion.field)}" in str(caught.value).split(": ")[0]
+
+
+@given(impossible_requests())
+@settings(deadline=HANG)
+def test_suggestions_go_no_further_than_needed(config: ModelConfig) -> None:
+    with pytest.raises(BudgetError, match=r"^total_params=") as caught:
+        solve(config)
+    smallest = closed_form(
+        config, math.lcm(config.n_heads, config.multiple_of), config.multiple_of, config.n_layers or 1
+    )
+    values = {suggestion.field: suggestion.value for suggestion in caught.value.suggestions}
+    assert values["total_params"] == smallest
+    assert answer(replace(config, total_params=max(1, smallest * 99 // 100))) is None
+    for field in values.keys() & {"vocab_size", "max_seq_length"}:
+        value = values[field]
+        assert isinstance(value, int)
+        one_more: dict[str, int] = {field: value + 1}
+        assert answer(replace(config, **one_more)) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            ModelConfig(total_params=1000),
+            "total_params=1,000 is out of reach: the smallest model that they allow (d_model=8, d_ff=1, n_layers=1) "
+            "has 132,424 parameters; any one of these would work: total_params=132424",
+        ),
+        (
+            ModelConfig(total_params=1_000_000, vocab_size=262_144, n_heads=128),
+            "total_params=1,000,000 clashes with vocab_size=262144, n_heads=128: the smallest model that they allow "
+            "(d_model=128, d_ff=1, n_layers=1) has 33,686,656 parameters; any one of these would work: "
+            "total_params=33686656, vocab_size=6818, n_heads=2",
+        ),
+        (
+            ModelConfig(total_params=5_000_000, vocab_size=1000, n_layers=24, multiple_of=128),
+            "total_params=5,000,000 clashes with multiple_of=128, n_layers=24: the nearest totals that they allow are "
+            "4,138,240 and 5,317,888; any one of these would work: total_params=5317888, total_params=4138240, "
+            "multiple_of=32, n_layers=None",
+        ),
+        (
+            ModelConfig(total_params=1_000_000, n_layers=10**12, multiple_of=65_536),
+            "total_params=1,000,000 is out of reach: the smallest model that they allow (d_model=65536, d_ff=65536, "
+            "n_layers=1000000000000) has 30,065,033,216,001,082,261,504 parameters",
+        ),
+    ],
+)
+def test_budget_error_text(config: ModelConfig, message: str) -> None:
+    with pytest.raises(BudgetError, match=f"^{re.escape(message)}$"):
+        solve(config)
+
+
+def test_totals_between_the_nearest_two_are_out_of_reach() -> None:
+    config = ModelConfig(total_params=5_000_000, vocab_size=1000, n_layers=24, multiple_of=128)
+    with pytest.raises(BudgetError, match="the nearest totals that they allow are ") as caught:
+        solve(config)
+    above, below = (other.config for other in caught.value.suggestions if other.field == "total_params")
+    assert below.total_params < config.total_params < above.total_params
+    assert [solve(other).total_params for other in (below, above)] == [below.total_params, above.total_params]
+    between = np.linspace(below.total_params / 0.9949, above.total_params / 1.0051, 50)
+    assert [answer(replace(config, total_params=round(total))) for total in between] == [None] * 50
+
+
+def test_a_budget_error_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match=r"^total_params=1 is out of reach: "):
+        compute_model_dims(ModelConfig(total_params=1))
