@@ -55,8 +55,8 @@ class Account:
     total_params: int
 
     def __getitem__(self, key: str) -> Component:
-        """Return the component with this key."""
-        return next(component for component in self.components if component.key == key)
+        """Return the component with this key; raises KeyError when there is none."""
+        return {component.key: component for component in self.components}[key]
 
     @property
     def layer_params(self) -> int:

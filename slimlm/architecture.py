@@ -59,9 +59,10 @@ class Architecture(Choices):
         super().__post_init__()
         if self.d_model % self.n_heads:
             below = self.d_model - self.d_model % self.n_heads
+            working = " or ".join(f"d_model={width}" for width in (below, below + self.n_heads) if width)
             raise ValueError(
                 f"d_model={self.d_model} is not allowed: it must be a multiple of n_heads={self.n_heads}; "
-                f"d_model={below or self.n_heads} or d_model={below + self.n_heads} would work"
+                f"{working} would work"
             )
 
     @property

@@ -70,7 +70,11 @@ def check_fields(instance: Any) -> None:
 
 
 def _refuse(field: dataclasses.Field[Any], value: object, rule: str, working: object) -> None:
-    shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
+    try:
+        shown = repr(value)
+    except ValueError:  # Python writes no number of thousands of digits
+        shown = "(a number of thousands of digits)"
+    shown = shown if len(shown) <= 40 else shown[:37] + "..."
     remedy = "" if working is dataclasses.MISSING else f"; {field.name}={working!r} would work"
     raise ValueError(f"{field.name}={shown} is not allowed: it must be {rule}{remedy}")
 
@@ -78,7 +82,9 @@ def _refuse(field: dataclasses.Field[Any], value: object, rule: str, working: ob
 def _nearest(field: dataclasses.Field[Any], value: object) -> object:
     """Return the same number as the field's type, the limit that it oversteps, or else the default."""
     limits: Limits | None = field.metadata.get("limits")
-    if limits is None or not isinstance(value, (int, float)) or isinstance(value, bool) or math.isnan(value):
+    if limits is None or not isinstance(value, (int, float)) or isinstance(value, bool):
+        return field.default
+    if isinstance(value, float) and math.isnan(value):
         return field.default
     nearest = min(max(value, limits.low), limits.high)
     return nearest if field.type is float else int(nearest)

@@ -52,8 +52,8 @@ class MultiHeadAttention(nn.Module):
 
     def __init__(self, d_model: int, n_heads: int, dropout: float = 0.0, attention_dropout: float = 0.0) -> None:
         super().__init__()
-        if d_model % n_heads:
-            raise ValueError(f"d_model={d_model} must be a multiple of n_heads={n_heads}")
+        if n_heads < 1 or d_model % n_heads:
+            raise ValueError(f"d_model={d_model} must be a multiple of n_heads={n_heads}, and n_heads at least 1")
         self.n_heads = n_heads
         self.attention_dropout = attention_dropout
         self.q_proj = nn.Linear(d_model, d_model, bias=False)
@@ -141,6 +141,8 @@ class LanguageModel(nn.Module):
             self.final_norm = nn.LayerNorm(arch.d_model, eps=arch.layer_norm_eps, dtype=dtype)
             self.lm_head = nn.Linear(arch.d_model, arch.vocab_size, bias=False, dtype=dtype)
         self._tie()
+        self.register_load_state_dict_pre_hook(_refuse_two_tables)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_tie_again)  # type: ignore[no-untyped-call]
         self._check_count()
         if target.type != "meta":
             self.to_empty(device=target)
@@ -187,12 +189,14 @@ class LanguageModel(nn.Module):
     def _loss(self, logits: Tensor, input_ids: Tensor, labels: Tensor) -> Tensor:
         if labels.shape != input_ids.shape:
             raise ValueError(f"labels of shape {tuple(labels.shape)} must have input_ids' {tuple(input_ids.shape)}")
+        self._check_type("labels", labels)
         self._check_range("labels", labels.masked_fill(labels == IGNORED_LABEL, 0))
         # The labels move by one and the last position is ignored: slicing the logits would copy them.
         following = F.pad(labels[:, 1:], (0, 1), value=IGNORED_LABEL)
-        return F.cross_entropy(logits.flatten(0, 1), following.flatten(), ignore_index=IGNORED_LABEL)
+        return F.cross_entropy(logits.flatten(0, 1), following.flatten().long(), ignore_index=IGNORED_LABEL)
 
     def _check_ids(self, input_ids: Tensor) -> None:
+        self._check_type("input_ids", input_ids)
         if input_ids.ndim != 2 or 0 in input_ids.shape:
             raise ValueError(f"input_ids of shape {tuple(input_ids.shape)} must be a non-empty (batch, tokens) tensor")
         if input_ids.shape[1] > self.architecture.max_seq_length:
@@ -201,6 +205,10 @@ class LanguageModel(nn.Module):
                 f"max_seq_length={self.architecture.max_seq_length}; shorten it or raise max_seq_length"
             )
         self._check_range("input_ids", input_ids)
+
+    def _check_type(self, name: str, ids: Tensor) -> None:
+        if ids.dtype not in (torch.int64, torch.int32):
+            raise ValueError(f"{name} of dtype {ids.dtype} must be whole numbers: int64 or int32")
 
     def _check_range(self, name: str, ids: Tensor) -> None:
         if ids.is_meta or torch.compiler.is_compiling():
@@ -225,15 +233,27 @@ class LanguageModel(nn.Module):
         # one, so the head lets go of it meanwhile.
         if self.architecture.tied_lm_head:
             self.lm_head.register_parameter("weight", None)
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        self._tie()
+        try:
+            super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        finally:
+            self._tie()
         return self
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """Load weights as torch does; a tied head stays tied, with `assign=True` too."""
-        result = super().load_state_dict(state_dict, strict, assign)
-        self._tie()
-        return result
+
+def _refuse_two_tables(model: LanguageModel, state: Mapping[str, Any], prefix: str, *rest: Any) -> None:
+    """Report weights of an untied model, one of whose tables a tied model would silently lose."""
+    names = (f"{prefix}token_embedding.weight", f"{prefix}lm_head.weight")
+    tables = [state[name] for name in names if name in state]
+    if not model.architecture.tied_lm_head or len(tables) < 2 or any(table.is_meta for table in tables):
+        return
+    if not torch.equal(*tables):
+        errors: list[str] = rest[-1]
+        errors.append("lm_head.weight differs from token_embedding.weight, but tied_lm_head=True means one table")
+
+
+def _tie_again(model: LanguageModel, _: Any) -> None:
+    """Tie the head to what was loaded: assigned weights replace the shared parameter."""
+    model._tie()
 
 
 def _embedding(rows: int, d_model: int, dtype: torch.dtype | None) -> nn.Embedding:

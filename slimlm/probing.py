@@ -125,11 +125,12 @@ def probe(design: Design | Architecture, *, progress: Progress | None = None, se
             f"{format_bytes(estimate.free_bytes)} of memory are free; a smaller total_params or vocab_size would fit"
         )
     _give_back_memory()
-    with torch.random.fork_rng(devices=[]), torch.inference_mode(), _PeakMemory() as peak:
-        torch.manual_seed(seed)
-        report = _run(architecture, progress or (lambda fraction, message: None), peak)
-    _give_back_memory()
-    return report
+    try:
+        with torch.random.fork_rng(devices=[]), torch.inference_mode(), _PeakMemory() as peak:
+            torch.manual_seed(seed)
+            return _run(architecture, progress or (lambda fraction, message: None), peak)
+    finally:
+        _give_back_memory()
 
 
 def _run(architecture: Architecture, progress: Progress, peak: "_PeakMemory") -> ProbeReport:

@@ -16,7 +16,7 @@ import math
 from bisect import bisect_right
 from dataclasses import fields
 from functools import lru_cache
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 from slimlm.accounting import count_total
 from slimlm.architecture import Architecture, Choices
@@ -34,13 +34,14 @@ Quadratic = tuple[int, int, int]
 """Values at 1 and first and second differences there: a polynomial of degree 2 over the integers, exactly."""
 
 
-@overload
-def _at(quadratic: Quadratic, step: int) -> int: ...
-@overload
-def _at(quadratic: Quadratic, step: float) -> float: ...
-def _at(quadratic: Quadratic, step: float) -> float:
+def _at(quadratic: Quadratic, step: int) -> int:
     value, first, second = quadratic
     return value + (step - 1) * first + (step - 1) * (step - 2) // 2 * second
+
+
+def _near(quadratic: Quadratic, step: float) -> float:
+    value, first, second = quadratic
+    return value + (step - 1) * first + (step - 1) * (step - 2) / 2 * second
 
 
 class Price(NamedTuple):
@@ -76,6 +77,18 @@ Best = tuple[float, int, int, int, int]
 """(cost, |total − asked|, n_layers, d_model, d_ff): the order in which designs are preferred."""
 
 
+def window(config: ModelConfig) -> tuple[int, int]:
+    """Return the least and the greatest total that a request accepts."""
+    slack = config.total_params // 200
+    return config.total_params - slack, config.total_params + slack
+
+
+def smallest_total(config: ModelConfig) -> int:
+    """Return the parameters of the smallest model with a request's fixed choices."""
+    width = math.lcm(config.n_heads, config.multiple_of)
+    return count_total(architecture(config, ModelDims(width, config.multiple_of, config.n_layers or 1)))
+
+
 class SearchSpace:
     """All designs allowed by a request. Widths are counted in grains: d_model = width_grain·x, d_ff = grain·f."""
 
@@ -84,8 +97,7 @@ class SearchSpace:
         self.grain = config.multiple_of
         self.width_grain = math.lcm(config.n_heads, config.multiple_of)
         self.price = _price(_choices(config), self.width_grain, self.grain)
-        slack = config.total_params // 200
-        self.low, self.high = config.total_params - slack, config.total_params + slack
+        self.low, self.high = window(config)
         self.min_layers = config.n_layers or 1
         self.max_layers = config.n_layers or 2 * self.high
         asked = config.total_params * config.embedding_ratio / (config.vocabulary_tables * config.vocab_size)
@@ -165,12 +177,12 @@ class SearchSpace:
     def _asked_layer(self, x: float) -> float:
         """Return the parameters of a layer of width x that has exactly the asked expansion."""
         d_ff = self.config.glu_expansion * self.width_grain * x / self.grain
-        return _at(self.price.layer, x) + _at(self.price.slope, x) * d_ff
+        return _near(self.price.layer, x) + _near(self.price.slope, x) * d_ff
 
     def _expansion(self, x: float, n_layers: int, total: int) -> float:
         """Return ln(expansion / asked expansion) of the model of width x and this depth and total (−inf: too deep)."""
-        per_layer = (total - _at(self.price.fixed, x)) / n_layers - _at(self.price.layer, x)
-        asked = self._asked_layer(x) - _at(self.price.layer, x)
+        per_layer = (total - _near(self.price.fixed, x)) / n_layers - _near(self.price.layer, x)
+        asked = self._asked_layer(x) - _near(self.price.layer, x)
         return math.log(per_layer / asked) if per_layer > 0 else -math.inf
 
     def _least(self, low: float, high: float, start: float, rise: float) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from slimlm.config import ModelConfig
 from slimlm.design import Design, ModelDims
-from slimlm.search import SearchSpace, architecture
+from slimlm.search import SearchSpace, architecture, smallest_total, window
 from slimlm.units import format_size
 
 Knob = int | bool | None
@@ -108,8 +108,7 @@ def _change(config: ModelConfig, field: str, value: Knob) -> ModelConfig:
 
 
 def _fits(config: ModelConfig) -> bool:
-    space = SearchSpace(config)
-    return space.smallest_total() <= space.high
+    return smallest_total(config) <= window(config)[1]
 
 
 def _largest(config: ModelConfig, field: str) -> int | None:

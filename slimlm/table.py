@@ -155,7 +155,7 @@ def _asked_got(design: Design, actual: int) -> str:
     return "\n".join(
         [
             *lines,
-            f"(embedding_ratio: {EMBEDDING_RATIO_DEFINITION})",
+            f"embedding_ratio: {EMBEDDING_RATIO_DEFINITION}",
             "",
             f"Target      {target:>16,}",
             f"Actual      {actual:>16,}",

@@ -2,8 +2,9 @@
 
 import math
 import re
-from decimal import Decimal
+from decimal import Context, Decimal
 
+_EXACT = Context(prec=200)
 _SUFFIXES = {"": 0, "k": 3, "m": 6, "b": 9, "g": 9, "t": 12}
 _SIZE = re.compile(r"(\d+(?:[_,]\d{3})*|\d+|\d*\.\d+|\d+\.\d*)(?:e(\d{1,2}))?([kmbgt]?)", re.ASCII | re.IGNORECASE)
 
@@ -26,7 +27,7 @@ def parse_size(text: str) -> int:
         raise ValueError(f"{text[:40]!r} is not a size; write a number such as 10M, 1.5B, 16k, 12_345 or 12345678")
     digits, exponent, suffix = found.groups()
     power = int(exponent or 0) + _SUFFIXES[suffix.lower()]
-    value = Decimal(digits.replace("_", "").replace(",", "")).scaleb(power)
+    value = Decimal(digits.replace("_", "").replace(",", "")).scaleb(power, _EXACT)
     if value != int(value):
         raise ValueError(f"{text!r} is {value:f}, which is not a whole number; write one such as {int(value)}")
     return int(value)
@@ -57,7 +58,7 @@ def format_size(value: int) -> str:
     """
     plain = str(value)
     for suffix, power in (("B", 9), ("M", 6), ("k", 3)):
-        short = f"{(Decimal(value).scaleb(-power)).normalize():f}{suffix}"
+        short = f"{(Decimal(value).scaleb(-power, _EXACT)).normalize(_EXACT):f}{suffix}"
         if value >= 10**power and len(short) < len(plain):
             return short
     return plain
@@ -119,6 +120,6 @@ def format_seconds(value: float) -> str:
     """
     if value < 0.9995:
         return f"{1000 * value:.0f} ms" if value >= 0.00095 else "< 1 ms"
-    if value < 99.5:
+    if value < 179.5:
         return f"{value:.1f} s" if value < 9.95 else f"{value:.0f} s"
     return f"{value / 60:.0f} min" if value < 5970 else f"{value / 3600:.1f} h"

@@ -1,6 +1,7 @@
 """The Design page without a browser: links, figures, the table, the real model and impossible requests."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ def opened(**query: str) -> AppTest:
 def chart_title(page: AppTest) -> dict[str, Any]:
     title: dict[str, Any] = json.loads(page.get("vega_lite_chart")[0].proto.spec)["title"]
     return title
+
+
+def shown(markdown: str) -> str:
+    """Return what a reader sees of escaped Markdown."""
+    return re.sub(r"\\(.)", r"\1", markdown)
 
 
 def table(page: AppTest) -> str:
@@ -87,7 +93,7 @@ def test_a_link_holds_every_knob() -> None:
 def test_a_bad_link_says_what_was_ignored_and_shows_the_nearest_design() -> None:
     page = opened(embedding_ratio="7", n_heads="many", total_params="12500000", someone_elses="1")
     assert not page.exception
-    assert [warning.value for warning in page.warning] == [
+    assert [shown(warning.value) for warning in page.warning] == [
         "The link's embedding_ratio was ignored and 0.9999 is shown: embedding_ratio=7.0 is not allowed: it must be a "
         "number between 0.0001 and 0.9999; embedding_ratio=0.9999 would work.",
         "The link's n_heads was ignored and 8 is shown: 'many' is not a size; write a number such as 10M, 1.5B, 16k, "
@@ -103,7 +109,7 @@ def test_a_typed_value_moves_its_slider_and_nonsense_moves_nothing() -> None:
     assert page.select_slider("glu_expansion").value == 2.666667
     page.text_input("glu_expansion_typed").set_value("wide").run()
     assert page.select_slider("glu_expansion").value == 2.666667
-    assert page.error[0].value == "'wide' is not a number; write one such as 0.35, 35% or 8/3. 2.666667 is kept."
+    assert shown(page.error[0].value) == "'wide' is not a number; write one such as 0.35, 35% or 8/3. 2.666667 is kept."
     page.select_slider("glu_expansion").set_value(3.0).run()
     assert page.text_input("glu_expansion_typed").value == "3"
     assert not page.error
@@ -111,7 +117,7 @@ def test_a_typed_value_moves_its_slider_and_nonsense_moves_nothing() -> None:
 
 def test_an_impossible_request_is_a_sentence_with_buttons_that_apply_what_works() -> None:
     page = opened(total_params="1M", vocab_size="262144")
-    assert "total_params=1,000,000 clashes with vocab_size=262144, n_heads=8" in page.error[0].value
+    assert "total_params=1,000,000 clashes with vocab_size=262144, n_heads=8" in shown(page.error[0].value)
     labels = [button.label for button in page.button if button.label.startswith("Set ")]
     assert labels == ["Set total_params to 2101576", "Set vocab_size to 125072", "Set n_heads to 2"]
     next(button for button in page.button if button.label == labels[2]).click().run()

@@ -19,19 +19,19 @@ from tests.strategies import architectures
 # fmt: off
 DEFAULT = """\
 Parameter Allocation Table
-────────────────────────────────────────────────────────────────────────
-Component                       per layer × layers   Parameters    Share
-────────────────────────────────────────────────────────────────────────
-Token Embedding                                       3,456,000  34.40 %
-Position Embedding                                      110,592   1.10 %
-LM Head (tied=True)                                           0   0.00 %
-Transformer Backbone (12 layers)                      6,480,000  64.49 %
-  Attention                           186,624 × 12    2,239,488  22.29 %
-  FFN/SwiGLU                          352,512 × 12    4,230,144  42.10 %
-  LayerNorm                               864 × 12       10,368   0.10 %
-Final LayerNorm                                             432   0.01 %
-────────────────────────────────────────────────────────────────────────
-TOTAL                                                10,047,024 100.00 %
+───────────────────────────────────────────────────────────────────────────
+Component                         per layer × layers   Parameters     Share
+───────────────────────────────────────────────────────────────────────────
+Token Embedding                                         3,456,000   34.40 %
+Position Embedding                                        110,592    1.10 %
+LM Head (tied=True)                                             0    0.00 %
+Transformer Backbone (12 layers)                        6,480,000   64.49 %
+  Attention                             186,624 × 12    2,239,488   22.29 %
+  FFN/SwiGLU                            352,512 × 12    4,230,144   42.10 %
+  LayerNorm                                 864 × 12       10,368    0.10 %
+Final LayerNorm                                               432    0.01 %
+───────────────────────────────────────────────────────────────────────────
+TOTAL                                                  10,047,024  100.00 %
 
 Configuration
   d_model 216 · d_ff 544 · n_layers 12 · n_heads 8 (head_dim 27)
@@ -40,7 +40,7 @@ Configuration
                            asked         got        miss
 embedding_ratio             0.35      0.3440     −1.72 %
 glu_expansion               2.66      2.5185     −5.32 %  bent by more than 5 %
-(embedding_ratio: share of parameters in vocabulary-sized matrices (token embedding, LM head if untied))
+embedding_ratio: share of parameters in vocabulary-sized matrices (token embedding, LM head if untied)
 
 Target            10,000,000
 Actual            10,047,024
@@ -49,19 +49,19 @@ Difference           +47,024  (+0.47 %)
 
 UNTIED = """\
 Parameter Allocation Table
-────────────────────────────────────────────────────────────────────────
-Component                       per layer × layers   Parameters    Share
-────────────────────────────────────────────────────────────────────────
-Token Embedding                                      21,711,024  17.48 %
-Position Embedding                                      221,184   0.18 %
-LM Head (tied=False)                                 21,711,024  17.48 %
-Transformer Backbone (36 layers)                     80,543,808  64.86 %
-  Attention                           746,496 × 36   26,873,856  21.64 %
-  FFN/SwiGLU                        1,489,104 × 36   53,607,744  43.17 %
-  LayerNorm                             1,728 × 36       62,208   0.05 %
-Final LayerNorm                                             864   0.00 %
-────────────────────────────────────────────────────────────────────────
-TOTAL                                               124,187,904 100.00 %
+───────────────────────────────────────────────────────────────────────────
+Component                         per layer × layers   Parameters     Share
+───────────────────────────────────────────────────────────────────────────
+Token Embedding                                        21,711,024   17.48 %
+Position Embedding                                        221,184    0.18 %
+LM Head (tied=False)                                   21,711,024   17.48 %
+Transformer Backbone (36 layers)                       80,543,808   64.86 %
+  Attention                             746,496 × 36   26,873,856   21.64 %
+  FFN/SwiGLU                          1,489,104 × 36   53,607,744   43.17 %
+  LayerNorm                               1,728 × 36       62,208    0.05 %
+Final LayerNorm                                               864    0.00 %
+───────────────────────────────────────────────────────────────────────────
+TOTAL                                                 124,187,904  100.00 %
 
 Configuration
   d_model 432 · d_ff 1,149 · n_layers 36 · n_heads 12 (head_dim 36)
