@@ -17,14 +17,13 @@ def main() -> None:
         design = solve(config)
     except BudgetError as error:
         ui.show_budget_error(error)
-        with presets:
-            ui.show_presets()
-        st.stop()
-    title, share = st.columns([0.8, 0.2], vertical_alignment="center")
-    title.markdown(f"##### {panels.sentence(design)}")
-    check = panels.show_figures(design)
-    verdict = st.container(key="verdict")
+        ui.show_presets(presets)
+        return
+    top = st.container(key="top")
     st.altair_chart(allocation_chart(design), width="stretch", theme=None, key="allocation")
+    ui.let_the_browser_draw()
+    with top:
+        check, verdict = panels.show_top(design)
     others = alternatives(config)
     verdict.caption(panels.verdict(design, others))
     st.altair_chart(layer_profile_chart(design), width="stretch", theme=None, key="profile")
@@ -36,11 +35,7 @@ def main() -> None:
     panels.show_tradeoff(design, others)
     st.subheader("Design notes", anchor=False)
     panels.show_notes(design)
-    with presets:
-        ui.show_presets()
-    if not st.context.is_embedded:
-        with share.popover("Share", icon=":material/share:", width="stretch"):
-            panels.show_links(config)
+    ui.show_presets(presets)
     with real_model:
         if report := workshop.real_model(design.architecture):
             panels.show_check(check, report)

@@ -56,6 +56,12 @@ class Design:
         """The components of the architecture."""
         return account(self.architecture)
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """Show a notebook the parameter table, with the allocation chart where it takes HTML."""
+        from slimlm.export import mimebundle
+
+        return mimebundle(self)
+
     @property
     def dims(self) -> ModelDims:
         """(d_model, d_ff, n_layers)."""

@@ -12,9 +12,11 @@ from slimlm.card import design_card, inline_svg, picture
 from slimlm.charts import allocation_chart
 from slimlm.design import Design
 from slimlm.layer_profile import layer_profile_chart
+from slimlm.nearby import alternatives
 from slimlm.record import to_record
 from slimlm.report import command_line, component_table, html_report, markdown, python_code
 from slimlm.table import format_param_table
+from slimlm.tradeoff import tradeoff_chart, tradeoff_points
 from slimlm.units import format_count
 
 __all__ = [
@@ -148,6 +150,10 @@ def _profile(design: Design, **options: Any) -> bytes:
     return picture(layer_profile_chart(design), **options)
 
 
+def _tradeoff(design: Design, **options: Any) -> bytes:
+    return picture(tradeoff_chart(tradeoff_points(design, alternatives(design.config))), **options)
+
+
 DOWNLOADS: tuple[Download, ...] = (
     Download(
         "Design card (PNG)",
@@ -183,6 +189,20 @@ DOWNLOADS: tuple[Download, ...] = (
         "image/svg+xml",
         lambda design: _profile(design, format="svg"),
         "The layer profile for documents, sharp at every size.",
+    ),
+    Download(
+        "Trade-off (PNG)",
+        "-tradeoff.png",
+        "image/png",
+        lambda design: _tradeoff(design, format="png"),
+        "The trade-off chart for slides, at twice the pixels.",
+    ),
+    Download(
+        "Trade-off (SVG)",
+        "-tradeoff.svg",
+        "image/svg+xml",
+        lambda design: _tradeoff(design, format="svg"),
+        "The trade-off chart for documents, sharp at every size.",
     ),
     Download(
         "Report (HTML)",

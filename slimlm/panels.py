@@ -1,6 +1,7 @@
 """Parts of a page that show one design: its figures, its account, its real model, its neighbours and its notes."""
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,7 +11,7 @@ from slimlm.config import ModelConfig
 from slimlm.design import BENT, AskedGot, Design
 from slimlm.nearby import Alternative
 from slimlm.notes import Severity, design_notes
-from slimlm.tradeoff import TradeoffPoint, tradeoff_chart
+from slimlm.tradeoff import tradeoff_chart, tradeoff_points
 from slimlm.ui import apply_request, full_link
 from slimlm.units import format_bytes, format_count, format_miss, format_seconds, format_share, format_size
 
@@ -33,7 +34,19 @@ def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def show_figures(design: Design) -> "DeltaGenerator":
+def show_top(design: Design) -> tuple["DeltaGenerator", "DeltaGenerator"]:
+    """Name the design, offer to share it, show its figures; return the places of the model's check and the verdict."""
+    title, share, downloads = st.columns([0.66, 0.15, 0.19], vertical_alignment="center")
+    title.markdown(f"##### {sentence(design)}")
+    if not st.context.is_embedded:
+        with share.popover("Share", icon=":material/share:", width="stretch"):
+            _show_links(design.config)
+        with downloads.popover("Download", icon=":material/download:", width="stretch"):
+            _show_downloads(design)
+    return _show_figures(design), st.container(key="verdict")
+
+
+def _show_figures(design: Design) -> "DeltaGenerator":
     """Show what was asked beside what was got; return the place of the real model's verdict."""
     arch, config = design.architecture, design.config
     total, ratio, expansion = design.asked_got
@@ -161,7 +174,6 @@ def show_alternatives(others: tuple[Alternative, ...]) -> None:
 
 def show_tradeoff(design: Design, others: tuple[Alternative, ...]) -> None:
     """Draw the neighbours by what they miss; a click on one asks for it."""
-    points = [TradeoffPoint("as asked", design, True), *(TradeoffPoint(other.change, other.design) for other in others)]
     key = f"tradeoff-{hash(design)}"  # another design's picture starts with nothing picked
 
     def apply_picked() -> None:
@@ -170,7 +182,12 @@ def show_tradeoff(design: Design, others: tuple[Alternative, ...]) -> None:
             apply_request(others[place - 1].request)
 
     st.altair_chart(
-        tradeoff_chart(points), width="stretch", theme=None, key=key, on_select=apply_picked, selection_mode="pick"
+        tradeoff_chart(tradeoff_points(design, others)),
+        width="stretch",
+        theme=None,
+        key=key,
+        on_select=apply_picked,
+        selection_mode="pick",
     )
 
 
@@ -197,7 +214,24 @@ def show_notes(design: Design) -> None:
         st.markdown(f"{_ICONS[note.severity]} {note.text}  \n:gray[:small[{note.source}]]")
 
 
-def show_links(config: ModelConfig) -> None:
+def _show_downloads(design: Design) -> None:
+    """Offer the design in every form; a file is made when its button is clicked, and the page stays as it is."""
+    from slimlm.export import DOWNLOADS, file_name
+
+    for download in DOWNLOADS:
+        st.download_button(
+            download.label,
+            partial(download.build, design),
+            file_name(design, download.suffix),
+            download.mime,
+            help=download.help,
+            on_click="ignore",
+            icon=":material/download:",
+            type="tertiary",
+        )
+
+
+def _show_links(config: ModelConfig) -> None:
     """Offer the link that holds the whole request, and one for clean screenshots."""
     st.caption("Link to this design, every knob included")
     st.code(full_link(config), language=None, wrap_lines=True)

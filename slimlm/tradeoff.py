@@ -1,7 +1,7 @@
 """The trade-off chart: the designs that meet a total, by what each bends."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ import altair as alt
 
 from slimlm.charts import RATIO_LINE, request_line
 from slimlm.design import BENT, Design
+from slimlm.nearby import Alternative
 from slimlm.theme import FAINT, INK, Figure, Row, figure, layers, text_layer, text_width
 from slimlm.units import format_miss
 
@@ -25,6 +26,11 @@ class TradeoffPoint(NamedTuple):
     label: str
     design: Design
     chosen: bool = False
+
+
+def tradeoff_points(design: Design, others: Iterable[Alternative]) -> list[TradeoffPoint]:
+    """Return a design and its alternatives as points, the design first and chosen."""
+    return [TradeoffPoint("as asked", design, True), *(TradeoffPoint(other.change, other.design) for other in others)]
 
 
 def tradeoff_chart(points: Sequence[TradeoffPoint]) -> Figure:

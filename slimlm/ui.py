@@ -1,6 +1,7 @@
 """What the pages share: their frame, and the knobs in the sidebar and in the link."""
 
 import re
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -44,6 +45,7 @@ _STYLE = """
   [data-testid="stMain"] table tbody { border-bottom: 1px solid color-mix(in srgb, currentColor 45%, transparent); }
   [data-testid="stMain"] table thead:has(th:first-child:empty) { display: none; }
   [data-testid="stMain"] table td:nth-last-child(-n + 2) { white-space: nowrap; }
+  .st-key-top { min-height: 13.5rem; }
   .st-key-real_model { min-height: 17rem; }
   .st-key-verdict { min-height: 1.5rem; }
   .alternative { display: grid; grid-template-columns: 2fr 1.6fr repeat(5, 1fr); gap: 0.6rem;
@@ -110,8 +112,13 @@ def knobs() -> ModelConfig:
         st.stop()
 
 
-def show_presets() -> None:
+def show_presets(place: "DeltaGenerator") -> None:
     """Offer requests to start from, and the loading of a saved one."""
+    with place:
+        _presets()
+
+
+def _presets() -> None:
     st.button("Reset every knob", on_click=apply_request, args=(ModelConfig(),), icon=":material/restart_alt:")
     for label, preset in PRESETS.items():
         st.button(label, on_click=apply_request, args=(preset,), type="tertiary")
@@ -230,6 +237,11 @@ def apply_request(config: ModelConfig) -> None:
         if getattr(config, name) != _current(knob):
             st.session_state[name] = getattr(config, name)
         _forget_problem(knob)
+
+
+def let_the_browser_draw() -> None:
+    """Wait while the browser draws what it has: what is sent meanwhile would delay it, by 80 of 180 ms measured."""
+    time.sleep(0.06)
 
 
 def full_link(config: ModelConfig, *, embedded: bool = False) -> str:

@@ -143,10 +143,14 @@ def solver_rows() -> Iterator[Row]:
         yield Row(f"{name}: median", statistics.median(ordered), most=5e-3)
         yield Row(f"{name}: p99", ordered[int(0.99 * len(ordered))], most=5e-3)
         yield Row(f"{name}: max", ordered[-1], most=5e-3)
-    totals = (10_000_000, 30_000_000, 100_000_000, 300_000_000, 1_000_000_000, 3_000_000_000)
-    grid = [ModelConfig(total_params=t, vocab_size=v) for t in totals for v in (8_000, 16_000, 32_000, 64_000)]
+    grid = [
+        ModelConfig(embedding_ratio=ratio, glu_expansion=expansion, tied_lm_head=tied)
+        for ratio in (0.25, 0.35, 0.45)
+        for expansion in (2.0, 2.66, 3.0, 4.0)
+        for tied in (True, False)
+    ]
     whole = statistics.median(sum(answer(config) for config in grid) for _ in range(20))
-    yield Row(f"solve + account: grid of {len(grid)} (totals × vocabularies)", whole)
+    yield Row(f"solve + account: grid of {len(grid)} (ratio × expansion × head)", whole)
 
 
 # Model
@@ -222,6 +226,17 @@ def model_rows() -> Iterator[Row]:
 
 
 # The table
+
+
+# Page
+
+
+@section("page")
+def page_section() -> Iterator[Row]:
+    from tests.bench_page import page_rows
+
+    for number, (what, ours, floor) in enumerate(page_rows()):
+        yield Row(f"{what} | bare page", ours, floor, most_ratio=1.25 if number else None)
 
 
 def in_ms(seconds: float | None) -> str:

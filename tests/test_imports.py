@@ -55,6 +55,7 @@ ALLOWED = {
 
 LAZILY = {
     "__init__": "model probing",
+    "design": "export",
     "__main__": "card charts export model probing report",
     "report": "card charts layer_profile theme tradeoff",
     "card": "vl_convert",
