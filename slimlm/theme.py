@@ -46,8 +46,8 @@ PAGE = alt.ExprRef("background")
 
 COLOR_SCALE = alt.Scale(domain=list(COMPONENT_COLORS), range=list(COMPONENT_COLORS.values()))
 
-_WIDTH, _PADDING, _LARGE, _SMALL = 960, 6, 17, 13
-_NARROWEST = 680
+_WIDTH, _PADDING, _LARGE, _SMALL, _FINE = 960, 6, 17, 13, 12
+_NARROWEST = 650
 """Width, as `text_width` estimates it, at which headings fit a narrow page.
 
 Vega-Lite cuts longer lines off, and the server does not know the page's width.
@@ -144,7 +144,7 @@ def figure(
     """
     named = [{"name": name, "value": value} for name, value in (values or {}).items()]
     return Figure(
-        title={"text": _wrapped([title], _NARROWEST, _LARGE), "subtitle": _wrapped(subtitle, _NARROWEST, _SMALL)},
+        title={"text": _wrapped([title], _NARROWEST, _LARGE), "subtitle": _wrapped(subtitle, _NARROWEST, _FINE)},
         description=description,
         width=_WIDTH,
         height=height,
@@ -195,8 +195,8 @@ def _config() -> alt.Config:
             subtitleFont=FONT,
             fontSize=_LARGE,
             fontWeight=600,
-            subtitleFontSize=_SMALL,
-            subtitleLineHeight=18,
+            subtitleFontSize=_FINE,
+            subtitleLineHeight=17,
             subtitlePadding=6,
             color=INK,
             subtitleColor=MUTED,
@@ -222,6 +222,6 @@ def for_export(chart: Figure, *, dark: bool = False, width: int = _WIDTH) -> Fig
     written = chart.to_dict()
     heading, room = written["title"], width - 2 * _PADDING
     if room < _NARROWEST:
-        sizes = {"text": _LARGE, "subtitle": _SMALL}
+        sizes = {"text": _LARGE, "subtitle": _FINE}
         written["title"] = {part: _wrapped(heading[part], room, size) for part, size in sizes.items()}
     return Figure(**written | {"background": DARK if dark else LIGHT, "width": width})

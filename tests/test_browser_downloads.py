@@ -1,0 +1,98 @@
+"""Every download in a real Chromium: saved, opened, and loaded back; the page stays as it is."""
+
+import csv
+import io
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+
+import nbformat
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from slimlm.config import ModelConfig
+from slimlm.export import DOWNLOADS, Download
+from slimlm.record import request_from_text
+from slimlm.solver import solve
+from tests.browser import open_app
+from tests.test_browser import chart
+
+QUERY = "?total_params=2M&vocab_size=1024&embedding_ratio=0.2&tied_lm_head=false"
+ASKED = ModelConfig(total_params=2_000_000, vocab_size=1024, embedding_ratio=0.2, tied_lm_head=False)
+
+
+def is_png(data: bytes) -> bool:
+    picture = Image.open(io.BytesIO(data))
+    picture.load()
+    return picture.width >= 1600 and len(picture.getcolors(10**7) or []) > 50
+
+
+def is_svg(data: bytes) -> bool:
+    return len(list(ET.fromstring(data).iter("{http://www.w3.org/2000/svg}text"))) > 5
+
+
+def is_table(data: bytes) -> bool:
+    rows = list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+    return sum(int(row["params"]) for row in rows) == solve(ASKED).total_params
+
+
+def is_notebook(data: bytes) -> bool:
+    nbformat.validate(json.loads(data))
+    return True
+
+
+CHECKS: dict[str, Callable[[bytes], bool]] = {
+    "png": is_png,
+    "svg": is_svg,
+    "csv": is_table,
+    "ipynb": is_notebook,
+    "html": lambda data: data.startswith(b"<!doctype html>") and f"{solve(ASKED).total_params:,}".encode() in data,
+    "md": lambda data: f"{solve(ASKED).total_params:,}".encode() in data,
+    "json": lambda data: request_from_text(data) == ASKED,
+}
+
+
+def saved(page: Page, download: Download) -> tuple[str, bytes]:
+    with page.expect_download(timeout=60_000) as waiting:
+        page.get_by_role("button", name=download.label, exact=True).click()
+    return waiting.value.suggested_filename, waiting.value.path().read_bytes()
+
+
+def test_every_download_is_saved_and_opens_and_the_page_is_not_run_again(page: Page, address: str) -> None:
+    open_app(page, address, QUERY)
+    drawn = chart(page).text_content()
+    page.get_by_role("button", name="Download", exact=True).click()
+    for download in DOWNLOADS:
+        name, data = saved(page, download)
+        assert name.endswith(download.suffix)
+        assert CHECKS[name.rpartition(".")[2]](data), download.label
+    expect(page.get_by_role("button", name=DOWNLOADS[-1].label, exact=True)).to_be_visible()
+    expect(chart(page)).to_have_text(drawn or "never")
+
+
+def test_a_saved_design_is_loaded_back_and_a_broken_one_is_refused(page: Page, address: str) -> None:
+    open_app(page, address, QUERY)
+    page.get_by_role("button", name="Download", exact=True).click()
+    _, data = saved(page, next(download for download in DOWNLOADS if download.suffix == ".json"))
+    open_app(page, address)
+    page.get_by_role("button", name="Presets").click()
+    loader = page.locator("input[type=file]")
+    loader.set_input_files({"name": "design.json", "mimeType": "application/json", "buffer": data})
+    expect(chart(page)).to_contain_text("Asked: 2M · vocabulary 1,024 · embedding ratio 0.2")
+    expect(page).to_have_url(re.compile("tied_lm_head=false"))
+    broken = {**json.loads(data), "format": "**other**"}
+    buffer = json.dumps(broken).encode()
+    loader.set_input_files({"name": "broken.json", "mimeType": "application/json", "buffer": buffer})
+    expect(page.get_by_text("this is not a design saved by slimlm")).to_be_visible()
+    expect(chart(page)).to_contain_text("Asked: 2M")
+
+
+def test_the_report_is_shown_without_a_network(page: Page, address: str) -> None:
+    open_app(page, address, QUERY)
+    page.get_by_role("button", name="Download", exact=True).click()
+    _, data = saved(page, next(download for download in DOWNLOADS if download.suffix == ".html"))
+    page.context.set_offline(True)
+    page.set_content(data.decode())
+    expect(page.get_by_role("heading").first).to_contain_text("parameters")
+    assert page.locator("svg").count() >= 2
