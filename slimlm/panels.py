@@ -26,7 +26,7 @@ def sentence(design: Design) -> str:
     arch = design.architecture
     return (
         f"{format_count(design.total_params)} parameters: {_counted(arch.n_layers, 'layer')} of width "
-        f"{arch.d_model:,}, {_counted(arch.n_heads, 'head')} of {arch.head_dim:,}, SwiGLU of width {arch.d_ff:,}."
+        f"{arch.d_model:,}, {_counted(arch.n_heads, 'head')} of {arch.head_dim:,}, SwiGLU of {arch.d_ff:,}."
     )
 
 
