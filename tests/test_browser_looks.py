@@ -1,7 +1,9 @@
 """What a reader sees, light and dark, wide and narrow: nothing is cut off, nothing overlaps, nothing jumps."""
 
+from contextlib import suppress
+
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Page, TimeoutError, ViewportSize, expect
 
 from tests.browser import open_app
 from tests.test_browser import chart, press
@@ -40,6 +42,14 @@ OVERLAPS = """
 """
 
 
+def at_rest(page: Page, problems: str) -> list[str]:
+    """Return what is still wrong when charts have taken the width of a page that has come to rest."""
+    with suppress(TimeoutError):
+        page.wait_for_function(f"({problems})().length === 0", timeout=10_000)
+    found: list[str] = page.evaluate(problems)
+    return found
+
+
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("name", QUERIES)
@@ -51,7 +61,7 @@ def test_nothing_is_cut_off_and_no_texts_overlap(
     open_app(page, address, QUERIES[name])
     expect(chart(page)).to_contain_text("parameters")
     expect(page.get_by_test_id("stVegaLiteChart").nth(2).locator("svg")).to_be_attached()
-    cut_off, overlaps = page.evaluate(CUT_OFF), page.evaluate(OVERLAPS)
+    cut_off, overlaps = at_rest(page, CUT_OFF), at_rest(page, OVERLAPS)
     wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     context.close()
     assert cut_off == []

@@ -90,12 +90,13 @@ def test_labels_are_shifted_inside_and_ignored_where_minus_100() -> None:
 
 
 def test_loss_follows_the_convention_of_transformers() -> None:
-    loss_utils = pytest.importorskip("transformers.loss.loss_utils")
+    from transformers.loss.loss_utils import ForCausalLMLoss
+
     model, ids = built(), some_ids(SMALL)
     labels = ids.clone()
     labels[0, 3] = -100
     logits, loss = model(ids, labels)
-    torch.testing.assert_close(loss, loss_utils.ForCausalLMLoss(logits, labels, SMALL.vocab_size))
+    torch.testing.assert_close(loss, ForCausalLMLoss(logits, labels, SMALL.vocab_size))
 
 
 def test_loss_without_a_scored_label_is_nan() -> None:

@@ -1,0 +1,51 @@
+"""What the page says in words about a design, and foreign text shown as it is."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from slimlm.config import ModelConfig
+from slimlm.nearby import alternatives
+from slimlm.panels import component_table, sentence, verdict
+from slimlm.solver import solve
+from slimlm.ui import plain
+
+
+def said(config: ModelConfig) -> str:
+    return verdict(solve(config), alternatives(config))
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (ModelConfig(n_heads=10), "Every knob is met within 0.5 %."),
+        (ModelConfig(), "GLU expansion is bent by −5.32 %; 10 heads of 22 would meet every knob within 0.5 %."),
+        (
+            ModelConfig(n_layers=40, n_heads=10),
+            "Embedding ratio is bent by −40.78 %; depth left open would meet every knob within 0.5 %.",
+        ),
+        (
+            ModelConfig(total_params=10**6, vocab_size=50_000),
+            "Embedding ratio is bent by +14.32 %; no neighbour straightens it.",
+        ),
+    ],
+)
+def test_the_verdict_says_what_is_bent_and_what_would_straighten_it(config: ModelConfig, words: str) -> None:
+    assert said(config) == words
+
+
+def test_the_sentence_counts_one_layer_and_one_head_as_one() -> None:
+    assert sentence(solve(ModelConfig(n_layers=1, n_heads=1))).count("1 layer of width") == 1
+    assert "1 head of" in sentence(solve(ModelConfig(n_layers=1, n_heads=1)))
+
+
+def test_the_table_shows_tensors_as_they_are_in_the_module() -> None:
+    assert "2 × (544, 216), (216, 544)" in component_table(solve(ModelConfig()))
+
+
+@given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=40))
+def test_foreign_text_is_shown_as_it_is(text: str) -> None:
+    rendered = MarkdownIt("commonmark", {"html": True}).renderInline(f"x {plain(text)} x")
+    escaped = f"x {text} x".replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    assert rendered == escaped
