@@ -74,10 +74,10 @@ def _budget_error(space: SearchSpace) -> BudgetError:
     knobs = ", ".join(f"{field}={getattr(config, field)}" for field in dict.fromkeys(clash))
     smallest = space.smallest_total()
     reason = (
-        f"the smallest model that they allow (d_model={space.width_grain}, d_ff={space.grain}, "
+        f"the smallest such model (d_model={space.width_grain}, d_ff={space.grain}, "
         f"n_layers={space.min_layers}) has {smallest:,} parameters"
         if smallest > space.high
-        else f"the nearest totals that they allow are {' and '.join(f'{total:,}' for total in totals)}"
+        else f"the nearest such totals are {' and '.join(f'{total:,}' for total in totals)}"
     )
     remedies = ", ".join(map(str, suggestions))
     problem = f"clashes with {knobs}" if knobs else "is out of reach"

@@ -88,7 +88,7 @@ def knobs() -> ModelConfig:
     first_run = "complaints" not in state
     if first_run:
         state.complaints, state.corrected = _read_link()
-    state.update(state.corrected)
+    state.update({name: value for name, value in state.corrected.items() if first_run or state.get(name) == value})
     with st.sidebar:
         values = {knob.field: _slider_and_field(knob) for knob in SLIDERS}
         values[HEADS.field] = _number(HEADS)
@@ -103,13 +103,15 @@ def knobs() -> ModelConfig:
         _run_again()
     else:
         state.corrected = {}
-    for text in state.complaints:
-        st.warning(plain(text), icon=":material/link_off:")
     try:
-        return ModelConfig(**values)  # type: ignore[arg-type]
+        config = ModelConfig(**values)  # type: ignore[arg-type]
     except ValueError as error:  # the widgets' limits are checked by the browser only
         st.error(plain(f"{error}."), icon=":material/error:")
         st.stop()
+    if state.setdefault("linked", config) == config:  # once a knob has moved, the link is history
+        for text in state.complaints:
+            st.warning(plain(text), icon=":material/link_off:")
+    return config
 
 
 def show_presets(place: "DeltaGenerator") -> None:
@@ -152,7 +154,10 @@ def _read_link() -> tuple[list[str], dict[str, Value]]:
     for name, text in st.query_params.to_dict().items():
         if name not in KNOBS:
             continue
-        knob = KNOBS[name]
+        knob, times = KNOBS[name], len(st.query_params.get_all(name))
+        if times > 1:
+            complaints.append(f"The link gives {name} {times} times; the last one counts.")
+            corrected[name] = knob.nearest(text)
         if problem := complaint(name, text):
             complaints.append(problem)
             corrected[name] = knob.nearest(text)

@@ -152,3 +152,20 @@ def test_the_second_look_at_a_design_builds_no_second_model(monkeypatch: pytest.
     monkeypatch.setattr(probing, "probe", lambda *_, **__: pytest.fail("built again"))
     page = opened(total_params="2M", vocab_size="1024")
     assert {metric.label: metric.value for metric in page.metric}["Real model"] == "passed"
+
+
+def test_a_knob_that_is_given_twice_is_taken_from_its_last_place_and_said() -> None:
+    page = AppTest.from_file(APP, default_timeout=60)
+    page.query_params["n_heads"] = ["5", "6"]
+    page.run()
+    assert [shown(warning.value) for warning in page.warning] == [
+        "The link gives n_heads 2 times; the last one counts."
+    ]
+    assert page.number_input("n_heads").value == 6
+
+
+def test_complaints_about_a_link_go_when_a_knob_moves() -> None:
+    page = opened(embedding_ratio="7")
+    assert len(page.warning) == 1
+    page.select_slider("embedding_ratio").set_value(0.5).run()
+    assert not page.warning

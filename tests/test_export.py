@@ -126,3 +126,10 @@ def test_downloads_have_labels_names_and_help_of_their_own() -> None:
     assert len(set(names)) == len({download.label for download in DOWNLOADS}) == len(DOWNLOADS)
     assert all(re.fullmatch(r"[A-Za-z0-9.-]+", name) for name in names)
     assert all(download.help.endswith(".") for download in DOWNLOADS)
+
+
+def test_a_notebook_is_shown_the_table_and_the_chart() -> None:
+    shown = solve(ModelConfig())._repr_mimebundle_()
+    assert shown["text/plain"] == format_param_table(solve(ModelConfig()))
+    assert "<svg" in shown["text/html"]
+    assert "10,047,024" in shown["text/html"]

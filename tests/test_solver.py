@@ -226,24 +226,24 @@ def test_suggestions_go_no_further_than_needed(config: ModelConfig) -> None:
     [
         (
             ModelConfig(total_params=1000),
-            "total_params=1,000 is out of reach: the smallest model that they allow (d_model=8, d_ff=1, n_layers=1) "
+            "total_params=1,000 is out of reach: the smallest such model (d_model=8, d_ff=1, n_layers=1) "
             "has 132,424 parameters; any one of these would work: total_params=132424",
         ),
         (
             ModelConfig(total_params=1_000_000, vocab_size=262_144, n_heads=128),
-            "total_params=1,000,000 clashes with vocab_size=262144, n_heads=128: the smallest model that they allow "
+            "total_params=1,000,000 clashes with vocab_size=262144, n_heads=128: the smallest such model "
             "(d_model=128, d_ff=1, n_layers=1) has 33,686,656 parameters; any one of these would work: "
             "total_params=33686656, vocab_size=6818, n_heads=2",
         ),
         (
             ModelConfig(total_params=5_000_000, vocab_size=1000, n_layers=24, multiple_of=128),
-            "total_params=5,000,000 clashes with multiple_of=128, n_layers=24: the nearest totals that they allow are "
+            "total_params=5,000,000 clashes with multiple_of=128, n_layers=24: the nearest such totals are "
             "4,138,240 and 5,317,888; any one of these would work: total_params=5317888, total_params=4138240, "
             "multiple_of=32, n_layers=None",
         ),
         (
             ModelConfig(total_params=1_000_000, n_layers=10**12, multiple_of=65_536),
-            "total_params=1,000,000 is out of reach: the smallest model that they allow (d_model=65536, d_ff=65536, "
+            "total_params=1,000,000 is out of reach: the smallest such model (d_model=65536, d_ff=65536, "
             "n_layers=1000000000000) has 30,065,033,216,001,082,261,504 parameters",
         ),
     ],
@@ -255,7 +255,7 @@ def test_budget_error_text(config: ModelConfig, message: str) -> None:
 
 def test_totals_between_the_nearest_two_are_out_of_reach() -> None:
     config = ModelConfig(total_params=5_000_000, vocab_size=1000, n_layers=24, multiple_of=128)
-    with pytest.raises(BudgetError, match="the nearest totals that they allow are ") as caught:
+    with pytest.raises(BudgetError, match="the nearest such totals are ") as caught:
         solve(config)
     above, below = (other.config for other in caught.value.suggestions if other.field == "total_params")
     assert below.total_params < config.total_params < above.total_params
