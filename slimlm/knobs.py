@@ -94,7 +94,7 @@ MORE = (
     Knob("n_layers", "Pinned depth (layers)", read=_read_depth),
     Knob("max_seq_length", "Maximum sequence length"),
 )
-ALIGNMENT = Knob("multiple_of", "Hardware alignment (multiple of)", ALIGNMENTS)
+ALIGNMENT = Knob("multiple_of", "Hardware alignment", ALIGNMENTS)
 REGULARISATION = (
     Knob("dropout", "Dropout", write=_write_number, read=parse_number),
     Knob("attention_dropout", "Attention dropout", write=_write_number, read=parse_number),

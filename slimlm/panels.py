@@ -36,7 +36,7 @@ def _counted(number: int, noun: str) -> str:
 
 def show_top(design: Design) -> tuple["DeltaGenerator", "DeltaGenerator"]:
     """Name the design, offer to share it, show its figures; return the places of the model's check and the verdict."""
-    title, share, downloads = st.columns([0.66, 0.15, 0.19], vertical_alignment="center")
+    title, share, downloads = st.columns([0.71, 0.13, 0.16], vertical_alignment="center")
     title.markdown(f"##### {sentence(design)}")
     if not st.context.is_embedded:
         with share.popover("Share", icon=":material/share:", width="stretch"):

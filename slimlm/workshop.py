@@ -4,6 +4,7 @@ import gc
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,6 +13,8 @@ from slimlm.architecture import Architecture
 from slimlm.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from slimlm.probing import ProbeReport
 
 
@@ -69,9 +72,15 @@ def real_model(architecture: Architecture) -> "ProbeReport | None":
     while not reports.building.acquire(timeout=0.2):
         bar.progress(0.0, "waiting for another model to be built")
     try:
-        report = probe(architecture, progress=lambda done, doing: bar.progress(min(done, 1.0), f"{doing} ({cost})"))
+        if architecture not in reports.kept:  # another session may have wanted it too
+            progress = partial(_show_progress, bar, cost)
+            reports.keep(architecture, probe(architecture, progress=progress))
+        report = reports.kept[architecture]
     finally:
         reports.building.release()
-    reports.keep(architecture, report)
     slot.empty()
     return report
+
+
+def _show_progress(bar: "DeltaGenerator", cost: str, done: float, doing: str) -> None:
+    bar.progress(min(done, 1.0), f"{doing} ({cost})")
