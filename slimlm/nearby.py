@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from slimlm.config import ModelConfig
 from slimlm.design import Design, ModelDims
 from slimlm.search import SearchSpace, architecture
-from slimlm.solver import BudgetError, solve
+from slimlm.solver import solve
 
 _ALIGNMENTS = (1, 8, 16, 32, 64, 128)
 
@@ -55,7 +55,7 @@ def _same_kind(other: Alternative, earlier: list[Alternative]) -> int:
 
 def _candidates(chosen: Design) -> Iterator[Alternative]:
     config, depth = chosen.config, chosen.architecture.n_layers
-    for n_heads in range(max(1, config.n_heads // 2), 2 * config.n_heads + 1):
+    for n_heads in range(max(1, config.n_heads // 2), 2 * config.n_heads + 1, max(1, config.n_heads // 8)):
         design = _try(config, n_heads=n_heads)
         if design and n_heads != config.n_heads and _usual_head(design.architecture.head_dim):
             yield Alternative("heads", f"{n_heads} heads" if n_heads > 1 else "1 head", design.config, design)
@@ -88,12 +88,13 @@ def _other_widths(chosen: Design) -> Iterator[Alternative]:
 
 
 def _try(config: ModelConfig, **changes: int | float | None) -> Design | None:
+    """Solve a changed request; None where nothing meets it (`solve` would look for what does, which takes longer)."""
     try:
-        return solve(replace(config, **changes))  # type: ignore[arg-type]
-    except BudgetError:
-        return None
+        changed = replace(config, **changes)  # type: ignore[arg-type]
     except ValueError:  # outside a field's limits
         return None
+    dims = SearchSpace(changed).nearest()
+    return Design(changed, architecture(changed, dims)) if dims else None
 
 
 def _usual_head(head_dim: int) -> bool:

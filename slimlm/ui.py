@@ -88,17 +88,10 @@ def knobs() -> ModelConfig:
     first_run = "complaints" not in state
     if first_run:
         state.complaints, state.corrected = _read_link()
+    # A knob that has moved since keeps its new value.
     state.update({name: value for name, value in state.corrected.items() if first_run or state.get(name) == value})
     with st.sidebar:
-        values = {knob.field: _slider_and_field(knob) for knob in SLIDERS}
-        values[HEADS.field] = _number(HEADS)
-        values[TIED.field] = st.toggle(
-            TIED.label, value=bool(TIED.default), key=TIED.field, bind="query-params", help=TIED.help
-        )
-        with st.expander("More choices"):
-            values |= {knob.field: _number(knob) for knob in MORE}
-            values[ALIGNMENT.field] = _slider(ALIGNMENT)
-            values |= {knob.field: _number(knob) for knob in REGULARISATION}
+        values = _widgets()
     if first_run and state.corrected:
         _run_again()
     else:
@@ -112,6 +105,19 @@ def knobs() -> ModelConfig:
         for text in state.complaints:
             st.warning(plain(text), icon=":material/link_off:")
     return config
+
+
+def _widgets() -> dict[str, Value]:
+    values = {knob.field: _slider_and_field(knob) for knob in SLIDERS}
+    values[HEADS.field] = _number(HEADS)
+    values[TIED.field] = st.toggle(
+        TIED.label, value=bool(TIED.default), key=TIED.field, bind="query-params", help=TIED.help
+    )
+    with st.expander("More choices"):
+        values |= {knob.field: _number(knob) for knob in MORE}
+        values[ALIGNMENT.field] = _slider(ALIGNMENT)
+        values |= {knob.field: _number(knob) for knob in REGULARISATION}
+    return values
 
 
 def show_presets(place: "DeltaGenerator") -> None:
