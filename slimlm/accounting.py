@@ -11,7 +11,7 @@ from slimlm.architecture import Architecture
 
 Shape = tuple[int, ...]
 
-EMBEDDING_RATIO_DEFINITION = "share of parameters in vocabulary-sized matrices (token embedding, LM head if untied)"
+EMBEDDING_RATIO_DEFINITION = "share of parameters in vocabulary-sized tables (embedding, LM head if untied)"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,16 +34,16 @@ _NAMES_PX, _VALUES_PX, _STRIP_PX, _ROW_PX, _BARS_TOP_PX = 142, 124, 36, 27, 52
 def request_line(config: ModelConfig) -> str:
     """Say what was asked in one line.
 
-    >>> request_line(ModelConfig(n_layers=9))[-79:]
-    'embedding ratio 0.35 · GLU expansion 2.66 · tied head · 512 positions · depth 9'
+    >>> request_line(ModelConfig(n_layers=9))[-71:]
+    'embedding ratio 0.35 · GLU expansion 2.66 · tied · 512 tokens · depth 9'
     """
     parts = [
         format_size(config.total_params),
         f"vocabulary {config.vocab_size:,}",
         f"embedding ratio {config.embedding_ratio:g}",
         f"GLU expansion {config.glu_expansion:g}",
-        "tied head" if config.tied_lm_head else "untied head",
-        f"{config.max_seq_length:,} positions",
+        "tied" if config.tied_lm_head else "untied",
+        f"{config.max_seq_length:,} tokens",
     ]
     if config.n_layers is not None:
         parts.append(f"depth {config.n_layers:,}")

@@ -144,7 +144,11 @@ def figure(
     """
     named = [{"name": name, "value": value} for name, value in (values or {}).items()]
     return Figure(
-        title={"text": _wrapped([title], _NARROWEST, _LARGE), "subtitle": _wrapped(subtitle, _NARROWEST, _FINE)},
+        title={
+            "text": _wrapped([title], _NARROWEST, _LARGE),
+            "subtitle": _wrapped(subtitle, _NARROWEST, _FINE),
+            "limit": {"expr": "width"},  # the default is not computed anew when the page's width changes
+        },
         description=description,
         width=_WIDTH,
         height=height,
@@ -223,5 +227,5 @@ def for_export(chart: Figure, *, dark: bool = False, width: int = _WIDTH) -> Fig
     heading, room = written["title"], width - 2 * _PADDING
     if room < _NARROWEST:
         sizes = {"text": _LARGE, "subtitle": _FINE}
-        written["title"] = {part: _wrapped(heading[part], room, size) for part, size in sizes.items()}
+        written["title"] = heading | {part: _wrapped(heading[part], room, size) for part, size in sizes.items()}
     return Figure(**written | {"background": DARK if dark else LIGHT, "width": width})

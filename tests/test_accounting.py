@@ -96,7 +96,7 @@ def test_position_embeddings_are_no_part_of_the_embedding_ratio() -> None:
     longer = account(replace(architecture, max_seq_length=2 * 512))
     assert longer.embedding_ratio == pytest.approx(3_456_000 / (10_047_024 + 512 * 216))
     assert EMBEDDING_RATIO_DEFINITION == (
-        "share of parameters in vocabulary-sized matrices (token embedding, LM head if untied)"
+        "share of parameters in vocabulary-sized tables (embedding, LM head if untied)"
     )
 
 

@@ -92,7 +92,9 @@ def test_a_drag_moves_a_slider_once_and_the_design_with_it(page: Page, address: 
     page.mouse.move(box["x"] + 40, box["y"] + box["height"] / 2, steps=8)
     page.mouse.up()
     expect(page).to_have_url(re.compile("embedding_ratio=0.[4-9]"))
-    asked = page.get_by_label("Embedding ratio, exact").input_value()
+    field = page.get_by_label("Embedding ratio, exact")
+    expect(field).to_have_value(re.compile("0.[4-9]"))
+    asked = field.input_value()
     expect(chart(page)).to_contain_text(f"embedding ratio {asked}")
 
 

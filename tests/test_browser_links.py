@@ -25,7 +25,7 @@ def test_a_copied_link_shows_the_same_design_in_a_fresh_browser_on_a_fresh_serve
     type_exactly(page, "Vocabulary size", "8000")
     expect(chart(page)).to_contain_text("vocabulary 8,000")
     page.get_by_text("Tied LM head", exact=True).click()
-    expect(chart(page)).to_contain_text("untied head")
+    expect(chart(page)).to_contain_text("· untied ·")
     press(page, "GLU expansion", "ArrowRight")
     expect(chart(page)).to_contain_text("GLU expansion 2.7 ")
     here, drawn = page.url, chart(page).text_content()

@@ -89,3 +89,13 @@ def test_nothing_above_the_fold_moves_while_the_model_is_built(page: Page, addre
     during = page.evaluate(places)
     expect(page.get_by_test_id("stMetric").nth(4)).to_contain_text("passed", timeout=30_000)
     assert before[:2] == during[:2] == page.evaluate(places)[:2]
+
+
+def test_headings_are_whole_again_when_a_narrow_window_is_widened(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport=ViewportSize(width=900, height=768))
+    page = context.new_page()
+    open_app(page, address)
+    expect(chart(page)).to_contain_text("…")
+    page.set_viewport_size(NARROW)
+    expect(chart(page)).not_to_contain_text("…")
+    context.close()

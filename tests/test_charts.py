@@ -236,7 +236,7 @@ def test_the_heading_names_design_request_and_convention() -> None:
         "untied",
     ):
         assert words in heading
-    assert "Embedding ratio: share of parameters in vocabulary-sized matrices" in heading
+    assert "Embedding ratio: share of parameters in vocabulary-sized tables" in heading
     assert "depth 120" in words_of(layer_profile_chart(design_of("120 layers")))
 
 

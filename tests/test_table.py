@@ -40,7 +40,7 @@ Configuration
                            asked         got        miss
 embedding_ratio             0.35      0.3440     −1.72 %
 glu_expansion               2.66      2.5185     −5.32 %  bent by more than 5 %
-embedding_ratio: share of parameters in vocabulary-sized matrices (token embedding, LM head if untied)
+embedding_ratio: share of parameters in vocabulary-sized tables (embedding, LM head if untied)
 
 Target            10,000,000
 Actual            10,047,024
