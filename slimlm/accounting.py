@@ -23,7 +23,7 @@ class Component:
     name: str
     """What people call it."""
     formula: str
-    """The count of one copy, in words."""
+    """The count of one copy, as arithmetic on the names of the architecture's fields."""
     shapes: dict[str, Shape]
     """Parameter name in the real module (`*` for the layer) → shape."""
     copies: int = 1
@@ -66,7 +66,8 @@ class Account:
     @property
     def embedding_ratio(self) -> float:
         """Share of all parameters in vocabulary-sized matrices (`EMBEDDING_RATIO_DEFINITION`)."""
-        return self["token_embedding"].share + self["lm_head"].share
+        arch = self.architecture
+        return arch.vocabulary_tables * arch.vocab_size * arch.d_model / self.total_params
 
 
 def account(architecture: Architecture) -> Account:
@@ -87,64 +88,185 @@ def count_total(architecture: Architecture) -> int:
 
 
 def _components(arch: Architecture) -> tuple[Component, ...]:
-    d_model, d_ff, n_layers = arch.d_model, arch.d_ff, arch.n_layers
-    vocabulary = (arch.vocab_size, d_model)
     return (
         Component(
             key="token_embedding",
             name="Token embedding",
             formula="vocab_size · d_model",
-            shapes={"token_embedding.weight": vocabulary},
+            shapes={"token_embedding.weight": (arch.vocab_size, arch.d_model)},
         ),
-        Component(
-            key="position_embedding",
-            name="Position embedding",
-            formula="max_seq_length · d_model",
-            shapes={"position_embedding.weight": (arch.max_seq_length, d_model)},
-        ),
-        Component(
-            key="attention",
-            name="Attention",
-            formula="4 · d_model²",
-            shapes={f"blocks.*.attention.{name}_proj.weight": (d_model, d_model) for name in "qkvo"},
-            copies=n_layers,
-            per_layer=True,
-        ),
-        Component(
-            key="ffn",
-            name="SwiGLU",
-            formula="3 · d_model · d_ff",
-            shapes={
-                "blocks.*.ffn.gate_proj.weight": (d_ff, d_model),
-                "blocks.*.ffn.up_proj.weight": (d_ff, d_model),
-                "blocks.*.ffn.down_proj.weight": (d_model, d_ff),
-            },
-            copies=n_layers,
-            per_layer=True,
-        ),
-        Component(
-            key="norms",
-            name="LayerNorms",
-            formula="4 · d_model",
-            shapes=_layer_norm("blocks.*.attention_norm", d_model) | _layer_norm("blocks.*.ffn_norm", d_model),
-            copies=n_layers,
-            per_layer=True,
-        ),
-        Component(
-            key="final_norm",
-            name="Final LayerNorm",
-            formula="2 · d_model",
-            shapes=_layer_norm("final_norm", d_model),
-        ),
-        Component(
-            key="lm_head",
-            name="LM head",
-            formula="0 (tied)" if arch.tied_lm_head else "vocab_size · d_model",
-            shapes={} if arch.tied_lm_head else {"lm_head.weight": vocabulary},
-            note="tied to the token embedding" if arch.tied_lm_head else "",
-        ),
+        _position_embedding(arch),
+        _attention(arch),
+        _ffn(arch),
+        _norms(arch),
+        _final_norm(arch),
+        _lm_head(arch),
     )
 
 
-def _layer_norm(name: str, d_model: int) -> dict[str, Shape]:
-    return {f"{name}.weight": (d_model,), f"{name}.bias": (d_model,)}
+_NO_POSITION_TABLE = {
+    "rope": "rotary positions have no parameters",
+    "alibi": "ALiBi's biases have no parameters",
+    "none": "no positions",
+}
+
+
+def _position_embedding(arch: Architecture) -> Component:
+    learned = arch.positions == "learned"
+    length = arch.max_seq_length + arch.position_offset
+    rows = "(max_seq_length + position_offset)" if arch.position_offset else "max_seq_length"
+    return Component(
+        key="position_embedding",
+        name="Position embedding",
+        formula=f"{rows} · d_model" if learned else "0",
+        shapes={"position_embedding.weight": (length, arch.d_model)} if learned else {},
+        note="" if learned else _NO_POSITION_TABLE[arch.positions],
+    )
+
+
+def _attention(arch: Architecture) -> Component:
+    d_model, query, key = arch.d_model, arch.n_heads * arch.head_dim, arch.n_kv_heads * arch.head_dim
+    rows = {"q": query, "k": key, "v": key}
+    shapes: dict[str, Shape] = {}
+    for name in "qkv":
+        shapes |= _linear(f"blocks.*.attention.{name}_proj", rows[name], d_model, has_bias(arch, "qkv"))
+    shapes |= _linear("blocks.*.attention.o_proj", d_model, query, has_bias(arch, "output"))
+    if query == key == d_model:
+        matrices, biases = "4 · d_model²", "3 · d_model"
+    else:
+        matrices = "2 · d_model · (n_heads + n_kv_heads) · head_dim"
+        biases = "(n_heads + 2 · n_kv_heads) · head_dim"
+    formula = _sum(matrices, biases * has_bias(arch, "qkv"), "d_model" * has_bias(arch, "output"))
+    return Component(
+        key="attention", name="Attention", formula=formula, shapes=shapes, copies=arch.n_layers, per_layer=True
+    )
+
+
+FEED_FORWARD_NAMES = {"swiglu": "SwiGLU", "geglu": "GeGLU", "gelu": "GELU MLP", "relu": "ReLU MLP"}
+
+
+def _ffn(arch: Architecture) -> Component:
+    d_model, d_ff, bias = arch.d_model, arch.d_ff, has_bias(arch, "ffn")
+    shapes: dict[str, Shape] = {}
+    for name in ("gate_proj", "up_proj") if arch.is_gated else ("up_proj",):
+        shapes |= _linear(f"blocks.*.ffn.{name}", d_ff, d_model, bias)
+    shapes |= _linear("blocks.*.ffn.down_proj", d_model, d_ff, bias)
+    matrices, biases = ("3 · d_model · d_ff", "2 · d_ff") if arch.is_gated else ("2 · d_model · d_ff", "d_ff")
+    return Component(
+        key="ffn",
+        name=FEED_FORWARD_NAMES[arch.ffn],
+        formula=_sum(matrices, biases * bias, "d_model" * bias),
+        shapes=shapes,
+        copies=arch.n_layers,
+        per_layer=True,
+    )
+
+
+BLOCK_NORMS = {
+    "pre_norm": ("attention_norm", "ffn_norm"),
+    "sandwich_norm": ("attention_norm", "attention_output_norm", "ffn_norm", "ffn_output_norm"),
+    "output_norm": ("attention_output_norm", "ffn_output_norm"),
+    "parallel": ("attention_norm", "ffn_norm"),
+    "parallel_one_norm": ("shared_norm",),
+}
+"""The norms of each kind of block, by their names in the real module."""
+
+_NORM_TENSORS = {
+    "layernorm": ("weight", "bias"),
+    "rmsnorm": ("weight",),
+    "layernorm_no_bias": ("weight",),
+    "layernorm_no_params": (),
+}
+
+
+def _norms(arch: Architecture) -> Component:
+    names, tensors = BLOCK_NORMS[arch.block], len(_NORM_TENSORS[arch.norm])
+    shapes: dict[str, Shape] = {}
+    for name in names:
+        shapes |= _norm(arch, f"blocks.*.{name}", arch.d_model)
+    if arch.qk_norm != "none":
+        heads = (arch.n_heads, arch.n_kv_heads) if arch.qk_norm == "full" else (1, 1)
+        for name, count in zip("qk", heads, strict=True):
+            shapes |= _norm(arch, f"blocks.*.attention.{name}_norm", count * arch.head_dim)
+    of_qk = {
+        "none": "",
+        "head": f"{2 * tensors} · head_dim",
+        "full": _times(tensors, "(n_heads + n_kv_heads) · head_dim"),
+    }
+    return Component(
+        key="norms",
+        name=f"{norm_name(arch)}s",
+        formula=_sum(_times(tensors * len(names), "d_model"), of_qk[arch.qk_norm]) if tensors else "0",
+        shapes=shapes,
+        copies=arch.n_layers,
+        per_layer=True,
+        note="" if tensors else _NO_NORM_PARAMETERS,
+    )
+
+
+_NO_NORM_PARAMETERS = "norms without weight and bias"
+
+
+def _final_norm(arch: Architecture) -> Component:
+    """Account for the norms outside the blocks: the final one and, where there is one, that of the embeddings."""
+    tensors = len(_NORM_TENSORS[arch.norm])
+    shapes = _norm(arch, "embedding_norm", arch.d_model) if arch.embedding_norm else {}
+    shapes |= _norm(arch, "final_norm", arch.d_model)
+    return Component(
+        key="final_norm",
+        name=f"{'Embedding and final' if arch.embedding_norm else 'Final'} {norm_name(arch)}",
+        formula=_times(tensors * (1 + arch.embedding_norm), "d_model") if tensors else "0",
+        shapes=shapes,
+        note="" if tensors else _NO_NORM_PARAMETERS,
+    )
+
+
+def _lm_head(arch: Architecture) -> Component:
+    shapes: dict[str, Shape] = {} if arch.tied_lm_head else {"lm_head.weight": (arch.vocab_size, arch.d_model)}
+    if arch.lm_head_bias:
+        shapes["lm_head.bias"] = (arch.vocab_size,)
+    formula = _sum("vocab_size · d_model" * (not arch.tied_lm_head), "vocab_size" * arch.lm_head_bias)
+    return Component(
+        key="lm_head",
+        name="LM head",
+        formula=formula or "0 (tied)",
+        shapes=shapes,
+        note="" if shapes else "tied to the token embedding",
+    )
+
+
+def norm_name(arch: Architecture) -> str:
+    """Return what people call the kind of norm."""
+    return "RMSNorm" if arch.norm == "rmsnorm" else "LayerNorm"
+
+
+def has_bias(arch: Architecture, part: str) -> bool:
+    """Say whether the projections of a part ("qkv", attention's "output" or "ffn") have a bias."""
+    return part in _BIASED[arch.bias]
+
+
+_BIASED = {
+    "none": (),
+    "qkv": ("qkv",),
+    "attention": ("qkv", "output"),
+    "ffn": ("ffn",),
+    "output_ffn": ("output", "ffn"),
+    "all": ("qkv", "output", "ffn"),
+}
+
+
+def _linear(name: str, rows: int, columns: int, bias: bool) -> dict[str, Shape]:
+    weight: dict[str, Shape] = {f"{name}.weight": (rows, columns)}
+    return weight | {f"{name}.bias": (rows,)} if bias else weight
+
+
+def _norm(arch: Architecture, name: str, width: int) -> dict[str, Shape]:
+    return {f"{name}.{tensor}": (width,) for tensor in _NORM_TENSORS[arch.norm]}
+
+
+def _sum(*terms: str) -> str:
+    return " + ".join(filter(None, terms))
+
+
+def _times(factor: int, term: str) -> str:
+    return term if factor == 1 else f"{factor} · {term}"

@@ -20,6 +20,8 @@ class Limits:
     low: float
     high: float
     optional: bool = False
+    words: tuple[str, ...] = ()
+    """Words that stand for a value: "auto"."""
 
     def admits(self, value: float) -> bool:
         """Say whether the value lies within the limits (NaN lies nowhere)."""
@@ -27,18 +29,25 @@ class Limits:
 
     def in_words(self, kind: str) -> str:
         """Name the rule, for an error message or a help text."""
-        ends = f"between {_plain(self.low)} and {_plain(self.high)}"
-        return f"{kind} {ends}{', or None' if self.optional else ''}"
+        others = [*map(repr, self.words), *(["None"] if self.optional else [])]
+        return (
+            f"{kind} between {_plain(self.low)} and {_plain(self.high)}{''.join(f', or {other}' for other in others)}"
+        )
 
 
-def whole(default: Any, low: int, high: int) -> Any:
-    """Declare an integer field; a default of None makes it optional."""
-    return _limited(default, Limits(low, high, default is None))
+def whole(default: Any, low: int, high: int, *words: str) -> Any:
+    """Declare an integer field; a default of None makes it optional, and words may stand for values."""
+    return _limited(default, Limits(low, high, default is None, words))
 
 
 def real(default: float, low: float, high: float) -> Any:
     """Declare a real-valued field."""
     return _limited(default, Limits(low, high))
+
+
+def choice(default: str, *others: str) -> Any:
+    """Declare a field that takes one of a few words."""
+    return dataclasses.field(default=default, metadata={"options": (default, *others)})
 
 
 def required_whole(low: int, high: int) -> Any:
@@ -58,8 +67,12 @@ def check_fields(instance: Any) -> None:
             if not isinstance(value, bool):
                 _refuse(field, value, "True or False", field.default)
             continue
+        if options := field.metadata.get("options"):
+            if value not in options:
+                _refuse(field, value, f"one of {', '.join(map(repr, options))}", field.default)
+            continue
         limits: Limits = field.metadata["limits"]
-        if value is None and limits.optional:
+        if (value is None and limits.optional) or (isinstance(value, str) and value in limits.words):
             continue
         real_valued = field.type is float
         numeric = isinstance(value, (int, float) if real_valued else int) and not isinstance(value, bool)
@@ -94,6 +107,12 @@ def field_limits(cls: type, name: str) -> Limits:
     """Return the limits of a numeric field."""
     limits: Limits = _field(cls, name).metadata["limits"]
     return limits
+
+
+def field_options(cls: type, name: str) -> tuple[str, ...]:
+    """Return the words that a field takes; none when it takes numbers or a switch."""
+    options: tuple[str, ...] = _field(cls, name).metadata.get("options", ())
+    return options
 
 
 def nearest_allowed(cls: type, name: str, value: object) -> object:
