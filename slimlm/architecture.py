@@ -147,10 +147,10 @@ def width_multiple(n_heads: int, head_dim: int | None, positions: str) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture(Choices):
-    """A concrete decoder-only transformer. By default: pre-norm, learned positions, LayerNorm, multi-head attention and
-    SwiGLU without biases, tied LM head.
+    """A concrete decoder-only transformer.
 
-    What may be left open is filled in: head_dim is d_model / n_heads and n_kv_heads is n_heads, as integers.
+    By default pre-norm, with learned positions, LayerNorm, multi-head attention and SwiGLU without biases, and a tied LM
+    head. What may be left open is filled in: head_dim is d_model / n_heads and n_kv_heads is n_heads, as integers.
 
     Raises ValueError for a field outside its limits, for choices that exclude each other, and for a d_model that the
     heads do not divide when head_dim is left open.
