@@ -21,14 +21,15 @@ from slimlm.table import count_parameters, format_param_table, print_param_table
 from slimlm.units import parse_size
 
 if TYPE_CHECKING:
-    from slimlm.model import LanguageModel, MultiHeadAttention, SwiGLU, TransformerBlock
+    from slimlm.layers import MultiHeadAttention, SwiGLU, TransformerBlock
+    from slimlm.model import LanguageModel
     from slimlm.probing import ProbeReport, probe
 
 _LAZY = {
     "LanguageModel": "slimlm.model",
-    "MultiHeadAttention": "slimlm.model",
-    "SwiGLU": "slimlm.model",
-    "TransformerBlock": "slimlm.model",
+    "MultiHeadAttention": "slimlm.layers",
+    "SwiGLU": "slimlm.layers",
+    "TransformerBlock": "slimlm.layers",
     "ProbeReport": "slimlm.probing",
     "probe": "slimlm.probing",
 }

@@ -126,17 +126,17 @@ def _position_embedding(arch: Architecture) -> Component:
 
 def _attention(arch: Architecture) -> Component:
     d_model, query, key = arch.d_model, arch.n_heads * arch.head_dim, arch.n_kv_heads * arch.head_dim
-    rows = {"q": query, "k": key, "v": key}
+    rows, biased = {"q": query, "k": key, "v": key}, BIASED[arch.bias]
     shapes: dict[str, Shape] = {}
     for name in "qkv":
-        shapes |= _linear(f"blocks.*.attention.{name}_proj", rows[name], d_model, has_bias(arch, "qkv"))
-    shapes |= _linear("blocks.*.attention.o_proj", d_model, query, has_bias(arch, "output"))
+        shapes |= _linear(f"blocks.*.attention.{name}_proj", rows[name], d_model, ("qkv" in biased))
+    shapes |= _linear("blocks.*.attention.o_proj", d_model, query, ("output" in biased))
     if query == key == d_model:
         matrices, biases = "4 · d_model²", "3 · d_model"
     else:
         matrices = "2 · d_model · (n_heads + n_kv_heads) · head_dim"
         biases = "(n_heads + 2 · n_kv_heads) · head_dim"
-    formula = _sum(matrices, biases * has_bias(arch, "qkv"), "d_model" * has_bias(arch, "output"))
+    formula = _sum(matrices, biases * ("qkv" in biased), "d_model" * ("output" in biased))
     return Component(
         key="attention", name="Attention", formula=formula, shapes=shapes, copies=arch.n_layers, per_layer=True
     )
@@ -146,7 +146,7 @@ FEED_FORWARD_NAMES = {"swiglu": "SwiGLU", "geglu": "GeGLU", "gelu": "GELU MLP", 
 
 
 def _ffn(arch: Architecture) -> Component:
-    d_model, d_ff, bias = arch.d_model, arch.d_ff, has_bias(arch, "ffn")
+    d_model, d_ff, bias = arch.d_model, arch.d_ff, "ffn" in BIASED[arch.bias]
     shapes: dict[str, Shape] = {}
     for name in ("gate_proj", "up_proj") if arch.is_gated else ("up_proj",):
         shapes |= _linear(f"blocks.*.ffn.{name}", d_ff, d_model, bias)
@@ -240,12 +240,7 @@ def norm_name(arch: Architecture) -> str:
     return "RMSNorm" if arch.norm == "rmsnorm" else "LayerNorm"
 
 
-def has_bias(arch: Architecture, part: str) -> bool:
-    """Say whether the projections of a part ("qkv", attention's "output" or "ffn") have a bias."""
-    return part in _BIASED[arch.bias]
-
-
-_BIASED = {
+BIASED = {
     "none": (),
     "qkv": ("qkv",),
     "attention": ("qkv", "output"),
@@ -253,6 +248,7 @@ _BIASED = {
     "output_ffn": ("output", "ffn"),
     "all": ("qkv", "output", "ffn"),
 }
+"""The projections that have a bias, by `Architecture.bias`: q, k and v; attention's output; the feed-forward's."""
 
 
 def _linear(name: str, rows: int, columns: int, bias: bool) -> dict[str, Shape]:

@@ -95,8 +95,8 @@ class Choices:
             )
 
     def _check_heads(self) -> None:
-        head_dim, kv_heads = self.head_dim, self.n_kv_heads
-        if self.n_heads == "auto":
+        heads, kv_heads, head_dim = self.n_heads, self.n_kv_heads, self.head_dim
+        if heads == "auto":
             if head_dim is not None and head_dim not in AUTO_HEAD_DIMS:
                 nearest = min(AUTO_HEAD_DIMS, key=lambda width: abs(width - head_dim))
                 raise ValueError(
@@ -104,19 +104,14 @@ class Choices:
                     f"head_dim={nearest} would work"
                 )
             return
-        if kv_heads is not None and self.n_heads % kv_heads:
-            divisors = [count for count in range(1, self.n_heads + 1) if self.n_heads % count == 0]
-            nearest = {
-                max(d for d in divisors if d <= kv_heads),
-                min([d for d in divisors if d >= kv_heads] or divisors[-1:]),
-            }
-            working = " or ".join(f"n_kv_heads={count}" for count in sorted(nearest))
+        if kv_heads is not None and heads % kv_heads:
+            working = " or ".join(f"n_kv_heads={count}" for count in _nearest_divisors(heads, kv_heads))
             raise ValueError(
-                f"n_kv_heads={kv_heads} is not allowed: it must divide n_heads={self.n_heads}; {working} would work"
+                f"n_kv_heads={kv_heads} is not allowed: it must divide n_heads={heads}; {working} would work"
             )
         if head_dim is not None and head_dim % 2 and self.positions == "rope":
             raise ValueError(
-                f"head_dim={head_dim} is not allowed with positions='rope', which rotates pairs: it must be even; "
+                f"head_dim={head_dim} is not allowed with positions='rope', which turns pairs: it must be even; "
                 f"head_dim={head_dim + 1} would work"
             )
 
@@ -135,6 +130,12 @@ class Choices:
         return {field.name: value for field in fields(Choices) if (value := getattr(self, field.name)) != field.default}
 
 
+def _nearest_divisors(number: int, wanted: int) -> list[int]:
+    """Return the largest divisor up to the wanted one and the smallest beyond it."""
+    divisors = [divisor for divisor in range(1, number + 1) if number % divisor == 0]
+    return [max(d for d in divisors if d < wanted), *(d for d in divisors if d > wanted)][:2]
+
+
 def width_multiple(n_heads: int, head_dim: int | None, positions: str) -> int:
     """Return the number that d_model must be a multiple of: n_heads, twice that with RoPE, 1 when head_dim is given.
 
@@ -149,8 +150,8 @@ def width_multiple(n_heads: int, head_dim: int | None, positions: str) -> int:
 class Architecture(Choices):
     """A concrete decoder-only transformer.
 
-    By default pre-norm, with learned positions, LayerNorm, multi-head attention and SwiGLU without biases, and a tied LM
-    head. What may be left open is filled in: head_dim is d_model / n_heads and n_kv_heads is n_heads, as integers.
+    By default pre-norm, with learned positions, LayerNorm, multi-head attention and SwiGLU without biases, and a tied
+    LM head. What may be left open is filled in: head_dim is d_model / n_heads, and n_kv_heads is n_heads.
 
     Raises ValueError for a field outside its limits, for choices that exclude each other, and for a d_model that the
     heads do not divide when head_dim is left open.

@@ -1,10 +1,10 @@
-"""The real model: a pre-norm decoder-only transformer, from its layers up to `LanguageModel`.
+"""The real model: a decoder-only transformer made of `slimlm.layers`.
 
-Learned position embeddings; LayerNorm with weight and bias before attention, before the feed-forward and at the end;
-multi-head attention and SwiGLU (Shazeer 2020, "GLU Variants Improve Transformer") without biases; LM head without bias,
-tied to the token embedding by default.
+By default: learned position embeddings; LayerNorm with weight and bias before attention, before the feed-forward and at
+the end; multi-head attention and SwiGLU without biases; LM head without bias, tied to the token embedding.
+`Architecture` holds every other choice.
 
-Shapes: B batch, T tokens, D d_model, H n_heads, K head_dim, F d_ff, V vocab_size.
+Shapes: B batch, T tokens, D d_model, V vocab_size.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,6 +18,7 @@ from slimlm.accounting import count_total
 from slimlm.architecture import Architecture
 from slimlm.config import ModelConfig
 from slimlm.design import TOLERANCE, Design
+from slimlm.layers import TransformerBlock, alibi_bias, make_norm, rotary_angles
 from slimlm.solver import solve
 from slimlm.table import count_parameters
 
@@ -26,87 +27,6 @@ INIT_STD = 0.02
 
 IGNORED_LABEL = -100
 """A label that is not scored."""
-
-
-class SwiGLU(nn.Module):
-    """Gated feed-forward: down(silu(gate(x)) · up(x)) (Shazeer 2020, section 2)."""
-
-    def __init__(self, d_model: int, d_ff: int, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.gate_proj = nn.Linear(d_model, d_ff, bias=False)
-        self.up_proj = nn.Linear(d_model, d_ff, bias=False)
-        self.down_proj = nn.Linear(d_ff, d_model, bias=False)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, T, D) to (B, T, D)."""
-        out: Tensor = self.dropout(self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x)))
-        return out
-
-
-class MultiHeadAttention(nn.Module):
-    """Multi-head attention on the fused kernel, with separate dropout on the attention weights and on the output.
-
-    Raises ValueError when n_heads does not divide d_model.
-    """
-
-    def __init__(self, d_model: int, n_heads: int, dropout: float = 0.0, attention_dropout: float = 0.0) -> None:
-        super().__init__()
-        if n_heads < 1 or d_model % n_heads:
-            raise ValueError(f"d_model={d_model} must be a multiple of n_heads={n_heads}, and n_heads at least 1")
-        self.n_heads = n_heads
-        self.attention_dropout = attention_dropout
-        self.q_proj = nn.Linear(d_model, d_model, bias=False)
-        self.k_proj = nn.Linear(d_model, d_model, bias=False)
-        self.v_proj = nn.Linear(d_model, d_model, bias=False)
-        self.o_proj = nn.Linear(d_model, d_model, bias=False)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor, mask: Tensor | None = None, *, is_causal: bool = False) -> Tensor:
-        """Map (B, T, D) to (B, T, D).
-
-        `mask` broadcasts to (B, H, T, T): nonzero where a query (row) may attend to a key (column). Without a mask
-        every token attends to every other, or to itself and those before it when `is_causal`.
-        """
-        q, k, v = (self._split(projection(x)) for projection in (self.q_proj, self.k_proj, self.v_proj))  # (B, H, T, K)
-        heads = F.scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            attn_mask=None if mask is None else mask != 0,
-            dropout_p=self.attention_dropout if self.training else 0.0,
-            is_causal=is_causal and mask is None,
-        )
-        out: Tensor = self.dropout(self.o_proj(heads.transpose(1, 2).flatten(2)))  # (B, T, D)
-        return out
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.reshape(*x.shape[:2], self.n_heads, -1).transpose(1, 2)
-
-
-class TransformerBlock(nn.Module):
-    """Pre-norm block: x + attention(norm(x)), then x + ffn(norm(x))."""
-
-    def __init__(
-        self,
-        d_model: int,
-        d_ff: int,
-        n_heads: int,
-        dropout: float = 0.0,
-        attention_dropout: float = 0.0,
-        layer_norm_eps: float = 1e-6,
-    ) -> None:
-        super().__init__()
-        self.attention_norm = nn.LayerNorm(d_model, eps=layer_norm_eps)
-        self.attention = MultiHeadAttention(d_model, n_heads, dropout, attention_dropout)
-        self.ffn_norm = nn.LayerNorm(d_model, eps=layer_norm_eps)
-        self.ffn = SwiGLU(d_model, d_ff, dropout)
-
-    def forward(self, x: Tensor, mask: Tensor | None = None, *, is_causal: bool = False) -> Tensor:
-        """Map (B, T, D) to (B, T, D); `mask` and `is_causal` as in `MultiHeadAttention`."""
-        x = x + self.attention(self.attention_norm(x), mask, is_causal=is_causal)
-        out: Tensor = x + self.ffn(self.ffn_norm(x))
-        return out
 
 
 class LanguageModel(nn.Module):
@@ -135,11 +55,13 @@ class LanguageModel(nn.Module):
         # Modules are laid out on the meta device, so that each weight is allocated and drawn once.
         with torch.device("meta"):
             self.token_embedding = _embedding(arch.vocab_size, arch.d_model, dtype)
-            self.position_embedding = _embedding(arch.max_seq_length, arch.d_model, dtype)
+            if arch.positions == "learned":
+                self.position_embedding = _embedding(arch.max_seq_length + arch.position_offset, arch.d_model, dtype)
+            self.embedding_norm = _norm(arch).to(dtype) if arch.embedding_norm else nn.Identity()
             self.dropout = nn.Dropout(arch.dropout)
             self.blocks = nn.ModuleList(_block(arch).to(dtype) for _ in range(arch.n_layers))
-            self.final_norm = nn.LayerNorm(arch.d_model, eps=arch.layer_norm_eps, dtype=dtype)
-            self.lm_head = nn.Linear(arch.d_model, arch.vocab_size, bias=False, dtype=dtype)
+            self.final_norm = _norm(arch).to(dtype)
+            self.lm_head = nn.Linear(arch.d_model, arch.vocab_size, bias=arch.lm_head_bias, dtype=dtype)
         self._tie()
         self.register_load_state_dict_pre_hook(_refuse_two_tables)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_post_hook(_tie_again)  # type: ignore[no-untyped-call]
@@ -179,12 +101,30 @@ class LanguageModel(nn.Module):
         Raises ValueError for ids or labels of another shape, longer than max_seq_length, or outside the vocabulary.
         """
         self._check_ids(input_ids)
-        positions = torch.arange(input_ids.shape[1], device=input_ids.device)
-        x = self.dropout(self.token_embedding(input_ids) + self.position_embedding(positions))  # (B, T, D)
+        x = self.dropout(self.embedding_norm(self._embed(input_ids)))  # (B, T, D)
+        positions = self._positions(input_ids.shape[1], x)
         for block in self.blocks:
-            x = block(x, is_causal=True)
+            x = block(x, is_causal=True, **positions)
         logits: Tensor = self.lm_head(self.final_norm(x))  # (B, T, V)
         return logits, None if labels is None else self._loss(logits, input_ids, labels)
+
+    def _embed(self, input_ids: Tensor) -> Tensor:
+        tokens: Tensor = self.token_embedding(input_ids)
+        if self.architecture.positions != "learned":
+            return tokens
+        first = self.architecture.position_offset
+        rows = torch.arange(first, first + input_ids.shape[1], device=input_ids.device)
+        embedded: Tensor = tokens + self.position_embedding(rows)
+        return embedded
+
+    def _positions(self, tokens: int, like: Tensor) -> dict[str, Any]:
+        """Return what tells the blocks of order, where the embeddings do not: made once for all of them."""
+        arch = self.architecture
+        if arch.positions == "rope":
+            return {"rotary": rotary_angles(tokens, arch.head_dim, arch.rope_theta, like.device, like.dtype)}
+        if arch.positions == "alibi":
+            return {"score_bias": alibi_bias(arch.n_heads, tokens, like.device, like.dtype)}
+        return {}
 
     def _loss(self, logits: Tensor, input_ids: Tensor, labels: Tensor) -> Tensor:
         if labels.shape != input_ids.shape:
@@ -264,7 +204,23 @@ def _embedding(rows: int, d_model: int, dtype: torch.dtype | None) -> nn.Embeddi
     return table
 
 
+def _norm(arch: Architecture) -> nn.Module:
+    return make_norm(arch.norm, arch.d_model, arch.layer_norm_eps)
+
+
 def _block(arch: Architecture) -> TransformerBlock:
     return TransformerBlock(
-        arch.d_model, arch.d_ff, arch.n_heads, arch.dropout, arch.attention_dropout, arch.layer_norm_eps
+        arch.d_model,
+        arch.d_ff,
+        arch.n_heads,
+        arch.dropout,
+        arch.attention_dropout,
+        arch.layer_norm_eps,
+        n_kv_heads=arch.n_kv_heads,
+        head_dim=arch.head_dim,
+        norm=arch.norm,
+        ffn=arch.ffn,
+        bias=arch.bias,
+        qk_norm=arch.qk_norm,
+        block=arch.block,
     )

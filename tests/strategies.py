@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from slimlm.architecture import Architecture
+from slimlm.architecture import Architecture, Choices
 from slimlm.config import ModelConfig
 from slimlm.design import ModelDims
 from slimlm.fields import Limits
@@ -35,6 +35,8 @@ def anything_allowed(cls: type, name: str) -> st.SearchStrategy[Any]:
     field = next(field for field in dataclasses.fields(cls) if field.name == name)
     if field.type is bool:
         return st.booleans()
+    if options := field.metadata.get("options"):
+        return st.sampled_from(options)
     limits = limits_of(cls, name)
     if field.type is float:
         return st.floats(limits.low, limits.high)
@@ -42,10 +44,32 @@ def anything_allowed(cls: type, name: str) -> st.SearchStrategy[Any]:
     return st.none() | numbers if limits.optional else numbers
 
 
-any_requests = st.builds(
-    ModelConfig, **{field.name: anything_allowed(ModelConfig, field.name) for field in dataclasses.fields(ModelConfig)}
-)
-"""The whole space of valid requests, out to the widest limits."""
+@st.composite
+def structures(draw: st.DrawFn, most_heads: int = 16) -> dict[str, Any]:
+    """Draw heads, norms, positions, feed-forwards, biases and blocks that go together."""
+    n_heads = draw(st.integers(1, most_heads))
+    divisors = [count for count in range(1, n_heads + 1) if n_heads % count == 0]
+    words = ("norm", "positions", "ffn", "bias", "qk_norm", "block")
+    chosen: dict[str, Any] = {name: draw(anything_allowed(Choices, name)) for name in words}
+    grain = 2 if chosen["positions"] == "rope" else 1
+    return chosen | {
+        "n_heads": n_heads,
+        "n_kv_heads": draw(st.none() | st.sampled_from(divisors)),
+        "head_dim": draw(st.none() | st.integers(1, 32).map(lambda width: grain * width)),
+        "lm_head_bias": draw(st.booleans()),
+        "embedding_norm": draw(st.booleans()),
+        "position_offset": draw(st.integers(0, 3)) if chosen["positions"] == "learned" else 0,
+        "rope_theta": draw(st.sampled_from([10_000.0, 500_000.0])),
+    }
+
+
+@st.composite
+def any_requests(draw: st.DrawFn) -> ModelConfig:
+    """Draw from the whole space of valid requests, out to the widest limits."""
+    names = {field.name for field in dataclasses.fields(ModelConfig)}
+    structure = draw(structures(most_heads=1024))
+    rest = {name: draw(anything_allowed(ModelConfig, name)) for name in sorted(names - structure.keys())}
+    return ModelConfig(**structure, **rest)
 
 
 def requests(low: int, high: int) -> st.SearchStrategy[ModelConfig]:
@@ -65,6 +89,12 @@ def requests(low: int, high: int) -> st.SearchStrategy[ModelConfig]:
 
 
 @st.composite
+def structured_requests(draw: st.DrawFn, low: int, high: int) -> ModelConfig:
+    """Draw what people ask for, with any structure."""
+    return dataclasses.replace(draw(requests(low, high)), **draw(structures()))
+
+
+@st.composite
 def impossible_requests(draw: st.DrawFn) -> ModelConfig:
     """Draw requests whose settings allow no model as small as the total."""
     config = draw(requests(10_000_000, 10_000_000))
@@ -75,26 +105,55 @@ def impossible_requests(draw: st.DrawFn) -> ModelConfig:
 
 
 @st.composite
-def architectures(draw: st.DrawFn, max_layers: int = 4) -> Architecture:
-    """Draw small architectures, down to a single head of width 1."""
-    n_heads = draw(st.integers(1, 16))
+def architectures(draw: st.DrawFn, max_layers: int = 4, max_head: int = 32) -> Architecture:
+    """Draw small architectures of any structure, down to a single head of width 1."""
+    structure = draw(structures())
+    grain = width_grain(structure["n_heads"], structure["head_dim"], structure["positions"])
     return Architecture(
+        **structure,
         vocab_size=draw(log_spaced(2, 100_000)),
         max_seq_length=draw(log_spaced(1, 4096)),
-        n_heads=n_heads,
         tied_lm_head=draw(st.booleans()),
         dropout=draw(st.floats(0.0, 0.99)),
-        d_model=n_heads * draw(st.integers(1, 64)),
+        d_model=grain * draw(st.integers(1, max_head)),
         d_ff=draw(log_spaced(1, 4096)),
         n_layers=draw(st.integers(1, max_layers)),
     )
 
 
-def closed_form(source: ModelConfig | Architecture, d_model: int, d_ff: int, n_layers: int) -> int:
-    """Count an architecture's parameters in one line of arithmetic, without the account."""
+def width_grain(n_heads: int, head_dim: int | None, positions: str) -> int:
+    """Return what d_model is a multiple of, as the design document gives it."""
+    return 1 if head_dim else n_heads * (2 if positions == "rope" else 1)
+
+
+def closed_form(source: Choices, d_model: int, d_ff: int, n_layers: int, n_heads: int | None = None) -> int:
+    """Count an architecture's parameters by the formula for decoders, without the account.
+
+    N = c·V·d + P·d + L·(2·d·h·k + 2·d·g·k + m·d·ff + biases + norms) + norms outside + the head's bias, with h heads and
+    g key-value heads of width k, m matrices in the feed-forward, and w tensors in a norm.
+    """
+    h = n_heads or source.n_heads
+    assert h != "auto"
+    given = None if n_heads else source.head_dim
+    k, g = given or d_model // h, source.n_kv_heads or h
+    w = {"layernorm": 2, "rmsnorm": 1, "layernorm_no_bias": 1, "layernorm_no_params": 0}[source.norm]
+    m = 3 if source.ffn in ("swiglu", "geglu") else 2
+    of_qkv, of_output, of_ffn = (h + 2 * g) * k, d_model, (m - 1) * d_ff + d_model
+    biases = {
+        "none": 0,
+        "qkv": of_qkv,
+        "attention": of_qkv + of_output,
+        "ffn": of_ffn,
+        "output_ffn": of_output + of_ffn,
+        "all": of_qkv + of_output + of_ffn,
+    }[source.bias]
+    norms = {"pre_norm": 2, "sandwich_norm": 4, "output_norm": 2, "parallel": 2, "parallel_one_norm": 1}[source.block]
+    qk = {"none": 0, "head": 2 * k, "full": (h + g) * k}[source.qk_norm]
+    layer = 2 * d_model * (h + g) * k + m * d_model * d_ff + biases + w * (norms * d_model + qk)
+    positions = source.max_seq_length + source.position_offset if source.positions == "learned" else 0
+    outside = w * d_model * (2 if source.embedding_norm else 1) + (source.vocab_size if source.lm_head_bias else 0)
     vocabulary = (1 if source.tied_lm_head else 2) * source.vocab_size * d_model
-    layer = 4 * d_model**2 + 3 * d_model * d_ff + 4 * d_model
-    return vocabulary + source.max_seq_length * d_model + n_layers * layer + 2 * d_model
+    return vocabulary + positions * d_model + n_layers * layer + outside
 
 
 class Rank(NamedTuple):

@@ -1,6 +1,6 @@
 """The account equals the real module, tensor by tensor, and the closed form."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import prod
 
 import pytest
@@ -33,26 +33,40 @@ def test_tensors_are_those_of_the_real_module(architecture: Architecture) -> Non
         assert component.params == sum(prod(real[name]) for name in tensors), component.key
         listed |= tensors
     assert listed == real
+    assert len({part.key for part in found.components}) == len(KEYS)
     assert found.total_params == sum(parameter.numel() for parameter in model.parameters())
 
 
 @given(architectures(max_layers=200))
 @settings(deadline=None)
-def test_counts_follow_the_formulas(architecture: Architecture) -> None:
-    found = account(architecture)
-    arch, d_model = architecture, architecture.d_model
-    assert {component.key: component.params for component in found.components} == {
-        "token_embedding": arch.vocab_size * d_model,
-        "position_embedding": arch.max_seq_length * d_model,
-        "attention": arch.n_layers * 4 * d_model * d_model,
-        "ffn": arch.n_layers * 3 * d_model * arch.d_ff,
-        "norms": arch.n_layers * 4 * d_model,
-        "final_norm": 2 * d_model,
-        "lm_head": 0 if arch.tied_lm_head else arch.vocab_size * d_model,
-    }
-    expected = closed_form(arch, d_model, arch.d_ff, arch.n_layers)
+def test_counts_follow_the_closed_form(architecture: Architecture) -> None:
+    arch, found = architecture, account(architecture)
+    expected = closed_form(arch, arch.d_model, arch.d_ff, arch.n_layers)
     assert found.total_params == count_total(architecture) == expected
-    assert found.layer_params == 4 * d_model**2 + 3 * d_model * arch.d_ff + 4 * d_model
+    one_more = closed_form(arch, arch.d_model, arch.d_ff, arch.n_layers + 1)
+    assert found.layer_params == one_more - expected
+
+
+@given(architectures())
+@settings(deadline=None)
+def test_formulas_evaluate_to_the_count_of_one_copy(architecture: Architecture) -> None:
+    names = {field.name: getattr(architecture, field.name) for field in fields(architecture)}
+    for component in account(architecture).components:
+        python = component.formula.removesuffix(" (tied)").replace("·", "*").replace("²", "**2")
+        assert eval(python, names) == component.copy_params, component.key
+
+
+def test_the_default_architecture_has_the_formulas_of_the_specification() -> None:
+    found = account(Architecture(d_model=216, d_ff=544, n_layers=12, tied_lm_head=False))
+    assert [part.formula for part in found.components] == [
+        "vocab_size · d_model",
+        "max_seq_length · d_model",
+        "4 · d_model²",
+        "3 · d_model · d_ff",
+        "4 · d_model",
+        "2 · d_model",
+        "vocab_size · d_model",
+    ]
 
 
 @given(architectures(max_layers=200))
@@ -101,7 +115,10 @@ def test_position_embeddings_are_no_part_of_the_embedding_ratio() -> None:
 
 
 def test_only_zero_rows_have_a_note() -> None:
-    components = default(tied=True).components + default(tied=False).components
+    bare = {"positions": "none", "norm": "layernorm_no_params", "lm_head_bias": True}
+    without = account(replace(default(tied=True).architecture, **bare))  # type: ignore[arg-type]
+    components = default(tied=True).components + default(tied=False).components + without.components
+    assert [part.key for part in without.components if part.note] == ["position_embedding", "norms", "final_norm"]
     assert all(bool(component.note) == (component.params == 0) for component in components)
 
 
@@ -112,10 +129,3 @@ def test_per_layer_components_have_a_copy_in_every_layer() -> None:
     )
     assert {part.copies for part in found.components if not part.per_layer} == {1}
     assert found["ffn"].copy_params == 3 * 216 * 544
-
-
-def test_formulas_evaluate_to_the_count_of_one_copy() -> None:
-    names = {"vocab_size": 16_000, "max_seq_length": 512, "d_model": 216, "d_ff": 544}
-    for component in default(tied=False).components:
-        python = component.formula.replace("·", "*").replace("²", "**2")
-        assert eval(python, names) == component.copy_params, component.key

@@ -12,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from slimlm.accounting import account
 from slimlm.architecture import Architecture
-from slimlm.model import LanguageModel, MultiHeadAttention, SwiGLU, TransformerBlock
+from slimlm.layers import MultiHeadAttention, SwiGLU, TransformerBlock
+from slimlm.model import LanguageModel
 
 B, T, D, H, F = 2, 5, 12, 3, 20
 CAUSAL = torch.ones(T, T).tril()

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from slimlm import probing
 from slimlm.architecture import Architecture
 from slimlm.config import ModelConfig
-from slimlm.model import LanguageModel, MultiHeadAttention
+from slimlm.layers import MultiHeadAttention
+from slimlm.model import LanguageModel
 from slimlm.probing import ProbeEstimate, ProbeReport, estimate_probe, probe
 from slimlm.solver import solve
 

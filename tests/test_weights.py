@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from slimlm.architecture import Architecture
-from slimlm.model import LanguageModel, MultiHeadAttention
+from slimlm.layers import MultiHeadAttention
+from slimlm.model import LanguageModel
 
 SMALL = Architecture(vocab_size=40, max_seq_length=16, n_heads=2, d_model=12, d_ff=20, n_layers=1)
 
