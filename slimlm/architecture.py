@@ -15,6 +15,8 @@ Block = Literal["pre_norm", "sandwich_norm", "output_norm", "parallel", "paralle
 AUTO_HEAD_DIMS = range(16, 257, 2)
 """The widths of a head among which n_heads="auto" chooses."""
 
+_MOST_AUTO_KV_HEADS = 256
+
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
@@ -38,7 +40,7 @@ class Choices:
     """Heads of keys and values, each shared by n_heads / n_kv_heads queries: 1 is multi-query, None as many as n_heads
     (multi-head). Fewer take less KV cache and fewer parameters."""
 
-    head_dim: int | None = whole(None, 1, 10**9)
+    head_dim: int | None = whole(None, 1, 10**15)
     """Width of one attention head; None is d_model / n_heads. With n_heads="auto", the preferred width (None: 64)."""
 
     norm: Norm = choice("layernorm", "rmsnorm", "layernorm_no_bias", "layernorm_no_params")
@@ -103,6 +105,11 @@ class Choices:
                     f"head_dim={head_dim} is not allowed with n_heads='auto': it must be even, from 16 to 256; "
                     f"head_dim={nearest} would work"
                 )
+            if kv_heads is not None and kv_heads > _MOST_AUTO_KV_HEADS:
+                raise ValueError(
+                    f"n_kv_heads={kv_heads} is not allowed with n_heads='auto': it must be at most "
+                    f"{_MOST_AUTO_KV_HEADS}; n_kv_heads={_MOST_AUTO_KV_HEADS} would work"
+                )
             return
         if kv_heads is not None and heads % kv_heads:
             working = " or ".join(f"n_kv_heads={count}" for count in _nearest_divisors(heads, kv_heads))
@@ -159,15 +166,15 @@ class Architecture(Choices):
 
     n_heads: int = whole(8, 1, 1024)
     n_kv_heads: int = whole(None, 1, 1024)
-    head_dim: int = whole(None, 1, 10**9)
+    head_dim: int = whole(None, 1, 10**15)
 
-    d_model: int = required_whole(1, 10**9)
+    d_model: int = required_whole(1, 10**15)
     """Width of the residual stream."""
 
-    d_ff: int = required_whole(1, 10**12)
+    d_ff: int = required_whole(1, 10**15)
     """Inner width of the feed-forward: rows of its gate and up projections."""
 
-    n_layers: int = required_whole(1, 10**12)
+    n_layers: int = required_whole(1, 10**15)
     """Number of transformer blocks."""
 
     def __post_init__(self) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from slimlm.config import ModelConfig
-from slimlm.design import Design, ModelDims
-from slimlm.search import SearchSpace, architecture
+from slimlm.design import Design
+from slimlm.search import SearchSpace, nearest, to_architecture
 from slimlm.solver import solve
 
 _ALIGNMENTS = (1, 8, 16, 32, 64, 128)
@@ -36,8 +36,8 @@ def alternatives(config: ModelConfig, limit: int = 12) -> tuple[Alternative, ...
     Raises BudgetError when the request itself cannot be met.
     """
     chosen = solve(config)
-    found: dict[ModelDims, Alternative] = {}
-    for other in sorted(_candidates(chosen), key=lambda other: (other.design.cost, _head_change(other, config))):
+    found: dict[tuple[int, ...], Alternative] = {}
+    for other in sorted(_candidates(chosen), key=lambda other: (other.design.cost, _head_change(other, chosen))):
         found.setdefault(other.design.dims, other)
     found.pop(chosen.dims, None)
     others = list(found.values())
@@ -45,8 +45,8 @@ def alternatives(config: ModelConfig, limit: int = 12) -> tuple[Alternative, ...
     return tuple(kept[:limit])
 
 
-def _head_change(other: Alternative, config: ModelConfig) -> float:
-    return abs(math.log(other.request.n_heads / config.n_heads))
+def _head_change(other: Alternative, chosen: Design) -> float:
+    return abs(math.log(other.design.architecture.n_heads / chosen.architecture.n_heads))
 
 
 def _same_kind(other: Alternative, earlier: list[Alternative]) -> int:
@@ -54,8 +54,8 @@ def _same_kind(other: Alternative, earlier: list[Alternative]) -> int:
 
 
 def _candidates(chosen: Design) -> Iterator[Alternative]:
-    config, depth = chosen.config, chosen.architecture.n_layers
-    for n_heads in range(max(1, config.n_heads // 2), 2 * config.n_heads + 1, max(1, config.n_heads // 8)):
+    config, depth, heads = chosen.config, chosen.architecture.n_layers, chosen.architecture.n_heads
+    for n_heads in range(max(1, heads // 2), 2 * heads + 1, max(1, heads // 8)):
         design = _try(config, n_heads=n_heads)
         if design and n_heads != config.n_heads and _usual_head(design.architecture.head_dim):
             yield Alternative("heads", f"{n_heads} heads" if n_heads > 1 else "1 head", design.config, design)
@@ -79,8 +79,8 @@ def _other_widths(chosen: Design) -> Iterator[Alternative]:
         best = space.nearest_at(x) if x > 0 else None
         if best is None:
             continue
-        _, _, n_layers, d_model, d_ff = best
-        design = Design(config, architecture(config, ModelDims(d_model, d_ff, n_layers)))
+        design = Design(config, to_architecture(config, best))
+        d_model = design.architecture.d_model
         ratio = config.vocabulary_tables * config.vocab_size * d_model / config.total_params
         asking = _try(config, embedding_ratio=ratio) if ratio < 1 else None
         if asking and asking.architecture == design.architecture:
@@ -91,10 +91,10 @@ def _try(config: ModelConfig, **changes: int | float | None) -> Design | None:
     """Solve a changed request; None where nothing meets it (`solve` would look for what does, which takes longer)."""
     try:
         changed = replace(config, **changes)  # type: ignore[arg-type]
-    except ValueError:  # outside a field's limits
+    except ValueError:  # outside a field's limits, or beside other choices
         return None
-    dims = SearchSpace(changed).nearest()
-    return Design(changed, architecture(changed, dims)) if dims else None
+    found = nearest(changed)
+    return Design(changed, found) if found else None
 
 
 def _usual_head(head_dim: int) -> bool:

@@ -8,73 +8,49 @@ A design is (d_model, d_ff, n_layers). Three facts make an exact search fast:
   whole range of widths is priced from its ends by a lower bound;
 * the range with the lowest bound is halved first, and the search ends when no bound is below the best design found.
 
-Vocabularies, heads and positions reach the solver only as numbers: it reads the total as a polynomial off the account.
+With n_heads="auto" every width has a few numbers of heads of its own. A layer's count then depends on head_dim, and the
+lower bound takes whichever end of its range is the cheaper one.
 """
 
 import heapq
 import math
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import fields
-from functools import lru_cache
 from typing import NamedTuple
 
-from slimlm.accounting import count_total
-from slimlm.architecture import Architecture, Choices
+from slimlm.architecture import AUTO_HEAD_DIMS, Architecture, Choices, width_multiple
 from slimlm.config import ModelConfig
 from slimlm.design import ModelDims, distance
+from slimlm.price import Polynomial, architecture, at, near, price
+
+PREFERRED_HEAD_DIM = 64
+_MOST_HEADS = 1024
 
 
-def architecture(choices: Choices, dims: ModelDims) -> Architecture:
-    """Give dimensions to the fixed choices of a request."""
-    fixed = {field.name: getattr(choices, field.name) for field in fields(Choices)}
-    return Architecture(**fixed, **dims._asdict())
+class Best(NamedTuple):
+    """A design, with its fields in the order in which designs are preferred."""
+
+    cost: float
+    miss: int
+    """|total − asked|."""
+    n_layers: int
+    d_model: int
+    d_ff: int
+    head_miss: float
+    """|ln(head_dim / preferred)| where the solver chooses the heads, else 0."""
+    n_heads: int
 
 
-Quadratic = tuple[int, int, int]
-"""Values at 1 and first and second differences there: a polynomial of degree 2 over the integers, exactly."""
+def nearest(config: ModelConfig) -> Architecture | None:
+    """Return the architecture nearest to a request, or None when none meets its total."""
+    best = SearchSpace(config).nearest()
+    return best and to_architecture(config, best)
 
 
-def _at(quadratic: Quadratic, step: int) -> int:
-    value, first, second = quadratic
-    return value + (step - 1) * first + (step - 1) * (step - 2) // 2 * second
-
-
-def _near(quadratic: Quadratic, step: float) -> float:
-    value, first, second = quadratic
-    return value + (step - 1) * first + (step - 1) * (step - 2) / 2 * second
-
-
-class Price(NamedTuple):
-    """total = fixed + n_layers · (layer + slope · d_ff / grain), each a polynomial in d_model / width_grain.
-
-    Every component's count is at most quadratic in d_model and linear in d_ff, and n_layers multiplies those of a
-    layer; nine accounts therefore fix the polynomials.
-    """
-
-    fixed: Quadratic
-    layer: Quadratic
-    slope: Quadratic
-
-
-@lru_cache(maxsize=256)
-def _price(choices: Choices, width_grain: int, grain: int) -> Price:
-    def differences(first: int, second: int, third: int) -> Quadratic:
-        return first, second - first, third - 2 * second + first
-
-    columns: list[tuple[int, int, int]] = []
-    for step in (1, 2, 3):
-        one, wider, deeper = (
-            count_total(architecture(choices, ModelDims(step * width_grain, d_ff, n_layers)))
-            for d_ff, n_layers in ((grain, 1), (2 * grain, 1), (grain, 2))
-        )
-        per_layer, slope = deeper - one, wider - one
-        columns.append((one - per_layer, per_layer - slope, slope))
-    fixed, layer, slopes = (differences(*values) for values in zip(*columns, strict=True))
-    return Price(fixed, layer, slopes)
-
-
-Best = tuple[float, int, int, int, int]
-"""(cost, |total − asked|, n_layers, d_model, d_ff): the order in which designs are preferred."""
+def to_architecture(config: ModelConfig, best: Best) -> Architecture:
+    """Give what was found to the fixed choices of a request."""
+    return architecture(config, ModelDims(best.d_model, best.d_ff, best.n_layers), best.n_heads)
 
 
 def window(config: ModelConfig) -> tuple[int, int]:
@@ -83,56 +59,83 @@ def window(config: ModelConfig) -> tuple[int, int]:
     return config.total_params - slack, config.total_params + slack
 
 
-def smallest_total(config: ModelConfig) -> int:
-    """Return the parameters of the smallest model with a request's fixed choices."""
-    width = math.lcm(config.n_heads, config.multiple_of)
-    return count_total(architecture(config, ModelDims(width, config.multiple_of, config.n_layers or 1)))
-
-
 class SearchSpace:
     """All designs allowed by a request. Widths are counted in grains: d_model = width_grain·x, d_ff = grain·f."""
 
     def __init__(self, config: ModelConfig) -> None:
-        self.config = config
-        self.grain = config.multiple_of
-        self.width_grain = math.lcm(config.n_heads, config.multiple_of)
-        self.price = _price(_choices(config), self.width_grain, self.grain)
+        self.config, self.grain = config, config.multiple_of
+        self.auto = config.n_heads == "auto"
+        own = 2 if config.n_heads == "auto" else width_multiple(config.n_heads, config.head_dim, config.positions)
+        self.width_grain = math.lcm(own, self.grain)
+        self.price = price(_choices(config), self.width_grain, self.grain)
         self.low, self.high = window(config)
         self.min_layers = config.n_layers or 1
         self.max_layers = config.n_layers or 2 * self.high
         asked = config.total_params * config.embedding_ratio / (config.vocabulary_tables * config.vocab_size)
         self.asked_width = math.log(asked)
-        self.max_width = self._max_width()
+        widest = min(AUTO_HEAD_DIMS[-1] * _MOST_HEADS, self.high) if self.auto else self.high
+        self.max_width = bisect_right(range(1, widest // self.width_grain + 1), self.high, key=self.smallest_total)
 
-    def smallest_total(self, x: int = 1) -> int:
-        """Return the parameters of the smallest allowed model of width x."""
-        return _at(self.price.fixed, x) + self.min_layers * (_at(self.price.layer, x) + _at(self.price.slope, x))
+    def smallest_total(self, x: int) -> int:
+        """Return a total that no model of width x goes below: attained unless the heads are chosen by the solver."""
+        return at(self.price.fixed, x) + self.min_layers * (at(self.price.layer, x) + at(self.price.slope, x))
 
-    def _max_width(self) -> int:
-        widths = range(1, self.high // self.width_grain + 1)
-        return bisect_right(widths, self.high, key=self.smallest_total)
+    def levels(self, x: int) -> "Iterator[_Level]":
+        """Yield the designs of width x, apart for every count that a layer can have."""
+        if self.config.n_heads != "auto":
+            yield _Level(self, x, at(self.price.layer, x), 0.0, self.config.n_heads)
+            return
+        light, heavy = at(self.price.layer, x), at(self.price.heavy, x)
+        preferred = self.config.head_dim or PREFERRED_HEAD_DIM
+        found: dict[int, tuple[float, int]] = {}
+        for head_dim, n_heads in _auto_heads(self.config, self.width_grain * x):
+            beyond, span = head_dim - AUTO_HEAD_DIMS[0], AUTO_HEAD_DIMS[-1] - AUTO_HEAD_DIMS[0]
+            layer = light + (heavy - light) * beyond // span
+            head = abs(math.log(head_dim / preferred)), n_heads
+            found[layer] = min(found.get(layer, head), head)
+        for layer, head in found.items():
+            yield _Level(self, x, layer, *head)
+
+    def smallest(self) -> tuple[int, Architecture] | None:
+        """Return the total of the smallest allowed model, and that model; None when no width suits the choices.
+
+        It is the narrowest one: what narrower heads of a wider one save on keys and values is less than what its
+        other matrices cost.
+        """
+        for x in range(1, AUTO_HEAD_DIMS[-1] * _MOST_HEADS // self.width_grain + 1 if self.auto else 2):
+            if levels := list(self.levels(x)):
+                least = min(levels, key=lambda level: level.layer)
+                dims = ModelDims(self.width_grain * x, self.grain, self.min_layers)
+                return least.total(1, self.min_layers), architecture(self.config, dims, least.n_heads)
+        return None
 
     def nearest_totals(self) -> tuple[int, ...]:
         """Return the totals next to an unreachable window: the largest below it (if any) and the smallest above."""
-        below, above = 0, self.smallest_total(self.max_width + 1)
-        for x in range(1, self.max_width + 1):
-            fixed, layer, slope = (_at(polynomial, x) for polynomial in self.price)
-            deepest = min(self.max_layers, (self.high - fixed) // (layer + slope))
+        below, above = 0, self._smallest_beyond()
+        for level in (level for x in range(1, self.max_width + 1) for level in self.levels(x)):
+            deepest = min(self.max_layers, level.room_high // (level.layer + level.slope))
             for n_layers in range(self.min_layers, deepest + 1):
-                d_ff = ((self.high - fixed) // n_layers - layer) // slope
-                below = max(below, fixed + n_layers * (layer + slope * d_ff))
-                above = min(above, fixed + n_layers * (layer + slope * (d_ff + 1)))
+                f = (level.room_high // n_layers - level.layer) // level.slope
+                below = max(below, level.total(f, n_layers))
+                above = min(above, level.total(f + 1, n_layers))
             if deepest < self.max_layers:
-                above = min(above, fixed + max(self.min_layers, deepest + 1) * (layer + slope))
-        return (below, above) if below else (above,)
+                above = min(above, level.total(1, max(self.min_layers, deepest + 1)))
+        return tuple(int(total) for total in (below, above) if 0 < total < math.inf)
 
-    def nearest(self) -> ModelDims | None:
-        """Return the best dimensions, or None when nothing meets the total."""
+    def _smallest_beyond(self) -> float:
+        """Return the smallest total of the first allowed width beyond the widest that may fit."""
+        x = self.max_width + 1
+        while self.auto and self.width_grain * x <= AUTO_HEAD_DIMS[-1] * _MOST_HEADS and not list(self.levels(x)):
+            x += 1
+        return min((level.total(1, self.min_layers) for level in self.levels(x)), default=math.inf)
+
+    def nearest(self) -> Best | None:
+        """Return the best design, or None when nothing meets the total."""
         best: Best | None = None
         ranges = [(0.0, 1, self.max_width)] if self.max_width else []
         while ranges:
             bound, first, last = heapq.heappop(ranges)
-            if best is not None and bound > best[0]:
+            if best is not None and bound > best.cost:
                 break
             if first == last:
                 best = min((found for found in (best, self.nearest_at(first)) if found), default=None)
@@ -140,9 +143,9 @@ class SearchSpace:
             middle = (first + last) // 2
             for half in ((first, middle), (middle + 1, last)):
                 half_bound = self._bound(*half)
-                if half_bound < math.inf and (best is None or half_bound <= best[0]):
+                if half_bound < math.inf and (best is None or half_bound <= best.cost):
                     heapq.heappush(ranges, (half_bound, *half))
-        return best and ModelDims(best[3], best[4], best[2])
+        return best
 
     def _bound(self, first: int, last: int) -> float:
         """Return a cost that no design with a width in first..last goes below (inf: there is none).
@@ -150,40 +153,64 @@ class SearchSpace:
         Let t = ln(d_model), u = t − t* with t* the asked width, and v(t) = ln(expansion / asked expansion) when a given
         depth just meets the low (or high) end of the total: the cost is u² + v². v is the logarithm of a constant
         minus polynomials in eᵗ with coefficients ≥ 0, so it is concave in t: it lies above its chord, and −v lies above
-        a chord prolonged. Both give |v| ≥ a line, and u² plus a line squared has its minimum in closed form.
+        a chord prolonged. Both give |v| ≥ a line, and u² plus a line squared has its minimum in closed form. So does
+        d_ff being whole, which allows no more (or no less) than at the end of the range where there is most room.
         """
         low, high = math.log(first * self.width_grain), math.log(last * self.width_grain)
-        room_high = self.high - _at(self.price.fixed, first)
+        room_high = self.high - at(self.price.fixed, first)
         if room_high <= 0:
             return math.inf
         # At the narrow end a layer of the asked expansion is smallest and the room for layers largest: with more than
         # `deepest` layers every width in first..last has too small an expansion, with fewer than `shallowest` too
         # large a one. With no depth between the two, the next depth on either side is the best that is left.
-        deepest = math.floor(room_high / self._asked_layer(first) * _ABOVE)
-        shallowest = math.ceil((self.low - _at(self.price.fixed, last)) / self._asked_layer(last) * _BELOW)
+        light, heavy = self._layers(first, last) if self.auto else (self.price.layer, self.price.heavy)
+        deepest = math.floor(room_high / self._asked_layer(light, first) * _ABOVE)
+        shallowest = math.ceil((self.low - at(self.price.fixed, last)) / self._asked_layer(heavy, last) * _BELOW)
         if max(shallowest, self.min_layers) <= min(deepest, self.max_layers):
             return (min(max(self.asked_width, low), high) - self.asked_width) ** 2
         bound = math.inf
         if (fewer := min(shallowest - 1, self.max_layers)) >= self.min_layers:
-            start, end = self._expansion(first, fewer, self.low), self._expansion(last, fewer, self.low)
-            bound = self._least(low, high, start, end - start)
+            start, end = (self._expansion(x, self._grains(heavy, x, fewer, self.low)) for x in (first, last))
+            fewest = max(1, math.ceil(self._grains(heavy, last, fewer, self.low) * _BELOW))
+            lines = (start, end - start), (self._expansion(first, fewest), low - high)
+            bound = max(self._least(low, high, *line) for line in lines)
         if (more := max(deepest + 1, self.min_layers)) <= self.max_layers:
-            start = -self._expansion(first, more, self.high)
-            if start < math.inf:
-                rise = start + self._expansion(first * first / last, more, self.high)
-                bound = min(bound, self._least(low, high, start, rise))
+            start = -self._expansion(first, room := self._grains(light, first, more, self.high))
+            if (most := math.floor(room * _ABOVE)) >= 1:
+                before = first * first / last
+                rise = start + self._expansion(before, self._grains(light, before, more, self.high))
+                lines = (start, rise), (-self._expansion(first, most), high - low)
+                bound = min(bound, max(self._least(low, high, *line) for line in lines))
         return bound
 
-    def _asked_layer(self, x: float) -> float:
-        """Return the parameters of a layer of width x that has exactly the asked expansion."""
-        d_ff = self.config.glu_expansion * self.width_grain * x / self.grain
-        return _near(self.price.layer, x) + _near(self.price.slope, x) * d_ff
+    def _layers(self, first: int, last: int) -> tuple[Polynomial, Polynomial]:
+        """Return the price of a layer with the narrowest and with the widest head that a range of widths may have."""
+        narrowest = max(AUTO_HEAD_DIMS[0], self.width_grain * first / _MOST_HEADS)
+        widest = min(AUTO_HEAD_DIMS[-1], self.width_grain * last / (self.config.n_kv_heads or 1))
+        span = AUTO_HEAD_DIMS[-1] - AUTO_HEAD_DIMS[0]
+        light, heavy = (
+            tuple(
+                low + (high - low) * (head_dim - AUTO_HEAD_DIMS[0]) / span
+                for low, high in zip(self.price.layer, self.price.heavy, strict=True)
+            )
+            for head_dim in (narrowest, max(widest, narrowest))
+        )
+        return light, heavy  # type: ignore[return-value]
 
-    def _expansion(self, x: float, n_layers: int, total: int) -> float:
-        """Return ln(expansion / asked expansion) of the model of width x and this depth and total (−inf: too deep)."""
-        per_layer = (total - _near(self.price.fixed, x)) / n_layers - _near(self.price.layer, x)
-        asked = self._asked_layer(x) - _near(self.price.layer, x)
-        return math.log(per_layer / asked) if per_layer > 0 else -math.inf
+    def _asked_layer(self, layer: Polynomial, x: float) -> float:
+        """Return the parameters of a layer of width x that has exactly the asked expansion."""
+        return near(layer, x) + near(self.price.slope, x) * self._asked_grains(x)
+
+    def _asked_grains(self, x: float) -> float:
+        return self.config.glu_expansion * self.width_grain * x / self.grain
+
+    def _grains(self, layer: Polynomial, x: float, n_layers: int, total: int) -> float:
+        """Return the d_ff in grains, whole or not, of the model of width x and this depth and total (< 0: too deep)."""
+        return ((total - near(self.price.fixed, x)) / n_layers - near(layer, x)) / near(self.price.slope, x)
+
+    def _expansion(self, x: float, grains: float) -> float:
+        """Return ln(expansion / asked expansion)."""
+        return math.log(grains / self._asked_grains(x)) if grains > 0 else -math.inf
 
     def _least(self, low: float, high: float, start: float, rise: float) -> float:
         """Return the minimum over t in low..high of (t − t*)² + (the line from `start` that rises by `rise`)²."""
@@ -195,16 +222,16 @@ class SearchSpace:
 
     def nearest_at(self, x: int) -> Best | None:
         """Return the best design of width x, or None."""
-        d_model = self.width_grain * x
-        asked = self.config.glu_expansion * d_model / self.grain
-        above = max(1, math.ceil(asked))
-        level = _Level(self, x)
-        found = [f for f in (level.feasible_above(above), level.feasible_below(above - 1)) if f]
-        return min((self._ranked(level, d_model, f) for f in found), default=None)
+        return min((found for level in self.levels(x) for found in level.nearest()), default=None)
 
-    def _ranked(self, level: "_Level", d_model: int, f: int) -> Best:
-        n_layers, miss = level.depth(f)
-        return distance(self.config, d_model, self.grain * f), miss, n_layers, d_model, self.grain * f
+
+def _auto_heads(config: ModelConfig, d_model: int) -> Iterator[tuple[int, int]]:
+    """Yield every head_dim that n_heads="auto" allows for a width, with its number of heads."""
+    unit = config.n_kv_heads or 1
+    for head_dim in AUTO_HEAD_DIMS:
+        n_heads, rest = divmod(d_model, head_dim)
+        if not rest and unit <= n_heads <= _MOST_HEADS and n_heads % unit == 0:
+            yield head_dim, n_heads
 
 
 _ROUNDING = 1e-9
@@ -214,12 +241,27 @@ _ABOVE, _BELOW = 1 + 1e-12, 1 - 1e-12
 class _Level:
     """The designs of one width: which d_ff (in grains, `f`) and depths meet the total. All in integers."""
 
-    def __init__(self, space: SearchSpace, x: int) -> None:
-        self.space = space
-        fixed = _at(space.price.fixed, x)
-        self.room_low, self.room_high = space.low - fixed, space.high - fixed
-        self.room = space.config.total_params - fixed
-        self.layer, self.slope = _at(space.price.layer, x), _at(space.price.slope, x)
+    def __init__(self, space: SearchSpace, x: int, layer: int, head_miss: float, n_heads: int) -> None:
+        self.space, self.d_model = space, space.width_grain * x
+        self.fixed = at(space.price.fixed, x)
+        self.room_low, self.room_high = space.low - self.fixed, space.high - self.fixed
+        self.room = space.config.total_params - self.fixed
+        self.layer, self.slope = layer, at(space.price.slope, x)
+        self.head_miss, self.n_heads = head_miss, n_heads
+
+    def total(self, f: int, n_layers: int) -> int:
+        """Return the parameters of one model."""
+        return self.fixed + n_layers * (self.layer + self.slope * f)
+
+    def nearest(self) -> Iterator[Best]:
+        """Yield the nearest designs above and below the asked expansion: at most two."""
+        config, grain = self.space.config, self.space.grain
+        above = max(1, math.ceil(config.glu_expansion * self.d_model / grain))
+        for f in (self.feasible_above(above), self.feasible_below(above - 1)):
+            if f:
+                n_layers, miss = self.depth(f)
+                cost = distance(config, self.d_model, grain * f)
+                yield Best(cost, miss, n_layers, self.d_model, grain * f, self.head_miss, self.n_heads)
 
     def feasible_above(self, f: int) -> int | None:
         """Return the least feasible d_ff from f upwards: as long as no depth fits, go to what the next one needs."""
@@ -259,5 +301,5 @@ def _ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
-def _choices(config: ModelConfig) -> Choices:
+def _choices(config: Choices) -> Choices:
     return Choices(**{field.name: getattr(config, field.name) for field in fields(Choices)})

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from slimlm.config import ModelConfig
 from slimlm.design import Design, ModelDims
-from slimlm.search import SearchSpace, architecture, smallest_total, window
+from slimlm.search import SearchSpace, nearest, window
 from slimlm.units import format_size
 
 Knob = int | bool | None
@@ -43,11 +43,10 @@ def solve(config: ModelConfig) -> Design:
 
     Raises BudgetError when no design meets the total.
     """
-    space = SearchSpace(config)
-    dims = space.nearest()
-    if dims is None:
-        raise _budget_error(space)
-    return Design(config, architecture(config, dims))
+    found = nearest(config)
+    if found is None:
+        raise _budget_error(config)
+    return Design(config, found)
 
 
 def compute_model_dims(config: ModelConfig) -> ModelDims:
@@ -62,34 +61,39 @@ def compute_model_dims(config: ModelConfig) -> ModelDims:
     return solve(config).dims
 
 
-def _budget_error(space: SearchSpace) -> BudgetError:
-    config = space.config
+def _budget_error(config: ModelConfig) -> BudgetError:
+    space = SearchSpace(config)
     totals = space.nearest_totals()
     suggestions = tuple(
-        Suggestion(field, value, changed)
-        for field, value, changed in _changes(config, totals)
-        if SearchSpace(changed).nearest()
+        Suggestion(field, value, changed) for field, value, changed in _changes(config, totals) if nearest(changed)
     )
     clash = [s.field for s in suggestions if s.field != "total_params"]
     knobs = ", ".join(f"{field}={getattr(config, field)}" for field in dict.fromkeys(clash))
-    smallest = space.smallest_total()
-    reason = (
-        f"the smallest such model (d_model={space.width_grain}, d_ff={space.grain}, "
-        f"n_layers={space.min_layers}) has {smallest:,} parameters"
-        if smallest > space.high
-        else f"the nearest such totals are {' and '.join(f'{total:,}' for total in totals)}"
-    )
     remedies = ", ".join(map(str, suggestions))
     problem = f"clashes with {knobs}" if knobs else "is out of reach"
-    message = f"total_params={config.total_params:,} {problem}: {reason}"
+    message = f"total_params={config.total_params:,} {problem}: {_reason(space, totals)}"
     return BudgetError(f"{message}; any one of these would work: {remedies}" if remedies else message, suggestions)
+
+
+def _reason(space: SearchSpace, totals: tuple[int, ...]) -> str:
+    if (smallest := space.smallest()) is None:
+        return f"no d_model is a multiple of {space.width_grain} and has heads among which n_heads='auto' chooses"
+    total, model = smallest
+    if total <= space.high:
+        return f"the nearest such totals are {' and '.join(f'{total:,}' for total in totals)}"
+    return (
+        f"the smallest such model (d_model={model.d_model}, d_ff={model.d_ff}, n_layers={model.n_layers}) "
+        f"has {total:,} parameters"
+    )
 
 
 def _changes(config: ModelConfig, totals: tuple[int, ...]) -> Iterator[tuple[str, Knob, ModelConfig]]:
     """Propose changes of a single knob, the mildest of each kind that looks possible."""
     proposals: list[tuple[str, Knob]] = [("total_params", total) for total in reversed(totals)]
     proposals += [(field, _largest(config, field)) for field in ("vocab_size", "max_seq_length")]
-    proposals += [(field, _first_below(config, field)) for field in ("n_heads", "multiple_of")]
+    proposals += [
+        (field, _first_below(config, field)) for field in ("n_heads", "n_kv_heads", "head_dim", "multiple_of")
+    ]
     if config.n_layers is not None:
         proposals += [("n_layers", _largest(config, "n_layers")), ("n_layers", None)]
     if not config.tied_lm_head:
@@ -108,7 +112,8 @@ def _change(config: ModelConfig, field: str, value: Knob) -> ModelConfig:
 
 
 def _fits(config: ModelConfig) -> bool:
-    return smallest_total(config) <= window(config)[1]
+    smallest = SearchSpace(config).smallest()
+    return smallest is not None and smallest[0] <= window(config)[1]
 
 
 def _largest(config: ModelConfig, field: str) -> int | None:
@@ -122,5 +127,13 @@ def _largest(config: ModelConfig, field: str) -> int | None:
 def _first_below(config: ModelConfig, field: str) -> int | None:
     """Return the greatest customary value below the asked one with which a model is found."""
     customary = (512, 256, 128, 64, 32, 16, 12, 8, 6, 4, 2, 1)
-    lower = (value for value in customary if value < getattr(config, field))
-    return next((value for value in lower if SearchSpace(_change(config, field, value)).nearest()), None)
+    asked = getattr(config, field)
+    lower = (value for value in customary if isinstance(asked, int) and value < asked)
+    return next((value for value in lower if _is_met(config, field, value)), None)
+
+
+def _is_met(config: ModelConfig, field: str, value: int) -> bool:
+    try:
+        return nearest(_change(config, field, value)) is not None
+    except ValueError:  # it does not go with the other choices
+        return False

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from slimlm.architecture import Architecture, Choices
 from slimlm.config import ModelConfig
-from slimlm.design import ModelDims
 from slimlm.fields import Limits
 
 
@@ -90,16 +89,18 @@ def requests(low: int, high: int) -> st.SearchStrategy[ModelConfig]:
 
 @st.composite
 def structured_requests(draw: st.DrawFn, low: int, high: int) -> ModelConfig:
-    """Draw what people ask for, with any structure."""
-    return dataclasses.replace(draw(requests(low, high)), **draw(structures()))
+    """Draw what people ask for, with any structure, in a quarter of all cases with heads for the solver to choose."""
+    structure = draw(structures())
+    if draw(st.integers(0, 3)) == 0:
+        structure |= {"n_heads": "auto", "head_dim": draw(st.sampled_from([None, 32, 128]))}
+    return dataclasses.replace(draw(requests(low, high)), **structure)
 
 
 @st.composite
 def impossible_requests(draw: st.DrawFn) -> ModelConfig:
     """Draw requests whose settings allow no model as small as the total."""
     config = draw(requests(10_000_000, 10_000_000))
-    grain = math.lcm(config.n_heads, config.multiple_of)
-    smallest = closed_form(config, grain, config.multiple_of, config.n_layers or 1)
+    smallest = closed_form(config, grain_of(config), config.multiple_of, config.n_layers or 1)
     # The smallest model is more than 0.5 % larger than any total up to here.
     return dataclasses.replace(config, total_params=draw(log_spaced(1, smallest * 990 // 1000)))
 
@@ -129,8 +130,8 @@ def width_grain(n_heads: int, head_dim: int | None, positions: str) -> int:
 def closed_form(source: Choices, d_model: int, d_ff: int, n_layers: int, n_heads: int | None = None) -> int:
     """Count an architecture's parameters by the formula for decoders, without the account.
 
-    N = c·V·d + P·d + L·(2·d·h·k + 2·d·g·k + m·d·ff + biases + norms) + norms outside + the head's bias, with h heads and
-    g key-value heads of width k, m matrices in the feed-forward, and w tensors in a norm.
+    N = c·V·d + P·d + L·(2·d·h·k + 2·d·g·k + m·d·ff + biases + norms) + norms outside + the head's bias, with h heads
+    and g key-value heads of width k, m matrices in the feed-forward, and w tensors in a norm.
     """
     h = n_heads or source.n_heads
     assert h != "auto"
@@ -157,62 +158,83 @@ def closed_form(source: Choices, d_model: int, d_ff: int, n_layers: int, n_heads
 
 
 class Rank(NamedTuple):
-    """The order in which designs are preferred, as the design document gives it."""
+    """The order in which designs are preferred, as the design document gives it; heads count where they are free."""
 
     cost: float
     miss: int
     n_layers: int
     d_model: int
     d_ff: int
+    head_miss: float
+    n_heads: int
 
 
-def rank(config: ModelConfig, d_model: int, d_ff: int, n_layers: int) -> Rank | None:
+def rank(config: ModelConfig, d_model: int, d_ff: int, n_layers: int, n_heads: int | None = None) -> Rank | None:
     """Place one design in the order; None when its total is more than 0.5 % off."""
-    miss = abs(closed_form(config, d_model, d_ff, n_layers) - config.total_params)
+    miss = abs(closed_form(config, d_model, d_ff, n_layers, n_heads) - config.total_params)
     if 1000 * miss > 5 * config.total_params:
         return None
     tables = 1 if config.tied_lm_head else 2
     ratio = tables * config.vocab_size * d_model / (config.total_params * config.embedding_ratio)
     cost = math.log(ratio) ** 2 + math.log(d_ff / d_model / config.glu_expansion) ** 2
-    return Rank(cost, miss, n_layers, d_model, d_ff)
+    if config.n_heads != "auto":
+        return Rank(cost, miss, n_layers, d_model, d_ff, 0.0, config.n_heads)
+    assert n_heads is not None
+    head_miss = abs(math.log(d_model // n_heads / (config.head_dim or 64)))
+    return Rank(cost, miss, n_layers, d_model, d_ff, head_miss, n_heads)
 
 
-def widths(config: ModelConfig) -> Iterator[int]:
-    """Yield every allowed d_model whose smallest model is not too large."""
-    d_model = grain = math.lcm(config.n_heads, config.multiple_of)
-    while 1000 * closed_form(config, d_model, config.multiple_of, config.n_layers or 1) <= 1005 * config.total_params:
-        yield d_model
+def head_counts(config: ModelConfig, d_model: int) -> list[int | None]:
+    """Return the numbers of heads to try at a width: None is the one that was asked for."""
+    if config.n_heads != "auto":
+        return [None]
+    whole = [heads for heads in range(1, min(1024, d_model // 16) + 1) if d_model % (2 * heads) == 0]
+    return [heads for heads in whole if d_model // heads <= 256 and heads % (config.n_kv_heads or 1) == 0]
+
+
+def grain_of(config: ModelConfig) -> int:
+    """Return what d_model is a multiple of."""
+    own = 2 if config.n_heads == "auto" else width_grain(config.n_heads, config.head_dim, config.positions)
+    return math.lcm(own, config.multiple_of)
+
+
+def widths(config: ModelConfig) -> Iterator[tuple[int, int | None]]:
+    """Yield every allowed d_model that its tables alone do not make too large, with each number of heads."""
+    d_model = grain = grain_of(config)
+    while 1000 * (config.vocab_size + 2 * d_model) * d_model <= 1005 * config.total_params or d_model == grain:
+        yield from ((d_model, n_heads) for n_heads in head_counts(config, d_model))
         d_model += grain
 
 
-def try_all(config: ModelConfig) -> ModelDims | None:
-    """Try every d_model × n_layers × d_ff, one by one."""
+def try_all(config: ModelConfig) -> Rank | None:
+    """Try every d_model × heads × n_layers × d_ff, one by one."""
     found: list[Rank] = []
-    for d_model in widths(config):
+    for d_model, n_heads in widths(config):
         n_layers = config.n_layers or 1
-        while 1000 * closed_form(config, d_model, config.multiple_of, n_layers) <= 1005 * config.total_params:
+        while 1000 * closed_form(config, d_model, config.multiple_of, n_layers, n_heads) <= 1005 * config.total_params:
             d_ff = config.multiple_of
-            while 1000 * closed_form(config, d_model, d_ff, n_layers) <= 1005 * config.total_params:
-                if placed := rank(config, d_model, d_ff, n_layers):
+            while 1000 * closed_form(config, d_model, d_ff, n_layers, n_heads) <= 1005 * config.total_params:
+                if placed := rank(config, d_model, d_ff, n_layers, n_heads):
                     found.append(placed)
                 d_ff += config.multiple_of
             if config.n_layers:
                 break
             n_layers += 1
-    return best_of(found)
+    return min(found, default=None)
 
 
-def try_all_depths(config: ModelConfig) -> ModelDims | None:
-    """Try every d_model × n_layers, each with the feasible d_ff that are nearest to the expansion from both sides.
+def try_all_depths(config: ModelConfig) -> Rank | None:
+    """Try every d_model × heads × n_layers, each with the feasible d_ff nearest to the expansion from both sides.
 
     For one d_model the cost falls up to the asked d_ff and rises after it, so no other d_ff can be the best.
     """
     total, grain = config.total_params, config.multiple_of
     low, high = -(-995 * total // 1000), 1005 * total // 1000
     found: list[Rank] = []
-    for d_model in widths(config):
-        fixed = closed_form(config, d_model, 0, 0)
-        layer, step = 4 * d_model * (d_model + 1), 3 * d_model * grain
+    for d_model, n_heads in widths(config):
+        fixed = closed_form(config, d_model, 0, 0, n_heads)
+        layer = closed_form(config, d_model, 0, 1, n_heads) - fixed
+        step = closed_form(config, d_model, grain, 1, n_heads) - layer - fixed
         deepest = (high - fixed) // (layer + step)
         depths = np.array([config.n_layers]) if config.n_layers else np.arange(1, deepest + 1)
         least = np.maximum(1, -(-(-(-(low - fixed) // depths) - layer) // step))  # d_ff in grains, rounded up
@@ -223,11 +245,6 @@ def try_all_depths(config: ModelConfig) -> ModelDims | None:
         nearest += [int(side.max()) for side in [below[below >= least]] if side.size]
         for f in nearest:
             for n_layers in depths[(least <= f) & (f <= most)]:
-                if placed := rank(config, d_model, f * grain, int(n_layers)):
+                if placed := rank(config, d_model, f * grain, int(n_layers), n_heads):
                     found.append(placed)
-    return best_of(found)
-
-
-def best_of(found: list[Rank]) -> ModelDims | None:
-    best = min(found, default=None)
-    return best and ModelDims(best.d_model, best.d_ff, best.n_layers)
+    return min(found, default=None)

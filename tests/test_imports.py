@@ -18,7 +18,7 @@ PACKAGE = ROOT / "slimlm"
 
 HEAVY = {"torch", "streamlit", "altair", "pandas", "numpy"}
 
-_LIGHT = "accounting architecture config design fields knobs nearby notes published record search solver table units"
+_LIGHT = "accounting architecture config design fields knobs nearby notes price published record search solver table units"
 _CHART = "altair pandas accounting architecture config design nearby units"
 
 ALLOWED = {
@@ -28,17 +28,23 @@ ALLOWED = {
     "config": "architecture fields",
     "accounting": "architecture",
     "design": "accounting architecture config units",
-    "search": "accounting architecture config design",
+    "price": "accounting architecture design",
+    "search": "architecture config design price",
     "solver": "config design search units",
     "nearby": "config design search solver",
     "table": "accounting architecture config design units",
     "record": "accounting architecture config design",
     "knobs": "config fields units",
-    "published": "architecture units",
-    "notes": "accounting architecture config design published solver units",
+    "published": "accounting architecture",
+    "remarks": "published units",
+    "notes_on_attention": "architecture design published remarks units",
+    "notes_on_budget": "design published remarks units",
+    "notes_on_shape": "architecture design published remarks units",
+    "notes": "design notes_on_attention notes_on_budget notes_on_shape remarks",
     "__init__": "accounting architecture config design nearby solver table units",
     "__main__": _LIGHT,
-    "model": "torch accounting architecture config design solver table",
+    "layers": "torch accounting",
+    "model": "torch accounting architecture config design layers solver table",
     "probing": "torch psutil accounting architecture design model table units",
     "theme": "altair",
     "charts": f"{_CHART} theme",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,16 +17,20 @@ from slimlm.accounting import count_total
 from slimlm.architecture import Architecture
 from slimlm.config import ModelConfig
 from slimlm.design import TOLERANCE, Design, ModelDims, distance
-from slimlm.search import SearchSpace, _at, architecture
+from slimlm.price import architecture
+from slimlm.search import SearchSpace
 from slimlm.solver import BudgetError, compute_model_dims, solve
 from tests.strategies import (
     Rank,
     any_requests,
     closed_form,
+    grain_of,
+    head_counts,
     impossible_requests,
     log_spaced,
     rank,
     requests,
+    structured_requests,
     try_all,
     try_all_depths,
 )
@@ -34,25 +39,59 @@ HANG = timedelta(seconds=5)
 """A guard against searches that do not end; a solve takes milliseconds."""
 
 
+def random_structure(rng: random.Random) -> dict[str, Any]:
+    """Draw heads and structure; the default architecture in half of all cases."""
+    n_heads = rng.choice([1, 2, 3, 4, 6, 8, 12, 16])
+    if rng.random() < 0.5:
+        return {}
+    positions = rng.choice(["learned", "rope", "none", "alibi"])
+    heads: dict[str, Any] = {
+        "n_kv_heads": rng.choice([None, 1, n_heads // 2 or None]) if n_heads % 2 == 0 else None,
+        "head_dim": rng.choice([None, None, 4, 16]),
+        "n_heads": n_heads,
+    }
+    if rng.random() < 0.5:
+        heads = {"n_heads": "auto", "n_kv_heads": rng.choice([None, 1, 2]), "head_dim": rng.choice([None, 32])}
+    return heads | {
+        "positions": positions,
+        "norm": rng.choice(["layernorm", "rmsnorm", "layernorm_no_params"]),
+        "ffn": rng.choice(["swiglu", "geglu", "gelu"]),
+        "bias": rng.choice(["none", "qkv", "all", "ffn"]),
+        "qk_norm": rng.choice(["none", "head", "full"]),
+        "block": rng.choice(["pre_norm", "sandwich_norm", "parallel_one_norm"]),
+        "embedding_norm": rng.random() < 0.5,
+        "lm_head_bias": rng.random() < 0.5,
+    }
+
+
 def random_request(rng: random.Random, low: float, high: float) -> ModelConfig:
-    return ModelConfig(
-        total_params=int(math.exp(rng.uniform(math.log(low), math.log(high)))),
-        vocab_size=int(2 ** rng.uniform(8, 18)) if high > 1e6 else rng.randint(2, 500),
-        embedding_ratio=rng.uniform(0.01, 0.9),
-        glu_expansion=rng.uniform(0.5, 8),
-        n_heads=rng.choice([1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128] if high > 1e6 else [1, 1, 2, 4]),
-        tied_lm_head=rng.random() < 0.5,
-        n_layers=rng.choice([None, None, None, 1, 2, 5, 12, 40]),
-        multiple_of=rng.choice([1, 1, 1, 8, 64, 128] if high > 1e6 else [1, 1, 1, 2, 5]),
-        max_seq_length=rng.choice([128, 512, 2048] if high > 1e6 else [1, 16]),
-    )
+    fields: dict[str, Any] = {
+        "total_params": int(math.exp(rng.uniform(math.log(low), math.log(high)))),
+        "vocab_size": int(2 ** rng.uniform(8, 18)) if high > 1e6 else rng.randint(2, 500),
+        "embedding_ratio": rng.uniform(0.01, 0.9),
+        "glu_expansion": rng.uniform(0.5, 8),
+        "n_heads": rng.choice([1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128] if high > 1e6 else [1, 1, 2, 4]),
+        "tied_lm_head": rng.random() < 0.5,
+        "n_layers": rng.choice([None, None, None, 1, 2, 5, 12, 40]),
+        "multiple_of": rng.choice([1, 1, 1, 8, 64, 128] if high > 1e6 else [1, 1, 1, 2, 5]),
+        "max_seq_length": rng.choice([128, 512, 2048] if high > 1e6 else [1, 16]),
+    }
+    return ModelConfig(**fields | random_structure(rng))
 
 
-def answer(config: ModelConfig) -> ModelDims | None:
+Answer = tuple[ModelDims, int]
+
+
+def answer(config: ModelConfig) -> Answer | None:
     try:
-        return solve(config).dims
+        design = solve(config)
     except BudgetError:
         return None
+    return design.dims, design.architecture.n_heads
+
+
+def answered(best: Rank | None) -> Answer | None:
+    return best and (ModelDims(best.d_model, best.d_ff, best.n_layers), best.n_heads)
 
 
 @pytest.mark.parametrize(("seed", "count"), [(seed, 100) for seed in range(6)])
@@ -62,7 +101,7 @@ def test_no_better_design_exists(seed: int, count: int) -> None:
     for _ in range(count):
         config = random_request(rng, 1e5, 2e7)
         answers.append(answer(config))
-        assert answers[-1] == try_all_depths(config), config
+        assert answers[-1] == answered(try_all_depths(config)), config
     assert 0 < answers.count(None) < count / 2, "the requests are of both kinds"
 
 
@@ -73,60 +112,72 @@ def test_no_better_design_exists_among_all_that_can_be_tried_one_by_one(seed: in
     for _ in range(60):
         config = random_request(rng, 30, 10_000)
         answers.append(answer(config))
-        assert answers[-1] == try_all(config) == try_all_depths(config), config
+        assert answers[-1] == answered(try_all(config)) == answered(try_all_depths(config)), config
     assert 0 < answers.count(None) < 55
 
 
 def check_design(design: Design) -> None:
     """Hold a design against every promise but the best cost."""
     config, (d_model, d_ff, n_layers) = design.config, design.dims
-    total = closed_form(config, d_model, d_ff, n_layers)
+    heads = design.architecture.n_heads if config.n_heads == "auto" else None
+    assert heads is None or heads in head_counts(config, d_model)
+    total = closed_form(config, d_model, d_ff, n_layers, heads)
     assert total == design.total_params
     assert 1000 * abs(total - config.total_params) <= 5 * config.total_params
-    assert d_model % config.n_heads == d_model % config.multiple_of == d_ff % config.multiple_of == 0
+    assert d_model % grain_of(config) == d_ff % config.multiple_of == 0
     assert min(design.dims) >= 1
     assert n_layers == (config.n_layers or n_layers)
+
+
+def narrowest(config: ModelConfig) -> tuple[int, int | None] | None:
+    """Return the narrowest allowed width, with the most heads; None when none of the first few has heads."""
+    grain = grain_of(config)
+    options = ((x * grain, head_counts(config, x * grain)) for x in range(1, 1 + 512 * (config.n_kv_heads or 1)))
+    return next(((d_model, max(heads, key=lambda h: h or 0)) for d_model, heads in options if heads), None)
 
 
 def out_of_reach(config: ModelConfig) -> bool:
     """Whether the narrowest models are too large, or their totals further apart than the allowed window is wide."""
     grain, n_layers, slack = config.multiple_of, config.n_layers or 1, config.total_params // 200
-    narrowest = math.lcm(config.n_heads, grain)
-    smallest, next_one = (closed_form(config, narrowest, d_ff, n_layers) for d_ff in (grain, 2 * grain))
+    if (found := narrowest(config)) is None:
+        return True
+    width, heads = found
+    smallest, next_one = (closed_form(config, width, d_ff, n_layers, heads) for d_ff in (grain, 2 * grain))
     return smallest > config.total_params + slack or next_one - smallest > 2 * slack + 1
 
 
 def neighbours(config: ModelConfig, dims: ModelDims) -> Iterator[Rank]:
-    """Yield the best design at each width and depth next to some dimensions."""
-    width_grain, grain = math.lcm(config.n_heads, config.multiple_of), config.multiple_of
+    """Yield the best design at each width, number of heads and depth next to some dimensions."""
+    width_grain, grain = grain_of(config), config.multiple_of
     depths = [config.n_layers] if config.n_layers else range(max(1, dims.n_layers - 2), dims.n_layers + 3)
-    for d_model in (dims.d_model + step * width_grain for step in (-2, -1, 0, 1, 2)):
-        for n_layers in depths if d_model > 0 else ():
-            empty, full = (closed_form(config, d_model, d_ff, n_layers) for d_ff in (0, grain))
+    widths = [dims.d_model + step * width_grain for step in (-2, -1, 0, 1, 2)]
+    for d_model, heads in ((width, heads) for width in widths if width > 0 for heads in head_counts(config, width)):
+        for n_layers in depths:
+            empty, full = (closed_form(config, d_model, d_ff, n_layers, heads) for d_ff in (0, grain))
             low, high = ((share * config.total_params // 1000 - empty) / (full - empty) for share in (995, 1005))
             asked = config.glu_expansion * d_model / grain
             for nearest in (math.floor(asked), math.ceil(asked), math.ceil(low), math.floor(high)):
-                if nearest >= 1 and (placed := rank(config, d_model, nearest * grain, n_layers)):
+                if nearest >= 1 and (placed := rank(config, d_model, nearest * grain, n_layers, heads)):
                     yield placed
 
 
-@given(requests(1_000_000, 100_000_000_000))
-@settings(deadline=HANG, max_examples=300)
+@given(requests(1_000_000, 100_000_000_000) | structured_requests(1_000_000, 100_000_000_000))
+@settings(deadline=HANG, max_examples=400)
 def test_designs_keep_every_promise_over_the_whole_range(config: ModelConfig) -> None:
-    dims = answer(config)
-    if dims is None:
+    found = answer(config)
+    if found is None:
         assert out_of_reach(config)
         return
-    design = solve(config)
-    assert design.dims == dims, "solving twice gives the same"
+    design, (dims, heads) = solve(config), found
+    assert answer(config) == found, "solving twice gives the same"
     check_design(design)
-    chosen = rank(config, *dims)
+    chosen = rank(config, *dims, heads if config.n_heads == "auto" else None)
     assert chosen is not None
     assert all(chosen <= neighbour for neighbour in neighbours(config, dims))
     assert design.cost == distance(config, dims.d_model, dims.d_ff) == pytest.approx(chosen.cost, rel=1e-9, abs=1e-15)
 
 
-@given(any_requests)
+@given(any_requests())
 @settings(deadline=HANG, max_examples=500)
 def test_every_valid_request_has_a_design_or_a_way_out(config: ModelConfig) -> None:
     try:
@@ -146,7 +197,7 @@ def test_ten_million_parameters_are_met(embedding_ratio: float, glu_expansion: f
     design = solve(ModelConfig(embedding_ratio=embedding_ratio, glu_expansion=glu_expansion, tied_lm_head=tied))
     check_design(design)
     assert abs(design.total_params - 10_000_000) <= 50_000
-    assert design.dims == try_all_depths(design.config)
+    assert answer(design.config) == answered(try_all_depths(design.config))
 
 
 def test_the_default_request() -> None:
@@ -164,7 +215,7 @@ def test_of_two_depths_that_miss_by_the_same_the_smaller_is_taken() -> None:
         total_params=1412, vocab_size=2, max_seq_length=1, n_heads=1, embedding_ratio=2 / 1412, glu_expansion=2
     )
     assert [closed_form(config, 1, 2, n_layers) - 1412 for n_layers in (100, 101)] == [-7, 7]
-    assert solve(config).dims == try_all(config) == (1, 2, 100)
+    assert answer(config) == answered(try_all(config)) == ((1, 2, 100), 1)
 
 
 def test_compute_model_dims_unpacks() -> None:
@@ -179,13 +230,19 @@ def test_an_architecture_takes_over_every_choice() -> None:
     assert (built.dropout, built.attention_dropout, built.layer_norm_eps) == (0.2, 0.0, 1e-6)
 
 
-@given(requests(10_000_000, 10_000_000), st.integers(1, 10**4), log_spaced(1, 10**6), log_spaced(1, 10**4))
+@given(structured_requests(10_000_000, 10_000_000), st.integers(1, 10**3), log_spaced(1, 10**6), log_spaced(1, 10**4))
 @settings(deadline=None)
 def test_the_polynomial_price_is_the_account(config: ModelConfig, x: int, f: int, n_layers: int) -> None:
     space = SearchSpace(config)
-    fixed, layer, slope = (_at(polynomial, x) for polynomial in space.price)
     dims = ModelDims(space.width_grain * x, space.grain * f, n_layers)
-    assert fixed + n_layers * (layer + slope * f) == count_total(architecture(config, dims))
+    levels = list(space.levels(x))
+    assert len({level.layer for level in levels}) == len(levels) <= max(1, len(head_counts(config, dims.d_model)))
+    for level in levels:
+        assert level.total(f, n_layers) == count_total(architecture(config, dims, level.n_heads))
+    totals = {level.total(f, n_layers) for level in levels}
+    assert totals == {
+        closed_form(config, dims.d_model, dims.d_ff, n_layers, h) for h in head_counts(config, dims.d_model)
+    }
 
 
 @given(impossible_requests())
@@ -208,9 +265,7 @@ def test_a_budget_error_names_what_clashes_and_what_would_work(config: ModelConf
 def test_suggestions_go_no_further_than_needed(config: ModelConfig) -> None:
     with pytest.raises(BudgetError, match=r"^total_params=") as caught:
         solve(config)
-    smallest = closed_form(
-        config, math.lcm(config.n_heads, config.multiple_of), config.multiple_of, config.n_layers or 1
-    )
+    smallest = closed_form(config, grain_of(config), config.multiple_of, config.n_layers or 1)
     values = {suggestion.field: suggestion.value for suggestion in caught.value.suggestions}
     assert values["total_params"] == smallest
     assert answer(replace(config, total_params=max(1, smallest * 99 // 100))) is None
