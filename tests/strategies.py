@@ -39,7 +39,7 @@ def anything_allowed(cls: type, name: str) -> st.SearchStrategy[Any]:
     limits = limits_of(cls, name)
     if field.type is float:
         return st.floats(limits.low, limits.high)
-    numbers = log_spaced(int(limits.low), int(limits.high)) | st.sampled_from([int(limits.low), int(limits.high)])
+    numbers = log_spaced(max(1, int(limits.low)), int(limits.high)) | st.sampled_from([int(limits.low), int(limits.high)])
     return st.none() | numbers if limits.optional else numbers
 
 

@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 
 from slimlm.architecture import Architecture
 from slimlm.config import ModelConfig
-from slimlm.fields import Limits, check_fields, field_docs, field_limits, nearest_allowed, real, required_whole, whole
+from slimlm.fields import (
+    Limits,
+    check_field,
+    check_fields,
+    choice,
+    field_docs,
+    field_limits,
+    field_options,
+    nearest_allowed,
+    real,
+    required_whole,
+    whole,
+)
 from tests.strategies import anything_allowed, limits_of
 
 
@@ -27,6 +39,10 @@ class Kettle:
     timer: int | None = whole(None, 1, 60)
     """Minutes."""
     lid: bool = True
+    steam: int | str = whole(3, 1, 9, "auto")
+    """Minutes of steam."""
+    colour: str = choice("red", "blue")
+    """Colour."""
     cups: int = required_whole(1, 10**6)
     """Cups."""
 
@@ -59,6 +75,22 @@ class Kettle:
         ),
         ({"lid": 1}, "lid=1 is not allowed: it must be True or False; lid=True would work"),
         ({"lid": None}, "lid=None is not allowed: it must be True or False; lid=True would work"),
+        (
+            {"steam": 0},
+            "steam=0 is not allowed: it must be a whole number between 1 and 9, or 'auto'; steam=1 would work",
+        ),
+        (
+            {"steam": "much"},
+            "steam='much' is not allowed: it must be a whole number between 1 and 9, or 'auto'; steam=3 would work",
+        ),
+        (
+            {"colour": "green"},
+            "colour='green' is not allowed: it must be one of 'red', 'blue'; colour='red' would work",
+        ),
+        (
+            {"colour": ["red"]},
+            "colour=['red'] is not allowed: it must be one of 'red', 'blue'; colour='red' would work",
+        ),
         ({"cups": 0}, "cups=0 is not allowed: it must be a whole number between 1 and 1,000,000; cups=1 would work"),
         ({"cups": "2"}, "cups='2' is not allowed: it must be a whole number between 1 and 1,000,000"),
     ],
@@ -67,6 +99,21 @@ def test_message_names_value_rule_and_remedy(changes: dict[str, Any], message: s
     whole_message = message.format("it must be a whole number between 1 and 1,000")
     with pytest.raises(ValueError, match=f"^{re.escape(whole_message)}$"):
         Kettle(**({"cups": 4} | changes))
+
+
+def test_a_word_may_stand_for_a_number() -> None:
+    assert Kettle(cups=1, steam="auto").steam == "auto"
+
+
+def test_one_field_is_checked_whatever_the_others_are() -> None:
+    check_field(ModelConfig, "n_kv_heads", 3)
+    with pytest.raises(ValueError, match=r"^litres=0 is not allowed: .*; litres=1 would work$"):
+        check_field(Kettle, "litres", 0)
+
+
+def test_options_are_the_declared_words() -> None:
+    assert field_options(Kettle, "colour") == ("red", "blue")
+    assert field_options(Kettle, "litres") == ()
 
 
 def test_a_real_field_takes_whole_numbers_and_both_ends() -> None:
@@ -83,22 +130,28 @@ BAD: dict[type, list[Any]] = {
     float: [math.nan, math.inf, -math.inf, "", "0.5", None, True, False, -1, 1e300, [0.5], 1j, object],
     bool: [0, 1, None, "True", 1.0, math.nan],
 }
+WORDS = [None, 1, True, "", "other", ["layernorm"], object]
 BASES: dict[type, dict[str, Any]] = {
-    ModelConfig: {},
-    Architecture: {"d_model": 1024, "d_ff": 1024, "n_layers": 1, "n_heads": 1},
+    ModelConfig: {"n_heads": 1024},
+    Architecture: {"d_model": 1024, "d_ff": 1024, "n_layers": 1, "n_heads": 1024, "head_dim": 1},
 }
+
+
+def bad_numbers(cls: type, field: dataclasses.Field[Any]) -> list[Any]:
+    kind: Any = field.type if field.type in BAD else int
+    bad = list(BAD[kind])
+    if kind is not bool:
+        bad += [limits_of(cls, field.name).low - 1, limits_of(cls, field.name).high + 1]
+    if kind is int and not limits_of(cls, field.name).optional:
+        bad.append(None)
+    return bad
 
 
 def bad_values() -> list[Any]:
     cases = []
     for cls in BASES:
         for field in dataclasses.fields(cls):
-            kind: Any = field.type if field.type in BAD else int
-            bad = list(BAD[kind])
-            if kind is not bool:
-                bad += [limits_of(cls, field.name).low - 1, limits_of(cls, field.name).high + 1]
-            if kind is int and not limits_of(cls, field.name).optional:
-                bad.append(None)
+            bad = list(WORDS) if field_options(cls, field.name) else bad_numbers(cls, field)
             cases += [
                 pytest.param(cls, field.name, value, id=f"{cls.__name__}-{field.name}-{shown(value)}") for value in bad
             ]
@@ -137,7 +190,8 @@ def test_every_value_within_the_limits_is_taken(name: str) -> None:
     @given(anything_allowed(ModelConfig, name))
     @settings(deadline=None)
     def check(value: Any) -> None:
-        assert getattr(ModelConfig(**{name: value}), name) is value
+        beside: dict[str, Any] = {"n_heads": value} if name == "n_kv_heads" and value else {}
+        assert getattr(ModelConfig(**beside | {name: value}), name) is value
 
     check()
 
@@ -176,6 +230,8 @@ def test_docstrings_of_fields_are_cleaned_and_only_those() -> None:
         "litres": "Volume.",
         "power": "Power in kW,\nat full steam.",
         "timer": "Minutes.",
+        "steam": "Minutes of steam.",
+        "colour": "Colour.",
         "cups": "Cups.",
     }
 
