@@ -2,42 +2,62 @@
 
 import csv
 import math
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
+
+from slimlm.accounting import Account, account
+from slimlm.architecture import Architecture
 
 _TABLE = Path(__file__).with_name("published.csv")
+
+LEFT_OUT = {
+    "opt-350m": "its embeddings are 512 wide and projected to d_model 1024 and back, its blocks normalise after the "
+    "residual sum, and it has no final norm",
+}
+"""Published models that no `Architecture` describes, by name, with the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedModel:
-    """One public model: its dimensions as its configuration gives them, and its parameters as counted."""
+    """One public model, as its configuration and its counted parameters give it."""
 
     name: str
-    vocab_size: int
-    """Rows of the embedding table, padding included: not always the size of the tokenizer."""
-    d_model: int
-    d_ff: int
-    n_layers: int
-    n_heads: int
-    head_dim: int
-    """Width of one attention head: not always d_model / n_heads."""
-    tied_lm_head: bool
-    total_params: int
-    token_embedding_params: int
-    """vocab_size · d_model, but for OPT-350M, whose table is 512 wide."""
-    lm_head_params: int
-    """0 when tied, else vocab_size · d_model; the Phi models add a bias of vocab_size."""
+    family: str
+    """The models that it was made with, or after: "Pythia", "Llama"."""
+    year: int
+    """When it was released."""
+    architecture: Architecture
+    """Its vocab_size is that of the embedding table, padding included: not always the size of the tokenizer."""
+    published_params: int
+    """Its parameters as counted outside slimlm: the account of `architecture` gives the same."""
+    confirmed_by: str
+    """Who has counted them."""
+    note: str
+    """What the architecture leaves out, or what the name or the configuration gets wrong; may be empty."""
+
+    @cached_property
+    def account(self) -> Account:
+        """The components of the architecture."""
+        return account(self.architecture)
+
+    @property
+    def total_params(self) -> int:
+        """Parameters of the architecture."""
+        return self.account.total_params
 
     @property
     def embedding_ratio(self) -> float:
-        """Share of all parameters in token embedding and LM head: `slimlm.accounting.EMBEDDING_RATIO_DEFINITION`."""
-        return (self.token_embedding_params + self.lm_head_params) / self.total_params
+        """Share of all parameters in vocabulary-sized matrices: `slimlm.accounting.EMBEDDING_RATIO_DEFINITION`."""
+        return self.account.embedding_ratio
 
     @property
     def aspect_ratio(self) -> float:
         """d_model / n_layers."""
-        return self.d_model / self.n_layers
+        return self.architecture.d_model / self.architecture.n_layers
 
 
 @cache
@@ -50,6 +70,23 @@ def published_models() -> tuple[PublishedModel, ...]:
     """
     with _TABLE.open(encoding="utf-8", newline="") as lines:
         return tuple(_model(row) for row in csv.DictReader(lines))
+
+
+def published_model(name: str) -> PublishedModel:
+    """Return the model with this name.
+
+    >>> published_model("SmolLM2-135M").total_params
+    134515008
+
+    Raises ValueError, with the reason or with names like it, when there is none.
+    """
+    models = {model.name: model for model in published_models()}
+    if name in models:
+        return models[name]
+    names = {known.lower(): known for known in models}
+    near = [names[known] for known in get_close_matches(name.lower(), names)] or ["gpt2"]
+    rule = f"is left out: {LEFT_OUT[name]}" if name in LEFT_OUT else "is not one of slimlm.published.published_models()"
+    raise ValueError(f"name={name!r} {rule}; {' or '.join(f'name={known!r}' for known in near)} would work")
 
 
 def published_near(total_params: int, factor: float = 3.0) -> tuple[PublishedModel, ...]:
@@ -65,9 +102,25 @@ def published_near(total_params: int, factor: float = 3.0) -> tuple[PublishedMod
     return tuple(sorted(near, key=lambda model: abs(math.log(model.total_params / total_params))))
 
 
-def _model(row: dict[str, str]) -> PublishedModel:
-    counts = {key: int(value) for key, value in row.items() if key not in ("name", "tied_lm_head")}
-    return PublishedModel(name=row["name"], tied_lm_head=row["tied_lm_head"] == "1", **counts)
+def _model(row: Mapping[str, str]) -> PublishedModel:
+    """Read a line of the table; a column of `Architecture` that is blank has its default."""
+    given = {field.name: field for field in fields(Architecture) if row.get(field.name)}
+    return PublishedModel(
+        name=row["name"],
+        family=row["family"],
+        year=int(row["year"]),
+        architecture=Architecture(**{name: _value(field.type, row[name]) for name, field in given.items()}),
+        published_params=int(row["published_params"]),
+        confirmed_by=row["confirmed_by"],
+        note=row["note"],
+    )
+
+
+def _value(kind: Any, text: str) -> Any:
+    """Read a cell as a field's type says; a choice is a word."""
+    if kind is bool:
+        return {"true": True, "false": False}[text]
+    return kind(text) if kind in (int, float) else text
 
 
 TAO_SMALLEST = 33e6

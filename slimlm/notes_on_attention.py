@@ -1,0 +1,146 @@
+"""Design notes on heads, on the cache of keys and values, and on positions."""
+
+from slimlm.architecture import Architecture
+from slimlm.design import Design
+from slimlm.published import published_models
+from slimlm.remarks import (
+    AINSLIE,
+    FLASH,
+    KAZEMNEJAD,
+    PUBLISHED,
+    ROPE,
+    VASWANI_POSITIONS,
+    XIONG,
+    Note,
+    Severity,
+    format_number,
+    median,
+)
+from slimlm.units import format_bytes, format_count, format_share
+
+
+def head_dim(design: Design) -> Note | None:
+    """Speak of heads that fast attention does not suit."""
+    arch = design.architecture
+    width, padded = arch.head_dim, -(-arch.head_dim // 8) * 8
+    severity, source = Severity.WARNING, FLASH
+    if width > 256:
+        why = "wider than the 256 that FlashAttention supports"
+    elif width % 8:
+        more = format_share(padded / width - 1)
+        why = f"no multiple of 8: FlashAttention pads it to {padded} and computes {more} more"
+        if width % 2 and arch.positions == "learned":
+            why, source = f"odd, which rules rotary positions out, and {why}", f"{FLASH}; {ROPE}"
+        else:
+            severity = Severity.ADVICE
+    elif width < 32:
+        severity, source = Severity.INFO, PUBLISHED
+        why = "narrower than the 32 to 256 of the published models known here other than TinyStories"
+    else:
+        return None
+    return Note("head_dim", severity, f"A head_dim of {width:,} is {why}.", f"head_dim {width:,}", source)
+
+
+def attention_width(design: Design) -> Note | None:
+    """Name published examples of attention that is wider or narrower than the model."""
+    arch, models = design.architecture, published_models()
+    ratio = _attention_ratio(arch)
+    if ratio == 1:
+        return None
+    unlike = sorted((other, model.name) for model in models if (other := _attention_ratio(model.architecture)) != 1)
+    ends = " to ".join(f"{format_number(other)} times ({name})" for other, name in (unlike[0], unlike[-1]))
+    width = arch.n_heads * arch.head_dim
+    text = (
+        f"Attention is {width:,} wide (n_heads · head_dim), {format_number(ratio)} times d_model {arch.d_model:,}: in "
+        f"{len(models) - len(unlike)} of the {len(models)} published models known here both are the same, and in the "
+        f"others it is {ends}."
+    )
+    severity = Severity.INFO if unlike[0][0] <= ratio <= unlike[-1][0] else Severity.ADVICE
+    return Note("attention_width", severity, text, f"{width:,} beside {arch.d_model:,}", PUBLISHED)
+
+
+def _attention_ratio(arch: Architecture) -> float:
+    return arch.n_heads * arch.head_dim / arch.d_model
+
+
+_GROUPED = "Ainslie and colleagues find the quality of grouped queries close to that of multi-head attention"
+
+
+def kv_cache(design: Design) -> Note | None:
+    """Say what shared heads of keys and values save; without them, speak when the cache outweighs the model."""
+    arch = design.architecture
+    if arch.n_kv_heads < arch.n_heads:
+        return _shared_heads(arch)
+    cache, weights = arch.max_seq_length * _cache_bytes(arch, arch.n_kv_heads), 2 * design.total_params
+    if arch.n_heads == 1 or cache <= weights:
+        return None
+    figure = f"{format_bytes(cache)} per sequence"
+    text = (
+        f"In 16 bits the KV cache takes {figure} of {arch.max_seq_length:,} tokens, more than the weights' "
+        f"{format_bytes(weights)}: fewer heads of keys and values (n_kv_heads) shrink it, and {_GROUPED}."
+    )
+    return Note("kv_cache", Severity.ADVICE, text, figure, AINSLIE)
+
+
+def _shared_heads(arch: Architecture) -> Note:
+    figure = f"{format_bytes(_cache_bytes(arch, arch.n_kv_heads))} per token"
+    heads, caveat = f"{arch.n_kv_heads} heads", ""
+    if arch.n_kv_heads == 1:
+        heads, caveat = "a single head", ", and warn that a single head can lose some"
+    text = (
+        f"With {heads} of keys and values for {arch.n_heads} of queries the KV cache takes {figure} in 16 bits instead "
+        f"of {format_bytes(_cache_bytes(arch, arch.n_heads))}: {_GROUPED}{caveat}."
+    )
+    return Note("kv_cache", Severity.ADVICE if caveat else Severity.INFO, text, figure, AINSLIE)
+
+
+def _cache_bytes(arch: Architecture, n_kv_heads: int) -> int:
+    """Return what one token takes: a key and a value of two bytes a number, in every layer."""
+    return 2 * 2 * arch.n_layers * n_kv_heads * arch.head_dim
+
+
+def learned_positions(design: Design) -> Note | None:
+    """Say what a table of positions costs and forbids."""
+    positions = design.account["position_embedding"]
+    if not positions.params:
+        return None
+    length = design.architecture.max_seq_length
+    text = (
+        f"Learned positions cap the context at {length:,} tokens, since a later one has no row in the table, and cost "
+        f"{format_count(positions.params)} parameters ({format_share(positions.share)})."
+    )
+    severity = Severity.ADVICE if positions.share > 0.05 else Severity.INFO
+    return Note("learned_positions", severity, text, f"{length:,} tokens", VASWANI_POSITIONS)
+
+
+def no_positions(design: Design) -> Note | None:
+    """Say how well a model does that knows order by its causal mask alone."""
+    if design.architecture.positions != "none":
+        return None
+    models = published_models()
+    alike = f"{sum(model.architecture.positions == 'none' for model in models)} of the {len(models)} published models"
+    text = (
+        "Without positions the causal mask alone tells order: on reasoning and mathematical tasks Kazemnejad and "
+        "colleagues find that this carries over to longer sequences better than RoPE and ALiBi, but "
+        f"{alike} known here do without them in every layer."
+    )
+    return Note("no_positions", Severity.ADVICE, text, alike, f"{KAZEMNEJAD}; {PUBLISHED}")
+
+
+def rope_theta(design: Design) -> Note | None:
+    """Speak of rotary positions that turn as fast as for short sequences in a model for long ones."""
+    arch = design.architecture
+    # Gemma's models of 8,192 tokens keep 10,000; Xiong et al. find it too small for 32,768.
+    if arch.positions != "rope" or arch.max_seq_length <= 8192 or arch.rope_theta > 10_000:
+        return None
+    longer = [
+        model.architecture.rope_theta
+        for model in published_models()
+        if model.architecture.positions == "rope" and model.architecture.max_seq_length > 8192
+    ]
+    figure = f"{arch.rope_theta:,g} for {arch.max_seq_length:,} tokens"
+    text = (
+        f"A rope_theta of {figure} is small: Xiong and colleagues raise it from 10,000 to 500,000 for 32,768 tokens, "
+        f"and {median(longer):,.0f} is the median of {len(longer)} published models of more than 8,192."
+    )
+    return Note("rope_theta", Severity.ADVICE, text, figure, f"{XIONG}; {PUBLISHED}")
