@@ -18,7 +18,9 @@ PACKAGE = ROOT / "slimlm"
 
 HEAVY = {"torch", "streamlit", "altair", "pandas", "numpy"}
 
-_LIGHT = "accounting architecture config design fields knobs nearby notes price published record search solver table units"
+_LIGHT = (
+    "accounting architecture config design fields knobs nearby notes price published record search solver table units"
+)
 _CHART = "altair pandas accounting architecture config design nearby units"
 
 ALLOWED = {
