@@ -1,19 +1,24 @@
-"""The layers and the model that they make: each equals its equation, written out by hand in double precision."""
+"""The layers and the model that they make: each equals its equation in `tests.reference`."""
 
 import math
 from collections.abc import Callable, Iterator
+from math import prod
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from slimlm.accounting import account
 from slimlm.architecture import Architecture
-from slimlm.layers import MultiHeadAttention, SwiGLU, TransformerBlock
+from slimlm.layers import MultiHeadAttention, SwiGLU, TransformerBlock, alibi_bias, rotary_angles, rotate
 from slimlm.model import LanguageModel
+from tests import reference
+from tests.strategies import structures, width_grain
 
 B, T, D, H, F = 2, 5, 12, 3, 20
 CAUSAL = torch.ones(T, T).tril()
@@ -32,65 +37,18 @@ def tokens(*shape: int) -> Tensor:
     return torch.randn(*(shape or (B, T, D)))
 
 
-Weights = dict[str, Tensor]
-
-
-def weights_of(layer: nn.Module) -> Weights:
-    """The layer's weights in double precision."""
-    return {name: weight.double() for name, weight in layer.state_dict().items()}
-
-
-def part(weights: Weights, prefix: str) -> Weights:
-    return {name.removeprefix(prefix): weight for name, weight in weights.items() if name.startswith(prefix)}
-
-
-def reference_swiglu(weights: Weights, x: Tensor) -> Tensor:
-    gate, up = x @ weights["gate_proj.weight"].T, x @ weights["up_proj.weight"].T
-    return (gate / (1 + (-gate).exp()) * up) @ weights["down_proj.weight"].T
-
-
-def reference_attention(weights: Weights, x: Tensor, n_heads: int, mask: Tensor | None = None) -> Tensor:
-    """Softmax attention, one head of one sequence at a time."""
-    batch, length, width = x.shape
-    head_dim = width // n_heads
-    q, k, v = (x @ weights[f"{name}_proj.weight"].T for name in "qkv")
-    allowed = (torch.ones(length, length) if mask is None else mask).expand(batch, n_heads, length, length)
-    heads = torch.zeros_like(x)
-    for b in range(batch):
-        for h in range(n_heads):
-            columns = slice(h * head_dim, (h + 1) * head_dim)
-            weight = (q[b, :, columns] @ k[b, :, columns].T / math.sqrt(head_dim)).exp() * (allowed[b, h] != 0)
-            heads[b, :, columns] = weight / weight.sum(-1, keepdim=True) @ v[b, :, columns]
-    return heads @ weights["o_proj.weight"].T
-
-
-def reference_norm(weights: Weights, x: Tensor, eps: float) -> Tensor:
-    centred = x - x.mean(-1, keepdim=True)
-    return centred / (centred.square().mean(-1, keepdim=True) + eps).sqrt() * weights["weight"] + weights["bias"]
-
-
-def reference_block(weights: Weights, x: Tensor, n_heads: int, eps: float, mask: Tensor | None) -> Tensor:
-    normed = reference_norm(part(weights, "attention_norm."), x, eps)
-    x = x + reference_attention(part(weights, "attention."), normed, n_heads, mask)
-    return x + reference_swiglu(part(weights, "ffn."), reference_norm(part(weights, "ffn_norm."), x, eps))
-
-
-def reference_logits(model: LanguageModel, ids: Tensor) -> Tensor:
-    arch, weights, length = model.architecture, weights_of(model), ids.shape[1]
-    x = weights["token_embedding.weight"][ids] + weights["position_embedding.weight"][:length]
-    for layer in range(arch.n_layers):
-        block, causal = part(weights, f"blocks.{layer}."), torch.ones(length, length).tril()
-        x = reference_block(block, x, arch.n_heads, arch.layer_norm_eps, causal)
-    head = weights["token_embedding.weight" if arch.tied_lm_head else "lm_head.weight"]
-    return reference_norm(part(weights, "final_norm."), x, arch.layer_norm_eps) @ head.T
-
-
 def close(one: Tensor, other: Tensor) -> None:
     torch.testing.assert_close(one.double(), other.double(), rtol=1e-4, atol=1e-5)
 
 
+def plain(n_heads: int, eps: float = 1e-6) -> Architecture:
+    return Architecture(d_model=D, d_ff=F, n_layers=1, n_heads=n_heads, layer_norm_eps=eps)
+
+
 def expected_attention(layer: MultiHeadAttention, x: Tensor, mask: Tensor | None = None) -> Tensor:
-    return reference_attention(weights_of(layer), x.double(), layer.n_heads, mask)
+    heads = layer.n_heads
+    arch = Architecture(d_model=x.shape[-1], d_ff=1, n_layers=1, n_heads=heads)
+    return reference.attention(reference.weights_of(layer), x.double(), arch, mask)
 
 
 # The layers
@@ -101,7 +59,7 @@ def expected_attention(layer: MultiHeadAttention, x: Tensor, mask: Tensor | None
 def test_swiglu_is_down_of_silu_gate_times_up(d_model: int, d_ff: int, seed: int) -> None:
     torch.manual_seed(seed)
     layer, x = SwiGLU(d_model, d_ff), torch.randn(2, 3, d_model)
-    close(layer(x), reference_swiglu(weights_of(layer), x.double()))
+    close(layer(x), reference.feed_forward(reference.weights_of(layer), x.double()))
 
 
 def test_weights_are_matrices_without_biases() -> None:
@@ -204,7 +162,8 @@ def block_with_random_norms(**options: float) -> TransformerBlock:
 @pytest.mark.parametrize("eps", [1e-6, 0.1])
 def test_block_is_pre_norm(eps: float) -> None:
     block, x = block_with_random_norms(layer_norm_eps=eps), tokens()
-    close(block(x, is_causal=True), reference_block(weights_of(block), x.double(), H, eps, CAUSAL))
+    expected = reference.block(reference.weights_of(block), x.double(), plain(H, eps), CAUSAL)
+    close(block(x, is_causal=True), expected)
 
 
 @pytest.mark.parametrize(
@@ -237,12 +196,13 @@ def test_gradients_reach_every_parameter(layer: Callable[[], nn.Module]) -> None
 
 @st.composite
 def architectures(draw: st.DrawFn) -> Architecture:
-    n_heads = draw(st.integers(1, 4))
+    structure = draw(structures(most_heads=4))
+    grain = width_grain(structure["n_heads"], structure["head_dim"], structure["positions"])
     return Architecture(
+        **structure,
         vocab_size=draw(st.integers(2, 60)),
         max_seq_length=draw(st.integers(2, 12)),
-        n_heads=n_heads,
-        d_model=n_heads * draw(st.integers(1, 6)),
+        d_model=grain * draw(st.integers(1, 6)),
         d_ff=draw(st.integers(1, 30)),
         n_layers=draw(st.integers(1, 3)),
         tied_lm_head=draw(st.booleans()),
@@ -260,18 +220,18 @@ def random_model(arch: Architecture) -> LanguageModel:
 
 
 @given(arch=architectures(), seed=st.integers(0, 2**32))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_logits_equal_an_independent_reference(arch: Architecture, seed: int) -> None:
     torch.manual_seed(seed)
     model, ids = random_model(arch), torch.randint(arch.vocab_size, (2, arch.max_seq_length))
     logits, loss = model(ids)
     assert loss is None
     assert logits.shape == (*ids.shape, arch.vocab_size)
-    torch.testing.assert_close(logits.double(), reference_logits(model, ids), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(logits.double(), reference.logits(model, ids, arch), rtol=1e-3, atol=1e-3)
 
 
 @given(arch=architectures(), seed=st.integers(0, 2**32), data=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_later_tokens_leave_earlier_logits_untouched(arch: Architecture, seed: int, data: st.DataObject) -> None:
     torch.manual_seed(seed)
     model, ids = random_model(arch), torch.randint(arch.vocab_size, (2, arch.max_seq_length))
@@ -290,6 +250,85 @@ def test_forward_costs_the_flops_of_its_matrix_products(arch: Architecture, batc
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         model(torch.zeros(batch, tokens, dtype=torch.long, device="meta"))
     parts = account(arch)
-    products = parts["attention"].params + parts["ffn"].params + arch.vocab_size * arch.d_model
-    attention = 4 * tokens**2 * arch.d_model * arch.n_layers * batch
+    matrices = [
+        prod(shape) * part.copies
+        for part in parts.components
+        for name, shape in part.shapes.items()
+        if part.per_layer and len(shape) == 2
+    ]
+    products = sum(matrices) + arch.vocab_size * arch.d_model
+    attention = 4 * tokens**2 * arch.n_heads * arch.head_dim * arch.n_layers * batch
     assert counter.get_total_flops() == 2 * products * batch * tokens + attention
+
+
+# Every structure
+
+
+STRUCTURES: list[dict[str, Any]] = [
+    {"n_kv_heads": 1},
+    {"n_kv_heads": 2, "positions": "rope", "norm": "rmsnorm"},
+    {"head_dim": 6, "positions": "rope", "qk_norm": "head"},
+    {"positions": "alibi", "bias": "all", "ffn": "gelu", "embedding_norm": True},
+    {"positions": "none", "n_kv_heads": 2, "qk_norm": "full", "block": "output_norm"},
+    {"positions": "learned", "position_offset": 2, "ffn": "relu", "bias": "all"},
+    {"norm": "rmsnorm", "ffn": "geglu", "block": "sandwich_norm", "n_kv_heads": 1, "head_dim": 8},
+    {"block": "parallel", "bias": "all", "ffn": "gelu", "positions": "rope", "norm": "layernorm_no_bias"},
+    {"block": "parallel_one_norm", "lm_head_bias": True, "norm": "layernorm_no_params"},
+]
+
+
+class Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Remembers the names of the operations that run."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.append(func.name())
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("structure", STRUCTURES, ids=lambda structure: "-".join(map(str, structure.values())))
+def test_attention_runs_on_the_fused_kernel_in_every_structure(structure: dict[str, Any]) -> None:
+    arch = Architecture(vocab_size=20, max_seq_length=8, d_model=16, d_ff=12, n_layers=2, n_heads=4, **structure)
+    model, ids = random_model(arch), torch.randint(20, (2, 8))
+    with Kernels() as kernels, torch.no_grad():
+        model(ids)
+    fused = [name for name in kernels.names if "flash_attention" in name]
+    assert len(fused) == arch.n_layers
+    assert not any("softmax" in name or "bmm" in name for name in kernels.names)
+
+
+def test_a_mask_and_alibi_work_together() -> None:
+    layer, x = MultiHeadAttention(D, H), tokens()
+    arch = Architecture(d_model=D, d_ff=1, n_layers=1, n_heads=H, positions="alibi")
+    window = CAUSAL * torch.ones(T, T).triu(-2)
+    expected = reference.attention(reference.weights_of(layer), x.double(), arch, window)
+    close(layer(x, window, score_bias=alibi_bias(H, T)), expected)
+
+
+def test_rotary_scores_depend_on_distance_alone() -> None:
+    q, k = torch.randn(1, 1, 1, 8).double(), torch.randn(1, 1, 1, 8).double()
+    cos, sin = rotary_angles(20, 8, 100.0, dtype=torch.float64)
+
+    def score(i: int, j: int) -> float:
+        turned = [rotate(x, (cos[place], sin[place])) for x, place in ((q, i), (k, j))]
+        return float((turned[0] * turned[1]).sum())
+
+    assert score(7, 3) == pytest.approx(score(14, 10), abs=1e-5)
+    assert score(7, 3) != pytest.approx(score(7, 4), abs=1e-3)
+
+
+@pytest.mark.parametrize(("n_heads", "slopes"), [(2, [2**-4, 2**-8]), (3, [2**-4, 2**-8, 2**-2]), (1, [2**-8])])
+def test_alibi_slopes_are_those_of_the_paper(n_heads: int, slopes: list[float]) -> None:
+    bias = alibi_bias(n_heads, 3)
+    assert bias.shape == (1, n_heads, 3, 3)
+    assert bias[0, :, 2, 0].tolist() == [-2 * slope for slope in slopes]
+    assert bias[0, :, 1, 2].tolist() == [-math.inf] * n_heads
+
+
+@pytest.mark.parametrize("options", [{"n_kv_heads": 2}, {"n_kv_heads": 4}])
+def test_attention_refuses_key_heads_that_do_not_divide_its_heads(options: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=rf"n_kv_heads={options['n_kv_heads']} must divide n_heads=3"):
+        MultiHeadAttention(12, 3, **options)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -18,12 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from slimlm import probing
+from slimlm.accounting import account
 from slimlm.architecture import Architecture
 from slimlm.config import ModelConfig
 from slimlm.layers import MultiHeadAttention
 from slimlm.model import LanguageModel
 from slimlm.probing import ProbeEstimate, ProbeReport, estimate_probe, probe
 from slimlm.solver import solve
+from tests.test_layers import STRUCTURES
 
 Spoil = Callable[[LanguageModel], object]
 SMALL = Architecture(vocab_size=60, max_seq_length=16, n_heads=2, d_model=16, d_ff=20, n_layers=3)
@@ -94,6 +97,15 @@ def test_the_seed_decides_the_weights_and_tokens() -> None:
     assert probe(SMALL).loss == probe(SMALL, seed=0).loss != probe(SMALL, seed=1).loss
 
 
+@pytest.mark.parametrize("structure", STRUCTURES, ids=lambda structure: "-".join(map(str, structure.values())))
+def test_every_structure_passes_every_check(structure: dict[str, Any]) -> None:
+    arch = Architecture(vocab_size=60, max_seq_length=16, d_model=32, d_ff=24, n_layers=3, n_heads=4, **structure)
+    report = probe(arch)
+    assert failed(report) == set()
+    assert report.total_params == account(arch).total_params
+    assert report.causal_leak <= 1e-6 < 1e-3 < report.later_change
+
+
 # Every check can fail
 
 
@@ -112,8 +124,8 @@ def patched(monkeypatch: pytest.MonkeyPatch, spoil: Spoil) -> None:
 def test_attention_that_looks_ahead_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = MultiHeadAttention.forward
 
-    def forward(self: MultiHeadAttention, x: Tensor, mask: Tensor | None = None, *, is_causal: bool = False) -> Tensor:
-        return honest(self, x, mask, is_causal=False)
+    def forward(self: MultiHeadAttention, x: Tensor, mask: Tensor | None = None, **options: Any) -> Tensor:
+        return honest(self, x, mask, **options | {"is_causal": False})
 
     monkeypatch.setattr(MultiHeadAttention, "forward", forward)
     report = probe(SMALL)
