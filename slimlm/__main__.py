@@ -1,37 +1,31 @@
-"""The command line: `python -m slimlm design 10M --vocab-size 16k`."""
+"""The command line: `python -m slimlm design 10M --vocab-size 16k`, and models of others by name or config.json."""
 
 import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import MISSING, asdict, fields
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from slimlm.config import ModelConfig
 from slimlm.design import Design
 from slimlm.fields import field_docs
+from slimlm.options import OPTIONS
+from slimlm.published import published_model, published_models
 from slimlm.record import to_record
 from slimlm.solver import solve
+from slimlm.specimen import Specimen, hf_specimen, published_specimen, specimen_record
 from slimlm.table import format_param_table
-from slimlm.units import format_bytes, format_seconds, parse_number, parse_size
-
-_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "vocab_size": ("--vocab-size", parse_size),
-    "embedding_ratio": ("--embedding-ratio", parse_number),
-    "glu_expansion": ("--glu-expansion", parse_number),
-    "n_heads": ("--heads", parse_size),
-    "n_layers": ("--layers", parse_size),
-    "max_seq_length": ("--max-seq-length", parse_size),
-    "multiple_of": ("--multiple-of", parse_size),
-}
+from slimlm.units import format_bytes, format_seconds, format_share, parse_size
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return its exit code: 0, or 2 after one sentence about a request that cannot be met."""
+    """Run the command line; return its exit code: 0, or 2 after one sentence about what cannot be done."""
     options = _parser().parse_args(arguments)
     try:
-        _design(options)
+        options.run(options)
         sys.stdout.flush()
     except (ValueError, MemoryError) as error:
         print(f"slimlm: {error}", file=sys.stderr)
@@ -45,27 +39,36 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="slimlm", description="Design small transformer language models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     design = commands.add_parser("design", help="find the architecture nearest to a request and print its parameters")
-    docs = field_docs(ModelConfig)
-    design.add_argument("total_params", metavar="TOTAL", help=_help(docs, "total_params", "10M, 1.5B, 12345678"))
-    defaults = {field.name: field.default for field in fields(ModelConfig)}
-    for name, (flag, _) in _OPTIONS.items():
-        default = "" if defaults[name] in (None, MISSING) else f"default {defaults[name]}"
-        design.add_argument(flag, dest=name, metavar="N", help=_help(docs, name, default))
-    design.add_argument("--untied", action="store_true", help="give the LM head a table of its own")
-    design.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    design.add_argument("--probe", action="store_true", help="build the real model too, and run it")
+    _add_design(design)
+    inspect = commands.add_parser("inspect", help="print the parameters of a published model or of a config.json")
+    inspect.add_argument("model", metavar="NAME|FILE", help="name of a published model, or path of a config.json")
+    inspect.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    inspect.set_defaults(run=_inspect)
+    published = commands.add_parser("published", help="list the published models that inspect knows by name")
+    published.set_defaults(run=_published)
     return parser
 
 
-def _help(docs: dict[str, str], name: str, more: str) -> str:
-    text = " ".join(docs[name].split())
-    return f"{text} ({more})".replace("%", "%%") if more else text.replace("%", "%%")
+def _add_design(design: argparse.ArgumentParser) -> None:
+    total = f"{' '.join(field_docs(ModelConfig)['total_params'].split())} (10M, 1.5B, 12345678)"
+    design.add_argument("total_params", metavar="TOTAL", help=_help(total))
+    for name, option in OPTIONS.items():
+        switch = {"action": "store_const", "const": not option.default}
+        value: dict[str, Any] = switch if option.kind == "switch" else {"metavar": option.metavar}
+        design.add_argument(option.flag, dest=name, help=_help(option.help), **value)
+    design.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    design.add_argument("--probe", action="store_true", help="build the real model too, and run it")
+    design.set_defaults(run=_design)
+
+
+def _help(text: str) -> str:
+    return text.replace("%", "%%")
 
 
 def _design(options: argparse.Namespace) -> None:
-    given = {name: read(text) for name, (_, read) in _OPTIONS.items() if (text := getattr(options, name)) is not None}
-    config = ModelConfig(total_params=parse_size(options.total_params), tied_lm_head=not options.untied, **given)
-    design = solve(config)
+    given = {name: value for name in OPTIONS if (value := getattr(options, name)) is not None}
+    values = {name: OPTIONS[name].read(value) if isinstance(value, str) else value for name, value in given.items()}
+    design = solve(ModelConfig(total_params=parse_size(options.total_params), **values))
     report = _probe(design) if options.probe else None
     if options.json:
         record = to_record(design) | ({"probe": asdict(report) | {"passed": report.passed}} if report else {})
@@ -75,6 +78,37 @@ def _design(options: argparse.Namespace) -> None:
     if report:
         print()
         print(_format_report(report))
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    specimen = _specimen(options.model)
+    if options.json:
+        print(json.dumps(specimen_record(specimen), indent=2))
+        return
+    remarks = [f"Not in the shape: {remark}." for remark in specimen.remarks]
+    head = [specimen.title, f"{specimen.origin}.", *remarks]
+    print("\n".join([*head, "", format_param_table(specimen.architecture)]))
+
+
+def _specimen(named: str) -> Specimen:
+    """Return the published model of this name, or what the config.json at this path describes."""
+    path = Path(named)
+    if path.exists() or path.suffix == ".json" or len(path.parts) > 1:
+        return hf_specimen(path, path.resolve().parent.name if path.name == "config.json" else path.stem)
+    return published_specimen(published_model(named))
+
+
+def _published(_: argparse.Namespace) -> None:
+    head = ("Name", "Family", "Year", "Parameters", "Embedding")
+    rows = [
+        (model.name, model.family, str(model.year), f"{model.total_params:,}", format_share(model.embedding_ratio))
+        for model in published_models()
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        left, right = zip(row[:3], widths[:3], strict=True), zip(row[3:], widths[3:], strict=True)
+        cells = [*(f"{cell:<{width}}" for cell, width in left), *(f"{cell:>{width}}" for cell, width in right)]
+        print("  ".join(cells))
 
 
 def _probe(design: Design) -> Any:

@@ -10,6 +10,7 @@ from slimlm.design import AskedGot, Design
 from slimlm.layer_profile import layer_profile_chart, reading_line
 from slimlm.theme import DARK, FAINT, FONT, INK, LIGHT, MUTED, Figure, Row, for_export, text_width
 from slimlm.units import format_miss, format_share, format_size
+from slimlm.words import expansion_name
 
 Format = Literal["png", "svg"]
 
@@ -142,12 +143,13 @@ def _figures(design: Design, inks: _Inks) -> list[str]:
     found, arch = design.asked_got, design.architecture
     asked = (format_size(design.config.total_params), f"{100 * found[1].asked:.4g} %", f"{found[2].asked:.4g}")
     values = (f"{design.total_params:,}", format_share(found[1].got), f"{found[2].got:.3f}")
-    labels = ("Total parameters", "Embedding ratio", "GLU expansion")
+    labels = ("Total parameters", "Embedding ratio", expansion_name(arch))
+    kv_heads = "" if arch.n_kv_heads == arch.n_heads else f", {arch.n_kv_heads:,} for keys and values"
     figures = [
         *map(_knob, labels, values, asked, found),
         _Figure("Depth × width", f"{arch.n_layers:,} × {arch.d_model:,}", "layers × d_model"),
         _Figure("Feed-forward width", f"{arch.d_ff:,}", "d_ff"),
-        _Figure("Attention", f"{arch.n_heads:,} × {arch.head_dim:,}", "heads × head_dim"),
+        _Figure("Attention", f"{arch.n_heads:,} × {arch.head_dim:,}", f"heads × head_dim{kv_heads}"),
     ]
     # The first label's capitals begin where the strip does, and the last detail ends where the profile does.
     step = (_BODY_BOTTOM - _BODY_TOP - _FIGURE_PX) / (len(figures) - 1)

@@ -1,6 +1,7 @@
 """The allocation chart, and what all charts say in the same words: the request, the result and the components.
 
-Titles name the design, subtitles the request; labels stand beside what they name, so that no legend is needed.
+Titles name the model, subtitles the request or the origin; labels stand beside what they name, so that no legend is
+needed.
 """
 
 from functools import cache
@@ -10,6 +11,7 @@ import altair as alt
 from slimlm.accounting import EMBEDDING_RATIO_DEFINITION, Component
 from slimlm.config import ModelConfig
 from slimlm.design import Design
+from slimlm.specimen import Specimen, Subject
 from slimlm.theme import (
     COLOR_SCALE,
     COMPONENT_COLORS,
@@ -25,6 +27,7 @@ from slimlm.theme import (
     text_width,
 )
 from slimlm.units import format_count, format_miss, format_share, format_size
+from slimlm.words import choice_words, expansion_name
 
 RATIO_LINE = f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}."
 
@@ -34,16 +37,15 @@ _NAMES_PX, _VALUES_PX, _STRIP_PX, _ROW_PX, _BARS_TOP_PX = 142, 124, 36, 27, 52
 def request_line(config: ModelConfig) -> str:
     """Say what was asked in one line.
 
-    >>> request_line(ModelConfig(n_layers=9))[-71:]
-    'embedding ratio 0.35 · GLU expansion 2.66 · tied · 512 tokens · depth 9'
+    >>> request_line(ModelConfig(n_layers=9, norm="rmsnorm"))[-81:]
+    'embedding ratio 0.35 · GLU expansion 2.66 · tied · 512 tokens · RMSNorm · depth 9'
     """
     parts = [
         format_size(config.total_params),
         f"vocabulary {config.vocab_size:,}",
         f"embedding ratio {config.embedding_ratio:g}",
-        f"GLU expansion {config.glu_expansion:g}",
-        "tied" if config.tied_lm_head else "untied",
-        f"{config.max_seq_length:,} tokens",
+        f"{expansion_name(config)} {config.glu_expansion:g}",
+        *choice_words(config),
     ]
     if config.n_layers is not None:
         parts.append(f"depth {config.n_layers:,}")
@@ -52,24 +54,41 @@ def request_line(config: ModelConfig) -> str:
     return f"Asked: {' · '.join(parts)}"
 
 
+def specimen_line(specimen: Specimen) -> str:
+    """Say where a specimen comes from and what it has chosen, in one line."""
+    arch = specimen.architecture
+    parts = [
+        f"vocabulary {arch.vocab_size:,}",
+        f"embedding ratio {specimen.account.embedding_ratio:.3f}",
+        f"{expansion_name(arch)} {arch.glu_expansion:.3g}",
+        *choice_words(arch),
+    ]
+    return f"{specimen.origin}: {' · '.join(parts)}"
+
+
+def source_line(subject: Subject) -> str:
+    """Say in one line what was asked, or where a specimen comes from."""
+    return request_line(subject.config) if isinstance(subject, Design) else specimen_line(subject)
+
+
 def result_line(design: Design) -> str:
     """Say what the request became, with the misses, in one line."""
     total, ratio, expansion = design.asked_got
     return (
         f"Got: {format_count(round(total.got))} ({format_miss(total.miss)}) · "
         f"embedding ratio {ratio.got:.3f} ({format_miss(ratio.miss)}) · "
-        f"GLU expansion {expansion.got:.3g} ({format_miss(expansion.miss)})"
+        f"{expansion_name(design.config)} {expansion.got:.3g} ({format_miss(expansion.miss)})"
     )
 
 
-def describe_allocation(design: Design) -> str:
+def describe_allocation(subject: Subject) -> str:
     """Describe in one sentence where the parameters went, for those who do not see the chart."""
-    parts = [f"{part.name} {format_share(part.share)}" for part in _sorted(design) if part.params]
-    return f"{design.title}: {', '.join(parts)}."
+    parts = [f"{part.name} {format_share(part.share)}" for part in _sorted(subject) if part.params]
+    return f"{subject.title}: {', '.join(parts)}."
 
 
-def _sorted(design: Design) -> list[Component]:
-    return sorted(design.account.components, key=lambda part: -part.params)
+def _sorted(subject: Subject) -> list[Component]:
+    return sorted(subject.account.components, key=lambda part: -part.params)
 
 
 def in_words(part: Component) -> str:
@@ -108,21 +127,28 @@ COMPONENT_ENCODING: Row = {
 """How every chart encodes a component that `component_facts` describes."""
 
 
-def allocation_chart(design: Design) -> Figure:
+def allocation_chart(subject: Subject) -> Figure:
     """Show where the parameters went: one strip of 100 %, and below it its parts, largest first.
 
     Length encodes a component's share on the one scale that strip and bars have in common; colour encodes the
     component; count and share stand at the end of each bar; a component without parameters is said in words.
     """
-    rows = _allocation_rows(design)
+    rows = _allocation_rows(subject)
+    result = [result_line(subject)] if isinstance(subject, Design) else []
     return figure(
         ({"values": rows}, _allocation_layers()),
-        ({"values": [{"total": f"{format_count(design.total_params)} · 100 %"}]}, _total_layers()),
-        title=design.title,
-        subtitle=[request_line(design.config), result_line(design), RATIO_LINE],
-        description=describe_allocation(design),
+        ({"values": [{"total": f"{format_count(subject.total_params)} · 100 %"}]}, _total_layers()),
+        title=subject.title,
+        subtitle=[source_line(subject), *result, RATIO_LINE],
+        description=describe_allocation(subject),
         height=_BARS_TOP_PX + _ROW_PX * len(rows),
+        values={"names_px": _names_px(rows)},
     )
+
+
+def _names_px(rows: list[Row]) -> float:
+    """Return how much room the names of bars take; what is said in words has no bar to run into."""
+    return max(_NAMES_PX, *(text_width(row["label"], 13) + 10 for row in rows if row["share"] > 0))
 
 
 @cache
@@ -137,9 +163,9 @@ def _total_layers() -> Row:
     return layers(name, total)
 
 
-def _allocation_rows(design: Design) -> list[Row]:
+def _allocation_rows(subject: Subject) -> list[Row]:
     rows, end = [], 0.0
-    for index, part in enumerate(_sorted(design)):
+    for index, part in enumerate(_sorted(subject)):
         start, end = end, end + part.share
         row = component_facts(part)
         long = f"{part.name} {row['percent']}"
@@ -149,13 +175,20 @@ def _allocation_rows(design: Design) -> list[Row]:
             "y": _BARS_TOP_PX + _ROW_PX * (index + 0.5),
             "label": part.name if part.params else in_words(part),
             "value": f"{format_count(part.params)} · {row['percent']}" if part.params else "",
-            "origin": f"{part.copies:,} × {part.formula}" if part.per_layer else part.formula,
+            "origin": _origin(part),
             "long": long,
             "long_px": text_width(long, 13) + 10,
             "short_px": text_width(row["percent"], 13) + 8,
         }
         rows.append(row | {"origin_px": text_width(row["origin"], 13)})
     return rows
+
+
+def _origin(part: Component) -> str:
+    """Write the arithmetic of a component's count."""
+    if not part.per_layer:
+        return part.formula
+    return f"{part.copies:,} × ({part.formula})" if " + " in part.formula else f"{part.copies:,} × {part.formula}"
 
 
 def _strip() -> tuple[alt.Chart, alt.Chart]:
@@ -173,7 +206,7 @@ def _strip() -> tuple[alt.Chart, alt.Chart]:
 
 
 def _share_axis() -> alt.X:
-    ends: list[float | alt.ExprRef] = [_NAMES_PX, alt.ExprRef(f"max({_NAMES_PX + 20}, width - {_VALUES_PX})")]
+    ends = [alt.ExprRef("names_px"), alt.ExprRef(f"max(names_px + 20, width - {_VALUES_PX})")]
     return alt.X("start:Q", scale=alt.Scale(domain=[0, 1], range=ends, nice=False), axis=None)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from slimlm.accounting import Account, account
 from slimlm.architecture import Architecture
 from slimlm.config import ModelConfig
-from slimlm.units import format_count
+from slimlm.words import shape_line
 
 TOLERANCE = 0.005
 """A design's total lies within this share of the request."""
@@ -100,13 +100,7 @@ class Design:
         >>> solve(ModelConfig()).title
         '10.05M parameters · 12 layers × d_model 216 · d_ff 544 · 8 heads'
         """
-        arch = self.architecture
-        layers = f"{arch.n_layers:,} layer{'' if arch.n_layers == 1 else 's'}"
-        heads = f"{arch.n_heads} head{'' if arch.n_heads == 1 else 's'}"
-        return (
-            f"{format_count(self.total_params)} parameters · {layers} × d_model {arch.d_model:,} · "
-            f"d_ff {arch.d_ff:,} · {heads}"
-        )
+        return shape_line(self.account)
 
 
 def distance(config: ModelConfig, d_model: int, d_ff: int) -> float:

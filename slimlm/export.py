@@ -1,4 +1,4 @@
-"""A design in every form in which it leaves slimlm: pictures, documents, tables, JSON and a notebook."""
+"""A design or a specimen in every form in which it leaves slimlm: pictures, documents, tables, JSON and a notebook."""
 
 import csv
 import io
@@ -6,21 +6,24 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from slimlm.card import design_card, inline_svg, picture
 from slimlm.charts import allocation_chart
 from slimlm.design import Design
 from slimlm.layer_profile import layer_profile_chart
 from slimlm.nearby import alternatives
+from slimlm.recipe import command_line, python_code
 from slimlm.record import to_record
-from slimlm.report import command_line, component_table, html_report, markdown, python_code
+from slimlm.report import component_table, html_report, markdown
+from slimlm.specimen import Specimen, Subject, specimen_record
 from slimlm.table import format_param_table
 from slimlm.tradeoff import tradeoff_chart, tradeoff_points
 from slimlm.units import format_count
 
 __all__ = [
     "DOWNLOADS",
+    "SPECIMEN_DOWNLOADS",
     "Download",
     "command_line",
     "components_csv",
@@ -40,23 +43,25 @@ _LARGEST_RUN = 500_000_000
 """A notebook runs a larger model on the meta device: shapes without numbers, in no memory."""
 
 
-def file_name(design: Design, suffix: str) -> str:
-    """Name a file after a design, in characters that every file system takes.
+def file_name(subject: Subject, suffix: str) -> str:
+    """Name a file after a design or a specimen, in characters that every file system takes.
 
     >>> from slimlm import ModelConfig, solve
     >>> file_name(solve(ModelConfig()), "-card.png")
     'slimlm-10.05M-12x216-card.png'
     """
-    d_model, _, n_layers = design.dims
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", f"slimlm-{format_count(design.total_params)}-{n_layers}x{d_model}{suffix}")
+    d_model, _, n_layers = subject.dims
+    size = f"{format_count(subject.total_params)}-{n_layers}x{d_model}"
+    name = subject.name if isinstance(subject, Specimen) else size
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", f"slimlm-{name}{suffix}")
 
 
-def components_csv(design: Design) -> str:
+def components_csv(subject: Subject) -> str:
     """Return the account as CSV (RFC 4180), one component a line, without a sum: columns can be added as they stand."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(_CSV_HEAD)
-    for part in design.account.components:
+    for part in subject.account.components:
         shapes = "; ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in part.shapes.items())
         # ASCII alone: some spreadsheets read a file that says nothing of its encoding as something else than UTF-8.
         formula = part.formula.replace("·", "*").replace("²", "^2")
@@ -66,9 +71,13 @@ def components_csv(design: Design) -> str:
     return text.getvalue()
 
 
-def design_json(design: Design) -> str:
-    """Return a design as JSON; `slimlm.record.request_from_record` reads its request back."""
-    return json.dumps(to_record(design), indent=2, ensure_ascii=False) + "\n"
+def design_json(subject: Subject) -> str:
+    """Return a design as JSON; `slimlm.record.request_from_record` reads its request back.
+
+    A specimen comes with its name, its origin, and the request that would bring it about.
+    """
+    record = specimen_record(subject) if isinstance(subject, Specimen) else to_record(subject)
+    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 
 def notebook(design: Design) -> str:
@@ -129,88 +138,65 @@ def mimebundle(design: Design) -> dict[str, str]:
     return {"text/plain": format_param_table(design), "text/html": f"{chart}{component_table(design)}"}
 
 
+T_contra = TypeVar("T_contra", bound=Subject, contravariant=True)
+
+
 @dataclass(frozen=True)
-class Download:
-    """One file that a page offers for a design."""
+class Download(Generic[T_contra]):
+    """One file that a page offers for a design, or for a specimen too."""
 
     label: str
     suffix: str
     """End of the file's name (see `file_name`)."""
     mime: str
-    build: Callable[[Design], bytes | str]
+    build: Callable[[T_contra], bytes | str]
     help: str
     """What is in it, and what for."""
 
 
-def _allocation(design: Design, **options: Any) -> bytes:
-    return picture(allocation_chart(design), **options)
+def _allocation(subject: Subject, **options: Any) -> bytes:
+    return picture(allocation_chart(subject), **options)
 
 
-def _profile(design: Design, **options: Any) -> bytes:
-    return picture(layer_profile_chart(design), **options)
+def _profile(subject: Subject, **options: Any) -> bytes:
+    return picture(layer_profile_chart(subject), **options)
 
 
 def _tradeoff(design: Design, **options: Any) -> bytes:
     return picture(tradeoff_chart(tradeoff_points(design, alternatives(design.config))), **options)
 
 
-DOWNLOADS: tuple[Download, ...] = (
-    Download(
-        "Design card (PNG)",
-        "-card.png",
-        "image/png",
-        design_card,
-        "Request, key figures and both charts on one picture of 1600 × 900 pixels: a slide of its own.",
-    ),
+_CHARTS: tuple[Download[Subject], ...] = (
     Download(
         "Allocation (PNG)",
         "-allocation.png",
         "image/png",
-        lambda design: _allocation(design, format="png"),
+        lambda subject: _allocation(subject, format="png"),
         "The allocation chart for slides, at twice the pixels.",
     ),
     Download(
         "Allocation (SVG)",
         "-allocation.svg",
         "image/svg+xml",
-        lambda design: _allocation(design, format="svg"),
+        lambda subject: _allocation(subject, format="svg"),
         "The allocation chart for documents, sharp at every size.",
     ),
     Download(
         "Layer profile (PNG)",
         "-profile.png",
         "image/png",
-        lambda design: _profile(design, format="png"),
+        lambda subject: _profile(subject, format="png"),
         "The layer profile for slides, at twice the pixels.",
     ),
     Download(
         "Layer profile (SVG)",
         "-profile.svg",
         "image/svg+xml",
-        lambda design: _profile(design, format="svg"),
+        lambda subject: _profile(subject, format="svg"),
         "The layer profile for documents, sharp at every size.",
     ),
-    Download(
-        "Trade-off (PNG)",
-        "-tradeoff.png",
-        "image/png",
-        lambda design: _tradeoff(design, format="png"),
-        "The trade-off chart for slides, at twice the pixels.",
-    ),
-    Download(
-        "Trade-off (SVG)",
-        "-tradeoff.svg",
-        "image/svg+xml",
-        lambda design: _tradeoff(design, format="svg"),
-        "The trade-off chart for documents, sharp at every size.",
-    ),
-    Download(
-        "Report (HTML)",
-        ".html",
-        "text/html",
-        html_report,
-        "Everything about the design on one page that needs no network: figures, charts, tables, notes, sources.",
-    ),
+)
+_TABLES: tuple[Download[Subject], ...] = (
     Download(
         "Report (Markdown)",
         ".md",
@@ -232,6 +218,41 @@ DOWNLOADS: tuple[Download, ...] = (
         design_json,
         "Request, architecture and account for programs; slimlm loads it back.",
     ),
+)
+SPECIMEN_DOWNLOADS = (*_CHARTS, *_TABLES)
+"""What a page offers for a model that nobody asked for, in this order."""
+
+DOWNLOADS: tuple[Download[Design], ...] = (
+    Download(
+        "Design card (PNG)",
+        "-card.png",
+        "image/png",
+        design_card,
+        "Request, key figures and both charts on one picture of 1600 × 900 pixels: a slide of its own.",
+    ),
+    *_CHARTS,
+    Download(
+        "Trade-off (PNG)",
+        "-tradeoff.png",
+        "image/png",
+        lambda design: _tradeoff(design, format="png"),
+        "The trade-off chart for slides, at twice the pixels.",
+    ),
+    Download(
+        "Trade-off (SVG)",
+        "-tradeoff.svg",
+        "image/svg+xml",
+        lambda design: _tradeoff(design, format="svg"),
+        "The trade-off chart for documents, sharp at every size.",
+    ),
+    Download(
+        "Report (HTML)",
+        ".html",
+        "text/html",
+        html_report,
+        "Everything about the design on one page that needs no network: figures, charts, tables, notes, sources.",
+    ),
+    *_TABLES,
     Download(
         "Notebook",
         ".ipynb",
@@ -240,4 +261,4 @@ DOWNLOADS: tuple[Download, ...] = (
         "Python that makes the design again, shows it and runs the real model.",
     ),
 )
-"""What a page offers, in this order."""
+"""What a page offers for a design, in this order."""

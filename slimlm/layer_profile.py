@@ -6,45 +6,45 @@ from functools import cache
 import altair as alt
 
 from slimlm.accounting import Component
-from slimlm.charts import COMPONENT_ENCODING, component_facts, describe_allocation, in_words, request_line
-from slimlm.design import Design
+from slimlm.charts import COMPONENT_ENCODING, component_facts, describe_allocation, in_words, source_line
+from slimlm.specimen import Subject
 from slimlm.theme import INK, MUTED, PAGE, Figure, Row, figure, layers, text_layer, text_width
 from slimlm.units import format_count, format_share
 
 _PROFILE_TOP_PX, _PROFILE_PX = 34, 200
 
 
-def layer_profile_chart(design: Design) -> Figure:
+def layer_profile_chart(subject: Subject) -> Figure:
     """Draw the model from input to output: how much of it is embeddings, how many blocks there are, how wide each is.
 
     Area encodes parameters: all stages share one height, so that a stage's width is its share of the total; inside the
     blocks the height of attention, feed-forward and norms is theirs of a block; colour encodes the component.
     """
-    arch = design.architecture
+    arch = subject.architecture
     return figure(
-        ({"values": _stages(design)}, _stage_layers()),
-        ({"sequence": _block_lines(design, _blocks_per_line(design))}, _block_line_layers()),
-        ({"values": _stages(design)}, _stage_label_layers()),
-        ({"values": [_bracket(design)]}, _bracket_layers()),
-        ({"values": _legend_rows(design)}, _legend_layers()),
-        title=design.title,
-        subtitle=[request_line(design.config), reading_line(design)],
-        description=f"{arch.n_layers:,} blocks of {design.account.layer_params:,} parameters. "
-        + describe_allocation(design),
+        ({"values": _stages(subject)}, _stage_layers()),
+        ({"sequence": _block_lines(subject, _blocks_per_line(subject))}, _block_line_layers()),
+        ({"values": _stages(subject)}, _stage_label_layers()),
+        ({"values": [_bracket(subject)]}, _bracket_layers()),
+        ({"values": _legend_rows(subject)}, _legend_layers()),
+        title=subject.title,
+        subtitle=[source_line(subject), reading_line(subject)],
+        description=f"{arch.n_layers:,} blocks of {subject.account.layer_params:,} parameters. "
+        + describe_allocation(subject),
         height=_PROFILE_TOP_PX + _PROFILE_PX + 76,
     )
 
 
-def reading_line(design: Design) -> str:
+def reading_line(subject: Subject) -> str:
     """Say how the layer profile is read."""
-    group = _blocks_per_line(design)
+    group = _blocks_per_line(subject)
     lines = "every column of the blocks is one block" if group == 1 else f"blocks are ruled off in groups of {group:,}"
     return f"Input on the left, output on the right · area is parameters · {lines}"
 
 
-def _stages(design: Design) -> list[Row]:
+def _stages(subject: Subject) -> list[Row]:
     """Return a rectangle for every component, the blocks' components stacked over all blocks."""
-    components = design.account.components
+    components = subject.account.components
     blocks = sum(part.share for part in components if part.per_layer)
     rows, x, y = [], 0.0, 0.0
     for part in components:
@@ -75,37 +75,37 @@ def _stage_label(part: Component) -> Row:
     }
 
 
-def _blocks_per_line(design: Design) -> int:
+def _blocks_per_line(subject: Subject) -> int:
     """Return how many blocks stand between two lines: 1, or as many as keep the lines a few pixels apart."""
-    n_layers, share = design.architecture.n_layers, _blocks_share(design)
+    n_layers, share = subject.architecture.n_layers, _blocks_share(subject)
     return 1 << max(0, math.ceil(math.log2(n_layers * 4 / (960 * share))))
 
 
-def _blocks_share(design: Design) -> float:
-    return sum(part.share for part in design.account.components if part.per_layer)
+def _blocks_share(subject: Subject) -> float:
+    return sum(part.share for part in subject.account.components if part.per_layer)
 
 
-def _blocks_start(design: Design) -> float:
-    return float(next(row["start"] for row in _stages(design) if row["copies"] != "once"))
+def _blocks_start(subject: Subject) -> float:
+    return float(next(row["start"] for row in _stages(subject) if row["copies"] != "once"))
 
 
-def _block_lines(design: Design, group: int) -> Row:
-    start, share = _blocks_start(design), _blocks_share(design)
-    step = share / design.architecture.n_layers * group
+def _block_lines(subject: Subject, group: int) -> Row:
+    start, share = _blocks_start(subject), _blocks_share(subject)
+    step = share / subject.architecture.n_layers * group
     return {"start": start + step, "stop": start + share - step / 1000, "step": step, "as": "x"}
 
 
-def _bracket(design: Design) -> Row:
-    start, share = _blocks_start(design), _blocks_share(design)
-    n_layers, size = design.architecture.n_layers, design.account.layer_params
+def _bracket(subject: Subject) -> Row:
+    start, share = _blocks_start(subject), _blocks_share(subject)
+    n_layers, size = subject.architecture.n_layers, subject.account.layer_params
     count = f"{n_layers:,} blocks × {format_count(size)} = " if n_layers > 1 else "1 block · "
     label = f"{count}{format_count(n_layers * size)} · {format_share(share)}"
     return {"start": start, "end": start + share, "label": label, "label_px": text_width(label, 13)}
 
 
-def _legend_rows(design: Design) -> list[Row]:
+def _legend_rows(subject: Subject) -> list[Row]:
     """Return what the picture holds in words, so that what is too small to see is still said."""
-    components = design.account.components
+    components = subject.account.components
     first = next(index for index, part in enumerate(components) if part.per_layer)
     stages = {
         "Input": components[:first],

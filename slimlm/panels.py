@@ -1,19 +1,27 @@
-"""Parts of a page that show one design: its figures, its account, its real model, its neighbours and its notes."""
+"""Parts of a page that show one model: its figures, its account, its real model, its neighbours and its notes."""
 
 from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from slimlm.accounting import EMBEDDING_RATIO_DEFINITION, Component
+from slimlm.architecture import Architecture
 from slimlm.config import ModelConfig
 from slimlm.design import BENT, AskedGot, Design
+from slimlm.knobs import to_short_query
+from slimlm.markdown import plain
 from slimlm.nearby import Alternative
 from slimlm.notes import Severity, design_notes
+from slimlm.published import published_near
+from slimlm.specimen import Specimen, Subject
 from slimlm.tradeoff import tradeoff_chart, tradeoff_points
 from slimlm.ui import apply_request, full_link
 from slimlm.units import format_bytes, format_count, format_miss, format_seconds, format_share, format_size
+from slimlm.words import counted, expansion_name, heads_phrase
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -21,41 +29,51 @@ if TYPE_CHECKING:
     from slimlm.probing import ProbeReport
 
 
-def sentence(design: Design) -> str:
-    """Name the design in one sentence."""
-    arch = design.architecture
+def sentence(subject: Subject) -> str:
+    """Name the model in one sentence."""
+    arch = subject.architecture
+    name = f"{subject.name}, " if isinstance(subject, Specimen) else ""
     return (
-        f"{format_count(design.total_params)} parameters: {_counted(arch.n_layers, 'layer')} of width "
-        f"{arch.d_model:,}, {_counted(arch.n_heads, 'head')} of {arch.head_dim:,}, SwiGLU of {arch.d_ff:,}."
+        f"{name}{format_count(subject.total_params)} parameters: {counted(arch.n_layers, 'layer')} of width "
+        f"{arch.d_model:,}, {heads_phrase(arch)} of {arch.head_dim:,}, {subject.account['ffn'].name} of {arch.d_ff:,}."
     )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def show_top(design: Design) -> tuple["DeltaGenerator", "DeltaGenerator"]:
     """Name the design, offer to share it, show its figures; return the places of the model's check and the verdict."""
+    show_heading(design, partial(_show_links, design.config))
+    return _show_figures(design), st.container(key="verdict")
+
+
+def show_heading(subject: Subject, show_links: Callable[[], None]) -> None:
+    """Name the model, and offer its links and its files."""
     title, share, downloads = st.columns([0.71, 0.13, 0.16], vertical_alignment="center")
-    title.markdown(f"##### {sentence(design)}")
+    title.markdown(f"##### {plain(sentence(subject))}")
     if not st.context.is_embedded:
         with share.popover("Share", icon=":material/share:", width="stretch"):
-            _show_links(design.config)
+            show_links()
         with downloads.popover("Download", icon=":material/download:", width="stretch"):
-            _show_downloads(design)
-    return _show_figures(design), st.container(key="verdict")
+            _show_downloads(subject)
 
 
 def _show_figures(design: Design) -> "DeltaGenerator":
     """Show what was asked beside what was got; return the place of the real model's verdict."""
-    arch, config = design.architecture, design.config
+    config = design.config
     total, ratio, expansion = design.asked_got
     columns = st.container(key="figures").columns(5)
     asked = format_size(config.total_params)
     _show_knob(columns[0], "Total parameters", total, format_count(design.total_params), asked)
     _show_knob(columns[1], "Embedding ratio", ratio, format_share(ratio.got), f"{100 * ratio.asked:.4g} %")
-    _show_knob(columns[2], "GLU expansion", expansion, f"{expansion.got:.3f}", f"{expansion.asked:.4g}")
-    columns[3].metric(
+    _show_knob(columns[2], expansion_name(config), expansion, f"{expansion.got:.3f}", f"{expansion.asked:.4g}")
+    show_shape(columns[3], design.architecture)
+    place = columns[4].empty()
+    place.metric("Real model", "…", "not built yet", delta_color="off", delta_arrow="off", border=True)
+    return place
+
+
+def show_shape(column: "DeltaGenerator", arch: Architecture) -> None:
+    """Show depth, width and their proportion."""
+    column.metric(
         "Depth × width",
         f"{arch.n_layers:,} × {arch.d_model:,}",
         f"d_model / layers {arch.d_model / arch.n_layers:.3g}",
@@ -63,9 +81,6 @@ def _show_figures(design: Design) -> "DeltaGenerator":
         delta_arrow="off",
         border=True,
     )
-    place = columns[4].empty()
-    place.metric("Real model", "…", "not built yet", delta_color="off", delta_arrow="off", border=True)
-    return place
 
 
 def _show_knob(column: "DeltaGenerator", label: str, knob: AskedGot, got: str, asked: str) -> None:
@@ -87,7 +102,8 @@ def verdict(design: Design, others: tuple[Alternative, ...]) -> str:
     >>> verdict(solve(ModelConfig()), alternatives(ModelConfig()))
     'GLU expansion is bent by −5.32 %; 10 heads of 22 would meet every knob within 0.5 %.'
     """
-    labels = {"embedding_ratio": "embedding ratio", "glu_expansion": "GLU expansion", "total_params": "total"}
+    expansion = expansion_name(design.config)
+    labels = {"embedding_ratio": "embedding ratio", "glu_expansion": expansion, "total_params": "total"}
     if not design.bent:
         return f"Every knob is met within {_bound(design)}."
     bent = " and ".join(f"{labels[knob.name]} is bent by {format_miss(knob.miss)}" for knob in design.bent)
@@ -105,13 +121,13 @@ def _bound(design: Design) -> str:
     return next(f"{100 * bound:g} %" for bound in (0.001, 0.005, 0.01, 0.02, 0.03, 0.04, BENT) if worst <= bound)
 
 
-def component_table(design: Design) -> str:
+def component_table(subject: Subject) -> str:
     """Return the account as a Markdown table."""
     lines = [
         "| Component | Formula | Tensors | Per layer × layers | Parameters | Share |",
         "|:--|:--|:--|--:|--:|--:|",
-        *map(_component_row, design.account.components),
-        f"| **Total** | | | | **{design.total_params:,}** | **100 %** |",
+        *map(_component_row, subject.account.components),
+        f"| **Total** | | | | **{subject.total_params:,}** | **100 %** |",
         "",
         f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}.",
     ]
@@ -140,9 +156,7 @@ def show_check(place: "DeltaGenerator", report: "ProbeReport") -> None:
 def show_report(report: "ProbeReport") -> None:
     """Show what the real model said about itself."""
     claims, figures = st.columns(2, gap="large")
-    for claim, holds in report.checks.items():
-        icon = ":green[:material/check_circle:]" if holds else ":red[:material/cancel:]"
-        claims.markdown(f"{icon} {claim[0].upper()}{claim[1:]}")
+    show_claims(claims, report.checks)
     loss = "no next token to score" if report.loss is None else f"{report.loss:.3f} nats"
     rows = {
         "Counted on the module": f"{report.total_params:,} parameters",
@@ -155,6 +169,13 @@ def show_report(report: "ProbeReport") -> None:
         "Precision, device": f"{report.dtype}, {report.device}",
     }
     figures.markdown("\n".join(["| | |", "|:--|--:|", *(f"| {name} | {figure} |" for name, figure in rows.items())]))
+
+
+def show_claims(place: Any, checks: Mapping[str, bool]) -> None:
+    """Show what the real module was checked for, and whether it holds."""
+    for claim, holds in checks.items():
+        icon = ":green[:material/check_circle:]" if holds else ":red[:material/cancel:]"
+        place.markdown(f"{icon} {claim[0].upper()}{claim[1:]}")
 
 
 _ROW = [0.88, 0.12]
@@ -214,15 +235,29 @@ def show_notes(design: Design) -> None:
         st.markdown(f"{_ICONS[note.severity]} {note.text}  \n:gray[:small[{note.source}]]")
 
 
-def _show_downloads(design: Design) -> None:
-    """Offer the design in every form; a file is made when its button is clicked, and the page stays as it is."""
-    from slimlm.export import DOWNLOADS, file_name
+def show_published_near(design: Design, most: int = 4) -> None:
+    """Name the published models nearest in size, each as a link that opens it on the Inspect page."""
+    for model in published_near(design.total_params)[:most]:
+        arch = model.architecture
+        st.page_link(
+            "pages/inspect.py",
+            label=f"{plain(model.name)} · {format_count(model.total_params)} · {arch.n_layers} × {arch.d_model:,} · "
+            f"embedding {format_share(model.embedding_ratio)}",
+            icon=":material/frame_inspect:",
+            query_params={"model": model.name} | to_short_query(asdict(design.config)),
+        )
 
-    for download in DOWNLOADS:
+
+def _show_downloads(subject: Subject) -> None:
+    """Offer the model in every form; a file is made when its button is clicked, and the page stays as it is."""
+    from slimlm.export import DOWNLOADS, SPECIMEN_DOWNLOADS, file_name
+
+    downloads: tuple[Any, ...] = DOWNLOADS if isinstance(subject, Design) else SPECIMEN_DOWNLOADS
+    for download in downloads:
         st.download_button(
             download.label,
-            partial(download.build, design),
-            file_name(design, download.suffix),
+            partial(download.build, subject),
+            file_name(subject, download.suffix),
             download.mime,
             help=download.help,
             on_click="ignore",

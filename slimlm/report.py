@@ -1,10 +1,9 @@
-"""A design in a document: a stand-alone HTML page, Markdown, and the lines that bring the design back."""
+"""A model in a document: a stand-alone HTML page, Markdown, and the lines that bring the model back."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slimlm.accounting import EMBEDDING_RATIO_DEFINITION, Component
 from slimlm.config import ModelConfig
@@ -12,94 +11,44 @@ from slimlm.design import BENT, TOLERANCE, AskedGot, Design
 from slimlm.fields import field_docs
 from slimlm.nearby import Alternative, alternatives
 from slimlm.notes import Note, design_notes
-from slimlm.solver import BudgetError, solve
+from slimlm.recipe import command_line, field_names, literal, python_code
+from slimlm.solver import BudgetError
+from slimlm.specimen import Specimen, Subject
 from slimlm.table import whole_shares
-from slimlm.units import format_miss, format_size, parse_number
+from slimlm.units import format_miss, format_share
+from slimlm.words import expansion_name, structure_words
 
 if TYPE_CHECKING:
     from slimlm.theme import Figure
 
 Cells = Sequence[str]
 
-_LABELS = {"total_params": "Total parameters", "embedding_ratio": "Embedding ratio", "glu_expansion": "GLU expansion"}
 _ASKED_GOT_HEAD = ("", "Asked", "Got", "Miss")
 _TABLE_HEAD = ("Component", "Formula", "Tensors", "Per layer × layers", "Parameters", "Share")
 _NEARBY_HEAD = ("Instead", "Layers × d_model", "d_ff", "head_dim", "Total", "Ratio", "Expansion")
-_FLAGS = {
-    "vocab_size": "--vocab-size",
-    "embedding_ratio": "--embedding-ratio",
-    "glu_expansion": "--glu-expansion",
-    "n_heads": "--heads",
-    "n_layers": "--layers",
-    "max_seq_length": "--max-seq-length",
-    "multiple_of": "--multiple-of",
-}
-_DEFINITIONS = (
-    f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}. Position embeddings are not part of it.",
-    "GLU expansion: d_ff / d_model.",
+_RULES = (
     f"A design lies within ±{100 * TOLERANCE:g} % of the total asked; among all that do, it is the one with the least "
     "ln(ratio got / asked)² + ln(expansion got / asked)², the ratio got taken of the total asked.",
     f"A knob that is missed by more than {100 * BENT:g} % is called bent.",
 )
 
 
-def python_code(design: Design) -> str:
-    """Return the lines of Python that make this design again, every field written out.
-
-    >>> python_code(solve(ModelConfig())).splitlines()[2:5]
-    ['design = solve(', '    ModelConfig(', '        total_params=10_000_000,']
-    """
-    request = _call(design.config)
-    if solve(design.config) == design:
-        return f"from slimlm import ModelConfig, solve\n\ndesign = solve(\n{_indented(request)},\n)"
-    parts = f"{_indented(request)},\n{_indented(_call(design.architecture))},"
-    return f"from slimlm import Architecture, Design, ModelConfig\n\ndesign = Design(\n{parts}\n)"
-
-
-def _call(instance: Any) -> str:
-    lines = (f"    {name}={_literal(getattr(instance, name))}," for name in _names(type(instance)))
-    return "\n".join([f"{type(instance).__name__}(", *lines, ")"])
-
-
-def _names(cls: type) -> list[str]:
-    """Return the names of a dataclass's fields, its own before those that it shares."""
-    return sorted(field_docs(cls), key=lambda name: name not in cls.__annotations__)
-
-
-def _literal(value: object) -> str:
-    return f"{value:_}" if isinstance(value, int) and not isinstance(value, bool) else repr(value)
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())
-
-
-def command_line(design: Design) -> str | None:
-    """Return the command that prints this design; None when the command line cannot ask for it exactly.
-
-    >>> print(command_line(solve(ModelConfig(tied_lm_head=False))))
-    python -m slimlm design 10M --vocab-size 16k --embedding-ratio 0.35 --glu-expansion 2.66 --heads 8 \
---max-seq-length 512 --multiple-of 1 --untied
-    """
-    config = design.config
-    values = {name: value for name in _FLAGS if (value := getattr(config, name)) is not None}
-    exact = all(parse_number(repr(value)) == value for value in values.values() if isinstance(value, float))
-    carried = {*_FLAGS, "total_params", "tied_lm_head"}
-    usual = all(getattr(config, field.name) == field.default for field in fields(config) if field.name not in carried)
-    if not (exact and usual and solve(config) == design):
-        return None
-    options = [
-        f"{_FLAGS[name]} {format_size(value) if isinstance(value, int) else value}" for name, value in values.items()
-    ]
-    untied = [] if config.tied_lm_head else ["--untied"]
-    return " ".join(["python -m slimlm design", format_size(config.total_params), *options, *untied])
-
-
 # What both documents say.
 
 
 def _asked_got_rows(design: Design) -> list[Cells]:
-    return [(_LABELS[knob.name], *_asked_got_cells(knob), _miss(knob)) for knob in design.asked_got]
+    labels = ("Total parameters", "Embedding ratio", expansion_name(design.config))
+    knobs = zip(labels, design.asked_got, strict=True)
+    return [(label, *_asked_got_cells(knob), _miss(knob)) for label, knob in knobs]
+
+
+def _figure_rows(specimen: Specimen) -> list[Cells]:
+    """Return the figures of a model that nobody asked for."""
+    return [
+        ("Total parameters", f"{specimen.total_params:,}"),
+        ("Embedding ratio", format_share(specimen.account.embedding_ratio)),
+        (expansion_name(specimen.architecture), f"{specimen.architecture.glu_expansion:.4f}"),
+    ]
 
 
 def _asked_got_cells(knob: AskedGot) -> tuple[str, str]:
@@ -112,32 +61,43 @@ def _miss(knob: AskedGot) -> str:
     return format_miss(knob.miss) + (" (bent)" if knob.bent else "")
 
 
-def _dimension_rows(design: Design) -> list[Cells]:
-    arch = design.architecture
+def _dimension_rows(subject: Subject) -> list[Cells]:
+    arch = subject.architecture
+    structure, grouped = structure_words(arch), arch.n_kv_heads != arch.n_heads
     return [
         ("n_layers × d_model", f"{arch.n_layers:,} × {arch.d_model:,}"),
         ("d_ff", f"{arch.d_ff:,}"),
         ("n_heads × head_dim", f"{arch.n_heads:,} × {arch.head_dim:,}"),
+        *([("n_kv_heads", f"{arch.n_kv_heads:,}")] if grouped else []),
         ("vocab_size, LM head", f"{arch.vocab_size:,}, {'tied' if arch.tied_lm_head else 'untied'}"),
         ("max_seq_length", f"{arch.max_seq_length:,}"),
+        *([("Structure", " · ".join(structure))] if structure else []),
     ]
 
 
-def _component_rows(design: Design) -> Iterator[Cells]:
+def _component_rows(subject: Subject) -> Iterator[Cells]:
     """Yield the account and its sum; the shares are rounded so that they add up as well."""
-    components = design.account.components
+    components = subject.account.components
     shares = whole_shares({part.key: part.params for part in components})
     for part in components:
         per_layer = f"{part.copy_params:,} × {part.copies:,}" if part.per_layer else ""
         share = f"{shares[part.key] / 100:.2f} %"
         yield part.name, part.formula, _tensors(part), per_layer, f"{part.params:,}", share
-    yield "Total", "", "", "", f"{design.total_params:,}", "100.00 %"
+    yield "Total", "", "", "", f"{subject.total_params:,}", "100.00 %"
 
 
 def _tensors(part: Component) -> str:
     counted = Counter(part.shapes.values())
     sizes = {shape: " × ".join(f"{size:,}" for size in shape) for shape in counted}
     return ", ".join((f"{n} of " if n > 1 else "") + sizes[shape] for shape, n in counted.items()) or part.note
+
+
+def _definitions(subject: Subject) -> list[str]:
+    return [
+        f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}. Position embeddings are not part of it.",
+        f"{expansion_name(subject.architecture)}: d_ff / d_model.",
+        *(_RULES if isinstance(subject, Design) else ()),
+    ]
 
 
 def _neighbours(design: Design) -> tuple[Alternative, ...]:
@@ -155,37 +115,45 @@ def _nearby_row(other: Alternative) -> Cells:
 
 def _request_rows(design: Design) -> list[Cells]:
     docs = field_docs(ModelConfig)
-    names = _names(ModelConfig)
-    return [(name, _literal(getattr(design.config, name)), " ".join(docs[name].split())) for name in names]
+    names = field_names(ModelConfig)
+    return [(name, literal(getattr(design.config, name)), " ".join(docs[name].split())) for name in names]
 
 
 # Markdown.
 
 
-def markdown(design: Design) -> str:
-    """Return a design as Markdown, for a pull request or a design document."""
-    command = command_line(design)
-    return (
-        "\n\n".join(
-            [
-                f"# {_plain(design.title)}",
-                _markdown_table(_ASKED_GOT_HEAD, _asked_got_rows(design), left=1),
-                _markdown_table(("", "Got"), _dimension_rows(design), left=1),
-                "## Parameters",
-                _markdown_table(_TABLE_HEAD, _component_rows(design), left=3),
-                "## Alternatives",
-                _markdown_table(_NEARBY_HEAD, map(_nearby_row, _neighbours(design)), left=1),
-                "## Design notes",
-                "\n".join(map(_markdown_note, design_notes(design))),
-                "## Definitions",
-                "\n".join(f"* {_plain(line)}" for line in _DEFINITIONS),
-                "## Reproduce",
-                *([f"```sh\n{command}\n```"] if command else []),
-                f"```python\n{python_code(design)}\n```",
-            ]
-        )
-        + "\n"
-    )
+def markdown(subject: Subject) -> str:
+    """Return a design or a specimen as Markdown, for a pull request or a design document."""
+    command = command_line(subject) if isinstance(subject, Design) else None
+    sections = [
+        f"# {_plain(subject.title)}",
+        *_markdown_figures(subject),
+        _markdown_table(("", "Got"), _dimension_rows(subject), left=1),
+        "## Parameters",
+        _markdown_table(_TABLE_HEAD, _component_rows(subject), left=3),
+        *(_markdown_review(subject) if isinstance(subject, Design) else ()),
+        "## Definitions",
+        "\n".join(f"* {_plain(line)}" for line in _definitions(subject)),
+        "## Reproduce",
+        *([f"```sh\n{command}\n```"] if command else []),
+        f"```python\n{python_code(subject)}\n```",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _markdown_figures(subject: Subject) -> list[str]:
+    if isinstance(subject, Specimen):
+        return [f"{_plain(subject.origin)}.", _markdown_table(("", "Counted"), _figure_rows(subject), left=1)]
+    return [_markdown_table(_ASKED_GOT_HEAD, _asked_got_rows(subject), left=1)]
+
+
+def _markdown_review(design: Design) -> list[str]:
+    return [
+        "## Alternatives",
+        _markdown_table(_NEARBY_HEAD, map(_nearby_row, _neighbours(design)), left=1),
+        "## Design notes",
+        "\n".join(map(_markdown_note, design_notes(design))),
+    ]
 
 
 def _plain(text: str) -> str:
@@ -258,16 +226,16 @@ def html_report(design: Design) -> str:
             f"<h2>Alternatives</h2>\n{html_table(_NEARBY_HEAD, map(_nearby_row, _neighbours(design)))}",
             f"<h2>Design notes</h2>\n<ul>{''.join(map(_html_note, design_notes(design)))}</ul>",
             f"<h2>Request</h2>\n{html_table(('Field', 'Value', 'Meaning'), _request_rows(design), kind='request')}",
-            f"<h2>Definitions</h2>\n<ul>{''.join(f'<li>{escape(line)}</li>' for line in _DEFINITIONS)}</ul>",
+            f"<h2>Definitions</h2>\n<ul>{''.join(f'<li>{escape(line)}</li>' for line in _definitions(design))}</ul>",
             f"<h2>Reproduce</h2>\n{_html_code(command_line(design))}{_html_code(python_code(design))}",
             "</main>\n</body>\n</html>\n",
         ]
     )
 
 
-def component_table(design: Design) -> str:
-    """Return the account of a design as an HTML table."""
-    return html_table(_TABLE_HEAD, _component_rows(design), kind="left3 sum")
+def component_table(subject: Subject) -> str:
+    """Return the account of a design or a specimen as an HTML table."""
+    return html_table(_TABLE_HEAD, _component_rows(subject), kind="left3 sum")
 
 
 def html_table(head: Cells, rows: Iterable[Cells], *, kind: str = "left1") -> str:

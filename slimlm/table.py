@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
-from slimlm.accounting import EMBEDDING_RATIO_DEFINITION, Account, account
+from slimlm.accounting import EMBEDDING_RATIO_DEFINITION, Account, account, norm_name
 from slimlm.architecture import Architecture
 from slimlm.config import ModelConfig
 from slimlm.design import Design
 from slimlm.units import format_miss
+from slimlm.words import structure_words
 
 
 class Module(Protocol):
@@ -62,7 +63,7 @@ def format_param_table(model: Module | Design | Architecture) -> str:
         else count_components(model, accounted)
     )
     config = None if isinstance(model, Architecture) else model.config
-    parts = [_allocation(accounted, counts), _configuration(architecture)]
+    parts = [_allocation(accounted, counts), _configuration(accounted)]
     if config is not None:
         parts.append(_asked_got(Design(config, architecture), sum(counts.values())))
     return "\n\n".join(parts)
@@ -78,12 +79,13 @@ class _Row(NamedTuple):
 
 _WIDTHS = (32, 16, 11, 7)
 """Least widths of the columns; larger numbers widen them."""
+_LINE = sum(_WIDTHS) + 2 * (len(_WIDTHS) - 1) - 2
 
 
 def _allocation(accounted: Account, counts: dict[str, int]) -> str:
     total = sum(counts.values())
     shares = whole_shares(counts)
-    layers = accounted.architecture.n_layers
+    arch, layers = accounted.architecture, accounted.architecture.n_layers
 
     def row(key: str, label: str, copies: int = 1) -> _Row:
         per_layer = f"{counts[key] // copies:,} × {copies:,}" if accounted[key].per_layer else ""
@@ -93,7 +95,7 @@ def _allocation(accounted: Account, counts: dict[str, int]) -> str:
     rows = [
         row("token_embedding", "Token Embedding"),
         row("position_embedding", "Position Embedding"),
-        row("lm_head", f"LM Head (tied={accounted.architecture.tied_lm_head})"),
+        row("lm_head", f"LM Head (tied={arch.tied_lm_head})"),
         _Row(
             f"Transformer Backbone ({layers:,} layer{'s' if layers > 1 else ''})",
             "",
@@ -101,9 +103,9 @@ def _allocation(accounted: Account, counts: dict[str, int]) -> str:
             sum(shares[key] for key in backbone),
         ),
         row("attention", "  Attention", layers),
-        row("ffn", "  FFN/SwiGLU", layers),
-        row("norms", "  LayerNorm", layers),
-        row("final_norm", "Final LayerNorm"),
+        row("ffn", f"  FFN/{accounted['ffn'].name}", layers),
+        row("norms", f"  {norm_name(arch)}", layers),
+        row("final_norm", accounted["final_norm"].name),
     ]
     lines = [("Component", "per layer × layers", "Parameters", "Share"), *map(_cells, rows)]
     lines.append(_cells(_Row("TOTAL", "", total, 10_000)))
@@ -133,7 +135,10 @@ def whole_shares(counts: dict[str, int]) -> dict[str, int]:
     return shares
 
 
-def _configuration(arch: Architecture) -> str:
+def _configuration(accounted: Account) -> str:
+    """List dimensions and choices, and why a component counts nothing (that of the LM head is in its row)."""
+    arch = accounted.architecture
+    empty = [part for part in accounted.components if part.note and part.key != "lm_head"]
     return "\n".join(
         [
             "Configuration",
@@ -141,8 +146,21 @@ def _configuration(arch: Architecture) -> str:
             f" · n_heads {arch.n_heads} (head_dim {arch.head_dim:,})",
             f"  vocab_size {arch.vocab_size:,} · max_seq_length {arch.max_seq_length:,}"
             f" · tied_lm_head {arch.tied_lm_head}",
+            *(f"  {line}" for line in _lines(structure_words(arch))),
+            *(f"  {part.name}: 0, {part.note}" for part in empty),
         ]
     )
+
+
+def _lines(words: list[str]) -> list[str]:
+    """Set words on lines as wide as the table, broken between words."""
+    lines: list[str] = []
+    for word in words:
+        if lines and len(lines[-1]) + len(word) + 3 <= _LINE:
+            lines[-1] += f" · {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def _asked_got(design: Design, actual: int) -> str:

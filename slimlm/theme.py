@@ -159,20 +159,33 @@ def figure(
     )
 
 
-def _wrapped(lines: list[str], width: int, font_size: int) -> list[str]:
-    """Break lines at their middle dots, or else between words, so that each fits the width."""
-    wrapped: list[str] = []
-    for line in lines:
-        separator = " · " if " · " in line else " "
-        current, *parts = line.split(separator)
-        for part in parts:
-            longer = f"{current}{separator}{part}"
-            if text_width(longer, font_size) > width:
-                wrapped.append(current)
-                longer = part
-            current = longer
-        wrapped.append(current)
-    return wrapped
+def _wrapped(lines: list[str], width: float, font_size: int) -> list[str]:
+    """Break lines so that each fits the width: into as few as it takes, about equally long."""
+    return [part for line in lines for part in _balanced(line, width, font_size)]
+
+
+def _balanced(line: str, width: float, font_size: int) -> list[str]:
+    fewest = _broken(line, width, font_size)
+    narrower = text_width(line, font_size) / len(fewest)
+    while narrower < width:
+        if len(parts := _broken(line, narrower, font_size)) == len(fewest):
+            return parts
+        narrower *= 1.03
+    return fewest
+
+
+def _broken(line: str, width: float, font_size: int) -> list[str]:
+    """Break a line at its middle dots, or else between words, as late as the width allows."""
+    separator = " · " if " · " in line else " "
+    broken: list[str] = []
+    current, *parts = line.split(separator)
+    for part in parts:
+        longer = f"{current}{separator}{part}"
+        if text_width(longer, font_size) > width:
+            broken.append(current)
+            longer = part
+        current = longer
+    return [*broken, current]
 
 
 @cache

@@ -12,6 +12,7 @@ from slimlm.design import BENT, Design
 from slimlm.nearby import Alternative
 from slimlm.theme import FAINT, INK, Figure, Row, figure, layers, text_layer, text_width
 from slimlm.units import format_miss
+from slimlm.words import expansion_name
 
 Box = tuple[float, float, float, float]
 """Left, right, top, bottom."""
@@ -43,6 +44,7 @@ def tradeoff_chart(points: Sequence[TradeoffPoint]) -> Figure:
     if not points:
         raise ValueError(f"points={points!r} is empty: there is nothing to draw; give at least the chosen design")
     chosen = next((point for point in points if point.chosen), points[0])
+    expansion = expansion_name(chosen.design.config)
     rows = [_point_row(index, point) for index, point in enumerate(points)]
     reach = {knob: 1.3 * max(0.04, *(abs(row[knob]) for row in rows)) for knob in ("ratio", "expansion")}
     _label_where_free(rows, reach)
@@ -52,7 +54,7 @@ def tradeoff_chart(points: Sequence[TradeoffPoint]) -> Figure:
     }
     return figure(
         ({"values": [{}]}, _field_layers()),
-        ({"values": rows}, _point_layers()),
+        ({"values": rows}, _point_layers(expansion)),
         title=f"{len(points):,} design{'s' if len(points) > 1 else ''} for one request, by what each bends",
         subtitle=[request_line(chosen.design.config), f"Chosen: {chosen.label} · {chosen.design.title}", RATIO_LINE],
         description=_describe_tradeoff(points, chosen),
@@ -65,7 +67,7 @@ def _describe_tradeoff(points: Sequence[TradeoffPoint], chosen: TradeoffPoint) -
     _, ratio, expansion = chosen.design.asked_got
     return (
         f"{len(points):,} designs by their misses; the chosen one, {chosen.label}, misses the embedding ratio by "
-        f"{format_miss(ratio.miss)} and the GLU expansion by {format_miss(expansion.miss)}."
+        f"{format_miss(ratio.miss)} and the {expansion_name(chosen.design.config)} by {format_miss(expansion.miss)}."
     )
 
 
@@ -157,12 +159,12 @@ def _field_layers() -> Row:
 
 
 @cache
-def _point_layers() -> Row:
+def _point_layers(expansion: str) -> Row:
     x, y = (
         alt.X(**_miss("ratio", f"Miss of the embedding ratio (shaded: at most {BENT:.0%})".replace("%", " %"))),
-        alt.Y(**_miss("expansion", "Miss of the GLU expansion")),
+        alt.Y(**_miss("expansion", f"Miss of the {expansion}")),
     )
-    names = {"label": "Design", "total": "Parameters", "ratio_got": "Embedding ratio", "expansion_got": "GLU expansion"}
+    names = {"label": "Design", "total": "Parameters", "ratio_got": "Embedding ratio", "expansion_got": expansion}
     tooltip = [alt.Tooltip(f"{key}:N", title=title) for key, title in names.items()]
     tooltip += [alt.Tooltip(f"{key}:Q", title=key, format=",") for key in ("d_model", "d_ff", "n_layers", "n_heads")]
     dots = (

@@ -19,9 +19,10 @@ PACKAGE = ROOT / "slimlm"
 HEAVY = {"torch", "streamlit", "altair", "pandas", "numpy"}
 
 _LIGHT = (
-    "accounting architecture config design fields knobs nearby notes price published record search solver table units"
+    "accounting architecture config design fields knobs nearby notes options price published recipe record "
+    "search solver specimen table units words"
 )
-_CHART = "altair pandas accounting architecture config design nearby units"
+_CHART = "altair pandas accounting architecture config design nearby specimen units words"
 
 ALLOWED = {
     "units": "",
@@ -29,12 +30,13 @@ ALLOWED = {
     "architecture": "fields",
     "config": "architecture fields",
     "accounting": "architecture",
-    "design": "accounting architecture config units",
+    "words": "accounting architecture units",
+    "design": "accounting architecture config words",
     "price": "accounting architecture design",
     "search": "architecture config design price",
     "solver": "config design search units",
     "nearby": "config design search solver",
-    "table": "accounting architecture config design units",
+    "table": "accounting architecture config design units words",
     "record": "accounting architecture config design",
     "knobs": "config fields units",
     "published": "accounting architecture",
@@ -43,21 +45,27 @@ ALLOWED = {
     "notes_on_budget": "design published remarks units",
     "notes_on_shape": "architecture design published remarks units",
     "notes": "design notes_on_attention notes_on_budget notes_on_shape remarks",
+    "specimen": "accounting architecture config design fields hf published record solver units words",
+    "options": "config fields units",
+    "recipe": "architecture design fields options solver specimen units",
     "__init__": "accounting architecture config design nearby solver table units",
     "__main__": _LIGHT,
     "layers": "torch accounting",
     "model": "torch accounting architecture config design layers solver table",
     "probing": "torch psutil accounting architecture design model table units",
+    "shape_check": "torch accounting architecture model table",
     "theme": "altair",
     "charts": f"{_CHART} theme",
     "layer_profile": f"{_CHART} charts theme",
     "tradeoff": f"{_CHART} charts theme",
-    "report": "accounting architecture config design fields nearby notes record solver table units",
-    "card": "altair accounting architecture charts config design layer_profile theme units",
+    "report": "accounting config design fields nearby notes recipe remarks solver specimen table units words",
+    "card": "altair accounting architecture charts config design layer_profile theme units words",
     "export": f"altair card charts layer_profile report theme tradeoff {_LIGHT}",
     "workshop": f"streamlit {_LIGHT}",
     "ui": f"streamlit workshop {_LIGHT}",
-    "panels": f"streamlit charts layer_profile theme tradeoff ui workshop {_LIGHT}",
+    "panels": f"streamlit charts layer_profile markdown theme tradeoff ui workshop {_LIGHT}",
+    "picker": "streamlit hf markdown published specimen units",
+    "inspection": "streamlit architecture markdown panels picker published specimen ui units words",
 }
 """Module → what it may import while it is imported itself: modules of slimlm, and other packages."""
 
@@ -71,10 +79,11 @@ LAZILY = {
     "workshop": "probing",
     "ui": "charts card export probing report",
     "panels": "card export probing report",
+    "inspection": "shape_check",
 }
 """Module → what it may besides import inside a function, or for type checkers alone."""
 
-PAGES = {"ui", "panels", "workshop"}
+PAGES = {"ui", "panels", "workshop", "picker", "inspection"}
 """The modules that know Streamlit: only pages, and each other, import them."""
 
 LIGHT = {"__init__", "__main__", *_LIGHT.split()}

@@ -1,0 +1,42 @@
+"""The Inspect page: where the parameters of a published model, or of somebody's config.json, go."""
+
+import streamlit as st
+
+from slimlm import inspection, panels, picker, ui
+from slimlm.charts import allocation_chart
+from slimlm.layer_profile import layer_profile_chart
+from slimlm.markdown import plain
+
+
+def main() -> None:
+    ui.start_page("slimlm · inspect")
+    ui.sidebar_head()
+    ui.keep_knobs()
+    beside = None if st.context.is_embedded else picker.draw_picker()
+    try:
+        shown = picker.linked_model()
+    except ValueError as error:
+        st.error(plain(f"{error}."), icon=":material/error:")
+        inspection.show_left_out()
+        return
+    specimen = shown.specimen
+    top = st.container()
+    st.altair_chart(allocation_chart(specimen), width="stretch", theme=None, key="allocation")
+    ui.let_the_browser_draw()
+    with top:
+        place = inspection.show_specimen(shown)
+    if beside is not None:
+        inspection.offer_request(beside, specimen.architecture)
+    st.altair_chart(layer_profile_chart(specimen), width="stretch", theme=None, key="profile")
+    st.markdown(panels.component_table(specimen))
+    st.subheader("Real module", anchor=False)
+    real_module = st.container(key="real_module")
+    if specimen.remarks:
+        st.subheader("What the shape does not show", anchor=False)
+        inspection.show_remarks(specimen)
+    inspection.show_left_out()
+    with real_module:
+        inspection.show_module(place, specimen.architecture)
+
+
+main()

@@ -1,0 +1,113 @@
+"""Which model the Inspect page shows: the link says it, and the fields on top of the page move the link."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from slimlm.hf import MAX_BYTES, parse_hf_config
+from slimlm.markdown import plain
+from slimlm.published import PublishedModel, published_model, published_models
+from slimlm.specimen import Specimen, from_text, hf_specimen, name_in, published_specimen, to_text
+from slimlm.units import format_count
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+MODEL, ARCHITECTURE = "model", "architecture"
+"""Query parameters: the name of a published model, or a specimen as text, which goes first."""
+
+FIRST_SHOWN = "SmolLM2-135M"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The model that a link asks for."""
+
+    specimen: Specimen
+    published: PublishedModel | None = None
+    """Its entry among the published models, when the link names one."""
+
+
+def linked_model() -> Shown:
+    """Return the model that the link asks for: a well-known one when it asks for none.
+
+    Raises ValueError, in one sentence, for a name that is not known or an architecture that cannot be.
+    """
+    if text := st.query_params.get(ARCHITECTURE):
+        read: Specimen | None = st.session_state.get("read")
+        # What was read in this session knows more than its link: what the config says beyond the shape.
+        return Shown(read if read and to_text(read) == text else from_text(text))
+    model = published_model(st.query_params.get(MODEL, FIRST_SHOWN)[:80])
+    return Shown(published_specimen(model), model)
+
+
+def link_of(shown: Shown) -> dict[str, str]:
+    """Return the query that shows a model again."""
+    return {MODEL: shown.specimen.name} if shown.published else {ARCHITECTURE: to_text(shown.specimen)}
+
+
+def draw_picker() -> "DeltaGenerator":
+    """Offer every published model by name, and to read a config.json; return the place beside them."""
+    left, middle, beside = st.columns([0.44, 0.22, 0.34], vertical_alignment="bottom")
+    with left:
+        _draw_names()
+    with middle.popover("Read a config.json", icon=":material/data_object:", width="stretch"):
+        st.file_uploader("A file", type="json", key="config_file", on_change=_take_file, max_upload_size=1)
+        st.text_area("Or its text", key="config_text", placeholder='{"model_type": "llama", …}', max_chars=MAX_BYTES)
+        st.button("Read the text", on_click=_take_text)
+    if problem := st.session_state.get("config_problem"):
+        st.error(plain(f"{problem}."), icon=":material/error:")
+    return beside
+
+
+def _draw_names() -> None:
+    names = {model.name: model for model in published_models()}
+    linked = None if ARCHITECTURE in st.query_params else st.query_params.get(MODEL, FIRST_SHOWN)
+    st.session_state.picked = linked if linked in names else None
+    st.selectbox(
+        "Published model",
+        list(names),
+        format_func=lambda name: _option(names[name]),
+        index=None,
+        key="picked",
+        on_change=_take_name,
+        placeholder="Choose a published model",
+        label_visibility="collapsed",
+    )
+
+
+def _option(model: PublishedModel) -> str:
+    return f"{model.name} · {model.family} {model.year} · {format_count(model.total_params)}"
+
+
+def _take_name() -> None:
+    if name := st.session_state.picked:
+        _show(MODEL, name)
+
+
+def _take_file() -> None:
+    if file := st.session_state.config_file:
+        _take_config(file.getvalue(), file.name.removesuffix(".json"))
+
+
+def _take_text() -> None:
+    _take_config(st.session_state.config_text, "")
+
+
+def _take_config(text: str | bytes, file: str) -> None:
+    try:
+        config = parse_hf_config(text)
+        named = name_in(config) if file in ("", "config") else file
+        st.session_state.read = hf_specimen(config, named)
+    except ValueError as error:
+        st.session_state.config_problem = str(error)
+        return
+    _show(ARCHITECTURE, to_text(st.session_state.read))
+
+
+def _show(parameter: str, value: str) -> None:
+    st.session_state.config_problem = None
+    for other in (MODEL, ARCHITECTURE):
+        st.query_params.pop(other, None)
+    st.query_params[parameter] = value
