@@ -94,7 +94,11 @@ def import_rows() -> Iterator[Row]:
 
 
 def random_request(draw: random.Random) -> Any:
-    """Draw a request over the sliders' range: total, vocabulary and expansion evenly on a log scale."""
+    """Draw a request over the sliders' range: total, vocabulary and expansion evenly on a log scale.
+
+    Half of them have the default structure, the others rotary positions with RMSNorm and heads that are shared, given
+    a width, or left to the solver.
+    """
     from slimlm import ModelConfig
 
     def log(low: float, high: float) -> float:
@@ -105,19 +109,31 @@ def random_request(draw: random.Random) -> Any:
         vocab_size=round(log(256, 262_144)),
         embedding_ratio=draw.uniform(0.01, 0.9),
         glu_expansion=log(0.5, 8),
-        n_heads=draw.randint(1, 128),
         tied_lm_head=draw.random() < 0.5,
+        **draw.choice([{"n_heads": draw.randint(1, 128)}, modern(draw)]),
     )
+
+
+def modern(draw: random.Random) -> dict[str, Any]:
+    """Draw heads as they are today: grouped, of a given width, or chosen by the solver."""
+    n_heads = draw.choice([4, 8, 16, 32, 64])
+    heads = [
+        {"n_heads": n_heads, "n_kv_heads": n_heads // 4},
+        {"n_heads": n_heads, "head_dim": draw.choice([64, 128])},
+        {"n_heads": "auto"},
+        {"n_heads": "auto", "n_kv_heads": draw.choice([1, 2, 4, 8])},
+    ]
+    return {"norm": "rmsnorm", "positions": "rope", "multiple_of": draw.choice([1, 8, 64])} | draw.choice(heads)
 
 
 @section("solver")
 def solver_rows() -> Iterator[Row]:
     from slimlm import BudgetError, ModelConfig, solve
-    from slimlm.search import _price
+    from slimlm.price import price
 
     def answer(config: ModelConfig) -> float:
         """Solve and account as if it were the first time."""
-        _price.cache_clear()
+        price.cache_clear()
         started = time.perf_counter()
         with suppress(BudgetError):
             _ = solve(config).account
@@ -170,7 +186,7 @@ def llama(arch: Any) -> Callable[[], Any]:
         intermediate_size=arch.d_ff,
         num_hidden_layers=arch.n_layers,
         num_attention_heads=arch.n_heads,
-        num_key_value_heads=arch.n_heads,
+        num_key_value_heads=arch.n_kv_heads,
         max_position_embeddings=arch.max_seq_length,
         tie_word_embeddings=arch.tied_lm_head,
         attn_implementation="sdpa",  # type: ignore[call-arg]
@@ -190,39 +206,103 @@ def even_heads(total_params: int, vocab_size: int) -> Any:
     raise LookupError("no customary number of heads gives an even head_dim")
 
 
+def like_llama(total_params: int, vocab_size: int) -> Any:
+    """Return a request for the very architecture of the peer."""
+    from slimlm import ModelConfig
+
+    return ModelConfig(
+        total_params=total_params,
+        vocab_size=vocab_size,
+        n_heads="auto",
+        n_kv_heads=2,
+        norm="rmsnorm",
+        positions="rope",
+        dropout=0.0,
+        attention_dropout=0.0,
+    )
+
+
 @section("model")
 def model_rows() -> Iterator[Row]:
+    for total_params, vocab_size, builds, forwards in ((10_000_000, 16_000, 11, 25), (110_000_000, 32_000, 5, 11)):
+        name = f"{total_params // 10**6}M"
+        yield from against_llama(name, even_heads(total_params, vocab_size), builds, forwards)
+        yield from against_llama(f"{name} like Llama", like_llama(total_params, vocab_size), builds, forwards)
+
+
+def against_llama(name: str, config: Any, builds: int, forwards: int) -> Iterator[Row]:
+    """Build and run a request's model in turns with transformers' Llama of the same dimensions."""
     import torch
 
     from slimlm import LanguageModel, solve
 
-    for total_params, vocab_size, builds, forwards in ((10_000_000, 16_000, 11, 25), (110_000_000, 32_000, 5, 11)):
-        config = even_heads(total_params, vocab_size)
-        arch, name = solve(config).architecture, f"{total_params // 10**6}M"
-        build_peer = llama(arch)
-        build_peer()  # both have built once: imports and first uses are done
-        LanguageModel(config)
+    arch = solve(config).architecture
+    build_peer = llama(arch)
+    build_peer()  # both have built once: imports and first uses are done
+    LanguageModel(config)
 
-        def build(config: Any = config) -> LanguageModel:
-            return LanguageModel(config)
+    def build() -> LanguageModel:
+        return LanguageModel(config)
 
-        ours, peer = in_turns(build, build_peer, builds)
-        dims = f"{arch.n_layers} × {arch.d_model}/{arch.d_ff}, {arch.n_heads} heads"
-        yield Row(f"build {name} | Llama ({dims})", ours, peer, most_ratio=0.6)
-        model, other = build().eval(), build_peer().eval()
-        for batch, tokens in ((1, 128), (4, 256)):
-            ids = torch.randint(vocab_size, (batch, tokens))
+    ours, peer = in_turns(build, build_peer, builds)
+    dims = f"{arch.n_layers} × {arch.d_model}/{arch.d_ff}, {arch.n_heads} heads"
+    yield Row(f"build {name} | Llama ({dims})", ours, peer, most_ratio=0.6)
+    model, other = build().eval(), build_peer().eval()
+    for batch, tokens in ((1, 128), (4, 256)):
+        ids = torch.randint(config.vocab_size, (batch, tokens))
 
-            def run(model: Any = model, ids: Any = ids) -> Any:
-                return model(ids)[0]
+        def run(ids: Any = ids) -> Any:
+            return model(ids)[0]
 
-            def run_peer(other: Any = other, ids: Any = ids) -> Any:
-                return other(ids, use_cache=False).logits
+        def run_peer(ids: Any = ids) -> Any:
+            return other(ids, use_cache=False).logits
 
+        with torch.inference_mode():
+            run(), run_peer()
+            ours, peer = in_turns(run, run_peer, forwards)
+        yield Row(f"forward {name} {batch} × {tokens} | Llama", ours, peer, most_ratio=1.0)
+
+
+# Counting
+
+
+@section("count")
+def count_rows() -> Iterator[Row]:
+    """Count published models by their account, beside building them on the meta device and beside torchinfo."""
+    import torch
+    from torchinfo import summary  # type: ignore[import-not-found]
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from slimlm.accounting import account
+    from slimlm.hf_export import to_hf_config
+    from slimlm.published import published_model
+
+    for name in ("SmolLM2-135M", "Qwen3-0.6B", "Llama-3-8B"):
+        arch = published_model(name).architecture
+        written = to_hf_config(arch)
+        config = AutoConfig.for_model(written.pop("model_type"), **written)
+        ids = torch.zeros(1, 8, dtype=torch.long, device="meta")
+
+        def ours(arch: Any = arch) -> int:
+            return account(arch).total_params
+
+        def built(config: Any = config) -> Any:
+            with torch.device("meta"):
+                model = AutoModelForCausalLM.from_config(config)
+            model.tie_weights()
+            return model
+
+        def by_transformers() -> int:
+            return sum(parameter.numel() for parameter in built().parameters())
+
+        def by_torchinfo(ids: Any = ids) -> int:
+            found = summary(built(), input_data=ids, verbose=0, device="meta", use_cache=False)
+            return int(found.total_params)
+
+        assert ours() == by_transformers(), name
+        for peer, count in (("transformers on meta", by_transformers), ("torchinfo", by_torchinfo)):
             with torch.inference_mode():
-                run(), run_peer()
-                ours, peer = in_turns(run, run_peer, forwards)
-            yield Row(f"forward {name} {batch} × {tokens} | Llama", ours, peer, most_ratio=1.0)
+                yield Row(f"count {name} | {peer}", *in_turns(ours, count, 5))
 
 
 # The table

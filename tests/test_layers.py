@@ -151,17 +151,17 @@ def test_output_dropout_alone_drops_elements_of_the_output(kind: type[SwiGLU | M
 # TransformerBlock
 
 
-def block_with_random_norms(**options: float) -> TransformerBlock:
-    block = TransformerBlock(D, F, H, **options)
+def block_with_random_norms(eps: float) -> TransformerBlock:
+    block = TransformerBlock(D, F, H, layer_norm_eps=eps)
     for norm in (block.attention_norm, block.ffn_norm):
-        nn.init.normal_(norm.weight)
-        nn.init.normal_(norm.bias)
+        for parameter in norm.parameters():
+            nn.init.normal_(parameter)
     return block.eval()
 
 
 @pytest.mark.parametrize("eps", [1e-6, 0.1])
 def test_block_is_pre_norm(eps: float) -> None:
-    block, x = block_with_random_norms(layer_norm_eps=eps), tokens()
+    block, x = block_with_random_norms(eps), tokens()
     expected = reference.block(reference.weights_of(block), x.double(), plain(H, eps), CAUSAL)
     close(block(x, is_causal=True), expected)
 

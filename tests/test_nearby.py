@@ -79,7 +79,7 @@ def test_the_change_is_named(config: ModelConfig) -> None:
         request = other.request
         layers = {None: "depth left open", 1: "1 layer"}.get(request.n_layers, f"{request.n_layers} layers")
         aligned = f"multiples of {request.multiple_of}" if request.multiple_of > 1 else "no alignment"
-        heads = f"{request.n_heads} heads" if request.n_heads > 1 else "1 head"
+        heads = f"{request.n_heads} heads" if request.n_heads != 1 else "1 head"
         width = f"d_model {other.design.dims.d_model:,}"
         assert other.change == {"heads": heads, "depth": layers, "width": width, "alignment": aligned}[other.kind]
 
@@ -111,3 +111,19 @@ def test_head_widths_are_usual_ones() -> None:
 def test_an_impossible_request_has_no_alternatives() -> None:
     with pytest.raises(BudgetError, match=r"^total_params=1,000 is out of reach: .*: total_params=132424$"):
         alternatives(ModelConfig(total_params=1000))
+
+
+def test_heads_that_the_solver_chose_are_chosen_anew_for_other_depths_and_widths() -> None:
+    others = alternatives(
+        ModelConfig(n_heads="auto", total_params=125_000_000, vocab_size=32_000, embedding_ratio=0.15)
+    )
+    assert {"alignment", "depth", "width"} <= {other.kind for other in others}
+    assert all(other.request.n_heads != "auto" for other in others if other.kind == "heads")
+    assert all(other.request.n_heads == "auto" for other in others if other.kind != "heads")
+    assert all(solve(other.request).architecture == other.design.architecture for other in others)
+
+
+def test_grouped_heads_stay_grouped() -> None:
+    others = alternatives(ModelConfig(n_kv_heads=2, positions="rope", norm="rmsnorm"))
+    assert {other.design.architecture.n_kv_heads for other in others} == {2}
+    assert all(other.design.architecture.n_heads % 2 == 0 for other in others)
