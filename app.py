@@ -6,17 +6,17 @@ from slimlm import panels, ui, workshop
 from slimlm.charts import allocation_chart
 from slimlm.layer_profile import layer_profile_chart
 from slimlm.nearby import alternatives
-from slimlm.solver import BudgetError, solve
+from slimlm.solver import solve
 
 
 def main() -> None:
     ui.start_page("slimlm · design")
-    presets = ui.sidebar_head()
-    config = ui.knobs()
+    presets = ui.sidebar_head().popover("Presets", width="stretch")
     try:
+        config = ui.knobs()
         design = solve(config)
-    except BudgetError as error:
-        ui.show_budget_error(error)
+    except ValueError as error:
+        ui.show_problem(error)
         ui.show_presets(presets)
         return
     top = st.container(key="top")

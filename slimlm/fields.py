@@ -62,24 +62,31 @@ def _limited(default: Any, limits: Limits) -> Any:
 def check_fields(instance: Any) -> None:
     """Raise ValueError with name, value, rule and what would work for the first field that breaks its rule."""
     for field in dataclasses.fields(instance):
-        value = getattr(instance, field.name)
-        if field.type is bool:
-            if not isinstance(value, bool):
-                _refuse(field, value, "True or False", field.default)
-            continue
-        if options := field.metadata.get("options"):
-            if value not in options:
-                _refuse(field, value, f"one of {', '.join(map(repr, options))}", field.default)
-            continue
-        limits: Limits = field.metadata["limits"]
-        if (value is None and limits.optional) or (isinstance(value, str) and value in limits.words):
-            continue
-        real_valued = field.type is float
-        numeric = isinstance(value, (int, float) if real_valued else int) and not isinstance(value, bool)
-        if numeric and limits.admits(value):
-            continue
-        kind = "a number" if real_valued else "a whole number"
-        _refuse(field, value, limits.in_words(kind), _nearest(field, value))
+        _check(field, getattr(instance, field.name))
+
+
+def check_field(cls: type, name: str, value: object) -> None:
+    """Raise ValueError as `check_fields` does for one value, whatever the other fields are."""
+    _check(_field(cls, name), value)
+
+
+def _check(field: dataclasses.Field[Any], value: object) -> None:
+    if field.type is bool:
+        if not isinstance(value, bool):
+            _refuse(field, value, "True or False", field.default)
+        return
+    if options := field.metadata.get("options"):
+        if value not in options:
+            _refuse(field, value, f"one of {', '.join(map(repr, options))}", field.default)
+        return
+    limits: Limits = field.metadata["limits"]
+    if (value is None and limits.optional) or (isinstance(value, str) and value in limits.words):
+        return
+    real_valued = field.type is float
+    if not isinstance(value, bool) and isinstance(value, (int, float) if real_valued else int) and limits.admits(value):
+        return
+    kind = "a number" if real_valued else "a whole number"
+    _refuse(field, value, limits.in_words(kind), _nearest(field, value))
 
 
 def _refuse(field: dataclasses.Field[Any], value: object, rule: str, working: object) -> None:

@@ -1,15 +1,16 @@
 """The knobs of the pages as plain data: their options, and how each value is written in a link and read back."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
 
 from slimlm.config import ModelConfig
-from slimlm.fields import field_docs, nearest_allowed
+from slimlm.fields import check_field, field_docs, nearest_allowed
 from slimlm.units import format_size, parse_number, parse_size
 
-Value = int | float | bool | None
+Value = int | float | bool | str | None
 
 _MANTISSAS = (1, 1.1, 1.25, 1.4, 1.6, 1.8, 2, 2.25, 2.5, 2.75, 3, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 9)
 TOTALS = (*(round(m * 10**power) for power in range(6, 10) for m in _MANTISSAS), 10**10)
@@ -18,25 +19,32 @@ _LARGE_VOCABULARIES = (49_152, 50_257, 50_304, 65_536, 80_000, 100_352, 128_256,
 VOCABULARIES = _SMALL_VOCABULARIES + _LARGE_VOCABULARIES
 RATIOS = tuple(percent / 100 for percent in range(1, 91))
 EXPANSIONS = tuple(sorted({tenth / 10 for tenth in range(5, 81)} | {2.66}))
+HEAD_COUNTS = ("auto", 1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 14, 15, 16, 20, 24, 25, 28, 32, 40, 48, 64, 96, 128)
 ALIGNMENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Knob:
     """One field of a request as a control."""
 
     field: str
     label: str
-    options: tuple[int, ...] | tuple[float, ...] = ()
-    """Stops of its slider; empty for a number field or a switch."""
+    options: tuple[Any, ...] = ()
+    """Stops of its slider; empty for a number field, a switch or a choice."""
     write: Callable[[Any], str] = str
     """The value as text that `read` takes back: shown at the slider and in a link, so never to be changed."""
     read: Callable[[str], Value] = parse_size
+    unset: str = ""
+    """What None means, in a few words."""
+    words: dict[str, str] = dataclasses.field(default_factory=dict)
+    """The words of a choice, each with what a reader sees of it."""
 
     @property
     def default(self) -> Value:
         """The field's default."""
-        return cast("Value", next(field.default for field in fields(ModelConfig) if field.name == self.field))
+        return cast(
+            "Value", next(field.default for field in dataclasses.fields(ModelConfig) if field.name == self.field)
+        )
 
     @property
     def help(self) -> str:
@@ -44,8 +52,9 @@ class Knob:
         return " ".join(field_docs(ModelConfig)[self.field].split())
 
     def stops(self, value: Value) -> list[Any]:
-        """Return the slider's stops with a value of any precision among them."""
-        return sorted({*self.options, value}) if value is not None else list(self.options)
+        """Return the slider's stops with a value of any precision among them, words first."""
+        stops = {*self.options, *([] if value is None else [value])}
+        return sorted(stops, key=lambda stop: (not isinstance(stop, str), stop))
 
     def from_text(self, text: str) -> Value:
         """Read a value from a link or a text field.
@@ -53,11 +62,15 @@ class Knob:
         Raises ValueError, with the rule and what would work, for text that is no value of this field.
         """
         value = self.read(text)
-        ModelConfig(**{self.field: value})  # type: ignore[arg-type]
+        check_field(ModelConfig, self.field, value)
         return value
 
     def nearest(self, text: str) -> Value:
-        """Return the allowed value nearest to the text: the limit that it oversteps, or else the default."""
+        """Return the allowed value nearest to the text: its own, the limit that it oversteps, or else the default."""
+        try:
+            return self.from_text(text)
+        except ValueError:
+            pass
         try:
             return nearest_allowed(ModelConfig, self.field, self.read(text))  # type: ignore[return-value]
         except ValueError:
@@ -78,50 +91,105 @@ def _read_switch(text: str) -> bool:
     return text.lower() == "true"
 
 
-def _read_depth(text: str) -> int | None:
+def _read_optional(text: str) -> int | None:
     return parse_size(text) if text.strip() else None
 
+
+def _read_heads(text: str) -> int | str:
+    return "auto" if text.strip().lower() == "auto" else parse_size(text)
+
+
+_number = partial(Knob, write=_write_number, read=parse_number)
+_switch = partial(Knob, write=_write_switch, read=_read_switch)
+_choice = partial(Knob, read=str)
 
 SLIDERS = (
     Knob("total_params", "Total parameters", TOTALS, format_size),
     Knob("vocab_size", "Vocabulary size", VOCABULARIES),
-    Knob("embedding_ratio", "Embedding ratio", RATIOS, _write_number, parse_number),
-    Knob("glu_expansion", "GLU expansion", EXPANSIONS, _write_number, parse_number),
+    _number("embedding_ratio", "Embedding ratio", RATIOS),
+    _number("glu_expansion", "GLU expansion", EXPANSIONS),
 )
-HEADS = Knob("n_heads", "Attention heads")
-TIED = Knob("tied_lm_head", "Tied LM head", write=_write_switch, read=_read_switch)
-MORE = (
-    Knob("n_layers", "Pinned depth (layers)", read=_read_depth),
-    Knob("max_seq_length", "Maximum sequence length"),
+HEADS = Knob("n_heads", "Attention heads", HEAD_COUNTS, read=_read_heads)
+TIED = _switch("tied_lm_head", "Tied LM head")
+STRUCTURE = (
+    _choice(
+        "norm",
+        "Norm",
+        words={
+            "layernorm": "LayerNorm",
+            "rmsnorm": "RMSNorm",
+            "layernorm_no_bias": "LayerNorm without bias",
+            "layernorm_no_params": "LayerNorm without weights",
+        },
+    ),
+    _choice(
+        "positions",
+        "Positions",
+        words={"learned": "Learned table", "rope": "RoPE", "none": "None", "alibi": "ALiBi"},
+    ),
+    _choice(
+        "ffn",
+        "Feed-forward",
+        words={"swiglu": "SwiGLU", "geglu": "GeGLU", "gelu": "GELU", "relu": "ReLU"},
+    ),
+    _choice(
+        "block",
+        "Block",
+        words={
+            "pre_norm": "Norm before",
+            "sandwich_norm": "Norm before and after",
+            "output_norm": "Norm after",
+            "parallel": "Parallel, two norms",
+            "parallel_one_norm": "Parallel, one norm",
+        },
+    ),
+    _choice("qk_norm", "QK-norm", words={"none": "None", "head": "Per head", "full": "All heads at once"}),
+    _choice(
+        "bias",
+        "Biases",
+        words={
+            "none": "None",
+            "qkv": "Q, K, V",
+            "attention": "Attention",
+            "ffn": "Feed-forward",
+            "output_ffn": "O and feed-forward",
+            "all": "Everywhere",
+        },
+    ),
 )
+KV_HEADS = Knob("n_kv_heads", "KV heads", read=_read_optional, unset="as many as heads")
+HEAD_DIM = Knob("head_dim", "Head width", read=_read_optional, unset="d_model / heads")
+ROPE_BASE = _number("rope_theta", "RoPE base")
+OFFSET = Knob("position_offset", "More position rows")
+DEPTH = Knob("n_layers", "Pinned depth (layers)", read=_read_optional, unset="chosen by the solver")
+LENGTH = Knob("max_seq_length", "Maximum sequence length")
 ALIGNMENT = Knob("multiple_of", "Hardware alignment", ALIGNMENTS)
+EXTRAS = (_switch("lm_head_bias", "LM head bias"), _switch("embedding_norm", "Norm after the embedding"))
 REGULARISATION = (
-    Knob("dropout", "Dropout", write=_write_number, read=parse_number),
-    Knob("attention_dropout", "Attention dropout", write=_write_number, read=parse_number),
-    Knob("layer_norm_eps", "LayerNorm epsilon", write=_write_number, read=parse_number),
+    _number("dropout", "Dropout"),
+    _number("attention_dropout", "Attention dropout"),
+    _number("layer_norm_eps", "Norm epsilon"),
 )
-KNOBS: dict[str, Knob] = {knob.field: knob for knob in (*SLIDERS, HEADS, TIED, *MORE, ALIGNMENT, *REGULARISATION)}
-
-_aligned = partial(ModelConfig, vocab_size=32_000, max_seq_length=2048)
-
-PRESETS: dict[str, ModelConfig] = {
-    "10M, the default": ModelConfig(),
-    "10M, little embedding, narrow SwiGLU": ModelConfig(embedding_ratio=0.25, glu_expansion=2.0),
-    "10M, little embedding, wide SwiGLU": ModelConfig(embedding_ratio=0.25, glu_expansion=4.0),
-    "10M, much embedding, narrow SwiGLU": ModelConfig(embedding_ratio=0.45, glu_expansion=2.0),
-    "10M, much embedding, wide SwiGLU": ModelConfig(embedding_ratio=0.45, glu_expansion=4.0),
-    "30M, multiples of 8": ModelConfig(total_params=30_000_000, embedding_ratio=0.2, n_heads=6, multiple_of=8),
-    "125M, multiples of 32": _aligned(total_params=125_000_000, embedding_ratio=0.15, n_heads=9, multiple_of=32),
-    "350M, multiples of 32": _aligned(total_params=350_000_000, embedding_ratio=0.09, n_heads=15, multiple_of=32),
-    "1B, multiples of 128": _aligned(total_params=10**9, embedding_ratio=0.065, n_heads=16, multiple_of=128),
+_NUMBERS = (KV_HEADS, HEAD_DIM, ROPE_BASE, OFFSET, DEPTH, LENGTH, ALIGNMENT)
+KNOBS: dict[str, Knob] = {
+    knob.field: knob for knob in (*SLIDERS, HEADS, TIED, *STRUCTURE, *_NUMBERS, *EXTRAS, *REGULARISATION)
 }
-"""Requests to start from: the default, the corners of the grid 25–45 % × 2–4 around it, and larger models."""
 
 
-def to_query(config: ModelConfig) -> dict[str, str]:
-    """Write a request as the query of a link: every knob, defaults included."""
-    values = ((knob, getattr(config, name)) for name, knob in KNOBS.items())
-    return {knob.field: knob.write(value) for knob, value in values if value is not None}
+def values_of(config: ModelConfig) -> dict[str, Value]:
+    """Return the values of the knobs for a request, real ones as floats."""
+    asked = {name: getattr(config, name) for name in KNOBS}
+    return {name: float(value) if isinstance(KNOBS[name].default, float) else value for name, value in asked.items()}
+
+
+def to_query(values: Mapping[str, Value]) -> dict[str, str]:
+    """Write the values of knobs as the query of a link, defaults included."""
+    return {name: KNOBS[name].write(value) for name, value in values.items() if value is not None}
+
+
+def to_short_query(values: Mapping[str, Value]) -> dict[str, str]:
+    """Write the values that are not at their default: what the address bar holds."""
+    return to_query({name: value for name, value in values.items() if value != KNOBS[name].default})
 
 
 def complaint(field: str, text: str) -> str:
@@ -134,3 +202,13 @@ def complaint(field: str, text: str) -> str:
         shown = "none" if nearest is None else knob.write(nearest)
         return f"The link's {field} was ignored and {shown} is shown: {error}."
     return ""
+
+
+def remedies(refusal: str) -> list[tuple[str, Value]]:
+    """Return the changes that the end of a refusal names, each of which would work.
+
+    >>> remedies("n_kv_heads=3 is not allowed: it must divide n_heads=8; n_kv_heads=2 or n_kv_heads=4 would work")
+    [('n_kv_heads', 2), ('n_kv_heads', 4)]
+    """
+    named = re.findall(r"(\w+)='?([^\s']+)", refusal.rpartition(";")[2])
+    return [(name, KNOBS[name].from_text(text)) for name, text in named if name in KNOBS]

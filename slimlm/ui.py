@@ -1,34 +1,35 @@
-"""What the pages share: their frame, and the knobs in the sidebar and in the link."""
+"""What the pages share: their frame and links, and the request that the knobs and the link hold."""
 
-import re
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
 import streamlit as st
 
+from slimlm import address
 from slimlm.config import ModelConfig
-from slimlm.fields import field_limits
-from slimlm.knobs import (
-    ALIGNMENT,
-    HEADS,
-    KNOBS,
-    MORE,
-    PRESETS,
-    REGULARISATION,
-    SLIDERS,
-    TIED,
-    Knob,
-    Value,
-    complaint,
-    to_query,
-)
+from slimlm.knobs import KNOBS, Value, remedies, to_query, to_short_query, values_of
+from slimlm.markdown import plain
+from slimlm.presets import PRESETS
 from slimlm.record import request_from_text
 from slimlm.solver import BudgetError
+from slimlm.widgets import draw_knobs, move_knobs
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
+
+
+class PageLink(NamedTuple):
+    """A page of the app."""
+
+    path: str
+    label: str
+    icon: str
+
+
+DESIGN = PageLink("app.py", "Design", ":material/tune:")
+PAGES = (DESIGN, PageLink("pages/inspect.py", "Inspect", ":material/frame_inspect:"))
 
 _STYLE = """
 <style>
@@ -57,14 +58,6 @@ _STYLE = """
 """
 
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!<>|~$:&-])")
-
-
-def plain(text: str) -> str:
-    """Escape text that may come from a link, a file or a field, so that Markdown shows it as it is."""
-    return _MARKDOWN.sub(r"\\\1", text)
-
-
 def start_page(title: str) -> None:
     """Set the frame that every page has."""
     st.set_page_config(page_title=title, page_icon="📊", layout="wide")
@@ -75,49 +68,44 @@ def start_page(title: str) -> None:
 
 
 def sidebar_head() -> "DeltaGenerator":
-    """Draw the name above the knobs; return the place for `show_presets`, which nobody has to wait for."""
+    """Draw the name on top of the sidebar; return the place beside it."""
     with st.sidebar:
-        name, presets = st.columns([0.5, 0.5], vertical_alignment="center")
+        name, beside = st.columns([0.5, 0.5], vertical_alignment="center")
     name.markdown("#### :material/stacked_bar_chart: slimlm")
-    return presets.popover("Presets", width="stretch")
+    return beside
 
 
 def knobs() -> ModelConfig:
-    """Draw the knobs in the sidebar and return the request; the link holds every one that is not at its default."""
-    state = st.session_state
-    first_run = "complaints" not in state
-    if first_run:
-        state.complaints, state.corrected = _read_link()
-    # A knob that has moved since keeps its new value.
-    state.update({name: value for name, value in state.corrected.items() if first_run or state.get(name) == value})
+    """Draw the links to all pages and the knobs in the sidebar; return the request, which the address holds.
+
+    Raises ValueError for choices that exclude each other: show it with `show_problem`.
+    """
+    address.follow()
     with st.sidebar:
-        values = _widgets()
-    if first_run and state.corrected:
-        _run_again()
-    else:
-        state.corrected = {}
+        links = st.container(horizontal=True, key="pages")
+        values = draw_knobs()
+    address.write(values)
+    _draw_links(links, values)
+    for text in address.complaints():
+        st.warning(plain(text), icon=":material/link_off:")
+    return ModelConfig(**values)  # type: ignore[arg-type]
+
+
+def keep_knobs() -> ModelConfig | None:
+    """Do for a page without knobs what `knobs` does for one that has them; None for choices that exclude each other."""
+    values = address.follow()
+    with st.sidebar:
+        _draw_links(st.container(horizontal=True, key="pages"), values)
     try:
-        config = ModelConfig(**values)  # type: ignore[arg-type]
-    except ValueError as error:  # the widgets' limits are checked by the browser only
-        st.error(plain(f"{error}."), icon=":material/error:")
-        st.stop()
-    if state.setdefault("linked", config) == config:  # once a knob has moved, the link is history
-        for text in state.complaints:
-            st.warning(plain(text), icon=":material/link_off:")
-    return config
+        return ModelConfig(**values)  # type: ignore[arg-type]
+    except ValueError:
+        return None
 
 
-def _widgets() -> dict[str, Value]:
-    values = {knob.field: _slider_and_field(knob) for knob in SLIDERS}
-    values[HEADS.field] = _number(HEADS)
-    values[TIED.field] = st.toggle(
-        TIED.label, value=bool(TIED.default), key=TIED.field, bind="query-params", help=TIED.help
-    )
-    with st.expander("More choices"):
-        values |= {knob.field: _number(knob) for knob in MORE}
-        values[ALIGNMENT.field] = _slider(ALIGNMENT)
-        values |= {knob.field: _number(knob) for knob in REGULARISATION}
-    return values
+def _draw_links(place: "DeltaGenerator", values: Mapping[str, Value]) -> None:
+    query = address.others() | to_short_query(values)
+    for page in PAGES:
+        place.page_link(page.path, label=page.label, icon=page.icon, query_params=query)
 
 
 def show_presets(place: "DeltaGenerator") -> None:
@@ -146,108 +134,15 @@ def _load_saved() -> None:
         st.session_state.saved_problem = str(error)
 
 
-@st.fragment(run_every=0.1)
-def _run_again() -> None:
-    """Set corrected values a second time: only then are they written to the address bar, which had dropped them."""
-    if st.session_state.pop("corrected_once", False):
-        st.rerun()
-    st.session_state.corrected_once = True
-
-
-def _read_link() -> tuple[list[str], dict[str, Value]]:
-    """Return what of the link cannot be used, and the values that its widgets would not take as they are written."""
-    complaints, corrected = [], {}
-    for name, text in st.query_params.to_dict().items():
-        if name not in KNOBS:
-            continue
-        knob, times = KNOBS[name], len(st.query_params.get_all(name))
-        if times > 1:
-            complaints.append(f"The link gives {name} {times} times; the last one counts.")
-            corrected[name] = knob.nearest(text)
-        if problem := complaint(name, text):
-            complaints.append(problem)
-            corrected[name] = knob.nearest(text)
-        elif knob.write(value := knob.from_text(text)) != text:
-            corrected[name] = value
-    return complaints, corrected
-
-
-def _current(knob: Knob) -> Value:
-    """Return a slider's value before it is drawn, so that it can be among its stops."""
-    if knob.field in st.session_state:
-        value: Value = st.session_state[knob.field]
-        return value
-    text = st.query_params.get(knob.field)
-    return knob.default if text is None else knob.from_text(text)
-
-
-def _slider(knob: Knob, on_change: Callable[[Knob], None] | None = None) -> Value:
-    value: Value = st.select_slider(
-        knob.label,
-        knob.stops(_current(knob)),
-        value=knob.default,
-        format_func=knob.write,
-        key=knob.field,
-        bind="query-params",
-        help=knob.help,
-        on_change=on_change,
-        args=(knob,),
-    )
-    return value
-
-
-def _slider_and_field(knob: Knob) -> Value:
-    """Draw a slider and, beside it, a field for any exact value; each follows the other."""
-    state, typed, problem = st.session_state, f"{knob.field}_typed", f"{knob.field}_problem"
-    wide, narrow = st.columns([0.66, 0.34], vertical_alignment="bottom", gap="small")
-    with wide:
-        value = _slider(knob, _forget_problem)
-    if problem not in state and state.get(typed) != knob.write(value):
-        state[typed] = knob.write(value)
-    narrow.text_input(
-        f"{knob.label}, exact", key=typed, label_visibility="collapsed", on_change=_take_typed, args=(knob,)
-    )
-    if problem in state:
-        st.error(plain(f"{state[problem]}. {knob.write(value)} is kept."))
-    return value
-
-
-def _forget_problem(knob: Knob) -> None:
-    st.session_state.pop(f"{knob.field}_problem", None)
-
-
-def _take_typed(knob: Knob) -> None:
-    _forget_problem(knob)
-    try:
-        st.session_state[knob.field] = knob.from_text(st.session_state[f"{knob.field}_typed"])
-    except ValueError as error:
-        st.session_state[f"{knob.field}_problem"] = str(error)
-
-
-def _number(knob: Knob) -> Value:
-    limits = field_limits(ModelConfig, knob.field)
-    real = isinstance(knob.default, float)
-    value: Value = st.number_input(
-        knob.label,
-        min_value=limits.low,
-        max_value=limits.high,
-        value=knob.default,
-        step=None if not real else 0.05 if limits.low == 0 else knob.default,
-        format="%g" if real else None,
-        key=knob.field,
-        bind="query-params",
-        help=knob.help,
-        placeholder="chosen by the solver",
-    )
-    return value
-
-
 def apply_request(config: ModelConfig) -> None:
     """Move the knobs to a request; a callback of the buttons that offer one."""
-    for name, knob in KNOBS.items():
-        if getattr(config, name) != _current(knob):
-            st.session_state[name] = getattr(config, name)
-        _forget_problem(knob)
+    move_knobs(values_of(config))
+
+
+def open_on_design(config: ModelConfig) -> None:
+    """Open the Design page with a request; a callback of the buttons that offer it."""
+    apply_request(config)
+    st.switch_page(DESIGN.path, query_params=address.others() | address.note(values_of(config)))
 
 
 def let_the_browser_draw() -> None:
@@ -255,15 +150,26 @@ def let_the_browser_draw() -> None:
     time.sleep(0.06)
 
 
-def full_link(config: ModelConfig, *, embedded: bool = False) -> str:
-    """Return a link that opens this page with this request, defaults included; embedded: without Streamlit's frame."""
-    query = to_query(config) | ({"embed": "true"} if embedded else {})
-    return f"{st.context.url}?{urlencode(query)}"
+def full_link(config: ModelConfig | None, *, embedded: bool = False, extra: Mapping[str, str] | None = None) -> str:
+    """Return a link that opens this page with this request, defaults included, and with more query parameters.
+
+    embedded: without Streamlit's frame.
+    """
+    query = to_query(values_of(config)) if config else {}
+    return f"{st.context.url}?{urlencode(query | dict(extra or {}) | ({'embed': 'true'} if embedded else {}))}"
 
 
-def show_budget_error(error: BudgetError) -> None:
-    """Say in a sentence which knobs clash, and offer what would work as buttons."""
+def show_problem(error: ValueError) -> None:
+    """Say in a sentence which choices or knobs clash, and offer what would work as buttons."""
     st.error(plain(f"{error}."), icon=":material/error:")
-    for suggestion in error.suggestions:
-        label = f"Set {suggestion.field} to {str(suggestion).split('=')[1]}"
-        st.button(label, on_click=apply_request, args=(suggestion.config,), icon=":material/auto_fix_high:")
+    if isinstance(error, BudgetError):
+        for suggestion in error.suggestions:
+            _offer(suggestion.field, suggestion.value, values_of(suggestion.config))
+    else:
+        for name, value in remedies(str(error)):
+            _offer(name, value, {name: value})
+
+
+def _offer(name: str, value: Value, changes: Mapping[str, Value]) -> None:
+    label = f"Set {name} to {'none' if value is None else KNOBS[name].write(value)}"
+    st.button(label, on_click=move_knobs, args=(changes,), icon=":material/auto_fix_high:")
