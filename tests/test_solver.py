@@ -301,6 +301,22 @@ def test_suggestions_go_no_further_than_needed(config: ModelConfig) -> None:
             "total_params=1,000,000 is out of reach: the smallest such model (d_model=65536, d_ff=65536, "
             "n_layers=1000000000000) has 30,065,033,216,001,082,261,504 parameters",
         ),
+        (
+            ModelConfig(total_params=1000, n_heads="auto"),
+            "total_params=1,000 is out of reach: the smallest such model (d_model=16, d_ff=1, n_layers=1) "
+            "has 265,360 parameters; any one of these would work: total_params=265360",
+        ),
+        (
+            ModelConfig(total_params=1_000_000, n_heads=12, n_kv_heads=4, vocab_size=100_000),
+            "total_params=1,000,000 clashes with vocab_size=100000, n_heads=12: the smallest such model "
+            "(d_model=12, d_ff=1, n_layers=1) has 1,206,636 parameters; any one of these would work: "
+            "total_params=1206636, vocab_size=83197, n_heads=8",
+        ),
+        (
+            ModelConfig(n_heads="auto", n_kv_heads=255, multiple_of=65_536),
+            "total_params=10,000,000 is out of reach: no d_model is a multiple of 65536 and has heads among which "
+            "n_heads='auto' chooses",
+        ),
     ],
 )
 def test_budget_error_text(config: ModelConfig, message: str) -> None:
@@ -322,3 +338,22 @@ def test_totals_between_the_nearest_two_are_out_of_reach() -> None:
 def test_a_budget_error_is_a_value_error() -> None:
     with pytest.raises(ValueError, match=r"^total_params=1 is out of reach: "):
         compute_model_dims(ModelConfig(total_params=1))
+
+
+def test_chosen_heads_are_no_further_from_the_request_than_any_number_of_them() -> None:
+    asked = ModelConfig(n_heads="auto", positions="rope", norm="rmsnorm", n_kv_heads=2)
+    chosen = solve(asked)
+    assert chosen.architecture.head_dim % 2 == 0
+    for n_heads in range(2, 41, 2):
+        other = solve(replace(asked, n_heads=n_heads))
+        if other.architecture.head_dim in range(16, 257, 2):
+            assert chosen.cost <= other.cost, n_heads
+
+
+@pytest.mark.parametrize(("preferred", "heads"), [(None, (5, 44)), (128, (2, 110)), (20, (11, 20))])
+def test_of_heads_that_count_the_same_the_nearest_to_the_preferred_width_are_taken(
+    preferred: int | None, heads: tuple[int, int]
+) -> None:
+    design = solve(ModelConfig(n_heads="auto", head_dim=preferred))
+    assert design.dims == (220, 585, 11)
+    assert (design.architecture.n_heads, design.architecture.head_dim) == heads
