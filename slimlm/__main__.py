@@ -85,8 +85,7 @@ def _inspect(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(specimen_record(specimen), indent=2))
         return
-    remarks = [f"Not in the shape: {remark}." for remark in specimen.remarks]
-    head = [specimen.title, f"{specimen.origin}.", *remarks]
+    head = [specimen.title, f"{specimen.origin}.", *(f"Note: {remark}." for remark in specimen.remarks)]
     print("\n".join([*head, "", format_param_table(specimen.architecture)]))
 
 
@@ -94,7 +93,8 @@ def _specimen(named: str) -> Specimen:
     """Return the published model of this name, or what the config.json at this path describes."""
     path = Path(named)
     if path.exists() or path.suffix == ".json" or len(path.parts) > 1:
-        return hf_specimen(path, path.resolve().parent.name if path.name == "config.json" else path.stem)
+        home = path if path.is_dir() else path.parent
+        return hf_specimen(path, path.stem if path.is_file() and path.stem != "config" else home.resolve().name)
     return published_specimen(published_model(named))
 
 

@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from slimlm.config import ModelConfig
+from slimlm.markdown import plain
 from slimlm.nearby import alternatives
 from slimlm.panels import component_table, sentence, verdict
 from slimlm.solver import solve
-from slimlm.ui import plain
+from slimlm.specimen import Specimen
+from tests.models import ARCHITECTURES, REQUESTS
 
 
 def said(config: ModelConfig) -> str:
@@ -38,6 +40,17 @@ def test_the_verdict_says_what_is_bent_and_what_would_straighten_it(config: Mode
 def test_the_sentence_counts_one_layer_and_one_head_as_one() -> None:
     assert sentence(solve(ModelConfig(n_layers=1, n_heads=1))).count("1 layer of width") == 1
     assert "1 head of" in sentence(solve(ModelConfig(n_layers=1, n_heads=1)))
+
+
+def test_the_sentence_names_heads_feed_forward_and_whose_model_it_is() -> None:
+    words = sentence(Specimen("small", ARCHITECTURES["gemma"], "From a test"))
+    assert words == "small, 268.1M parameters: 18 layers of width 640, 4 heads (1 KV) of 256, GeGLU of 2,048."
+    assert "GELU MLP of" in sentence(solve(REQUESTS["gpt2"]))
+
+
+def test_the_verdict_on_a_plain_feed_forward_knows_no_glu() -> None:
+    config = ModelConfig(ffn="gelu", glu_expansion=0.01, n_layers=8, embedding_ratio=0.9)
+    assert "FFN expansion is bent by" in verdict(solve(config), ())
 
 
 def test_the_table_shows_tensors_as_they_are_in_the_module() -> None:

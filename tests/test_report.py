@@ -22,15 +22,21 @@ from slimlm.config import ModelConfig
 from slimlm.design import Design
 from slimlm.nearby import alternatives
 from slimlm.notes import design_notes
+from slimlm.recipe import command_line, python_code
 from slimlm.record import request_from_record
-from slimlm.report import command_line, component_table, html_report, markdown, python_code
+from slimlm.report import component_table, html_report, markdown
 from slimlm.solver import solve
+from slimlm.specimen import Specimen
+from tests.models import ARCHITECTURES
+from tests.models import REQUESTS as STRUCTURED
 
 REQUESTS = {
     "default": ModelConfig(),
     "untied": ModelConfig(total_params=125_000_000, vocab_size=32_000, tied_lm_head=False),
     "pinned": ModelConfig(total_params=12_345_678, n_layers=9, multiple_of=8, max_seq_length=1000, glu_expansion=8 / 3),
     "dropout": ModelConfig(dropout=0.0, layer_norm_eps=1e-5),
+    "auto": ModelConfig(n_heads="auto", head_dim=32, n_kv_heads=2, positions="none"),
+    **STRUCTURED,
 }
 every_request = pytest.mark.parametrize("name", REQUESTS)
 
@@ -60,7 +66,7 @@ def test_the_python_lines_of_a_design_that_was_not_solved_for_carry_its_architec
     assert command_line(other) is None
 
 
-@pytest.mark.parametrize("name", ["default", "untied"])
+@pytest.mark.parametrize("name", REQUESTS.keys() - {"pinned"})
 def test_the_command_prints_the_same_design(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     command = command_line(design_of(name))
     assert command and command.startswith("python -m slimlm design ")
@@ -76,10 +82,23 @@ def test_the_command_carries_every_option(capsys: pytest.CaptureFixture[str]) ->
     assert request_from_record(json.loads(capsys.readouterr().out)) == config
 
 
-@pytest.mark.parametrize("name", ["pinned", "dropout"])
-def test_there_is_no_command_for_what_it_cannot_ask_exactly(name: str) -> None:
-    assert command_line(design_of(name)) is None  # 8/3 has more than six decimals; dropout has no option
-    assert "```sh" not in markdown(design_of(name))
+def test_there_is_no_command_for_what_it_cannot_ask_exactly() -> None:
+    assert command_line(design_of("pinned")) is None  # 8/3 has more than six decimals
+    assert "```sh" not in markdown(design_of("pinned"))
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_python_lines_of_a_specimen_make_its_architecture(name: str) -> None:
+    names: dict[str, Architecture] = {}
+    exec(python_code(Specimen(name, ARCHITECTURES[name], "From a test")), names)
+    assert names["architecture"] == ARCHITECTURES[name]
+
+
+def test_python_lines_leave_out_structure_that_is_at_its_default() -> None:
+    assert "norm" not in python_code(design_of("default")).replace("layer_norm_eps", "")
+    code = python_code(design_of("llama"))
+    assert code.count("\n        n_kv_heads=3,\n        norm='rmsnorm',\n        positions='rope',\n") == 1
+    assert "bias" not in code
 
 
 # Markdown.
@@ -120,6 +139,30 @@ def test_markdown_says_request_result_neighbours_and_notes_with_sources() -> Non
     assert all(note.text in text and note.source in text for note in design_notes(design))
     assert all(f"| {other.change} |" in text for other in alternatives(design.config))
     assert "\n\n\n" not in text
+
+
+def test_the_structure_has_a_row_of_its_own_and_plain_feed_forwards_no_glu() -> None:
+    text = markdown(design_of("gpt2"))
+    assert "| Structure | GELU MLP · biases on every projection |" in text
+    assert "| FFN expansion | 4 |" in text and "* FFN expansion: d_ff / d_model." in text
+    assert "GLU expansion" not in text.replace("--glu-expansion", "")
+    assert "| n_kv_heads | 3 |" in markdown(design_of("llama"))
+    assert "Structure" not in markdown(design_of("default"))
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_markdown_of_a_specimen_names_origin_and_figures_and_adds_up(name: str) -> None:
+    specimen = Specimen(name, ARCHITECTURES[name], "From a *test*")
+    text = markdown(specimen)
+    assert text.startswith(f"# {specimen.title}\n\nFrom a \\*test\\*.\n")
+    figures, dimensions, components = markdown_tables(text)
+    assert figures[2] == ["Total parameters", f"{specimen.total_params:,}"]
+    assert dimensions[-1][0] == "Structure"
+    *parts, total = components[2:]
+    assert sum(int(row[4].replace(",", "")) for row in parts) == specimen.total_params
+    assert sum(round(100 * float(row[5].removesuffix(" %"))) for row in parts) == 10_000
+    assert total[0] == "Total"
+    assert "A design lies within" not in text and "## Alternatives" not in text
 
 
 # HTML.

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -14,6 +15,7 @@ from slimlm.config import ModelConfig
 from slimlm.model import LanguageModel
 from slimlm.solver import solve
 from slimlm.table import count_components, count_parameters, format_param_table, print_param_table
+from tests.models import ARCHITECTURES, STRUCTURES
 from tests.strategies import architectures
 
 # fmt: off
@@ -124,6 +126,30 @@ def test_untied_architecture() -> None:
     assert format_param_table(architecture) + "\n" == UNTIED
     found = check_columns(UNTIED)
     assert found["LM Head (tied=False)"].params == found["Token Embedding"].params == 50_257 * 432
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "gemma"])
+def test_other_structures_have_their_own_rows_and_reasons(name: str) -> None:
+    written = (Path(__file__).parent / "tables" / f"{name}.txt").read_text(encoding="utf-8")
+    assert format_param_table(ARCHITECTURES[name]) + "\n" == written
+    assert check_columns(written)["TOTAL"].params == account(ARCHITECTURES[name]).total_params
+
+
+def test_norms_without_parameters_are_said_to_have_none() -> None:
+    text = format_param_table(ARCHITECTURES["olmo"])
+    assert text.endswith(
+        "  LayerNorm without parameters · RoPE\n"
+        "  Position embedding: 0, rotary positions have no parameters\n"
+        "  LayerNorms: 0, norms without weight and bias\n"
+        "  Final LayerNorm: 0, norms without weight and bias"
+    )
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_a_real_module_of_any_structure_gives_the_same_text(name: str) -> None:
+    assert format_param_table(LanguageModel(ARCHITECTURES[name], device="meta")) == format_param_table(
+        ARCHITECTURES[name]
+    )
 
 
 @pytest.mark.parametrize(
