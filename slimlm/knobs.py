@@ -65,6 +65,10 @@ class Knob:
         check_field(ModelConfig, self.field, value)
         return value
 
+    def as_linked(self, value: Value) -> Value:
+        """Return a real value with the digits that a link keeps; other values are kept whole."""
+        return self.read(self.write(value)) if isinstance(self.default, float) else value
+
     def nearest(self, text: str) -> Value:
         """Return the allowed value nearest to the text: its own, the limit that it oversteps, or else the default."""
         try:
@@ -96,7 +100,12 @@ def _read_optional(text: str) -> int | None:
 
 
 def _read_heads(text: str) -> int | str:
-    return "auto" if text.strip().lower() == "auto" else parse_size(text)
+    if text.strip().lower() == "auto":
+        return "auto"
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise ValueError(f"{text[:40]!r} is neither auto nor a whole number") from error
 
 
 _number = partial(Knob, write=_write_number, read=parse_number)
@@ -177,9 +186,9 @@ KNOBS: dict[str, Knob] = {
 
 
 def values_of(config: ModelConfig) -> dict[str, Value]:
-    """Return the values of the knobs for a request, real ones as floats."""
+    """Return the values of the knobs for a request, real ones as a link gives them back."""
     asked = {name: getattr(config, name) for name in KNOBS}
-    return {name: float(value) if isinstance(KNOBS[name].default, float) else value for name, value in asked.items()}
+    return {name: KNOBS[name].as_linked(value) for name, value in asked.items()}
 
 
 def to_query(values: Mapping[str, Value]) -> dict[str, str]:

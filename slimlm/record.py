@@ -11,6 +11,12 @@ FORMAT = "slimlm-design-1"
 MAX_BYTES = 100_000
 """A saved design has some 3 kB."""
 
+_LATER_FIELDS = frozenset(
+    {"n_kv_heads", "head_dim", "norm", "positions", "ffn", "bias", "qk_norm", "block"}
+    | {"rope_theta", "lm_head_bias", "embedding_norm", "position_offset"}
+)
+"""Fields that the first saved designs do not have: each was then what its default is now."""
+
 
 def to_record(design: Design) -> dict[str, Any]:
     """Return request, architecture, account and misses of a design, ready for JSON."""
@@ -63,7 +69,7 @@ def request_from_record(record: object) -> ModelConfig:
     if not isinstance(record, dict) or record.get("format") != FORMAT or not isinstance(request, dict):
         raise ValueError(f"this is not a design saved by slimlm; its JSON would hold format={FORMAT!r} and a request")
     known = {field.name for field in fields(ModelConfig)}
-    for problem, names in (("unknown", request.keys() - known), ("missing", known - request.keys())):
+    for problem, names in (("unknown", request.keys() - known), ("missing", known - request.keys() - _LATER_FIELDS)):
         if names:
             raise ValueError(f"the saved request has {problem} fields: {', '.join(sorted(map(repr, names)))}")
     return ModelConfig(**request)

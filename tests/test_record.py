@@ -1,6 +1,7 @@
 """Saved designs: what is written is read back, and what is no saved design is refused in a sentence."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,10 @@ from slimlm.record import MAX_BYTES, request_from_record, request_from_text, to_
 from slimlm.solver import solve
 
 ASKED = ModelConfig(total_params=30_000_000, vocab_size=8192, n_layers=9, tied_lm_head=False)
+
+
+OLD = Path(__file__).parent / "old_design.json"
+"""Saved before heads could be grouped and norms, positions and blocks chosen."""
 
 
 def record() -> dict[str, Any]:
@@ -63,3 +68,18 @@ def test_a_broken_file_is_one_sentence(text: bytes, sentence: str) -> None:
 
 def test_a_saved_file_gives_its_request_back() -> None:
     assert request_from_text(json.dumps(record())) == ASKED
+
+
+def test_a_file_saved_before_the_later_choices_existed_gives_the_same_design() -> None:
+    saved = json.loads(OLD.read_text(encoding="utf-8"))
+    assert "norm" not in saved["request"]
+    design = solve(request_from_text(OLD.read_bytes()))
+    assert to_record(design)["architecture"] == {**to_record(design)["architecture"], **saved["architecture"]}
+    assert design.total_params == saved["account"]["total_params"] == 30_080_496
+
+
+@pytest.mark.parametrize("name", ["norm", "n_kv_heads", "position_offset"])
+def test_a_later_choice_that_is_missing_takes_its_default(name: str) -> None:
+    short = record()
+    del short["request"][name]
+    assert request_from_record(short) == ASKED
