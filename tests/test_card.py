@@ -17,6 +17,7 @@ from slimlm.design import Design
 from slimlm.layer_profile import layer_profile_chart
 from slimlm.solver import solve
 from slimlm.theme import COMPONENT_COLORS, DARK, LIGHT
+from tests import models
 
 REQUESTS = {
     "default": ModelConfig(),
@@ -35,6 +36,7 @@ REQUESTS = {
         multiple_of=64,
         max_seq_length=131_072,
     ),
+    **models.REQUESTS,
 }
 every_request = pytest.mark.parametrize("name", REQUESTS)
 dark_and_light = pytest.mark.parametrize("dark", [False, True])
@@ -139,6 +141,13 @@ def test_the_words_of_a_card_say_the_design(name: str) -> None:
     assert sum("(bent)" in text for text in words) == len(design.bent)
     assert any(text.startswith("Asked: ") for text in words)
     assert "Output" not in words, "the layer profile's words repeat the bars"
+
+
+def test_a_card_names_fewer_key_value_heads_and_the_feed_forwards_own_expansion() -> None:
+    grouped, plain = (design_card(design_of(name), format="svg").decode() for name in ("llama", "gpt2"))
+    assert "heads × head_dim, 3 for keys and values" in grouped
+    assert ">FFN expansion<" in plain and "GLU expansion" not in plain
+    assert ">GLU expansion<" in grouped and "for keys and values" not in plain
 
 
 @every_request

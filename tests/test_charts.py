@@ -24,6 +24,7 @@ from slimlm.layer_profile import layer_profile_chart
 from slimlm.solver import BudgetError, solve
 from slimlm.theme import COMPONENT_COLORS, DARK, LIGHT, Figure, contrast, for_export, ink_on, luminance, text_width
 from slimlm.tradeoff import TradeoffPoint, tradeoff_chart
+from tests import models
 from tests.strategies import requests
 
 with warnings.catch_warnings():
@@ -42,6 +43,7 @@ REQUESTS = {
     "10B": ModelConfig(total_params=10**10, vocab_size=128_256, embedding_ratio=0.1, tied_lm_head=False, n_heads=32),
     "nearly all embeddings": ModelConfig(total_params=30_000_000, vocab_size=128_256, embedding_ratio=0.93),
     "long": ModelConfig(total_params=20_000_000, max_seq_length=32_768, multiple_of=8),
+    **models.REQUESTS,
 }
 CHARTS = {"allocation": allocation_chart, "profile": layer_profile_chart}
 every_request = pytest.mark.parametrize("name", REQUESTS)
@@ -56,7 +58,7 @@ def design_of(name: str) -> Design:
 @cache
 def some_points(name: str = "default") -> tuple[TradeoffPoint, ...]:
     config = REQUESTS[name]
-    others = [replace(config, n_heads=n_heads) for n_heads in (2, 4, 8, 10, 16)]
+    others = [replace(config, n_heads=n_heads, n_kv_heads=None) for n_heads in (2, 4, 8, 10, 16)]
     others += [replace(config, multiple_of=multiple_of) for multiple_of in (8, 32)]
     points = [TradeoffPoint("as asked", solve(config), chosen=True)]
     for other in others:

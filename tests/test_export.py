@@ -17,21 +17,44 @@ from PIL import Image
 from slimlm import export
 from slimlm.config import ModelConfig
 from slimlm.design import Design
-from slimlm.export import DOWNLOADS, Download, components_csv, design_json, file_name, mimebundle, notebook
+from slimlm.export import (
+    DOWNLOADS,
+    SPECIMEN_DOWNLOADS,
+    Download,
+    components_csv,
+    design_json,
+    file_name,
+    mimebundle,
+    notebook,
+)
 from slimlm.record import request_from_record
 from slimlm.solver import solve
+from slimlm.specimen import Specimen, Subject
 from slimlm.table import format_param_table
+from tests.models import ARCHITECTURES
+from tests.models import REQUESTS as STRUCTURED
 
 ROOT = Path(__file__).parent.parent
 REQUESTS = {
     "default": ModelConfig(),
     "untied": ModelConfig(total_params=125_000_000, vocab_size=32_000, tied_lm_head=False),
+    "auto": ModelConfig(n_heads="auto", positions="rope", n_kv_heads=2),
+    **STRUCTURED,
 }
 every_request = pytest.mark.parametrize("name", REQUESTS)
+every_specimen = pytest.mark.parametrize("name", ARCHITECTURES)
 
 
 def design_of(name: str) -> Design:
     return solve(REQUESTS[name])
+
+
+def specimen_of(name: str) -> Specimen:
+    return Specimen(name, ARCHITECTURES[name], "From a test")
+
+
+def test_files_of_a_specimen_have_its_name() -> None:
+    assert file_name(Specimen("a/b: c", ARCHITECTURES["gpt2"], ""), "-profile.svg") == "slimlm-a-b-c-profile.svg"
 
 
 def test_file_names_hold_safe_characters_alone() -> None:
@@ -41,7 +64,16 @@ def test_file_names_hold_safe_characters_alone() -> None:
 
 @every_request
 def test_csv_is_read_back_and_its_columns_add_up(name: str) -> None:
-    design, text = design_of(name), components_csv(design_of(name))
+    check_csv(design_of(name))
+
+
+@every_specimen
+def test_csv_of_a_specimen_is_read_back_and_its_columns_add_up(name: str) -> None:
+    check_csv(specimen_of(name))
+
+
+def check_csv(design: Subject) -> None:
+    text = components_csv(design)
     assert text.isascii()
     assert text.count("\r\n") == text.count("\n") == 8
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
@@ -59,6 +91,13 @@ def test_json_is_loaded_back_as_the_same_design(name: str) -> None:
     text = design_json(design_of(name))
     assert text.startswith('{\n  "format": "slimlm-design-1"')
     assert solve(request_from_record(json.loads(text))) == design_of(name)
+
+
+@every_specimen
+def test_json_of_a_specimen_is_loaded_as_a_design_of_the_same_shape(name: str) -> None:
+    record = json.loads(design_json(specimen_of(name)))
+    assert (record["name"], record["origin"]) == (name, "From a test")
+    assert solve(request_from_record(record)).architecture == ARCHITECTURES[name]
 
 
 def cells_of(design: Design) -> Any:
@@ -106,8 +145,18 @@ def test_a_notebook_shows_a_design_as_text_and_as_a_chart_over_a_table(monkeypat
 
 @every_request
 @pytest.mark.parametrize("download", DOWNLOADS, ids=lambda download: download.label)
-def test_every_download_builds_what_its_type_says(name: str, download: Download) -> None:
-    built = download.build(design_of(name))
+def test_every_download_builds_what_its_type_says(name: str, download: Download[Design]) -> None:
+    check_download(download, design_of(name))
+
+
+@every_specimen
+@pytest.mark.parametrize("download", SPECIMEN_DOWNLOADS, ids=lambda download: download.label)
+def test_every_download_of_a_specimen_builds_what_its_type_says(name: str, download: Download[Specimen]) -> None:
+    check_download(download, specimen_of(name))
+
+
+def check_download(download: Download[Any], subject: Subject) -> None:
+    built = download.build(subject)
     content = built.encode() if isinstance(built, str) else built
     if download.mime == "image/png":
         image = Image.open(io.BytesIO(content))
@@ -118,7 +167,7 @@ def test_every_download_builds_what_its_type_says(name: str, download: Download)
     elif "json" in download.mime:
         json.loads(content)
     else:
-        assert f"{design_of(name).account['ffn'].params}" in content.decode().replace(",", "")
+        assert f"{subject.account['ffn'].params}" in content.decode().replace(",", "")
 
 
 def test_downloads_have_labels_names_and_help_of_their_own() -> None:
