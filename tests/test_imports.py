@@ -40,6 +40,10 @@ ALLOWED = {
     "record": "accounting architecture config design",
     "knobs": "config fields units",
     "published": "accounting architecture",
+    "hf_native": "accounting architecture",
+    "hf_export": "architecture hf_native",
+    "hf_tensors": "",
+    "frameworks": "accounting architecture",
     "remarks": "published units",
     "notes_on_attention": "architecture design published remarks units",
     "notes_on_budget": "design published remarks units",
@@ -52,6 +56,8 @@ ALLOWED = {
     "__main__": _LIGHT,
     "layers": "torch accounting",
     "model": "torch accounting architecture config design layers solver table",
+    "hf_weights": "torch hf_tensors model",
+    "pretrained": "torch safetensors accounting architecture config design hf_export hf_tensors hf_weights model",
     "probing": "torch psutil accounting architecture design model table units",
     "shape_check": "torch accounting architecture model table",
     "theme": "altair",
@@ -199,6 +205,7 @@ def loaded_after(code: str) -> set[str]:
         "import slimlm; slimlm.format_param_table(slimlm.solve(slimlm.ModelConfig()))",
         "import slimlm; slimlm.alternatives(slimlm.ModelConfig())",
         "import slimlm.__main__, slimlm.notes, slimlm.published, slimlm.record, slimlm.knobs",
+        "import slimlm.frameworks, slimlm.hf_export, slimlm.hf_tensors",
     ],
 )
 def test_light_use_loads_nothing_heavy(code: str) -> None:
