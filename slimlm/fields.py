@@ -9,6 +9,7 @@ import dataclasses
 import inspect
 import math
 import textwrap
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -61,8 +62,30 @@ def _limited(default: Any, limits: Limits) -> Any:
 
 def check_fields(instance: Any) -> None:
     """Raise ValueError with name, value, rule and what would work for the first field that breaks its rule."""
-    for field in dataclasses.fields(instance):
-        _check(field, getattr(instance, field.name))
+    cls: type = type(instance)
+    for name, usual, field in _usual_values(cls):
+        value = getattr(instance, name)
+        if not usual(value):
+            _check(field, value)
+
+
+@lru_cache(maxsize=16)
+def _usual_values(cls: type) -> tuple[tuple[str, Callable[[Any], bool], dataclasses.Field[Any]], ...]:
+    """Return a quick test for each field: what it passes is allowed, what it does not pass may be.
+
+    The solver makes a dozen instances for one answer, so that checking them in full would take most of its time.
+    """
+    return tuple((field.name, _usual(field), field) for field in dataclasses.fields(cls))
+
+
+def _usual(field: dataclasses.Field[Any]) -> Callable[[Any], bool]:
+    if options := field.metadata.get("options"):
+        return lambda value: type(value) is str and value in options
+    if field.type is bool:
+        return lambda value: value is True or value is False
+    kind, limits = float if field.type is float else int, field.metadata["limits"]
+    low, high = limits.low, limits.high
+    return lambda value: type(value) is kind and low <= value <= high
 
 
 def check_field(cls: type, name: str, value: object) -> None:
