@@ -1,7 +1,7 @@
 """The classes of Hugging Face transformers that are exactly an architecture: what each can be, and its keys.
 
-Checked against the configuration and modelling files of transformers 5.23 (src/transformers/models/*); its older
-versions read the same keys. A class without a key for a dropout loses it: that changes training alone, neither the
+Checked against the configuration and modelling files of transformers 5.23 (src/transformers/models/*); 4.57 builds the
+same from the same keys. A class without a key for a dropout loses it: that changes training alone, neither the
 shapes nor the outputs.
 """
 
