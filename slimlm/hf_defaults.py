@@ -1,0 +1,69 @@
+"""The keys of a Hugging Face config and their defaults, as in the configuration classes of transformers 5.23."""
+
+import json
+from functools import cache
+from typing import Any
+
+KEYS = {
+    "vocab_size": "vocab_size",
+    "d_model": "hidden_size",
+    "d_ff": "intermediate_size",
+    "n_layers": "num_hidden_layers",
+    "n_heads": "num_attention_heads",
+    "n_kv_heads": "num_key_value_heads",
+    "head_dim": "head_dim",
+    "max_seq_length": "max_position_embeddings",
+    "tied_lm_head": "tie_word_embeddings",
+    "activation": "hidden_act",
+    "attention_dropout": "attention_dropout",
+}
+"""Field of Architecture (and "activation") → the key that gives it in most model types."""
+
+ROPE_KEYS = KEYS | {"rope_theta": "rope_theta"}
+"""The same, in most model types with rotary positions."""
+
+_TABLE = """
+type        vocab_size d_model d_ff  n_layers n_heads n_kv_heads head_dim max_seq_length tied_lm_head activation
+gpt2        50257      768     null  12       12      -          -        1024           true         gelu_new
+gpt_neox    50432      6144    24576 44       64      -          -        2048           false        gelu
+gpt_neo     50257      2048    null  24       16      -          -        2048           true         gelu_new
+opt         50272      768     3072  12       12      -          -        2048           true         relu
+bloom       250880     64      -     2        8       -          -        2048           true         -
+falcon      65024      4544    null  32       71      null       -        2048           true         gelu
+mpt         50368      2048    -     24       16      -          -        2048           true         -
+phi         51200      2048    8192  24       32      null       null     2048           false        gelu_new
+starcoder2  49152      3072    12288 30       24      2          null     4096           true         gelu_pytorch_tanh
+llama       32000      4096    11008 32       32      null       null     2048           false        silu
+mistral     32000      4096    14336 32       32      8          null     131072         false        silu
+qwen2       151936     4096    22016 32       32      32         null     32768          false        silu
+qwen3       151936     4096    22016 32       32      32         128      32768          false        silu
+gemma       256000     3072    24576 28       16      16         256      8192           true         gelu_pytorch_tanh
+gemma2      256000     2304    9216  26       8       4          256      8192           true         gelu_pytorch_tanh
+gemma3_text 262208     2304    9216  26       8       4          256      131072         true         gelu_pytorch_tanh
+olmo        50304      4096    11008 32       32      null       null     2048           false        silu
+olmo2       50304      4096    11008 32       32      null       null     2048           false        silu
+phi3        32064      3072    8192  32       32      null       null     4096           false        silu
+stablelm    50304      2560    6912  32       32      32         -        4096           false        silu
+smollm3     128256     2048    11008 36       16      4          null     32768          true         silu
+granite     32000      4096    11008 32       32      null       null     2048           false        silu
+"""
+"""By model type: null where a field is derived from others, - where the type has no key for it."""
+
+
+@cache
+def default_fields(model_type: str) -> dict[str, Any]:
+    """Return what the keys of a model type default to, by the field of Architecture that they give (and "activation").
+
+    >>> default_fields("mistral")["d_ff"], default_fields("llama")["n_kv_heads"], "d_ff" in default_fields("bloom")
+    (14336, None, False)
+    """
+    head, *rows = (line.split() for line in _TABLE.strip().splitlines())
+    row = next(row for row in rows if row[0] == model_type)
+    return {field: _value(cell) for field, cell in zip(head[1:], row[1:], strict=True) if cell != "-"}
+
+
+def _value(cell: str) -> Any:
+    try:
+        return json.loads(cell)
+    except ValueError:  # the name of an activation
+        return cell
