@@ -17,6 +17,7 @@ from slimlm.accounting import account
 from slimlm.architecture import Architecture
 from slimlm.hf import FAMILIES, from_hf_config, parse_hf_config, unmodelled
 from slimlm.hf_defaults import default_fields
+from slimlm.hf_export import native_class, to_hf_config
 from slimlm.published import published_model, published_models
 from tests.hf_judge import OPTIONS, count, load, real_configs, small_configs
 
@@ -210,3 +211,17 @@ def test_a_config_is_left_as_it_was() -> None:
     config = {"model_type": "mpt", "attn_config": {"clip_qkv": 8.0}}
     from_hf_config(config)
     assert config == {"model_type": "mpt", "attn_config": {"clip_qkv": 8.0}}
+
+
+def test_what_slimlm_writes_is_read_back_as_the_same_architecture() -> None:
+    architectures = [model.architecture for model in published_models() if has_class(model.architecture)]
+    assert len(architectures) > 40
+    for architecture in architectures:
+        assert from_hf_config(to_hf_config(architecture)) == architecture
+
+
+def has_class(architecture: Architecture) -> bool:
+    try:
+        return bool(native_class(architecture))
+    except ValueError:
+        return False
