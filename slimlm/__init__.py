@@ -5,7 +5,7 @@
 >>> design.architecture.d_model, design.architecture.d_ff, design.architecture.n_layers, design.total_params
 (216, 544, 12, 10047024)
 
-The names that need torch (the model, its layers, `probe`) load it on first use.
+The names that need torch (the model, its layers, `probe`, weights in files) load it on first use.
 """
 
 from importlib import import_module
@@ -21,17 +21,22 @@ from slimlm.table import count_parameters, format_param_table, print_param_table
 from slimlm.units import parse_size
 
 if TYPE_CHECKING:
+    from slimlm.frameworks import litgpt_config, megatron_arguments
+    from slimlm.hf import from_hf_config, to_hf_config
     from slimlm.layers import MultiHeadAttention, SwiGLU, TransformerBlock
     from slimlm.model import LanguageModel
+    from slimlm.pretrained import export_pretrained, from_pretrained, save_pretrained
     from slimlm.probing import ProbeReport, probe
+    from slimlm.published import PublishedModel, published_model, published_models
 
 _LAZY = {
-    "LanguageModel": "slimlm.model",
-    "MultiHeadAttention": "slimlm.layers",
-    "SwiGLU": "slimlm.layers",
-    "TransformerBlock": "slimlm.layers",
-    "ProbeReport": "slimlm.probing",
-    "probe": "slimlm.probing",
+    "slimlm.frameworks": ("litgpt_config", "megatron_arguments"),
+    "slimlm.hf": ("from_hf_config", "to_hf_config"),
+    "slimlm.layers": ("MultiHeadAttention", "SwiGLU", "TransformerBlock"),
+    "slimlm.model": ("LanguageModel",),
+    "slimlm.pretrained": ("export_pretrained", "from_pretrained", "save_pretrained"),
+    "slimlm.probing": ("ProbeReport", "probe"),
+    "slimlm.published": ("PublishedModel", "published_model", "published_models"),
 }
 
 __all__ = [
@@ -47,6 +52,7 @@ __all__ = [
     "ModelDims",
     "MultiHeadAttention",
     "ProbeReport",
+    "PublishedModel",
     "Suggestion",
     "SwiGLU",
     "TransformerBlock",
@@ -54,11 +60,20 @@ __all__ = [
     "alternatives",
     "compute_model_dims",
     "count_parameters",
+    "export_pretrained",
     "format_param_table",
+    "from_hf_config",
+    "from_pretrained",
+    "litgpt_config",
+    "megatron_arguments",
     "parse_size",
     "print_param_table",
     "probe",
+    "published_model",
+    "published_models",
+    "save_pretrained",
     "solve",
+    "to_hf_config",
 ]
 
 
@@ -67,6 +82,7 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
+    for module, names in _LAZY.items():
+        if name in names:
+            return getattr(import_module(module), name)
     raise AttributeError(f"module 'slimlm' has no attribute {name!r}")

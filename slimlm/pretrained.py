@@ -19,9 +19,9 @@ from slimlm.accounting import Shape, account
 from slimlm.architecture import Architecture
 from slimlm.config import ModelConfig
 from slimlm.design import TOLERANCE, Design
-from slimlm.hf_export import native_class, to_hf_config
-from slimlm.hf_tensors import TENSORS
-from slimlm.hf_weights import renamed_weights
+from slimlm.hf.config_out import native_class, to_hf_config
+from slimlm.hf.tensors import TENSORS
+from slimlm.hf.weights import renamed_weights
 from slimlm.model import LanguageModel
 
 FORMAT = "slimlm-model-1"

@@ -274,7 +274,7 @@ def count_rows() -> Iterator[Row]:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     from slimlm.accounting import account
-    from slimlm.hf_export import to_hf_config
+    from slimlm.hf.config_out import to_hf_config
     from slimlm.published import published_model
 
     for name in ("SmolLM2-135M", "Qwen3-0.6B", "Llama-3-8B"):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from slimlm.architecture import Architecture
-from slimlm.hf_native import NATIVE, NativeClass
+from slimlm.hf.native import NATIVE, NativeClass
 from slimlm.model import LanguageModel
 
 BY_TITLE = {native.title: native for native in NATIVE}

@@ -39,7 +39,8 @@ def anything_allowed(cls: type, name: str) -> st.SearchStrategy[Any]:
     limits = limits_of(cls, name)
     if field.type is float:
         return st.floats(limits.low, limits.high)
-    numbers = log_spaced(max(1, int(limits.low)), int(limits.high)) | st.sampled_from([int(limits.low), int(limits.high)])
+    low, high = int(limits.low), int(limits.high)
+    numbers = log_spaced(max(1, low), high) | st.sampled_from([low, high])
     return st.none() | numbers if limits.optional else numbers
 
 

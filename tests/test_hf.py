@@ -16,8 +16,8 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from slimlm.accounting import account
 from slimlm.architecture import Architecture
 from slimlm.hf import FAMILIES, from_hf_config, parse_hf_config, unmodelled
-from slimlm.hf_defaults import default_fields
-from slimlm.hf_export import native_class, to_hf_config
+from slimlm.hf.config_out import native_class, to_hf_config
+from slimlm.hf.defaults import default_fields
 from slimlm.published import published_model, published_models
 from tests.hf_judge import OPTIONS, count, load, real_configs, small_configs
 

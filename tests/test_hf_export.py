@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from slimlm.architecture import Architecture
 from slimlm.hf import from_hf_config, unmodelled
-from slimlm.hf_export import INITIALIZER_RANGE, native_class, to_hf_config
-from slimlm.hf_native import NATIVE, NativeClass
-from slimlm.hf_tensors import TENSORS
+from slimlm.hf.config_out import INITIALIZER_RANGE, native_class, to_hf_config
+from slimlm.hf.native import NATIVE, NativeClass
+from slimlm.hf.tensors import TENSORS
 from tests.native import BY_TITLE, of_class
 from tests.strategies import architectures
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from slimlm.accounting import count_total
 from slimlm.architecture import Architecture
-from slimlm.hf_export import native_class
+from slimlm.hf.config_out import native_class
 from slimlm.pretrained import export_pretrained
 from tests.native import BY_TITLE, SMALL_LLAMA, built, of_class, some_ids
 

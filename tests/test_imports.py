@@ -19,8 +19,8 @@ PACKAGE = ROOT / "slimlm"
 HEAVY = {"torch", "streamlit", "altair", "pandas", "numpy"}
 
 _LIGHT = (
-    "accounting architecture config design fields knobs nearby notes options price published recipe record "
-    "search solver specimen table units words"
+    "accounting architecture config design fields frameworks hf knobs markdown nearby notes options presets price "
+    "published recipe record search solver specimen table units words"
 )
 _CHART = "altair pandas accounting architecture config design nearby specimen units words"
 
@@ -39,22 +39,26 @@ ALLOWED = {
     "table": "accounting architecture config design units words",
     "record": "accounting architecture config design",
     "knobs": "config fields units",
+    "markdown": "",
+    "presets": "config",
     "published": "accounting architecture",
-    "hf_defaults": "",
-    "hf_reading": "hf_defaults",
-    "hf_plain": "hf_defaults hf_reading",
-    "hf_gated": "hf_defaults hf_reading",
-    "hf_remarks": "architecture hf_reading",
-    "hf": "accounting architecture hf_gated hf_plain hf_reading hf_remarks",
-    "hf_native": "accounting architecture",
-    "hf_export": "architecture hf_native",
-    "hf_tensors": "",
+    "hf/defaults": "",
+    "hf/families": "hf/defaults",
+    "hf/plain": "hf/defaults hf/families",
+    "hf/gated": "hf/defaults hf/families",
+    "hf/remarks": "architecture hf/families",
+    "hf/config_in": "accounting architecture hf/gated hf/plain hf/families hf/remarks",
+    "hf/native": "accounting architecture",
+    "hf/config_out": "architecture hf/native",
+    "hf": "hf/config_in hf/config_out",
+    "hf/tensors": "",
     "frameworks": "accounting architecture",
-    "remarks": "published units",
-    "notes_on_attention": "architecture design published remarks units",
-    "notes_on_budget": "design published remarks units",
-    "notes_on_shape": "architecture design published remarks units",
-    "notes": "design notes_on_attention notes_on_budget notes_on_shape remarks",
+    "notes/remarks": "published units",
+    "notes/attention": "architecture design published notes/remarks units",
+    "notes/budget": "design published notes/remarks units",
+    "notes/shape": "architecture design published notes/remarks units",
+    "notes/rules": "design notes/attention notes/budget notes/remarks notes/shape",
+    "notes": "notes/remarks notes/rules",
     "specimen": "accounting architecture config design fields hf published record solver units words",
     "options": "config fields units",
     "recipe": "architecture design fields options solver specimen units",
@@ -62,19 +66,21 @@ ALLOWED = {
     "__main__": _LIGHT,
     "layers": "torch accounting",
     "model": "torch accounting architecture config design layers solver table",
-    "hf_weights": "torch hf_tensors model",
-    "pretrained": "torch safetensors accounting architecture config design hf_export hf_tensors hf_weights model",
+    "hf/weights": "torch hf/tensors model",
+    "pretrained": "torch safetensors accounting architecture config design hf/config_out hf/tensors hf/weights model",
     "probing": "torch psutil accounting architecture design model table units",
     "shape_check": "torch accounting architecture model table",
     "theme": "altair",
     "charts": f"{_CHART} theme",
     "layer_profile": f"{_CHART} charts theme",
     "tradeoff": f"{_CHART} charts theme",
-    "report": "accounting config design fields nearby notes recipe remarks solver specimen table units words",
+    "report": "accounting config design fields nearby notes recipe notes/remarks solver specimen table units words",
     "card": "altair accounting architecture charts config design layer_profile theme units words",
     "export": f"altair card charts layer_profile report theme tradeoff {_LIGHT}",
     "workshop": f"streamlit {_LIGHT}",
-    "ui": f"streamlit workshop {_LIGHT}",
+    "address": "streamlit config fields knobs units",
+    "widgets": "streamlit config fields knobs markdown units",
+    "ui": f"streamlit address widgets workshop {_LIGHT}",
     "panels": f"streamlit charts layer_profile markdown theme tradeoff ui workshop {_LIGHT}",
     "picker": "streamlit hf markdown published specimen units",
     "inspection": "streamlit architecture markdown panels picker published specimen ui units words",
@@ -82,7 +88,7 @@ ALLOWED = {
 """Module → what it may import while it is imported itself: modules of slimlm, and other packages."""
 
 LAZILY = {
-    "__init__": "model probing",
+    "__init__": "frameworks hf layers model pretrained probing published",
     "design": "export",
     "__main__": "card charts export model probing report",
     "report": "card charts layer_profile theme tradeoff",
@@ -95,28 +101,38 @@ LAZILY = {
 }
 """Module → what it may besides import inside a function, or for type checkers alone."""
 
-PAGES = {"ui", "panels", "workshop", "picker", "inspection"}
+PAGES = {"address", "inspection", "panels", "picker", "ui", "widgets", "workshop"}
 """The modules that know Streamlit: only pages, and each other, import them."""
 
-LIGHT = {"__init__", "__main__", *_LIGHT.split()}
+LIGHT = {"__init__", "__main__", "costs", *_LIGHT.split()}
 
-MODULES = sorted(path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py"))
+PATHS = {
+    path.relative_to(PACKAGE).with_suffix("").as_posix().removesuffix("/__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+MODULES = sorted(PATHS)
+"""Every module, those of a package with its name before theirs: "hf/native"."""
+
+
+def module_of(path: str, name: str) -> str:
+    """Return the module that `from path import name` loads."""
+    package = path.removeprefix("slimlm").strip(".").replace(".", "/")
+    inside = f"{package}/{name}".lstrip("/")
+    return inside if inside in MODULES else package or "__init__"
 
 
 def imported_names(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
     """Yield the modules of slimlm by their own names and other packages by theirs; Python's own are left out."""
-    if isinstance(node, ast.Import):
-        names = [alias.name for alias in node.names]
-    elif node.level:
-        raise AssertionError(f"line {node.lineno}: relative imports hide who imports whom")
-    elif node.module == "slimlm":
-        names = [f"slimlm.{alias.name if alias.name in MODULES else '__init__'}" for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        if node.level:
+            raise AssertionError(f"line {node.lineno}: relative imports hide who imports whom")
+        names = [(str(node.module), alias.name) for alias in node.names]
     else:
-        names = [str(node.module)]
-    for name in names:
-        package, _, rest = name.partition(".")
+        names = [(alias.name, "") for alias in node.names]
+    for module, name in names:
+        package = module.partition(".")[0]
         if package == "slimlm":
-            yield rest.split(".")[0] or "__init__"
+            yield module_of(module, name)
         elif package not in sys.stdlib_module_names:
             yield package
 
@@ -137,7 +153,7 @@ def walk(node: ast.AST, lazy: bool = False) -> Iterator[tuple[str, bool]]:
 @cache
 def imports(module: str) -> tuple[frozenset[str], frozenset[str]]:
     """Return what a module imports at once and what it imports later."""
-    found = set(walk(ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))))
+    found = set(walk(ast.parse(PATHS[module].read_text(encoding="utf-8"))))
     return frozenset(name for name, lazy in found if not lazy), frozenset(name for name, lazy in found if lazy)
 
 
@@ -210,8 +226,8 @@ def loaded_after(code: str) -> set[str]:
         "import slimlm; dir(slimlm)",
         "import slimlm; slimlm.format_param_table(slimlm.solve(slimlm.ModelConfig()))",
         "import slimlm; slimlm.alternatives(slimlm.ModelConfig())",
-        "import slimlm.__main__, slimlm.notes, slimlm.published, slimlm.record, slimlm.knobs",
-        "import slimlm.frameworks, slimlm.hf_export, slimlm.hf_tensors",
+        "import slimlm.__main__, slimlm.notes, slimlm.published, slimlm.record, slimlm.knobs, slimlm.presets",
+        "import slimlm.frameworks, slimlm.hf.config_out, slimlm.hf.tensors",
     ],
 )
 def test_light_use_loads_nothing_heavy(code: str) -> None:

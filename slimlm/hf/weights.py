@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from slimlm.hf_tensors import Tensors
+from slimlm.hf.tensors import Tensors
 from slimlm.model import LanguageModel
 
 _QKV = ("attention.q_proj", "attention.k_proj", "attention.v_proj")

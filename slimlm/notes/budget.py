@@ -1,8 +1,19 @@
 """Design notes on where the parameters go: the vocabulary's tables and the rest."""
 
 from slimlm.design import Design
+from slimlm.notes.remarks import (
+    ANTHONY,
+    MEGATRON,
+    MOBILE,
+    PUBLISHED,
+    TAO,
+    Note,
+    Severity,
+    format_number,
+    median,
+    name_sizes,
+)
 from slimlm.published import TAO_SMALLEST, published_near, tao_vocabulary_params
-from slimlm.remarks import ANTHONY, MEGATRON, MOBILE, PUBLISHED, TAO, Note, Severity, format_number, median, name_sizes
 from slimlm.units import format_count, format_share
 
 

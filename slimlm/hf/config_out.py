@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from slimlm.architecture import Architecture
-from slimlm.hf_native import NATIVE, USUAL, NativeClass
+from slimlm.hf.native import NATIVE, USUAL, NativeClass
 
 INITIALIZER_RANGE = 0.02
 """Standard deviation of every weight matrix at initialisation, as in `LanguageModel`."""

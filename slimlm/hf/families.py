@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from slimlm.hf_defaults import default_fields
+from slimlm.hf.defaults import default_fields
 
 
 @dataclass(frozen=True)

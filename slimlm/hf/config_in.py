@@ -1,7 +1,7 @@
 """Hugging Face configs: the architecture that a config.json describes, for the model types of `FAMILIES`.
 
-transformers itself is not needed: what its classes build from each key is written down in `slimlm.hf_plain` and
-`slimlm.hf_gated`, and checked against them on the meta device in the tests.
+transformers itself is not needed: what its classes build from each key is written down in `slimlm.hf.plain` and
+`slimlm.hf.gated`, and checked against them on the meta device in the tests.
 """
 
 import json
@@ -12,10 +12,10 @@ from typing import Any
 
 from slimlm.accounting import BIASED
 from slimlm.architecture import Architecture
-from slimlm.hf_gated import GATED
-from slimlm.hf_plain import PLAIN
-from slimlm.hf_reading import Family, Reader, not_supported, shown
-from slimlm.hf_remarks import remarks
+from slimlm.hf.families import Family, Reader, not_supported, shown
+from slimlm.hf.gated import GATED
+from slimlm.hf.plain import PLAIN
+from slimlm.hf.remarks import remarks
 
 FAMILIES = {family.model_type: family for family in (*PLAIN, *GATED)}
 """The model types that are read."""

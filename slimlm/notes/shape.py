@@ -4,8 +4,7 @@ import math
 
 from slimlm.architecture import width_multiple
 from slimlm.design import Design
-from slimlm.published import critical_depths, levine_shape, published_models, published_near
-from slimlm.remarks import (
+from slimlm.notes.remarks import (
     ANTHONY,
     BIAN,
     CHOWDHERY,
@@ -24,6 +23,7 @@ from slimlm.remarks import (
     name_layers,
     name_sizes,
 )
+from slimlm.published import critical_depths, levine_shape, published_models, published_near
 from slimlm.units import format_count
 
 

@@ -2,8 +2,7 @@
 
 from slimlm.architecture import Architecture
 from slimlm.design import Design
-from slimlm.published import published_models
-from slimlm.remarks import (
+from slimlm.notes.remarks import (
     AINSLIE,
     FLASH,
     KAZEMNEJAD,
@@ -16,6 +15,7 @@ from slimlm.remarks import (
     format_number,
     median,
 )
+from slimlm.published import published_models
 from slimlm.units import format_bytes, format_count, format_share
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from slimlm.hf_defaults import KEYS, ROPE_KEYS
-from slimlm.hf_reading import Family, Only, Reader, Switch, not_supported
+from slimlm.hf.defaults import KEYS, ROPE_KEYS
+from slimlm.hf.families import Family, Only, Reader, Switch, not_supported
 
 _ROPE = {"norm": "layernorm", "positions": "rope"}
 _LEARNED = {"norm": "layernorm", "positions": "learned"}

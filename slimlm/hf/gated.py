@@ -1,7 +1,7 @@
 """The model types whose feed-forward has a gate: Llama's design, and what others have changed in it."""
 
-from slimlm.hf_defaults import ROPE_KEYS
-from slimlm.hf_reading import Family, Only, Switch
+from slimlm.hf.defaults import ROPE_KEYS
+from slimlm.hf.families import Family, Only, Switch
 
 _RMS_KEYS = ROPE_KEYS | {"layer_norm_eps": "rms_norm_eps"}
 _EPS = {"layer_norm_eps": 1e-6}

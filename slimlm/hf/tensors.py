@@ -98,4 +98,4 @@ TENSORS = {
         fused="attn.Wqkv",
     ),
 }
-"""The tensors of each class of `slimlm.hf_native`, by model_type."""
+"""The tensors of each class of `slimlm.hf.native`, by model_type."""
