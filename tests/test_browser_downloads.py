@@ -6,13 +6,15 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from typing import Any
 
 import nbformat
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 from slimlm.config import ModelConfig
-from slimlm.export import DOWNLOADS, Download
+from slimlm.export import DOWNLOADS, SPECIMEN_DOWNLOADS, Download
+from slimlm.published import published_model
 from slimlm.record import request_from_text
 from slimlm.solver import solve
 from tests.browser import open_app
@@ -53,7 +55,7 @@ CHECKS: dict[str, Callable[[bytes], bool]] = {
 }
 
 
-def saved(page: Page, download: Download) -> tuple[str, bytes]:
+def saved(page: Page, download: Download[Any]) -> tuple[str, bytes]:
     with page.expect_download(timeout=60_000) as waiting:
         page.get_by_role("button", name=download.label, exact=True).click()
     return waiting.value.suggested_filename, waiting.value.path().read_bytes()
@@ -69,6 +71,22 @@ def test_every_download_is_saved_and_opens_and_the_page_is_not_run_again(page: P
         assert CHECKS[name.rpartition(".")[2]](data), download.label
     expect(page.get_by_role("button", name=DOWNLOADS[-1].label, exact=True)).to_be_visible()
     expect(chart(page)).to_have_text(drawn or "never")
+
+
+def test_every_download_of_a_published_model_is_saved_and_opens(page: Page, address: str) -> None:
+    open_app(page, address, "inspect?model=gemma-3-270m")
+    page.get_by_role("button", name="Download", exact=True).click()
+    checks = CHECKS | {
+        "csv": lambda data: b"GeGLU" in data,
+        "md": lambda data: b"268,098,176" in data,
+        "json": lambda data: (
+            solve(request_from_text(data)).architecture == published_model("gemma-3-270m").architecture
+        ),
+    }
+    for download in SPECIMEN_DOWNLOADS:
+        name, data = saved(page, download)
+        assert name == f"slimlm-gemma-3-270m{download.suffix}"
+        assert checks[name.rpartition(".")[2]](data), download.label
 
 
 def test_a_saved_design_is_loaded_back_and_a_broken_one_is_refused(page: Page, address: str) -> None:

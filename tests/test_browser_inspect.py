@@ -1,0 +1,121 @@
+"""The Inspect page in a real Chromium: a model by name, from a file, from text and from a link, and on to Design."""
+
+import json
+import re
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import open_app, running
+from tests.conftest import DESKTOP
+from tests.test_browser import chart
+
+CONFIG = {
+    "model_type": "llama",
+    "vocab_size": 4096,
+    "hidden_size": 192,
+    "intermediate_size": 512,
+    "num_hidden_layers": 5,
+    "num_attention_heads": 6,
+    "num_key_value_heads": 2,
+    "tie_word_embeddings": True,
+}
+TITLE = "2.755M parameters"
+
+
+def upload(page: Page, content: str, name: str = "tiny.json") -> None:
+    page.get_by_role("button", name="Read a config.json").click()
+    file = {"name": name, "mimeType": "application/json", "buffer": content.encode()}
+    page.locator("input[type=file]").set_input_files(file)
+
+
+def test_a_model_is_picked_by_typing_a_part_of_its_name(page: Page, address: str) -> None:
+    open_app(page, address, "inspect")
+    expect(chart(page)).to_contain_text("SmolLM2-135M · 134.5M parameters")
+    picker = page.get_by_role("combobox", name="Published model")
+    picker.click()
+    picker.fill("Qwen3-0")
+    page.get_by_role("option", name="Qwen3-0.6B · Qwen 2025 · 596.0M").click()
+    expect(chart(page)).to_contain_text("Qwen3-0.6B · 596.0M parameters")
+    expect(page).to_have_url(re.compile(r"/inspect\?model=Qwen3-0\.6B$"))
+    expect(page.get_by_test_id("stMetric").nth(4)).to_contain_text("passed", timeout=30_000)
+    page.go_back()
+    expect(chart(page)).to_contain_text("SmolLM2-135M · 134.5M parameters")
+
+
+def test_a_link_to_a_model_opens_it_on_a_fresh_server(browser: Browser) -> None:
+    with running() as other:
+        context = browser.new_context(viewport=DESKTOP)
+        fresh = context.new_page()
+        open_app(fresh, other, "inspect?model=gemma-3-270m")
+        expect(chart(fresh)).to_contain_text("gemma-3-270m · 268.1M parameters")
+        expect(fresh.get_by_text("equal to the count outside slimlm")).to_be_visible()
+        context.close()
+
+
+def test_an_uploaded_config_is_shown_and_its_link_shows_it_again(page: Page, browser: Browser, address: str) -> None:
+    open_app(page, address, "inspect?model=gpt2")
+    upload(page, json.dumps(CONFIG | {"sliding_window": 64}))
+    expect(chart(page)).to_contain_text(f"tiny · {TITLE}")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Share").click()
+    link = (page.get_by_test_id("stCode").first.text_content() or "").strip()
+    assert "architecture=" in link
+    drawn = chart(page).text_content() or "never"
+    context = browser.new_context(viewport=DESKTOP)
+    fresh = context.new_page()
+    open_app(fresh, address, link.removeprefix(address).lstrip("/"))
+    expect(chart(fresh)).to_have_text(drawn.replace("From a config.json", "From a link"))
+    context.close()
+
+
+def test_a_pasted_config_is_shown(page: Page, address: str) -> None:
+    open_app(page, address, "inspect?model=gpt2")
+    page.get_by_role("button", name="Read a config.json").click()
+    page.get_by_role("textbox", name="Or its text").fill(json.dumps(CONFIG))
+    page.get_by_role("button", name="Read the text").click()
+    expect(chart(page)).to_contain_text(f"llama · {TITLE}")
+    expect(page).to_have_url(re.compile(r"/inspect\?architecture=%7B%22name%22"))
+
+
+def test_a_broken_file_is_one_sentence_and_nothing_of_it_is_markup(page: Page, address: str) -> None:
+    open_app(page, address, "inspect?model=gpt2")
+    upload(page, '{"model_type": "<img src=x>**b**"}')
+    alert = page.get_by_test_id("stAlert")
+    expect(alert).to_contain_text('model_type="<img src=x>**b**" is not supported: slimlm reads')
+    assert alert.locator("img, strong").count() == 0
+    expect(chart(page)).to_contain_text("gpt2 · 124.4M parameters")
+
+
+def test_an_unknown_name_in_a_link_is_one_sentence_with_names_like_it(page: Page, address: str) -> None:
+    open_app(page, address, "inspect?model=SmolLM-135M-x")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("name='SmolLM-135M' or name='SmolLM2-135M'")
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(0)
+
+
+def test_the_same_shape_is_asked_for_on_the_design_page(page: Page, address: str) -> None:
+    open_app(page, address, "inspect?model=gemma-3-270m")
+    expect(chart(page)).to_contain_text("gemma-3-270m · 268.1M parameters")
+    page.get_by_role("button", name="Ask for this shape on the Design page").click()
+    expect(chart(page)).to_contain_text("Asked: 268098176 · vocabulary 262,144")
+    expect(chart(page)).to_contain_text("18 layers × d_model 640 · d_ff 2,048 · 4 heads (1 KV)")
+    expect(chart(page)).to_contain_text("(±0 %)")
+    expect(page.get_by_role("table").first).to_contain_text("268,098,176")
+    expect(page).to_have_url(re.compile("block=sandwich_norm"))
+    page.reload()
+    expect(chart(page)).to_contain_text("18 layers × d_model 640 · d_ff 2,048 · 4 heads (1 KV)")
+
+
+def test_the_knobs_of_the_design_page_survive_a_visit(page: Page, address: str) -> None:
+    open_app(page, address, "?total_params=12.5M")
+    expect(chart(page)).to_contain_text("Asked: 12.5M")
+    page.get_by_role("link", name="Inspect").click()
+    expect(chart(page)).to_contain_text("SmolLM2-135M")
+    page.get_by_role("link", name="Design").click()
+    expect(chart(page)).to_contain_text("Asked: 12.5M")
+
+
+def test_a_screenshot_holds_the_model_alone(page: Page, address: str) -> None:
+    open_app(page, address, "inspect?model=gpt2&embed=true")
+    expect(chart(page)).to_contain_text("gpt2 · 124.4M parameters")
+    for name in ("Read a config.json", "Share", "Ask for this shape on the Design page"):
+        expect(page.get_by_role("button", name=name)).to_have_count(0)

@@ -1,0 +1,147 @@
+"""The Inspect page without a browser: models by name, from files and from links, and what is said of each."""
+
+import json
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from slimlm.inspection import count_claim
+from slimlm.picker import FIRST_SHOWN, Shown, link_of
+from slimlm.published import LEFT_OUT, published_model
+from slimlm.specimen import Specimen, from_text, published_specimen, to_text
+from tests.models import ARCHITECTURES
+from tests.test_app import APP, chart_title, shown, table
+
+
+def opened(**query: str) -> AppTest:
+    page = AppTest.from_file(APP, default_timeout=60).switch_page("pages/inspect.py")
+    page.query_params.update(query)
+    return page.run()
+
+
+def paste(page: AppTest, text: str) -> None:
+    page.text_area(key="config_text").input(text)
+    next(button for button in page.button if button.label == "Read the text").click().run()
+
+
+def metrics(page: AppTest) -> dict[str, tuple[Any, Any]]:
+    return {metric.label: (metric.value, metric.delta) for metric in page.metric}
+
+
+def said(page: AppTest) -> str:
+    return shown("\n".join([*(text.value for text in page.markdown), *(text.value for text in page.caption)]))
+
+
+def test_a_published_model_is_shown_with_its_count_and_its_checked_module() -> None:
+    page = opened(model="gpt2")
+    assert not page.exception and not page.error
+    assert metrics(page) == {
+        "Total parameters": ("124.4M", "124,439,808"),
+        "Embedding ratio": ("31.0 %", "vocabulary 50,257"),
+        "FFN expansion": ("4.000", "d_ff 3,072"),
+        "Depth × width": ("12 × 768", "d_model / layers 64"),
+        "Real module": ("passed", "counted, shapes run"),
+    }
+    assert "gpt2, 124.4M parameters: 12 layers of width 768, 12 heads of 64, GELU MLP of 3,072." in said(page)
+    assert "Counted: 124,439,808 parameters, equal to the count outside slimlm (published exact count)." in said(page)
+    assert "124,439,808 parameters counted on the module, logits of shape (2, 16, 50257)." in said(page)
+    assert chart_title(page)["text"][0].startswith("gpt2 · 124.4M parameters")
+    assert "| Position embedding | max_seq_length · d_model | (1,024, 768) |" in table(page)
+
+
+def test_without_a_name_a_well_known_model_is_shown() -> None:
+    assert chart_title(opened())["text"][0].startswith(f"{FIRST_SHOWN} · ")
+
+
+def test_what_the_shape_does_not_show_and_who_is_left_out_is_said() -> None:
+    text = said(opened(model="gemma-2b"))
+    assert "* RMSNorm multiplies by 1 + weight; embeddings are scaled by √d_model" in text
+    assert all(f"**{name}**: {reason}." in text for name, reason in LEFT_OUT.items())
+    assert "What the shape does not show" not in [head.value for head in opened(model="gpt2").subheader]
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"model": "gpt-2"}, "name='gpt-2' is not one of slimlm.published.published_models(); name='gpt2'"),
+        ({"model": "opt-350m"}, "name='opt-350m' is left out: its embeddings are 512 wide"),
+        ({"model": "<b>" * 100}, "name='<b><b>"),
+        ({"architecture": "{"}, "the link's model is no JSON object; copy the whole link that slimlm gave."),
+    ],
+)
+def test_a_link_to_nothing_is_one_sentence(query: dict[str, str], sentence: str) -> None:
+    page = opened(**query)
+    assert not page.exception
+    assert [shown(error.value).startswith(sentence) for error in page.error] == [True]
+    assert len(page.error[0].value) < 600
+    assert not page.metric
+
+
+def test_a_link_holds_a_model_from_a_file() -> None:
+    specimen = Specimen("mine", ARCHITECTURES["gemma"], "From a config.json")
+    page = opened(architecture=to_text(specimen))
+    assert "mine, 268.1M parameters: 18 layers of width 640, 4 heads (1 KV) of 256, GeGLU of 2,048." in said(page)
+    assert "Counted: 268,098,176 parameters." in said(page)
+    assert page.selectbox(key="picked").value is None
+
+
+def test_a_name_is_picked_and_the_link_follows() -> None:
+    page = opened(architecture=to_text(Specimen("mine", ARCHITECTURES["gemma"], "From a config.json")))
+    page.selectbox(key="picked").select("Qwen3-0.6B").run()
+    assert page.query_params == {"model": "Qwen3-0.6B"}
+    assert metrics(page)["Total parameters"] == ("596.0M", "596,049,920")
+
+
+def test_a_pasted_config_is_read_with_its_remarks_and_the_link_follows() -> None:
+    page = opened(model="gpt2")
+    paste(page, '{"model_type": "mistral"}')
+    assert not page.exception and not page.error
+    assert "sliding-window attention (sliding_window=4096)" in said(page)
+    assert page.query_params.keys() == {"architecture"}
+    found = from_text(page.query_params["architecture"])
+    assert (found.name, found.total_params) == ("mistral", published_model("Mistral-7B-v0.1").total_params)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"model_type": ', "the config is not JSON: "),
+        ('{"model_type": "**bert**"}', 'model_type="**bert**" is not supported: slimlm reads '),
+        ('{"model_type": "llama", "num_local_experts": 8}', "num_local_experts=8 is not supported"),
+    ],
+)
+def test_a_broken_config_is_one_sentence_and_the_model_stays(text: str, sentence: str) -> None:
+    page = opened(model="gpt2")
+    paste(page, text)
+    assert not page.exception
+    assert [shown(error.value)[: len(sentence)] for error in page.error] == [sentence]
+    assert metrics(page)["Total parameters"] == ("124.4M", "124,439,808")
+
+
+def test_a_model_that_is_too_deep_to_build_is_shown_all_the_same() -> None:
+    record = json.loads(to_text(Specimen("deep", ARCHITECTURES["llama"], ""))) | {"n_layers": 1001}
+    page = opened(architecture=json.dumps(record))
+    assert metrics(page)["Real module"] == ("not built", "too deep")
+    assert shown(page.info[0].value).startswith("n_layers=1,001 is too deep to be built")
+
+
+def test_the_design_page_is_offered_only_where_it_can_ask_for_the_shape() -> None:
+    record = json.loads(to_text(Specimen("wide", ARCHITECTURES["llama"], ""))) | {"d_ff": 10**6}
+    page = opened(architecture=json.dumps(record))
+    assert "Ask for this shape on the Design page" not in [button.label for button in page.button]
+    assert "The Design page cannot ask for it: no request gives exactly this architecture" in said(page)
+    assert "Ask for this shape on the Design page" in [button.label for button in opened(model="gpt2").button]
+
+
+def test_a_count_that_differs_is_not_called_equal() -> None:
+    model = published_model("gpt2")
+    other = Specimen("gpt2", ARCHITECTURES["llama"], "")
+    assert count_claim(Shown(published_specimen(model), model)).count(" equal to the count outside slimlm") == 1
+    assert "134,515,008 parameters, not equal to the count outside slimlm" in count_claim(Shown(other, model))
+
+
+def test_the_link_of_a_model_is_its_name_or_all_of_it() -> None:
+    model = published_model("gpt2")
+    assert link_of(Shown(published_specimen(model), model)) == {"model": "gpt2"}
+    assert from_text(link_of(Shown(published_specimen(model)))["architecture"]).architecture == model.architecture
