@@ -53,6 +53,19 @@ ALLOWED = {
     "hf": "hf/config_in hf/config_out",
     "hf/tensors": "",
     "frameworks": "accounting architecture",
+    "costs/checks": "",
+    "costs/compute": "accounting architecture costs/checks",
+    "costs/memory": "accounting architecture costs/checks",
+    "costs/activations": "accounting architecture costs/checks costs/memory",
+    "costs/laws": "costs/checks",
+    "costs/hardware": "accounting architecture costs/checks costs/compute costs/memory",
+    "costs/settings": "accounting architecture costs/activations costs/hardware costs/laws costs/memory fields",
+    "costs/units": "units",
+    "costs/rows": (
+        "accounting architecture costs/activations costs/compute costs/hardware costs/laws costs/memory costs/settings "
+        "costs/units units"
+    ),
+    "costs": "costs/hardware costs/rows costs/settings",
     "notes/remarks": "published units",
     "notes/attention": "architecture design published notes/remarks units",
     "notes/budget": "design published notes/remarks units",

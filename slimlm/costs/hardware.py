@@ -1,0 +1,195 @@
+"""What accelerators do, by their vendors' datasheets, and what training and decoding take on them at best."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from slimlm.accounting import account
+from slimlm.architecture import Architecture
+from slimlm.costs.checks import check_option, check_positive, check_whole
+from slimlm.costs.compute import forward_flops
+from slimlm.costs.memory import Precision, component_bytes, kv_cache_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accelerator:
+    """One chip as its datasheet has it; GB and TB are powers of ten."""
+
+    key: str
+    name: str
+    peak_flops_per_second: float
+    """In bf16 on dense matrices: half of what NVIDIA's datasheets give with sparsity."""
+    bandwidth_bytes_per_second: float
+    memory_bytes: float
+    source: str
+
+
+_CHIPS = (
+    Accelerator(
+        key="a100",
+        name="NVIDIA A100 80GB SXM",
+        peak_flops_per_second=312e12,
+        bandwidth_bytes_per_second=2039e9,
+        memory_bytes=80e9,
+        source="NVIDIA A100 datasheet: 312 TFLOPS (624 with sparsity), 80 GB, 2,039 GB/s",
+    ),
+    Accelerator(
+        key="h100",
+        name="NVIDIA H100 SXM",
+        peak_flops_per_second=989.5e12,
+        bandwidth_bytes_per_second=3.35e12,
+        memory_bytes=80e9,
+        source="NVIDIA H100 datasheet: 1,979 TFLOPS with sparsity, 80 GB, 3.35 TB/s",
+    ),
+    Accelerator(
+        key="h200",
+        name="NVIDIA H200 SXM",
+        peak_flops_per_second=989.5e12,
+        bandwidth_bytes_per_second=4.8e12,
+        memory_bytes=141e9,
+        source="NVIDIA H200 datasheet: 1,979 TFLOPS with sparsity, 141 GB, 4.8 TB/s",
+    ),
+    Accelerator(
+        key="b200",
+        name="NVIDIA B200 (HGX, DGX)",
+        peak_flops_per_second=2.25e15,
+        bandwidth_bytes_per_second=8e12,
+        memory_bytes=180e9,
+        source="NVIDIA HGX B200 and DGX B200 datasheets, an eighth: 36 PFLOPS with sparsity, 1,440 GB, 64 TB/s",
+    ),
+    Accelerator(
+        key="l4",
+        name="NVIDIA L4",
+        peak_flops_per_second=121e12,
+        bandwidth_bytes_per_second=300e9,
+        memory_bytes=24e9,
+        source="NVIDIA L4 datasheet: 242 TFLOPS with sparsity, 24 GB, 300 GB/s",
+    ),
+    Accelerator(
+        key="rtx4090",
+        name="NVIDIA GeForce RTX 4090",
+        peak_flops_per_second=165.2e12,
+        bandwidth_bytes_per_second=1008e9,
+        memory_bytes=24e9,
+        source="NVIDIA Ada GPU Architecture whitepaper, appendix A: 165.2 TFLOPS in bf16 with fp32 accumulation, "
+        "24 GB, 1,008 GB/s",
+    ),
+    Accelerator(
+        key="tpu_v5e",
+        name="Google TPU v5e",
+        peak_flops_per_second=197e12,
+        bandwidth_bytes_per_second=819e9,
+        memory_bytes=16e9,
+        source="Google Cloud documentation, TPU v5e: 197 TFLOPs in bf16 per chip, 16 GB, 819 GB/s",
+    ),
+)
+
+ACCELERATORS = {chip.key: chip for chip in _CHIPS}
+"""Every accelerator by its key."""
+
+
+def accelerator(key: str) -> Accelerator:
+    """Return the accelerator with this key; raises ValueError, with the keys, when there is none."""
+    check_option("accelerator", key, ACCELERATORS)
+    return ACCELERATORS[key]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRun:
+    """What training takes."""
+
+    flops: float
+    seconds: float
+    accelerator_hours: float
+    """Of all accelerators together."""
+    usd: float
+
+
+def training_run(
+    flops: float, chip: Accelerator, *, utilisation: float, accelerators: int = 1, usd_per_hour: float = 0.0
+) -> TrainingRun:
+    """Return how long some operations take on accelerators that reach a share of their peak, and what they cost.
+
+    `utilisation` is model FLOPs utilisation: operations of the model (recomputation not counted) over the peak
+    (Chowdhery et al. 2022, PaLM, arXiv 2204.02311, section 4.1). Restarts, evaluation and idle time are not counted.
+    `usd_per_hour` is the price of one accelerator.
+
+    Raises ValueError for flops or accelerators that are not above 0, for a utilisation outside 0 to 1 and for a
+    negative price.
+    """
+    check_positive(flops=flops, utilisation=utilisation)
+    check_whole(accelerators=accelerators)
+    if utilisation > 1:
+        raise ValueError(f"utilisation={utilisation!r} is not allowed: it is a share of the peak; 0.4 would work")
+    if not usd_per_hour >= 0:
+        raise ValueError(f"usd_per_hour={usd_per_hour!r} is not allowed: it must not be negative; 0 would work")
+    hours = flops / (chip.peak_flops_per_second * utilisation) / 3600
+    return TrainingRun(
+        flops=flops, seconds=3600 * hours / accelerators, accelerator_hours=hours, usd=hours * usd_per_hour
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeStep:
+    """One step of generation, which adds a token to every sequence of a batch: the roofline of one accelerator.
+
+    (Williams et al. 2009, "Roofline", Communications of the ACM 52/4: the slower of reading and computing, as if each
+    ran at its peak and beside the other. Real decoding is slower.)
+    """
+
+    sequences: int
+    read_bytes: int
+    """Weights, once for the whole batch, and every sequence's KV cache."""
+    flops: int
+    memory_seconds: float
+    compute_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """The shortest time that the step can take."""
+        return max(self.memory_seconds, self.compute_seconds)
+
+    @property
+    def bound(self) -> Literal["memory", "compute"]:
+        """What the step waits for."""
+        return "memory" if self.memory_seconds >= self.compute_seconds else "compute"
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens of all sequences together."""
+        return self.sequences / self.seconds
+
+
+def decode_step(
+    architecture: Architecture,
+    chip: Accelerator,
+    *,
+    tokens: int,
+    sequences: int = 1,
+    precision: Precision = "bf16",
+    cache_precision: Precision = "bf16",
+    group_size: int | None = None,
+) -> DecodeStep:
+    """Bound the speed of decoding with `tokens` tokens in each sequence's context.
+
+    Every weight is read once per step, except the tables in which a row is looked up: the position table, and the token
+    embedding unless it is the LM head as well. Quantised weights are taken to be computed with in bf16. `group_size` is
+    that of `slimlm.costs.memory.weight_bytes`.
+
+    Raises ValueError for an unknown precision, or for tokens, sequences or group_size below 1.
+    """
+    cache_bytes = kv_cache_bytes(architecture, tokens, sequences, cache_precision)
+    flops = sequences * forward_flops(architecture, tokens).flops_per_token
+    read_bytes = _read_bytes(architecture, precision, group_size) + cache_bytes
+    return DecodeStep(
+        sequences=sequences,
+        read_bytes=read_bytes,
+        flops=flops,
+        memory_seconds=read_bytes / chip.bandwidth_bytes_per_second,
+        compute_seconds=flops / chip.peak_flops_per_second,
+    )
+
+
+def _read_bytes(architecture: Architecture, precision: Precision, group_size: int | None) -> int:
+    looked_up = {"position_embedding"} if architecture.tied_lm_head else {"position_embedding", "token_embedding"}
+    components = account(architecture).components
+    return sum(component_bytes(part, precision, group_size) for part in components if part.key not in looked_up)
