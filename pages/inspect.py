@@ -20,7 +20,7 @@ def main() -> None:
         inspection.show_left_out()
         return
     specimen = shown.specimen
-    top = st.container()
+    top = st.container(key="top")
     st.altair_chart(allocation_chart(specimen), width="stretch", theme=None, key="allocation")
     ui.let_the_browser_draw()
     with top:

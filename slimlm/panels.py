@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from slimlm.accounting import EMBEDDING_RATIO_DEFINITION, Component
 from slimlm.architecture import Architecture
 from slimlm.config import ModelConfig
 from slimlm.design import BENT, AskedGot, Design
-from slimlm.knobs import to_short_query
+from slimlm.knobs import to_short_query, values_of
 from slimlm.markdown import plain
 from slimlm.nearby import Alternative
 from slimlm.notes import Severity, design_notes
@@ -230,21 +229,25 @@ _ICONS = {
 
 
 def show_notes(design: Design) -> None:
-    """Show what a reviewer would say, the weightiest first, each with its source."""
+    """Show what a reviewer would say, the weightiest first, each with its source, and models of about this size."""
     for note in design_notes(design):
         st.markdown(f"{_ICONS[note.severity]} {note.text}  \n:gray[:small[{note.source}]]")
+    _show_published_near(design)
 
 
-def show_published_near(design: Design, most: int = 4) -> None:
+def _show_published_near(design: Design, most: int = 4) -> None:
     """Name the published models nearest in size, each as a link that opens it on the Inspect page."""
-    for model in published_near(design.total_params)[:most]:
+    near = published_near(design.total_params)[:most]
+    if near:
+        st.markdown(":gray[Published models near this size:]")
+    for model in near:
         arch = model.architecture
         st.page_link(
             "pages/inspect.py",
             label=f"{plain(model.name)} · {format_count(model.total_params)} · {arch.n_layers} × {arch.d_model:,} · "
             f"embedding {format_share(model.embedding_ratio)}",
             icon=":material/frame_inspect:",
-            query_params={"model": model.name} | to_short_query(asdict(design.config)),
+            query_params={"model": model.name} | to_short_query(values_of(design.config)),
         )
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.browser import open_app, running
 from tests.conftest import DESKTOP
@@ -24,7 +24,7 @@ TITLE = "2.755M parameters"
 
 def upload(page: Page, content: str, name: str = "tiny.json") -> None:
     page.get_by_role("button", name="Read a config.json").click()
-    file = {"name": name, "mimeType": "application/json", "buffer": content.encode()}
+    file = FilePayload(name=name, mimeType="application/json", buffer=content.encode())
     page.locator("input[type=file]").set_input_files(file)
 
 
@@ -112,6 +112,14 @@ def test_the_knobs_of_the_design_page_survive_a_visit(page: Page, address: str) 
     expect(chart(page)).to_contain_text("SmolLM2-135M")
     page.get_by_role("link", name="Design").click()
     expect(chart(page)).to_contain_text("Asked: 12.5M")
+
+
+def test_the_design_page_leads_to_published_models_of_its_size(page: Page, address: str) -> None:
+    open_app(page, address, "?total_params=125M")
+    page.get_by_role("link", name="opt-125m · 125.2M · 12 × 768 · embedding 30.8 %").click()
+    expect(chart(page)).to_contain_text("opt-125m · 125.2M parameters")
+    page.get_by_role("link", name="Design").click()
+    expect(chart(page)).to_contain_text("Asked: 125M")
 
 
 def test_a_screenshot_holds_the_model_alone(page: Page, address: str) -> None:

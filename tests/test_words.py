@@ -88,8 +88,8 @@ def test_words_change_with_every_choice_that_changes_the_account(architecture: A
             or (name == "positions" and architecture.head_dim % 2)
         ):
             continue
-        clash = {"position_offset": 0} if name == "positions" else {}
-        other = replace(architecture, **{name: value}, **clash)
+        clash: dict[str, Any] = {"position_offset": 0} if name == "positions" else {}
+        other = replace(architecture, **clash | {name: value})
         assert choice_words(other) != choice_words(architecture)
 
 
