@@ -93,6 +93,13 @@ def test_every_setting_changes_the_figures_that_depend_on_it_and_says_so(
     assert told, f"no row says that {setting} is {value}"
 
 
+def test_scales_of_quantised_weights_are_read_in_decoding() -> None:
+    bare, scaled = (rows(MOBILE, decode_precision="int4", **group) for group in ({}, {"group_size": 32}))
+    added = scaled["weights_int4_bytes"].value - bare["weights_int4_bytes"].value
+    assert scaled["decode_read_bytes"].value - bare["decode_read_bytes"].value == added
+    assert "a 16-bit scale for every 32 weights" in scaled["weights_int4_bytes"].assumption
+
+
 def test_extrapolation_and_assumed_prices_are_marked() -> None:
     small, large = rows(published_model("TinyStories-1M").architecture), rows(MOBILE)
     for key in ("law_tokens", "loss_nats"):

@@ -1,6 +1,7 @@
 """Activations: what autograd saves in the real model, and what papers give for the structures that they know."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.checkpoint import checkpoint
 
 from slimlm.accounting import BLOCK_NORMS
 from slimlm.architecture import Architecture
@@ -19,8 +21,12 @@ from tests.strategies import architectures
 
 
 def saved_bytes(arch: Architecture, sequences: int, tokens: int, dtype: torch.dtype = torch.float32) -> int:
+    """Build the real model and return what it saves for a batch."""
+    return saved_by(LanguageModel(arch, dtype=dtype), sequences, tokens)
+
+
+def saved_by(model: LanguageModel, sequences: int, tokens: int) -> int:
     """Let autograd say which tensors it saves, and add up their storages; weights and whole numbers are left out."""
-    model = LanguageModel(arch, dtype=dtype)
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     saved: dict[int, torch.UntypedStorage] = {}
 
@@ -30,7 +36,7 @@ def saved_bytes(arch: Architecture, sequences: int, tokens: int, dtype: torch.dt
             saved[storage.data_ptr()] = storage
         return tensor
 
-    ids = torch.randint(arch.vocab_size, (sequences, tokens))
+    ids = torch.randint(model.architecture.vocab_size, (sequences, tokens))
     with saved_tensors_hooks(pack, lambda tensor: tensor):
         _, loss = model(ids, ids)
     assert loss is not None
@@ -141,6 +147,19 @@ def test_recomputing_shrinks_a_gpt_as_published_formulas_say(
     assert selective / 2**30 == pytest.approx(fused, rel=0.03)
     one_block = selective / n_layers
     assert (full - one_block) / 2**30 == pytest.approx(inputs, rel=0.2, abs=0.005)
+
+
+def test_full_recomputation_keeps_the_inputs_that_real_checkpoints_keep_and_one_block() -> None:
+    arch = Architecture(d_model=48, d_ff=100, n_layers=3, n_heads=4, vocab_size=77, dropout=0.0, attention_dropout=0.0)
+    model = LanguageModel(arch)
+    for block in model.blocks:
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+    memory = training_memory(arch, 16, 2, "fp32", "full")
+    block_bytes, input_bytes = 2 * 16 * block_bytes_per_token(arch, 16, "fp32"), 2 * 16 * 48 * 4
+    log_softmax, denominator = 2 * 16 * 77 * 4, 4
+    inputs = memory.block_bytes - block_bytes + input_bytes
+    assert inputs == 3 * input_bytes
+    assert saved_by(model, 2, 16) == inputs + memory.outer_bytes + log_softmax + denominator
 
 
 def test_logits_outweigh_what_small_models_keep_otherwise() -> None:

@@ -25,6 +25,7 @@ from slimlm.costs.units import UNITS, Unit
         ("usd", 0, "$0.00"),
         ("nats", 3.314, "3.31 nats"),
         ("tokens_per_second", 12_345.6, "12,346 tokens/s"),
+        ("tokens_per_second", 0.4567, "0.46 tokens/s"),
         ("miss", -0.3621, "−36.21 %"),
         ("share", 2.5, "250.0 %"),
     ],

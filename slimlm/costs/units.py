@@ -72,7 +72,7 @@ UNITS: dict[Unit, Callable[[float], str]] = {
     "nats": lambda value: f"{value:.2f} nats",
     "seconds": format_duration,
     "usd": format_usd,
-    "tokens_per_second": lambda value: f"{value:,.0f} tokens/s",
+    "tokens_per_second": lambda value: f"{value:,.0f} tokens/s" if value >= 99.5 else f"{value:.2g} tokens/s",
     "miss": format_miss,
     "share": format_share,
 }
