@@ -106,8 +106,8 @@ def rotary_angles(
 
 
 def rotate(x: Tensor, rotary: Rotary) -> Tensor:
-    """Turn queries or keys (B, H, T, K) by their positions: number i and number i + K / 2 are a pair."""
-    cos, sin = rotary
+    """Turn queries or keys (B, T, H, K) by their positions: number i and number i + K / 2 are a pair."""
+    cos, sin = (angles[:, None] for angles in rotary)  # (T, 1, K / 2)
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
 
@@ -185,11 +185,9 @@ class MultiHeadAttention(nn.Module):
         every token attends to every other, or to itself and those before it when `is_causal`. `rotary` turns queries
         and keys; `score_bias` (1, H, T, T) is added to the scores and, being causal itself, replaces `is_causal`.
         """
-        q = self._heads(self.q_proj(x), self.n_heads, self.q_norm)  # (B, H, T, K)
-        k = self._heads(self.k_proj(x), self.n_kv_heads, self.k_norm)  # (B, G, T, K)
-        v = self._heads(self.v_proj(x), self.n_kv_heads, None)
-        if rotary is not None:
-            q, k = rotate(q, rotary), rotate(k, rotary)
+        q = self._heads(self.q_proj(x), self.n_heads, self.q_norm, rotary)  # (B, H, T, K)
+        k = self._heads(self.k_proj(x), self.n_kv_heads, self.k_norm, rotary)  # (B, G, T, K)
+        v = self._heads(self.v_proj(x), self.n_kv_heads, None, None)
         heads = F.scaled_dot_product_attention(
             q,
             k,
@@ -202,13 +200,14 @@ class MultiHeadAttention(nn.Module):
         out: Tensor = self.dropout(self.o_proj(heads.transpose(1, 2).flatten(2)))  # (B, T, D)
         return out
 
-    def _heads(self, x: Tensor, heads: int, norm: nn.Module | None) -> Tensor:
+    def _heads(self, x: Tensor, heads: int, norm: nn.Module | None, rotary: Rotary | None) -> Tensor:
         if norm is not None and self.full_qk_norm:
             x = norm(x)
         x = x.reshape(*x.shape[:2], heads, self.head_dim)
         if norm is not None and not self.full_qk_norm:
             x = norm(x)
-        return x.transpose(1, 2)
+        # Turned before the transposition, the output of attention keeps the layout in which it is flattened uncopied.
+        return (x if rotary is None else rotate(x, rotary)).transpose(1, 2)
 
 
 def _scores_mask(mask: Tensor | None, score_bias: Tensor | None) -> Tensor | None:

@@ -313,7 +313,7 @@ def test_rotary_scores_depend_on_distance_alone() -> None:
     cos, sin = rotary_angles(20, 8, 100.0, dtype=torch.float64)
 
     def score(i: int, j: int) -> float:
-        turned = [rotate(x, (cos[place], sin[place])) for x, place in ((q, i), (k, j))]
+        turned = [rotate(x, (cos[[place]], sin[[place]])) for x, place in ((q, i), (k, j))]
         return float((turned[0] * turned[1]).sum())
 
     assert score(7, 3) == pytest.approx(score(14, 10), abs=1e-5)

@@ -9,8 +9,7 @@ structure. For RMSNorm, SwiGLU of g · d_model, grouped queries and no dropout i
 Norms and attention are taken to be fused, as on a GPU. slimlm's own model on a CPU saves the same tensors, byte for
 byte in fp32, except that: PyTorch's RMSNorm keeps its normalised output besides (in bf16 it keeps two fp32 copies
 instead of the input: 6 · d_model more bytes a token); dropout keeps factors in the model's precision instead of a mask
-of bytes; with rotary positions attention's output is kept a second time, with its heads side by side; and ALiBi keeps
-one table of n_heads · T² biases, where FlashAttention computes them.
+of bytes; and ALiBi keeps one table of n_heads · T² biases, where FlashAttention computes them.
 """
 
 from dataclasses import dataclass
