@@ -1,6 +1,8 @@
 """Design notes on heads, on the cache of keys and values, and on positions."""
 
-from slimlm.architecture import Architecture
+from dataclasses import replace
+
+from slimlm.costs.memory import kv_cache_bytes, kv_cache_bytes_per_token
 from slimlm.design import Design
 from slimlm.notes.remarks import (
     AINSLIE,
@@ -71,7 +73,7 @@ def kv_cache(design: Design) -> Note | None:
     arch = design.architecture
     if arch.n_kv_heads < arch.n_heads:
         return _shared_heads(arch)
-    cache, weights = arch.max_seq_length * _cache_bytes(arch, arch.n_kv_heads), 2 * design.total_params
+    cache, weights = kv_cache_bytes(arch, arch.max_seq_length), 2 * design.total_params
     if arch.n_heads == 1 or cache <= weights:
         return None
     figure = f"{format_bytes(cache)} per sequence"
@@ -83,20 +85,15 @@ def kv_cache(design: Design) -> Note | None:
 
 
 def _shared_heads(arch: Architecture) -> Note:
-    figure = f"{format_bytes(_cache_bytes(arch, arch.n_kv_heads))} per token"
+    figure = f"{format_bytes(kv_cache_bytes_per_token(arch))} per token"
     heads, caveat = f"{arch.n_kv_heads} heads", ""
     if arch.n_kv_heads == 1:
         heads, caveat = "a single head", ", and warn that a single head can lose some"
     text = (
         f"With {heads} of keys and values for {arch.n_heads} of queries the KV cache takes {figure} in 16 bits instead "
-        f"of {format_bytes(_cache_bytes(arch, arch.n_heads))}: {_GROUPED}{caveat}."
+        f"of {format_bytes(kv_cache_bytes_per_token(replace(arch, n_kv_heads=arch.n_heads)))}: {_GROUPED}{caveat}."
     )
     return Note("kv_cache", Severity.ADVICE if caveat else Severity.INFO, text, figure, AINSLIE)
-
-
-def _cache_bytes(arch: Architecture, n_kv_heads: int) -> int:
-    """Return what one token takes: a key and a value of two bytes a number, in every layer."""
-    return 2 * 2 * arch.n_layers * n_kv_heads * arch.head_dim
 
 
 def learned_positions(design: Design) -> Note | None:
