@@ -8,7 +8,7 @@ from slimlm.accounting import EMBEDDING_RATIO_DEFINITION
 from slimlm.charts import allocation_chart, request_line
 from slimlm.design import AskedGot, Design
 from slimlm.layer_profile import layer_profile_chart, reading_line
-from slimlm.theme import DARK, FAINT, FONT, INK, LIGHT, MUTED, Figure, Row, for_export, text_width
+from slimlm.theme import DARK, FAINT, FONT, INK, LIGHT, MUTED, Figure, Row, for_export, text_width, wrap
 from slimlm.units import format_miss, format_share, format_size
 from slimlm.words import expansion_name
 
@@ -93,10 +93,13 @@ def _card(design: Design, inks: _Inks) -> str:
 
 
 def _header(design: Design, inks: _Inks) -> list[str]:
-    width = _RIGHT - _LEFT
+    width, request = _RIGHT - _LEFT, request_line(design.config)
+    # One line of letters of 15 pixels or more, or else two lines, however long the request.
+    lines = wrap(request, max(width, 0.6 * text_width(request, 15)), 15)
+    places = ((128, 20),) if len(lines) == 1 else ((119, 16), (142, 16))
     return [
         _text(_LEFT, 90, design.title, 38, inks.ink, width, bold=True),
-        _text(_LEFT, 128, request_line(design.config), 20, inks.muted, width),
+        *(_text(_LEFT, y, line, size, inks.muted, width) for line, (y, size) in zip(lines, places, strict=True)),
         _rule(_LEFT, _RIGHT, 154, inks.faint),
     ]
 

@@ -160,11 +160,15 @@ def figure(
 
 
 def _wrapped(lines: list[str], width: float, font_size: int) -> list[str]:
-    """Break lines so that each fits the width: into as few as it takes, about equally long."""
-    return [part for line in lines for part in _balanced(line, width, font_size)]
+    return [part for line in lines for part in wrap(line, width, font_size)]
 
 
-def _balanced(line: str, width: float, font_size: int) -> list[str]:
+def wrap(line: str, width: float, font_size: int) -> list[str]:
+    """Break a line so that each part fits the width: into as few as it takes, about equally long.
+
+    >>> wrap("268M parameters · d_model 640 · d_ff 2,048 · 4 heads", 300, 13)
+    ['268M parameters · d_model 640', 'd_ff 2,048 · 4 heads']
+    """
     fewest = _broken(line, width, font_size)
     narrower = text_width(line, font_size) / len(fewest)
     while narrower < width:
