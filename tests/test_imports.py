@@ -73,6 +73,7 @@ ALLOWED = {
     "notes/rules": "design notes/attention notes/budget notes/remarks notes/shape",
     "notes": "notes/remarks notes/rules",
     "specimen": "accounting architecture config design fields hf published record solver units words",
+    "pins": "accounting architecture config design knobs published solver specimen units",
     "options": "config fields units",
     "recipe": "architecture design fields options solver specimen units",
     "__init__": "accounting architecture config design nearby solver table units",
@@ -92,6 +93,7 @@ ALLOWED = {
     "export": f"altair card charts layer_profile report theme tradeoff {_LIGHT}",
     "workshop": f"streamlit {_LIGHT}",
     "address": "streamlit config fields knobs units",
+    "pinning": "streamlit architecture config markdown pins published specimen",
     "widgets": "streamlit config fields knobs markdown units",
     "ui": f"streamlit address widgets workshop {_LIGHT}",
     "panels": f"streamlit charts layer_profile markdown theme tradeoff ui workshop {_LIGHT}",
@@ -114,10 +116,10 @@ LAZILY = {
 }
 """Module → what it may besides import inside a function, or for type checkers alone."""
 
-PAGES = {"address", "inspection", "panels", "picker", "ui", "widgets", "workshop"}
+PAGES = {"address", "inspection", "panels", "picker", "pinning", "ui", "widgets", "workshop"}
 """The modules that know Streamlit: only pages, and each other, import them."""
 
-LIGHT = {"__init__", "__main__", "costs", *_LIGHT.split()}
+LIGHT = {"__init__", "__main__", "costs", "pins", *_LIGHT.split()}
 
 PATHS = {
     path.relative_to(PACKAGE).with_suffix("").as_posix().removesuffix("/__init__"): path

@@ -1,0 +1,105 @@
+"""Pins on every page: buttons that pin a model, and the pins in the address, which goes along from page to page."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from slimlm.architecture import Architecture
+from slimlm.config import ModelConfig
+from slimlm.markdown import plain
+from slimlm.pins import MOST_PINS, Pin, pin_of, pinned_as, read_pins, with_pin, without_pin, write_pin
+from slimlm.published import PublishedModel
+from slimlm.specimen import Subject
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+PIN = "pin"
+"""Query parameter, once for each pin."""
+
+_LATE_SECONDS = 1.0
+
+
+def pinned() -> tuple[Pin, ...]:
+    """Return the pins of the address that can be used."""
+    return _read()[0]
+
+
+def complaints() -> tuple[str, ...]:
+    """Return what of the address's pins cannot be used, one sentence each."""
+    return _read()[1]
+
+
+def _read() -> tuple[tuple[Pin, ...], tuple[str, ...]]:
+    return read_pins(tuple(st.query_params.get_all(PIN)))
+
+
+def keep_pins() -> None:
+    """Put back what has just been pinned when a quick second click comes with the address from before the first.
+
+    Call it before anything else of a page reads the address.
+    """
+    before, after, when = st.session_state.get("pins_moved", ((), (), 0.0))
+    if tuple(st.query_params.get_all(PIN)) == before and time.monotonic() - when < _LATE_SECONDS:
+        st.query_params[PIN] = after
+
+
+def change_pins(change: Callable[[tuple[Pin, ...]], tuple[Pin, ...]]) -> None:
+    """Write other pins into the address, in a callback; say in a sentence when they cannot be had."""
+    keep_pins()
+    try:
+        after = tuple(write_pin(pin) for pin in change(pinned()))
+    except ValueError as error:
+        sentence = str(error)
+        st.toast(plain(f"{sentence[0].upper()}{sentence[1:]}."), icon=":material/info:")
+        return
+    st.session_state.pins_moved = (tuple(st.query_params.get_all(PIN)), after, time.monotonic())
+    st.query_params[PIN] = after
+
+
+def pin(subject: Subject | ModelConfig | PublishedModel, name: str = "") -> None:
+    """Pin a model under a name, or under its own; a callback of the buttons and cells that offer it."""
+
+    def add(pins: tuple[Pin, ...]) -> tuple[Pin, ...]:
+        grown = with_pin(pins, pin_of(subject, name))
+        st.toast(
+            plain(f"Pinned as “{grown[-1].name}”, {len(grown)} of {MOST_PINS}: see the Compare page."),
+            icon=":material/keep:",
+        )
+        return grown
+
+    change_pins(add)
+
+
+def unpin(architecture: Architecture) -> None:
+    """Remove the pin that holds an architecture; a callback."""
+
+    def remove(pins: tuple[Pin, ...]) -> tuple[Pin, ...]:
+        held = pinned_as(pins, architecture)
+        return without_pin(pins, pins.index(held)) if held else pins
+
+    change_pins(remove)
+
+
+def pin_button(
+    place: "DeltaGenerator",
+    subject: Subject | ModelConfig | PublishedModel,
+    name: str = "",
+    *,
+    key: str = "pin",
+    icon_alone: bool = False,
+) -> None:
+    """Offer to pin a model, or to take it off again when it is pinned; `name` is that of the pin."""
+    architecture = pin_of(subject, name).architecture
+    held = pinned_as(pinned(), architecture)
+    place.button(
+        "" if icon_alone else "Pinned" if held else "Pin",
+        key=key,
+        on_click=unpin if held else pin,
+        args=(architecture,) if held else (subject, name),
+        icon=":material/check:" if held else ":material/keep:",
+        help=f"On the Compare page as “{plain(held.name)}”; click to take it off." if held else "Pin it to compare it.",
+        width="stretch",
+    )
