@@ -67,7 +67,7 @@ ALLOWED = {
     ),
     "costs": "costs/hardware costs/rows costs/settings",
     "notes/remarks": "published units",
-    "notes/attention": "costs/memory design published notes/remarks units",
+    "notes/attention": "architecture costs/memory design published notes/remarks units",
     "notes/budget": "design published notes/remarks units",
     "notes/shape": "architecture design published notes/remarks units",
     "notes/rules": "design notes/attention notes/budget notes/remarks notes/shape",

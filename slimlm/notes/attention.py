@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from slimlm.architecture import Architecture
 from slimlm.costs.memory import kv_cache_bytes, kv_cache_bytes_per_token
 from slimlm.design import Design
 from slimlm.notes.remarks import (
