@@ -85,7 +85,11 @@ def published_model(name: str) -> PublishedModel:
         return models[name]
     names = {known.lower(): known for known in models}
     near = [names[known] for known in get_close_matches(name.lower(), names)] or ["gpt2"]
-    rule = f"is left out: {LEFT_OUT[name]}" if name in LEFT_OUT else "is not one of slimlm.published.published_models()"
+    rule = (
+        f"is left out: {LEFT_OUT[name]}"
+        if name in LEFT_OUT
+        else f"is not one of the {len(models)} published models known here"
+    )
     raise ValueError(f"name={name!r} {rule}; {' or '.join(f'name={known!r}' for known in near)} would work")
 
 

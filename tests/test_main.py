@@ -142,7 +142,7 @@ def test_probe_joins_the_json(capsys: pytest.CaptureFixture[str]) -> None:
         ("design 10M --heads some", "slimlm: 'some' is not a size"),
         (
             "inspect gpt3",
-            "slimlm: name='gpt3' is not one of slimlm.published.published_models(); name='gpt2' would work",
+            "slimlm: name='gpt3' is not one of the 60 published models known here; name='gpt2' would work",
         ),
         ("inspect opt-350m", "slimlm: name='opt-350m' is left out: its embeddings are 512 wide"),
         ("inspect nowhere/config.json", "slimlm: no config.json can be read from "),
