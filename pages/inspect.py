@@ -4,6 +4,7 @@ import streamlit as st
 
 from slimlm import inspection, panels, picker, ui
 from slimlm.charts import allocation_chart
+from slimlm.handover import show_handover
 from slimlm.layer_profile import layer_profile_chart
 from slimlm.markdown import plain
 
@@ -34,6 +35,8 @@ def main() -> None:
     if specimen.remarks:
         st.subheader("What the shape does not show", anchor=False)
         inspection.show_remarks(specimen)
+    st.subheader("For a training stack", anchor=False)
+    show_handover(specimen.architecture)
     inspection.show_left_out()
     with real_module:
         inspection.show_module(place, specimen.architecture)

@@ -97,6 +97,7 @@ ALLOWED = {
     "widgets": "streamlit config fields knobs markdown units",
     "ui": f"streamlit address widgets workshop {_LIGHT}",
     "panels": f"streamlit charts layer_profile markdown theme tradeoff ui workshop {_LIGHT}",
+    "handover": "streamlit architecture frameworks hf markdown",
     "picker": "streamlit hf markdown published specimen units",
     "inspection": "streamlit architecture markdown panels picker published specimen ui units words",
 }
@@ -116,7 +117,7 @@ LAZILY = {
 }
 """Module → what it may besides import inside a function, or for type checkers alone."""
 
-PAGES = {"address", "inspection", "panels", "picker", "pinning", "ui", "widgets", "workshop"}
+PAGES = {"address", "handover", "inspection", "panels", "picker", "pinning", "ui", "widgets", "workshop"}
 """The modules that know Streamlit: only pages, and each other, import them."""
 
 LIGHT = {"__init__", "__main__", "costs", "pins", *_LIGHT.split()}

@@ -1,0 +1,39 @@
+"""What a page hands to a training stack: the text where it can be expressed, else one sentence."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from slimlm.frameworks import litgpt_config, megatron_arguments
+from slimlm.hf import to_hf_config
+from slimlm.published import published_model
+
+INSPECT = str(Path(__file__).parent.parent / "pages" / "inspect.py")
+
+
+def handed_over(model: str) -> tuple[list[str], list[str]]:
+    page = AppTest.from_file(INSPECT, default_timeout=60)
+    page.query_params["model"] = model
+    page.run()
+    assert not page.exception
+    return [code.value for tab in page.tabs for code in tab.code], [
+        info.value for tab in page.tabs for info in tab.info
+    ]
+
+
+def test_a_model_of_a_native_class_goes_everywhere() -> None:
+    arch = published_model("Qwen3-0.6B").architecture
+    codes, refusals = handed_over("Qwen3-0.6B")
+    assert not refusals
+    assert json.loads(codes[0]) == to_hf_config(arch)
+    assert "export_pretrained(LanguageModel(design)" in codes[1]
+    assert codes[2:] == [megatron_arguments(arch), litgpt_config(arch)]
+
+
+@pytest.mark.parametrize(("model", "word"), [("gpt-neo-125m", "transformers"), ("bloom-560m", "ALiBi|alibi")])
+def test_what_cannot_be_expressed_gets_a_sentence_and_slimlms_own_format(model: str, word: str) -> None:
+    codes, refusals = handed_over(model)
+    assert any(part in refusal for refusal in refusals for part in word.split("|"))
+    assert any("save_pretrained(LanguageModel(design)" in code for code in codes)
