@@ -1,16 +1,13 @@
 """What a page hands to a training stack: the text where it can be expressed, else one sentence."""
 
 import json
-from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from slimlm.frameworks import litgpt_config, megatron_arguments
 from slimlm.hf import to_hf_config
 from slimlm.published import published_model
-
-INSPECT = str(Path(__file__).parent.parent / "pages" / "inspect.py")
+from tests.test_inspect import opened
 
 
 def handed_over(model: str) -> tuple[list[str], list[str]]:
