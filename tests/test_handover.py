@@ -11,13 +11,11 @@ from tests.test_inspect import opened
 
 
 def handed_over(model: str) -> tuple[list[str], list[str]]:
-    page = AppTest.from_file(INSPECT, default_timeout=60)
-    page.query_params["model"] = model
-    page.run()
+    """Return the texts and the refusals in the tabs."""
+    page = opened(model=model)
     assert not page.exception
-    return [code.value for tab in page.tabs for code in tab.code], [
-        info.value for tab in page.tabs for info in tab.info
-    ]
+    codes = [code.value for tab in page.tabs for code in tab.code]
+    return codes, [info.value for tab in page.tabs for info in tab.info]
 
 
 def test_a_model_of_a_native_class_goes_everywhere() -> None:
@@ -29,8 +27,8 @@ def test_a_model_of_a_native_class_goes_everywhere() -> None:
     assert codes[2:] == [megatron_arguments(arch), litgpt_config(arch)]
 
 
-@pytest.mark.parametrize(("model", "word"), [("gpt-neo-125m", "transformers"), ("bloom-560m", "ALiBi|alibi")])
-def test_what_cannot_be_expressed_gets_a_sentence_and_slimlms_own_format(model: str, word: str) -> None:
+@pytest.mark.parametrize(("model", "said"), [("gpt-neo-125m", "transformers"), ("bloom-560m", "alibi")])
+def test_what_cannot_be_expressed_gets_a_sentence_and_slimlms_own_format(model: str, said: str) -> None:
     codes, refusals = handed_over(model)
-    assert any(part in refusal for refusal in refusals for part in word.split("|"))
+    assert any(said in refusal for refusal in refusals)
     assert any("save_pretrained(LanguageModel(design)" in code for code in codes)
