@@ -15,6 +15,7 @@ from slimlm.knobs import to_short_query, values_of
 from slimlm.markdown import plain
 from slimlm.nearby import Alternative
 from slimlm.notes import Severity, design_notes
+from slimlm.pinning import pin_button
 from slimlm.published import published_near
 from slimlm.specimen import Specimen, Subject
 from slimlm.tradeoff import tradeoff_chart, tradeoff_points
@@ -45,10 +46,11 @@ def show_top(design: Design) -> tuple["DeltaGenerator", "DeltaGenerator"]:
 
 
 def show_heading(subject: Subject, show_links: Callable[[], None]) -> None:
-    """Name the model, and offer its links and its files."""
-    title, share, downloads = st.columns([0.71, 0.13, 0.16], vertical_alignment="center")
+    """Name the model, and offer to pin it, its links and its files."""
+    title, pin, share, downloads = st.columns([0.59, 0.12, 0.13, 0.16], vertical_alignment="center")
     title.markdown(f"##### {plain(sentence(subject))}")
     if not st.context.is_embedded:
+        pin_button(pin, subject, architecture=subject.architecture)
         with share.popover("Share", icon=":material/share:", width="stretch"):
             show_links()
         with downloads.popover("Download", icon=":material/download:", width="stretch"):
@@ -177,19 +179,21 @@ def show_claims(place: Any, checks: Mapping[str, bool]) -> None:
         place.markdown(f"{icon} {claim[0].upper()}{claim[1:]}")
 
 
-_ROW = [0.88, 0.12]
+_ROW = [0.79, 0.12, 0.09]
 
 
 def show_alternatives(others: tuple[Alternative, ...]) -> None:
-    """Show designs nearby, each with what it bends and a button that asks for it."""
+    """Show designs nearby, each with what it bends and buttons that ask for it and pin it."""
     head = ["Instead", "layers × d_model", "d_ff", "head_dim", "Total", "Ratio", "Expansion"]
     st.columns(_ROW, gap="small")[0].html(_grid(head, head=True))
     for number, other in enumerate(others):
         arch = other.design.architecture
-        wide, narrow = st.columns(_ROW, vertical_alignment="center", gap="small")
+        wide, narrow, last = st.columns(_ROW, vertical_alignment="center", gap="small")
         cells = [other.change, f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}", f"{arch.head_dim:,}"]
         wide.html(_grid([*cells, *map(_miss_cell, other.design.asked_got)]))
         narrow.button("Use this", key=f"use_{number}", on_click=apply_request, args=(other.request,), width="stretch")
+        name = f"{format_count(other.design.total_params)} · {other.change}"
+        pin_button(last, other.request, name, key=f"pin_{number}", architecture=arch, icon_alone=True)
 
 
 def show_tradeoff(design: Design, others: tuple[Alternative, ...]) -> None:

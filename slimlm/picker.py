@@ -68,7 +68,7 @@ def _draw_names() -> None:
     st.selectbox(
         "Published model",
         list(names),
-        format_func=lambda name: _option(names[name]),
+        format_func=lambda name: describe_model(names[name]),
         index=None,
         key="picked",
         on_change=_take_name,
@@ -77,7 +77,8 @@ def _draw_names() -> None:
     )
 
 
-def _option(model: PublishedModel) -> str:
+def describe_model(model: PublishedModel) -> str:
+    """Name a published model with its family, year and size, as a list shows it."""
     return f"{model.name} · {model.family} {model.year} · {format_count(model.total_params)}"
 
 
@@ -95,11 +96,18 @@ def _take_text() -> None:
     _take_config(st.session_state.config_text, "")
 
 
+def read_config(text: str | bytes, file: str = "") -> Specimen:
+    """Read the text of a config.json, named after its file where that says more than "config".
+
+    Raises ValueError, in one sentence, for text that no Architecture describes.
+    """
+    config = parse_hf_config(text)
+    return hf_specimen(config, name_in(config) if file in ("", "config") else file)
+
+
 def _take_config(text: str | bytes, file: str) -> None:
     try:
-        config = parse_hf_config(text)
-        named = name_in(config) if file in ("", "config") else file
-        st.session_state.read = hf_specimen(config, named)
+        st.session_state.read = read_config(text, file)
     except ValueError as error:
         st.session_state.config_problem = str(error)
         return

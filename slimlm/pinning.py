@@ -41,9 +41,10 @@ def keep_pins() -> None:
 
     Call it before anything else of a page reads the address.
     """
-    before, after, when = st.session_state.get("pins_moved", ((), (), 0.0))
-    if tuple(st.query_params.get_all(PIN)) == before and time.monotonic() - when < _LATE_SECONDS:
-        st.query_params[PIN] = after
+    if "pins_moved" in st.session_state:
+        before, after, when = st.session_state.pins_moved
+        if tuple(st.query_params.get_all(PIN)) == before and time.monotonic() - when < _LATE_SECONDS:
+            st.query_params[PIN] = after
 
 
 def change_pins(change: Callable[[tuple[Pin, ...]], tuple[Pin, ...]]) -> None:
@@ -88,18 +89,21 @@ def pin_button(
     subject: Subject | ModelConfig | PublishedModel,
     name: str = "",
     *,
+    architecture: Architecture,
     key: str = "pin",
     icon_alone: bool = False,
 ) -> None:
-    """Offer to pin a model, or to take it off again when it is pinned; `name` is that of the pin."""
-    architecture = pin_of(subject, name).architecture
+    """Offer to pin a model, or to take it off again when it is pinned.
+
+    `name` is that of the pin, `architecture` that of the model.
+    """
     held = pinned_as(pinned(), architecture)
+    icon = ":material/check:" if held else ":material/keep:"
     place.button(
-        "" if icon_alone else "Pinned" if held else "Pin",
+        icon if icon_alone else f"{icon} Pinned" if held else f"{icon} Pin",
         key=key,
         on_click=unpin if held else pin,
         args=(architecture,) if held else (subject, name),
-        icon=":material/check:" if held else ":material/keep:",
         help=f"On the Compare page as “{plain(held.name)}”; click to take it off." if held else "Pin it to compare it.",
         width="stretch",
     )

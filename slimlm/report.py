@@ -128,9 +128,9 @@ def markdown(subject: Subject) -> str:
     sections = [
         f"# {_plain(subject.title)}",
         *_markdown_figures(subject),
-        _markdown_table(("", "Got"), _dimension_rows(subject), left=1),
+        markdown_table(("", "Got"), _dimension_rows(subject), left=1),
         "## Parameters",
-        _markdown_table(_TABLE_HEAD, _component_rows(subject), left=3),
+        markdown_table(_TABLE_HEAD, _component_rows(subject), left=3),
         *(_markdown_review(subject) if isinstance(subject, Design) else ()),
         "## Definitions",
         "\n".join(f"* {_plain(line)}" for line in _definitions(subject)),
@@ -143,14 +143,14 @@ def markdown(subject: Subject) -> str:
 
 def _markdown_figures(subject: Subject) -> list[str]:
     if isinstance(subject, Specimen):
-        return [f"{_plain(subject.origin)}.", _markdown_table(("", "Counted"), _figure_rows(subject), left=1)]
-    return [_markdown_table(_ASKED_GOT_HEAD, _asked_got_rows(subject), left=1)]
+        return [f"{_plain(subject.origin)}.", markdown_table(("", "Counted"), _figure_rows(subject), left=1)]
+    return [markdown_table(_ASKED_GOT_HEAD, _asked_got_rows(subject), left=1)]
 
 
 def _markdown_review(design: Design) -> list[str]:
     return [
         "## Alternatives",
-        _markdown_table(_NEARBY_HEAD, map(_nearby_row, _neighbours(design)), left=1),
+        markdown_table(_NEARBY_HEAD, map(_nearby_row, _neighbours(design)), left=1),
         "## Design notes",
         "\n".join(map(_markdown_note, design_notes(design))),
     ]
@@ -161,7 +161,8 @@ def _plain(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\`*|<[" else c for c in text)
 
 
-def _markdown_table(head: Cells, rows: Iterable[Cells], *, left: int) -> str:
+def markdown_table(head: Cells, rows: Iterable[Cells], *, left: int) -> str:
+    """Return a Markdown table whose first columns, `left` of them, are aligned left; every cell is escaped."""
     aligned = [":--" if column < left else "--:" for column in range(len(head))]
     lines = [head, aligned, *([_plain(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -208,6 +209,29 @@ def html_report(design: Design) -> str:
     from slimlm.charts import allocation_chart
     from slimlm.layer_profile import layer_profile_chart
 
+    return html_page(
+        design.title,
+        [
+            '<div class="figures">',
+            html_table(_ASKED_GOT_HEAD, _asked_got_rows(design)),
+            html_table(("", "Got"), _dimension_rows(design)),
+            "</div>",
+            *(html_figure(chart) for chart in (allocation_chart(design), layer_profile_chart(design))),
+            f"<h2>Parameters</h2>\n{component_table(design)}",
+            f"<h2>Alternatives</h2>\n{html_table(_NEARBY_HEAD, map(_nearby_row, _neighbours(design)))}",
+            f"<h2>Design notes</h2>\n<ul>{''.join(map(_html_note, design_notes(design)))}</ul>",
+            f"<h2>Request</h2>\n{html_table(('Field', 'Value', 'Meaning'), _request_rows(design), kind='request')}",
+            f"<h2>Definitions</h2>\n<ul>{''.join(f'<li>{escape(line)}</li>' for line in _definitions(design))}</ul>",
+            f"<h2>Reproduce</h2>\n{_html_code(command_line(design))}{_html_code(python_code(design))}",
+        ],
+    )
+
+
+def html_page(title: str, parts: Iterable[str], style: str = "") -> str:
+    """Return an HTML page of some parts under a title, which needs no other file and no network.
+
+    `style` is CSS besides that of every page.
+    """
     # The policy makes sure of it: nothing is fetched and nothing is run.
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return "\n".join(
@@ -215,19 +239,9 @@ def html_report(design: Design) -> str:
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(design.title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>",
-            f"<h1>{escape(design.title)}</h1>",
-            '<div class="figures">',
-            html_table(_ASKED_GOT_HEAD, _asked_got_rows(design)),
-            html_table(("", "Got"), _dimension_rows(design)),
-            "</div>",
-            *(_html_figure(chart) for chart in (allocation_chart(design), layer_profile_chart(design))),
-            f"<h2>Parameters</h2>\n{component_table(design)}",
-            f"<h2>Alternatives</h2>\n{html_table(_NEARBY_HEAD, map(_nearby_row, _neighbours(design)))}",
-            f"<h2>Design notes</h2>\n<ul>{''.join(map(_html_note, design_notes(design)))}</ul>",
-            f"<h2>Request</h2>\n{html_table(('Field', 'Value', 'Meaning'), _request_rows(design), kind='request')}",
-            f"<h2>Definitions</h2>\n<ul>{''.join(f'<li>{escape(line)}</li>' for line in _definitions(design))}</ul>",
-            f"<h2>Reproduce</h2>\n{_html_code(command_line(design))}{_html_code(python_code(design))}",
+            f"<title>{escape(title)}</title>\n<style>{_STYLE}{style}</style>\n</head>\n<body>\n<main>",
+            f"<h1>{escape(title)}</h1>",
+            *parts,
             "</main>\n</body>\n</html>\n",
         ]
     )
@@ -249,7 +263,11 @@ def _html_cell(cell: str) -> str:
     return f'<td class="bent">{escape(cell)}</td>' if cell.endswith("(bent)") else f"<td>{escape(cell)}</td>"
 
 
-def _html_figure(chart: "Figure") -> str:
+def html_figure(chart: "Figure") -> str:
+    """Return a chart as an HTML figure, light or dark as the reader's system.
+
+    Raises RuntimeError when the picture converter is not installed.
+    """
     from slimlm.card import inline_svg
 
     pictures = (f'<div class="{kind}">{inline_svg(chart, dark=kind == "dark")}</div>' for kind in ("light", "dark"))

@@ -34,7 +34,7 @@ ALLOWED = {
     "design": "accounting architecture config words",
     "price": "accounting architecture design",
     "search": "architecture config design price",
-    "solver": "config design search units",
+    "solver": "accounting config design search units",
     "nearby": "config design search solver",
     "table": "accounting architecture config design units words",
     "record": "accounting architecture config design",
@@ -74,6 +74,9 @@ ALLOWED = {
     "notes": "notes/remarks notes/rules",
     "specimen": "accounting architecture config design fields hf published record solver units words",
     "pins": "accounting architecture config design knobs published solver specimen units",
+    "starts": "config pins published",
+    "comparison": "architecture costs costs/units knobs pins specimen units words",
+    "comparison_tables": "comparison costs markdown report",
     "options": "config fields units",
     "recipe": "architecture design fields options solver specimen units",
     "__init__": "accounting architecture config design nearby solver table units",
@@ -91,14 +94,22 @@ ALLOWED = {
     "report": "accounting config design fields nearby notes recipe notes/remarks solver specimen table units words",
     "card": "altair accounting architecture charts config design layer_profile theme units words",
     "export": f"altair card charts layer_profile report theme tradeoff {_LIGHT}",
+    "compare_charts": "altair accounting charts comparison pins theme units words",
+    "compare_profiles": "altair charts compare_charts pins theme units words",
+    "compare_export": "card compare_charts compare_profiles comparison comparison_tables report",
     "workshop": f"streamlit {_LIGHT}",
     "address": "streamlit config fields knobs units",
     "pinning": "streamlit architecture config markdown pins published specimen",
     "widgets": "streamlit config fields knobs markdown units",
-    "ui": f"streamlit address widgets workshop {_LIGHT}",
-    "panels": f"streamlit charts layer_profile markdown theme tradeoff ui workshop {_LIGHT}",
+    "ui": f"streamlit address pinning widgets workshop {_LIGHT}",
+    "panels": f"streamlit charts layer_profile markdown pinning theme tradeoff ui workshop {_LIGHT}",
     "handover": "streamlit architecture frameworks hf markdown",
     "picker": "streamlit hf markdown published specimen units",
+    "cost_panels": "streamlit architecture comparison_tables costs fields markdown units",
+    "compare_panels": (
+        "streamlit compare_charts comparison comparison_tables cost_panels hf markdown picker pinning pins published "
+        "starts"
+    ),
     "inspection": "streamlit architecture markdown panels picker published specimen ui units words",
 }
 """Module → what it may import while it is imported itself: modules of slimlm, and other packages."""
@@ -113,14 +124,27 @@ LAZILY = {
     "workshop": "probing",
     "ui": "charts card export probing report",
     "panels": "card export probing report",
+    "compare_panels": "compare_export",
     "inspection": "shape_check",
 }
 """Module → what it may besides import inside a function, or for type checkers alone."""
 
-PAGES = {"address", "handover", "inspection", "panels", "picker", "pinning", "ui", "widgets", "workshop"}
+PAGES = {
+    "address",
+    "compare_panels",
+    "cost_panels",
+    "handover",
+    "inspection",
+    "panels",
+    "picker",
+    "pinning",
+    "ui",
+    "widgets",
+    "workshop",
+}
 """The modules that know Streamlit: only pages, and each other, import them."""
 
-LIGHT = {"__init__", "__main__", "costs", "pins", *_LIGHT.split()}
+LIGHT = {"__init__", "__main__", "comparison", "comparison_tables", "costs", "pins", "starts", *_LIGHT.split()}
 
 PATHS = {
     path.relative_to(PACKAGE).with_suffix("").as_posix().removesuffix("/__init__"): path

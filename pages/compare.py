@@ -1,0 +1,38 @@
+"""The Compare page: designs and models side by side."""
+
+import streamlit as st
+
+from slimlm import compare_panels, pinning, ui
+from slimlm.compare_charts import comparison_chart
+from slimlm.compare_profiles import profiles_chart
+from slimlm.markdown import plain
+from slimlm.pins import Pin
+
+
+def main() -> None:
+    ui.start_page("slimlm · compare")
+    ui.sidebar_head()
+    ui.keep_knobs()
+    pins = pinning.pinned()
+    for sentence in pinning.complaints():
+        st.warning(plain(sentence), icon=":material/link_off:")
+    if not pins:
+        compare_panels.show_starts()
+    else:
+        show(pins)
+    with st.sidebar:
+        compare_panels.draw_pins(pins)
+
+
+def show(pins: tuple[Pin, ...]) -> None:
+    heading = st.container()
+    measure = compare_panels.measure_switch()
+    st.altair_chart(comparison_chart(pins, measure), width="stretch", theme=None, key="comparison")
+    st.altair_chart(profiles_chart(pins, measure), width="stretch", theme=None, key="profiles")
+    comparison, only_differences = compare_panels.draw_comparison(pins)
+    compare_panels.show_differences(comparison, only_differences)
+    with heading:
+        compare_panels.show_heading(comparison, measure)
+
+
+main()

@@ -1,0 +1,261 @@
+"""Parts of the Compare page: the pins with their names and order, what is added to them, the table and the files."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from slimlm.compare_charts import Measure
+from slimlm.comparison import Comparison, longest_context
+from slimlm.comparison_tables import TABLE_STYLE, assumptions_table, differences_table
+from slimlm.cost_panels import cost_settings
+from slimlm.hf import MAX_BYTES
+from slimlm.markdown import plain
+from slimlm.picker import describe_model, read_config
+from slimlm.pinning import PIN, change_pins, pin, pinned
+from slimlm.pins import (
+    LONGEST_NAME,
+    MOST_PINS,
+    Pin,
+    moved_pin,
+    pinned_as,
+    renamed_pin,
+    without_pin,
+    write_pin,
+)
+from slimlm.published import published_model, published_models
+from slimlm.starts import STARTS, start_pins
+
+MEASURE, BASELINE = "measure", "baseline"
+"""Query parameters: what length stands for, and the place of the baseline, counted from 1."""
+
+_MEASURES: dict[Measure, str] = {"share": "Share", "params": "Parameters"}
+
+
+# The pins.
+
+
+def draw_pins(pins: tuple[Pin, ...]) -> None:
+    """Draw every pin with its name, which can be changed, and buttons that move it and take it away."""
+    st.markdown(f"**Pinned**, {len(pins)} of {MOST_PINS}")
+    for place, held in enumerate(pins):
+        _draw_pin(pins, place, held)
+    _draw_adding()
+    if pins:
+        st.button("Clear", icon=":material/delete_sweep:", on_click=_clear, help="Take all pins away.")
+
+
+def _draw_pin(pins: tuple[Pin, ...], place: int, held: Pin) -> None:
+    row = st.container(horizontal=True, vertical_alignment="center", gap="xxsmall")
+    key = f"name_{write_pin(Pin(held.held))}"
+    st.session_state[key] = held.name
+    row.text_input(
+        f"Name of pin {place + 1}",
+        key=key,
+        max_chars=LONGEST_NAME,
+        label_visibility="collapsed",
+        on_change=_rename,
+        args=(place, key),
+    )
+    for icon, word, by in (("arrow_upward", "up", -1), ("arrow_downward", "down", 1)):
+        row.button(
+            f":material/{icon}:",
+            key=f"{word}_{place}",
+            on_click=_rearrange,
+            args=(partial(moved_pin, place=place, by=by),),
+            disabled=not 0 <= place + by < len(pins),
+            type="tertiary",
+            help=f"Move {plain(held.name)} {word}",
+        )
+    row.button(
+        ":material/close:",
+        key=f"remove_{place}",
+        on_click=_rearrange,
+        args=(partial(without_pin, place=place),),
+        type="tertiary",
+        help=f"Take {plain(held.name)} away",
+    )
+
+
+def _rename(place: int, key: str) -> None:
+    change_pins(partial(renamed_pin, place=place, name=st.session_state[key]))
+
+
+def _rearrange(change: Callable[[tuple[Pin, ...]], tuple[Pin, ...]]) -> None:
+    """Change the pins, and let the baseline stay the same model while it is pinned."""
+    base = pinned()[baseline_of(pinned())].architecture
+    change_pins(change)
+    held = pinned_as(pinned(), base)
+    _note(BASELINE, str(pinned().index(held) + 1) if held else "1", "1")
+
+
+def _clear() -> None:
+    change_pins(lambda pins: ())
+    _note(BASELINE, "", "")
+
+
+# What is added.
+
+
+def _draw_adding() -> None:
+    names = {model.name: model for model in published_models()}
+    st.selectbox(
+        "Add a published model",
+        list(names),
+        format_func=lambda name: describe_model(names[name]),
+        index=None,
+        key="added",
+        on_change=_add_published,
+        placeholder="Add a published model",
+        label_visibility="collapsed",
+    )
+    with st.popover("Add a config.json", icon=":material/data_object:", width="stretch"):
+        st.file_uploader("A file", type="json", key="added_file", on_change=_add_file, max_upload_size=1)
+        st.text_area("Or its text", key="added_text", placeholder='{"model_type": "llama", …}', max_chars=MAX_BYTES)
+        st.button("Add it", on_click=_add_text)
+    if problem := st.session_state.pop("added_problem", None):
+        st.error(plain(f"{problem}."), icon=":material/error:")
+
+
+def _add_published() -> None:
+    if name := st.session_state.added:
+        pin(published_model(name))
+    st.session_state.added = None
+
+
+def _add_file() -> None:
+    if file := st.session_state.added_file:
+        _add_config(file.getvalue(), file.name.removesuffix(".json"))
+
+
+def _add_text() -> None:
+    _add_config(st.session_state.added_text, "")
+
+
+def _add_config(text: str | bytes, file: str) -> None:
+    try:
+        specimen = read_config(text, file)
+    except ValueError as error:
+        st.session_state.added_problem = str(error)
+    else:
+        pin(specimen)
+
+
+def show_starts() -> None:
+    """Say what the page is for, and offer comparisons to start from."""
+    st.markdown(
+        "Pin designs on the Design page and models on the Inspect page, and see them here side by side. "
+        "Or start with one of these:"
+    )
+    for label in STARTS:
+        st.button(label, on_click=_start, args=(label,), icon=":material/compare:")
+
+
+def _start(label: str) -> None:
+    change_pins(lambda pins: start_pins(label))
+
+
+# What is shown.
+
+
+def measure_switch() -> Measure:
+    """Draw the switch between share and parameters; the link holds it."""
+    linked = st.query_params.get(MEASURE)
+    st.session_state[MEASURE] = linked if linked in _MEASURES else "share"
+    st.segmented_control(
+        "Length and area",
+        list(_MEASURES),
+        format_func=_MEASURES.__getitem__,
+        key=MEASURE,
+        on_change=_take_measure,
+        label_visibility="collapsed",
+    )
+    return cast("Measure", st.session_state[MEASURE] or "share")
+
+
+def _take_measure() -> None:
+    _note(MEASURE, st.session_state[MEASURE] or "share", "share")
+
+
+def _note(parameter: str, text: str, default: str) -> None:
+    if text != default:
+        st.query_params[parameter] = text
+    else:
+        st.query_params.pop(parameter, None)
+
+
+def baseline_of(pins: tuple[Pin, ...]) -> int:
+    """Return the place of the baseline that the link names, the first place without one."""
+    text = st.query_params.get(BASELINE, "1")
+    return int(text) - 1 if text.isdecimal() and len(text) == 1 and 1 <= int(text) <= len(pins) else 0
+
+
+def draw_comparison(pins: tuple[Pin, ...]) -> tuple[Comparison, bool]:
+    """Draw what the table depends on; return the comparison, and whether its differences alone are wanted."""
+    left, right = st.columns([0.6, 0.4], vertical_alignment="bottom")
+    st.session_state[BASELINE] = baseline_of(pins)
+    with left:
+        st.selectbox(
+            "Differences from",
+            range(len(pins)),
+            format_func=lambda place: pins[place].name if place < len(pins) else "",
+            key=BASELINE,
+            on_change=_take_baseline,
+        )
+    only_differences = right.toggle("Only differences", key="only_differences", help="Hide figures in which all agree.")
+    with st.expander("What the costs depend on"):
+        settings = cost_settings(longest_context(pins))
+    return Comparison(pins, st.session_state[BASELINE], settings), only_differences
+
+
+def _take_baseline() -> None:
+    _note(BASELINE, str(st.session_state[BASELINE] + 1), "1")
+
+
+def show_differences(comparison: Comparison, only_differences: bool) -> None:
+    """Show every figure of every model, with its difference from the baseline's, and what the costs assume."""
+    st.caption(plain(f"{comparison.terms_line}."))
+    st.html(f"<style>{TABLE_STYLE}</style>{differences_table(comparison, only_differences=only_differences)}")
+    with st.expander("What each cost assumes, and where it is from"):
+        st.html(assumptions_table(comparison))
+
+
+def show_heading(comparison: Comparison, measure: Measure) -> None:
+    """Name the comparison, and offer its link and its files."""
+    title, share, downloads = st.columns([0.68, 0.14, 0.18], vertical_alignment="center")
+    title.markdown(f"##### {plain(comparison.title)}")
+    if not st.context.is_embedded:
+        with share.popover("Share", icon=":material/share:", width="stretch"):
+            _show_links(comparison, measure)
+        with downloads.popover("Download", icon=":material/download:", width="stretch"):
+            _show_downloads(comparison, measure)
+
+
+def _show_links(comparison: Comparison, measure: Measure) -> None:
+    query: dict[str, str | list[str]] = {PIN: [write_pin(held) for held in comparison.pins]}
+    query |= {MEASURE: measure, BASELINE: str(comparison.baseline + 1)}
+    for caption, embedded in (
+        ("Link to this comparison", False),
+        ("The same without frame and sidebar, for screenshots", True),
+    ):
+        st.caption(caption)
+        link = f"{st.context.url}?{urlencode(query | ({'embed': 'true'} if embedded else {}), doseq=True)}"
+        st.code(link, language=None, wrap_lines=True)
+
+
+def _show_downloads(comparison: Comparison, measure: Measure) -> None:
+    from slimlm.compare_export import COMPARISON_DOWNLOADS
+
+    for download in COMPARISON_DOWNLOADS:
+        st.download_button(
+            download.label,
+            partial(download.build, comparison, measure),
+            download.file_name,
+            download.mime,
+            help=download.help,
+            on_click="ignore",
+            icon=":material/download:",
+            type="tertiary",
+        )
