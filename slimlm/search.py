@@ -26,6 +26,7 @@ from slimlm.price import Polynomial, architecture, at, near, price
 
 PREFERRED_HEAD_DIM = 64
 _MOST_HEADS = 1024
+_AUTO_WIDEST = AUTO_HEAD_DIMS[-1] * _MOST_HEADS
 
 
 class Best(NamedTuple):
@@ -59,21 +60,39 @@ def window(config: ModelConfig) -> tuple[int, int]:
     return config.total_params - slack, config.total_params + slack
 
 
+def smallest(config: ModelConfig) -> Architecture | None:
+    """Return the smallest architecture with a request's fixed choices; None when no width suits them.
+
+    It is the narrowest one, with the narrowest heads: what narrower heads of a wider one save on keys and values is
+    less than what its other matrices cost.
+    """
+    grain = _width_grain(config)
+    for d_model in range(grain, _AUTO_WIDEST + 1, grain) if config.n_heads == "auto" else (grain,):
+        n_heads = config.n_heads if config.n_heads != "auto" else next(_auto_heads(config, d_model), (0, 0))[1]
+        if n_heads:
+            return architecture(config, ModelDims(d_model, config.multiple_of, config.n_layers or 1), n_heads)
+    return None
+
+
+def _width_grain(config: ModelConfig) -> int:
+    own = 2 if config.n_heads == "auto" else width_multiple(config.n_heads, config.head_dim, config.positions)
+    return math.lcm(own, config.multiple_of)
+
+
 class SearchSpace:
     """All designs allowed by a request. Widths are counted in grains: d_model = width_grain·x, d_ff = grain·f."""
 
     def __init__(self, config: ModelConfig) -> None:
         self.config, self.grain = config, config.multiple_of
         self.auto = config.n_heads == "auto"
-        own = 2 if config.n_heads == "auto" else width_multiple(config.n_heads, config.head_dim, config.positions)
-        self.width_grain = math.lcm(own, self.grain)
+        self.width_grain = _width_grain(config)
         self.price = price(_choices(config), self.width_grain, self.grain)
         self.low, self.high = window(config)
         self.min_layers = config.n_layers or 1
         self.max_layers = config.n_layers or 2 * self.high
         asked = config.total_params * config.embedding_ratio / (config.vocabulary_tables * config.vocab_size)
         self.asked_width = math.log(asked)
-        widest = min(AUTO_HEAD_DIMS[-1] * _MOST_HEADS, self.high) if self.auto else self.high
+        widest = min(_AUTO_WIDEST, self.high) if self.auto else self.high
         self.max_width = bisect_right(range(1, widest // self.width_grain + 1), self.high, key=self.smallest_total)
 
     def smallest_total(self, x: int) -> int:
@@ -96,19 +115,6 @@ class SearchSpace:
         for layer, head in found.items():
             yield _Level(self, x, layer, *head)
 
-    def smallest(self) -> tuple[int, Architecture] | None:
-        """Return the total of the smallest allowed model, and that model; None when no width suits the choices.
-
-        It is the narrowest one: what narrower heads of a wider one save on keys and values is less than what its
-        other matrices cost.
-        """
-        for x in range(1, AUTO_HEAD_DIMS[-1] * _MOST_HEADS // self.width_grain + 1 if self.auto else 2):
-            if levels := list(self.levels(x)):
-                least = min(levels, key=lambda level: level.layer)
-                dims = ModelDims(self.width_grain * x, self.grain, self.min_layers)
-                return least.total(1, self.min_layers), architecture(self.config, dims, least.n_heads)
-        return None
-
     def nearest_totals(self) -> tuple[int, ...]:
         """Return the totals next to an unreachable window: the largest below it (if any) and the smallest above."""
         below, above = 0, self._smallest_beyond()
@@ -125,7 +131,7 @@ class SearchSpace:
     def _smallest_beyond(self) -> float:
         """Return the smallest total of the first allowed width beyond the widest that may fit."""
         x = self.max_width + 1
-        while self.auto and self.width_grain * x <= AUTO_HEAD_DIMS[-1] * _MOST_HEADS and not list(self.levels(x)):
+        while self.auto and self.width_grain * x <= _AUTO_WIDEST and not list(self.levels(x)):
             x += 1
         return min((level.total(1, self.min_layers) for level in self.levels(x)), default=math.inf)
 

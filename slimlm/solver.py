@@ -4,9 +4,10 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from slimlm.accounting import count_total
 from slimlm.config import ModelConfig
 from slimlm.design import Design, ModelDims
-from slimlm.search import SearchSpace, nearest, window
+from slimlm.search import SearchSpace, nearest, smallest, window
 from slimlm.units import format_size
 
 Knob = int | bool | None
@@ -76,10 +77,10 @@ def _budget_error(config: ModelConfig) -> BudgetError:
 
 
 def _reason(space: SearchSpace, totals: tuple[int, ...]) -> str:
-    if (smallest := space.smallest()) is None:
+    model = smallest(space.config)
+    if model is None:
         return f"no d_model is a multiple of {space.width_grain} and has heads among which n_heads='auto' chooses"
-    total, model = smallest
-    if total <= space.high:
+    if (total := count_total(model)) <= space.high:
         return f"the nearest such totals are {' and '.join(f'{total:,}' for total in totals)}"
     return (
         f"the smallest such model (d_model={model.d_model}, d_ff={model.d_ff}, n_layers={model.n_layers}) "
@@ -112,8 +113,8 @@ def _change(config: ModelConfig, field: str, value: Knob) -> ModelConfig:
 
 
 def _fits(config: ModelConfig) -> bool:
-    smallest = SearchSpace(config).smallest()
-    return smallest is not None and smallest[0] <= window(config)[1]
+    model = smallest(config)
+    return model is not None and count_total(model) <= window(config)[1]
 
 
 def _largest(config: ModelConfig, field: str) -> int | None:
