@@ -75,8 +75,9 @@ def smallest(config: ModelConfig) -> Architecture | None:
 
 
 def _width_grain(config: ModelConfig) -> int:
-    own = 2 if config.n_heads == "auto" else width_multiple(config.n_heads, config.head_dim, config.positions)
-    return math.lcm(own, config.multiple_of)
+    if config.n_heads == "auto":  # n_heads is a multiple of n_kv_heads, and head_dim of 2
+        return math.lcm(2 * (config.n_kv_heads or 1), config.multiple_of)
+    return math.lcm(width_multiple(config.n_heads, config.head_dim, config.positions), config.multiple_of)
 
 
 class SearchSpace:
@@ -234,9 +235,9 @@ class SearchSpace:
 def _auto_heads(config: ModelConfig, d_model: int) -> Iterator[tuple[int, int]]:
     """Yield every head_dim that n_heads="auto" allows for a width, with its number of heads."""
     unit = config.n_kv_heads or 1
-    for head_dim in AUTO_HEAD_DIMS:
-        n_heads, rest = divmod(d_model, head_dim)
-        if not rest and unit <= n_heads <= _MOST_HEADS and n_heads % unit == 0:
+    for head_dim in [width for width in AUTO_HEAD_DIMS if d_model % width == 0]:
+        n_heads = d_model // head_dim
+        if n_heads <= _MOST_HEADS and n_heads % unit == 0:
             yield head_dim, n_heads
 
 

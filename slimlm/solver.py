@@ -79,7 +79,8 @@ def _budget_error(config: ModelConfig) -> BudgetError:
 def _reason(space: SearchSpace, totals: tuple[int, ...]) -> str:
     model = smallest(space.config)
     if model is None:
-        return f"no d_model is a multiple of {space.width_grain} and has heads among which n_heads='auto' chooses"
+        groups = "" if space.config.n_kv_heads is None else f" in groups of n_kv_heads={space.config.n_kv_heads}"
+        return f"no d_model that is a multiple of {space.config.multiple_of} has heads from 16 to 256 wide{groups}"
     if (total := count_total(model)) <= space.high:
         return f"the nearest such totals are {' and '.join(f'{total:,}' for total in totals)}"
     return (
@@ -135,6 +136,7 @@ def _first_below(config: ModelConfig, field: str) -> int | None:
 
 def _is_met(config: ModelConfig, field: str, value: int) -> bool:
     try:
-        return nearest(_change(config, field, value)) is not None
+        changed = _change(config, field, value)
+        return _fits(changed) and nearest(changed) is not None
     except ValueError:  # it does not go with the other choices
         return False

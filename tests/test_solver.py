@@ -314,8 +314,8 @@ def test_suggestions_go_no_further_than_needed(config: ModelConfig) -> None:
         ),
         (
             ModelConfig(n_heads="auto", n_kv_heads=255, multiple_of=65_536),
-            "total_params=10,000,000 is out of reach: no d_model is a multiple of 65536 and has heads among which "
-            "n_heads='auto' chooses",
+            "total_params=10,000,000 is out of reach: no d_model that is a multiple of 65536 has heads from 16 to 256 "
+            "wide in groups of n_kv_heads=255",
         ),
     ],
 )
