@@ -246,7 +246,7 @@ def _parameters(subjects: list[Subject]) -> Iterator[Line]:
     ratios = tuple(found.embedding_ratio for found in accounts)
     yield _shares(group="Parameters", key="embedding_ratio", name="Embedding ratio", values=ratios)
     for key, name in COMPONENT_NAMES.items():
-        yield counts(key=key, name=name, values=tuple(found[key].params for found in accounts))
+        yield counts(key=f"{key}_params", name=name, values=tuple(found[key].params for found in accounts))
     yield counts(key="layer_params", name="One block", values=tuple(found.layer_params for found in accounts))
 
 
