@@ -15,7 +15,9 @@ from slimlm.units import format_bytes, format_seconds
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-    from slimlm.probing import ProbeReport
+    from slimlm.probing import ProbeReport, Progress
+
+_WAITING = "waiting for another model to be built"
 
 
 @dataclass
@@ -50,12 +52,11 @@ def real_model(architecture: Architecture) -> "ProbeReport | None":
     Nothing is drawn once the report is there. An `st.` call while it is being built ends a run that a newer one
     supersedes.
     """
-    from slimlm.probing import estimate_probe, probe
+    from slimlm.probing import estimate_probe
 
     _freeze_imports()
-    reports = _reports()
-    if architecture in reports.kept:
-        return reports.kept[architecture]
+    if report := _reports().kept.get(architecture):
+        return report
     estimate = estimate_probe(architecture)
     cost = f"about {format_seconds(estimate.seconds)} and {format_bytes(estimate.memory_bytes)}"
     if not estimate.fits:
@@ -68,19 +69,33 @@ def real_model(architecture: Architecture) -> "ProbeReport | None":
     slot = st.empty()
     if not estimate.is_light and not slot.button(f"Build the real model ({cost})", icon=":material/play_arrow:"):
         return None
-    bar = slot.progress(0.0, "waiting for another model to be built")
-    while not reports.building.acquire(timeout=0.2):
-        bar.progress(0.0, "waiting for another model to be built")
-    try:
-        if architecture not in reports.kept:  # another session may have wanted it too
-            progress = partial(_show_progress, bar, cost)
-            reports.keep(architecture, probe(architecture, progress=progress))
-        report = reports.kept[architecture]
-    finally:
-        reports.building.release()
+    bar = slot.progress(0.0, _WAITING)
+    report = build(architecture, partial(_show_progress, bar, cost))
     slot.empty()
     return report
 
 
+def build(architecture: Architecture, show: "Progress") -> "ProbeReport":
+    """Build the real model, one at a time across all sessions, or return the report of one that was built lately.
+
+    `show` is called while another model is waited for, too. What it raises ends the work: an `st.` call in it ends a
+    run that a newer one supersedes.
+
+    Raises MemoryError when the model does not fit in the free memory.
+    """
+    from slimlm.probing import probe
+
+    _freeze_imports()
+    reports = _reports()
+    while not reports.building.acquire(timeout=0.2):
+        show(0.0, _WAITING)
+    try:
+        if architecture not in reports.kept:  # another session may have wanted it too
+            reports.keep(architecture, probe(architecture, progress=show))
+        return reports.kept[architecture]
+    finally:
+        reports.building.release()
+
+
 def _show_progress(bar: "DeltaGenerator", cost: str, done: float, doing: str) -> None:
-    bar.progress(min(done, 1.0), f"{doing} ({cost})")
+    bar.progress(min(done, 1.0), doing if doing == _WAITING else f"{doing} ({cost})")

@@ -66,6 +66,16 @@ ALLOWED = {
         "costs/units units"
     ),
     "costs": "costs/hardware costs/rows costs/settings",
+    "sweep/values": "knobs",
+    "sweep/metrics": (
+        "architecture costs/activations costs/compute costs/memory costs/settings costs/units design units"
+    ),
+    "sweep/grid": "accounting config design knobs search solver sweep/metrics sweep/values units",
+    "sweep/reading": "config design knobs sweep/grid sweep/values units words",
+    "sweep/table": "knobs sweep/grid sweep/metrics",
+    "sweep": "sweep/grid sweep/metrics sweep/table sweep/values",
+    "ticks": "",
+    "places": "",
     "notes/remarks": "published units",
     "notes/attention": "architecture costs/memory design published notes/remarks units",
     "notes/budget": "design published notes/remarks units",
@@ -91,6 +101,11 @@ ALLOWED = {
     "charts": f"{_CHART} theme",
     "layer_profile": f"{_CHART} charts theme",
     "tradeoff": f"{_CHART} charts theme",
+    "heatmap_layers": "altair theme",
+    "heatmap": "charts heatmap_layers sweep/grid sweep/metrics sweep/reading sweep/values theme ticks words",
+    "pareto": (
+        "altair charts heatmap heatmap_layers places sweep/grid sweep/metrics sweep/reading sweep/values theme ticks"
+    ),
     "report": "accounting config design fields nearby notes recipe notes/remarks solver specimen table units words",
     "card": "altair accounting architecture charts config design layer_profile theme units words",
     "export": f"altair card charts layer_profile report theme tradeoff {_LIGHT}",
@@ -98,6 +113,12 @@ ALLOWED = {
     "compare_profiles": "altair charts compare_charts pins theme units words",
     "compare_export": "card compare_charts compare_profiles comparison comparison_tables report",
     "workshop": f"streamlit {_LIGHT}",
+    "sweep_controls": "streamlit knobs markdown sweep/metrics sweep/values",
+    "sweep_measuring": "streamlit architecture markdown sweep/grid units words workshop",
+    "sweep_panels": (
+        "streamlit config heatmap markdown panels pareto pinning sweep/grid sweep/metrics sweep/reading sweep/table "
+        "sweep/values sweep_controls sweep_measuring theme ui units words"
+    ),
     "address": "streamlit config fields knobs units",
     "pinning": "streamlit architecture config markdown pins published specimen",
     "widgets": "streamlit config fields knobs markdown units",
@@ -122,6 +143,9 @@ LAZILY = {
     "card": "vl_convert",
     "export": "model vl_convert",
     "workshop": "probing",
+    "sweep/metrics": "probing",
+    "sweep_measuring": "probing",
+    "sweep_panels": "card",
     "ui": "charts card export probing report",
     "panels": "card export probing report",
     "compare_panels": "compare_export",
@@ -138,13 +162,16 @@ PAGES = {
     "panels",
     "picker",
     "pinning",
+    "sweep_controls",
+    "sweep_measuring",
+    "sweep_panels",
     "ui",
     "widgets",
     "workshop",
 }
 """The modules that know Streamlit: only pages, and each other, import them."""
 
-LIGHT = {"__init__", "__main__", "comparison", "comparison_tables", "costs", "pins", "starts", *_LIGHT.split()}
+LIGHT = {"__init__", "__main__", "comparison", "comparison_tables", "costs", "pins", "starts", "sweep", *_LIGHT.split()}
 
 PATHS = {
     path.relative_to(PACKAGE).with_suffix("").as_posix().removesuffix("/__init__"): path
@@ -268,6 +295,7 @@ def loaded_after(code: str) -> set[str]:
         "import slimlm; slimlm.alternatives(slimlm.ModelConfig())",
         "import slimlm.__main__, slimlm.notes, slimlm.published, slimlm.record, slimlm.knobs, slimlm.presets",
         "import slimlm.frameworks, slimlm.hf.config_out, slimlm.hf.tensors",
+        "import slimlm.sweep, slimlm.sweep.reading, slimlm.ticks, slimlm.places",
     ],
 )
 def test_light_use_loads_nothing_heavy(code: str) -> None:

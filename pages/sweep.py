@@ -1,0 +1,47 @@
+"""The Sweep page: a grid of designs, two knobs varied, by any figure."""
+
+import streamlit as st
+
+from slimlm import sweep_controls, sweep_measuring, sweep_panels, ui
+from slimlm.config import ModelConfig
+from slimlm.markdown import plain
+from slimlm.sweep.grid import Sweep
+
+
+def main() -> None:
+    ui.start_page("slimlm · sweep")
+    presets = ui.sidebar_head().popover("Presets", width="stretch")
+    links = ui.links_place()
+    sweep_controls.follow()
+    try:
+        config = ui.knobs()
+    except ValueError as error:
+        ui.show_problem(error)
+        found = None
+    else:
+        found = draw_sweep(config)
+    ui.show_links(links)
+    ui.show_presets(presets)
+    if found and not st.context.is_embedded:
+        sweep_measuring.show_measuring(found)
+
+
+def draw_sweep(config: ModelConfig) -> Sweep | None:
+    embedded = st.context.is_embedded  # for a clean screenshot: the chart and what it says
+    asked, beside = (sweep_controls.asked(), st.empty()) if embedded else sweep_controls.draw_controls()
+    try:
+        found = sweep_panels.find(config, asked)
+    except ValueError as error:
+        st.error(plain(f"{error}."), icon=":material/error:")
+        return None
+    reports = sweep_measuring.reports()
+    sweep_panels.show_reading(found)
+    sweep_panels.show_chart(found, asked, reports)
+    ui.let_the_browser_draw()
+    if not embedded:
+        sweep_panels.show_takeaways(beside, found, asked, reports)
+        sweep_panels.show_picked(found)
+    return found
+
+
+main()

@@ -1,0 +1,196 @@
+"""The heat map: one figure of every design of a sweep, cell by cell."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from slimlm.charts import RATIO_LINE
+from slimlm.heatmap_layers import NO_MODEL, cell_layers, hatch_layers, hatching, label_layers, mark_layers
+from slimlm.sweep.grid import Axis, Cell, Sweep
+from slimlm.sweep.metrics import Metric, Reports
+from slimlm.sweep.reading import fixed_line, knob_name, mid_sentence, pair_label, spans_line
+from slimlm.sweep.values import label_value
+from slimlm.theme import Figure, Row, figure, text_width
+from slimlm.ticks import log_ticks, place_among, round_ticks
+from slimlm.words import counted
+
+_NARROWEST_PX, _LOG_FROM = 560, 5
+_LEAST_HEIGHT, _MOST_HEIGHT, _ROW_PX = 180, 420, 76
+_VALUE_SIZES = (15, 13, 12, 11)
+_MOST_SVG, _MOST_HATCHED = 1_500, 600
+
+
+def heat_map(sweep: Sweep, metric: Metric, reports: Reports | None = None) -> Figure:
+    """Show one figure of every design of a sweep: columns are the values of x, rows those of y.
+
+    Darkness (on a dark page, lightness) encodes the figure, which stands in the cell where it fits; a cell without a
+    design is hatched and says why in its tooltip; the design in use is outlined. The parameter "pick" selects a cell
+    and reports its place `i` among the sweep's cells.
+    """
+    values = sweep.figures(metric, reports)
+    rows = _rows(sweep, metric, values)
+    height = min(max(_ROW_PX * len(sweep.y.values), _LEAST_HEIGHT), _MOST_HEIGHT)
+    size, two_lines = _value_size(sweep, rows, height), height >= 44 * len(sweep.y.values)
+    labelled = size > 0
+    names = [knob_name(sweep, axis) for axis in (sweep.x, sweep.y)]
+    groups = [({"values": rows}, cell_layers(*names, metric.name, not labelled))]
+    if 0 < sweep.without_design <= _MOST_HATCHED:
+        groups.append(({"values": hatching(_without_design(sweep))}, hatch_layers()))
+    if labelled:
+        groups.append(({"values": rows}, label_layers()))
+    if sweep.in_use is not None:
+        groups.append(({"values": [rows[sweep.in_use]]}, mark_layers()))
+    chart = figure(
+        *groups,
+        title=f"{metric.name} of {count_designs(sweep)}, by {by_knobs(sweep)}",
+        subtitle=_subtitle(sweep, metric, values, labelled and two_lines),
+        description=describe_heat_map(sweep, metric, reports),
+        height=height,
+        values=_named_values(sweep, metric, values, height) | {"value_size": size, "two_lines": two_lines},
+    )
+    return chart if len(rows) <= _MOST_SVG else on_canvas(chart)
+
+
+def describe_heat_map(sweep: Sweep, metric: Metric, reports: Reports | None = None) -> str:
+    """Say in one sentence where a figure is smallest and where largest, for those who do not see the chart."""
+    figures = sweep.figures(metric, reports)
+    found = [(value, place) for place, value in enumerate(figures) if value is not None]
+    head = f"{metric.name} of {count_designs(sweep)} by {by_knobs(sweep)}"
+    if not found:
+        return f"{head}: no figure yet." if sweep.designs else f"{head}."
+    ends = (min(found), max(found))
+    low, high = (f"{metric.write(value)} at {pair_label(sweep, place, named=True)}" for value, place in ends)
+    return f"{head}: from {low} to {high}."
+
+
+def count_designs(sweep: Sweep) -> str:
+    """Say how many designs a sweep has."""
+    return counted(len(sweep.designs), "design")
+
+
+def by_knobs(sweep: Sweep) -> str:
+    """Name the two knobs of a sweep inside a sentence."""
+    return " and ".join(mid_sentence(knob_name(sweep, axis)) for axis in (sweep.x, sweep.y))
+
+
+def _subtitle(sweep: Sweep, metric: Metric, values: Sequence[float | None], shapes: bool) -> list[str]:
+    remarks = [
+        "in each cell: layers × d_model" if shapes else "",
+        "outlined: the design in use" if sweep.in_use is not None else "",
+        f"hatched: no model meets the request ({sweep.without_design:,})" if sweep.without_design else "",
+        f"not measured: {missing:,}" if metric.measured and (missing := _missing(sweep, values)) else "",
+    ]
+    said = " · ".join(filter(None, remarks))
+    lines = [fixed_line(sweep), spans_line(sweep), *([f"{said[0].upper()}{said[1:]}"] if said else [])]
+    if metric.assumption:
+        lines.append(f"{metric.name}: {metric.assumption}.")
+    return (
+        [*lines, RATIO_LINE]
+        if {"embedding_ratio", "embedding_ratio_got"} & {sweep.x.name, sweep.y.name, metric.key}
+        else lines
+    )
+
+
+def _without_design(sweep: Sweep) -> Iterator[tuple[int, int]]:
+    """Yield column and row of the cells that have none."""
+    for place, cell in enumerate(sweep.cells):
+        if not cell.design:
+            row, column = divmod(place, len(sweep.x.values))
+            yield column, row
+
+
+def _missing(sweep: Sweep, values: Sequence[float | None]) -> int:
+    return sum(value is None for value, cell in zip(values, sweep.cells, strict=True) if cell.design)
+
+
+def _rows(sweep: Sweep, metric: Metric, values: Sequence[float | None]) -> list[Row]:
+    known = [value for value in values if value is not None]
+    shades = _shades(known)
+    rows = []
+    for place, (cell, value, reason) in enumerate(zip(sweep.cells, values, sweep.reasons, strict=True)):
+        row: Row = {"i": place}
+        row |= _design_row(cell) if cell.design else {"why": _cause(reason)}
+        rows.append(row if value is None else row | {"u": shades[value], "t": metric.write(value)})
+    return rows
+
+
+def _cause(reason: str) -> str:
+    """Return a reason without what would work: a tooltip cuts long lines off."""
+    return reason.partition(";")[0]
+
+
+def _design_row(cell: Cell) -> Row:
+    assert cell.design is not None
+    d_model, d_ff, n_layers = cell.design.dims
+    return {"n": n_layers, "d": d_model, "f": d_ff}
+
+
+def _shades(known: Sequence[float]) -> dict[float, float]:
+    """Place values between 0 and 1: on a log scale where they span more than a factor of 5."""
+    if not known:
+        return {}
+    low, high = min(known), max(known)
+    log = is_log(low, high)
+    first, last = (math.log(low), math.log(high)) if log else (low, high)
+    span = last - first
+    return {value: round(((math.log(value) if log else value) - first) / span, 4) if span else 0.5 for value in known}
+
+
+def is_log(low: float, high: float) -> bool:
+    """Say whether values span so much that a log scale shows them better."""
+    return low > 0 and high > _LOG_FROM * low
+
+
+def _value_size(sweep: Sweep, rows: Sequence[Row], height: float) -> int:
+    """Return the largest type in which the figures fit their cells on the narrowest page; 0 when none does."""
+    width, room = _NARROWEST_PX / len(sweep.x.values) - 4, height / len(sweep.y.values) - 4
+    longest = max(text_width(row.get("t", NO_MODEL), 1) for row in rows)
+    return next((size for size in _VALUE_SIZES if size * longest < width and size < room), 0)
+
+
+def _named_values(sweep: Sweep, metric: Metric, values: Sequence[float | None], height: float) -> Row:
+    known = [value for value in values if value is not None]
+    low, high = (metric.write(end) for end in (min(known), max(known))) if known else ("", "")
+    columns, rows = len(sweep.x.values), len(sweep.y.values)
+    across, upwards = _ticks(sweep.x, _NARROWEST_PX, across=True), _ticks(sweep.y, height, across=False)
+    from_top = isinstance(sweep.y.values[0], str | bool)
+    return {
+        "x_labels": [label_value(sweep.x.name, value) for value in sweep.x.values],
+        "y_labels": [label_value(sweep.y.name, value) for value in sweep.y.values],
+        "x_ticks": list(across),
+        "y_ticks": list(upwards),
+        "x_tick_labels": list(across.values()),
+        "y_tick_labels": list(upwards.values()),
+        "columns": columns,
+        "x_ends": [0, columns],
+        "y_ends": [rows, 0] if from_top else [0, rows],
+        "shade_ends": [low, f"{high}{' (log scale)' if known and is_log(min(known), max(known)) else ''}"],
+        "gap": 1.5 if columns * rows <= 400 else 0.4 if columns * rows <= _MOST_SVG else 0,
+        "cell": 1 if columns * rows <= _MOST_SVG else 1.1,  # cells without a gap overlap, or their seams would show
+    }
+
+
+def _ticks(axis: Axis, room: float, *, across: bool) -> dict[float, str]:
+    """Return places along an axis with their labels: every value where there is room, else round numbers between."""
+    labels = [label_value(axis.name, value) for value in axis.values]
+    most = max(1, math.floor(room / ((max(text_width(label, 12) for label in labels) if across else 12) + 12)))
+    if len(labels) <= most:
+        return {place + 0.5: label for place, label in enumerate(labels)}
+    numbers = [value for value in axis.values if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(numbers) == len(labels) and numbers == sorted(numbers):
+        return {
+            place_among(tick, numbers) + 0.5: label_value(axis.name, tick)
+            for tick in _round_values(numbers, min(most, 12))
+        }
+    return {place + 0.5: labels[place] for place in range(0, len(labels), -(-len(labels) // most))}
+
+
+def _round_values(numbers: Sequence[int | float], most: int) -> Sequence[int | float]:
+    low, high, middle = numbers[0], numbers[-1], numbers[len(numbers) // 2]
+    geometric = is_log(low, high) and middle < (low + high) / 4
+    ticks = log_ticks(low, high, most) if geometric else round_ticks(low, high, most)
+    return [round(tick) for tick in ticks if tick == round(tick)] if isinstance(low, int) else ticks
+
+
+def on_canvas(chart: Figure) -> Figure:
+    """Draw on a canvas: thousands of cells would make a page of SVG slow."""
+    return Figure(**chart.to_dict() | {"usermeta": {"embedOptions": {"renderer": "canvas"}}})

@@ -1,0 +1,210 @@
+"""The layers of a heat map, over rows that name a cell by its place `i`: fills, hatching, labels and outlines.
+
+Expressions work out the rest from `i` and the figure's named values, so that thousands of rows stay small.
+"""
+
+import json
+from collections.abc import Iterable
+from functools import cache, lru_cache
+from typing import Any
+
+import altair as alt
+
+from slimlm.theme import FAINT, FONT, INK, MUTED, PAGE, Row, layers, text_layer, text_width
+
+LIGHT_RAMP = ("#F3E4EB", "#DFB6C9", "#C083A4", "#96527D", "#5C2752")
+DARK_RAMP = ("#3A2037", "#693B60", "#9A6089", "#CA95B4", "#F3D3E1")
+"""From little to much: one hue that no component has, away from the page, in even steps of lightness.
+
+Lightness alone orders them, so that they read the same in every colour deficiency and in print.
+"""
+
+NO_MODEL = "no model"
+_LINES, _SHAPE_PX = 3, 12
+
+
+_COLUMN, _ROW = "datum.i % columns", "floor(datum.i / columns)"
+
+
+def _position(axis: str, field: str, name: str) -> Row:
+    return {
+        "shorthand": f"{field}:Q",
+        "scale": alt.Scale(domain=alt.ExprRef(f"{axis}_ends"), nice=False, zero=False),
+        "axis": alt.Axis(
+            title=name,
+            values=alt.ExprRef(f"{axis}_ticks"),
+            labelExpr=f"{axis}_tick_labels[indexof({axis}_ticks, datum.value)]",
+            domain=False,
+            ticks=False,
+            labelPadding=6,
+            titlePadding=8,
+            labelOverlap=False,
+        ),
+    }
+
+
+@lru_cache(maxsize=64)
+def cell_layers(x_name: str, y_name: str, figure_name: str, legend: bool) -> Row:
+    """Return the cells, filled, with their tooltips and the parameter "pick", which outlines the one picked."""
+    pick = alt.selection_point(name="pick", fields=["i"])
+    x, y = alt.X(**_position("x", "c", x_name)), alt.Y(**_position("y", "r", y_name))
+    cells = (
+        alt.Chart()
+        .transform_calculate(c=_COLUMN, r=_ROW, c2=f"{_COLUMN} + cell", r2=f"{_ROW} + cell")
+        .mark_rect(
+            invalid="show",
+            stroke=PAGE,
+            strokeWidth=alt.ExprRef("gap"),
+            cursor="pointer",
+            tooltip=alt.ExprRef(_tooltip(x_name, y_name, figure_name)),
+        )
+        .encode(
+            x,
+            y,
+            x2="c2",
+            y2="r2",
+            color=alt.condition("isValid(datum.u)", _shade(figure_name, legend), alt.value(FAINT)),
+            opacity=alt.condition("isValid(datum.u)", alt.value(1), alt.value(0.3)),
+        )
+        .add_params(pick)
+    )
+    return layers(cells, _outline(1.5, strokeDash=[4, 3]).transform_filter({"param": "pick", "empty": False}))
+
+
+def _outline(width: float, **style: Any) -> alt.Chart:
+    """Draw a line round cells, inside their edges."""
+    rows = f"scale('y', {_ROW}), scale('y', {_ROW} + 1)"
+    edges = {
+        "x": f"scale('x', {_COLUMN}) + {width / 2}",
+        "x2": f"scale('x', {_COLUMN} + 1) - {width / 2}",
+        "y": f"min({rows}) + {width / 2}",
+        "y2": f"max({rows}) - {width / 2}",
+    }
+    shape: Row = {edge: alt.ExprRef(place) for edge, place in edges.items()}
+    chart: alt.Chart = alt.Chart().mark_rect(filled=False, stroke=INK, strokeWidth=width, **shape, **style)
+    return chart
+
+
+def _shade(figure_name: str, legend: bool) -> alt.Color:
+    steps = [step / (len(LIGHT_RAMP) - 1) for step in range(len(LIGHT_RAMP))]
+    colors = [either(light, dark) for light, dark in zip(LIGHT_RAMP, DARK_RAMP, strict=True)]
+    key = alt.Legend(
+        title=figure_name,
+        orient="top",
+        direction="horizontal",
+        gradientLength=220,
+        gradientThickness=10,
+        values=[0, 1],
+        labelExpr="shade_ends[datum.value]",
+        labelColor=MUTED,
+        titleColor=MUTED,
+        labelFont=FONT,
+        titleFont=FONT,
+        titleFontWeight="normal",
+        titleFontSize=12,
+        labelFontSize=12,
+        offset=6,
+    )
+    return alt.Color("u:Q", scale=alt.Scale(domain=steps, range=colors), legend=key if legend else None)
+
+
+def band(left: str, right: str, middle: str) -> alt.Chart:
+    """Return a band of the page's colour for a line of text to stand on; the arguments are expressions."""
+    edges = {"x": left, "x2": right, "y": f"{middle} - 8", "y2": f"{middle} + 8"}
+    shape: Row = {edge: alt.ExprRef(place) for edge, place in edges.items()}
+    chart: alt.Chart = alt.Chart().mark_rect(fill=PAGE, opacity=0.8, cornerRadius=3, **shape)
+    return chart
+
+
+def either(light: str, dark: str) -> alt.ExprRef:
+    """Return one colour on a light page and another on a dark one."""
+    return alt.ExprRef(f"luminance(background) > 0.5 ? '{light}' : '{dark}'")
+
+
+SHAPE_IN_TOOLTIP = {
+    "Layers × width": "format(datum.n, ',') + ' × ' + format(datum.d, ',')",
+    "Feed-forward width": "format(datum.f, ',')",
+}
+"""What tooltips say of a design, over rows with n layers, width d and feed-forward width f."""
+
+
+def _tooltip(x_name: str, y_name: str, figure_name: str) -> str:
+    """Write what a cell's tooltip says, as an expression: rows that said it all would be ten times as long."""
+    asked = {x_name: f"x_labels[{_COLUMN}]", y_name: f"y_labels[{_ROW}]"}
+    got = {figure_name: "datum.t || 'not measured'"} | SHAPE_IN_TOOLTIP
+    return f"datum.why ? {written(asked | {'No model': 'datum.why'})} : {written(asked | got)}"
+
+
+def written(rows: dict[str, str]) -> str:
+    """Write the rows of a tooltip, names to expressions, as one expression."""
+    return f"{{{', '.join(f'{json.dumps(name)}: {expression}' for name, expression in rows.items())}}}"
+
+
+@cache
+def hatch_layers() -> Row:
+    """Return lines over the rows of `hatching`."""
+    ends = {
+        "x": "scale('x', datum.a)",
+        "x2": "scale('x', datum.a2)",
+        "y": "scale('y', datum.b)",
+        "y2": "scale('y', datum.b2)",
+    }
+    line = {end: alt.value(alt.ExprRef(place)) for end, place in ends.items()}
+    return layers(alt.Chart().mark_rule(stroke=MUTED, strokeWidth=0.7, opacity=0.55).encode(**line))
+
+
+def hatching(cells: Iterable[tuple[int, int]]) -> list[Row]:
+    """Return the ends of the hatching's lines, in cells: they go on from one cell to the next."""
+    parts = [step / _LINES for step in range(1, _LINES + 1)]
+    ends = [(0.0, part, part, 0.0) for part in parts] + [(part, 1.0, 1.0, part) for part in parts[:-1]]
+    return [
+        {"a": column + a, "b": row + b, "a2": column + a2, "b2": row + b2}
+        for column, row in cells
+        for a, b, a2, b2 in ends
+    ]
+
+
+_MIDDLE = {"x": f"scale('x', {_COLUMN} + 0.5)", "align": "center"}
+_ROOM = "(range('x')[1] - range('x')[0]) / x_ends[1]"
+_ON_CELL = alt.ExprRef(
+    "isValid(datum.u) ? (luminance(scale('color', datum.u)) > 0.179 ? '#000000' : '#FFFFFF') : "
+    f"({INK.to_dict()['expr']})"
+)
+
+
+@cache
+def label_layers() -> Row:
+    """Return what stands in the cells: the figure, below it layers × d_model, or that there is no model."""
+    middle = f"scale('y', {_ROW} + 0.5)"
+    nothing = text_layer(
+        f"datum.why ? '{NO_MODEL}' : ''",
+        y=middle,
+        fill=MUTED,
+        fontSize=alt.ExprRef("min(13, value_size)"),
+        **_MIDDLE,
+    )
+    half = text_width(NO_MODEL, 13) / 2 + 3
+    below = band(f"{_MIDDLE['x']} - {half}", f"{_MIDDLE['x']} + {half}", middle).transform_filter("datum.why")
+    value = text_layer(
+        "datum.why ? '' : datum.t || ''",
+        y=f"{middle} - (two_lines ? 9 : 0)",
+        fill=_ON_CELL,
+        fontSize=alt.ExprRef("value_size"),
+        fontWeight=600,
+        **_MIDDLE,
+    )
+    shape = text_layer(
+        f"{_ROOM} < 84 || datum.why || !two_lines ? '' : {SHAPE_IN_TOOLTIP['Layers × width']}",
+        y=f"{middle} + 11",
+        fill=_ON_CELL,
+        fontSize=_SHAPE_PX,
+        opacity=0.85,
+        **_MIDDLE,
+    )
+    return layers(below, nothing, value, shape)
+
+
+@cache
+def mark_layers() -> Row:
+    """Return the outline of the design in use."""
+    return layers(_outline(2.5))
