@@ -4,6 +4,8 @@ import streamlit as st
 
 from slimlm import panels, ui, workshop
 from slimlm.charts import allocation_chart
+from slimlm.cost_panels import show_costs
+from slimlm.handover import show_handover
 from slimlm.layer_profile import layer_profile_chart
 from slimlm.nearby import alternatives
 from slimlm.solver import solve
@@ -12,16 +14,19 @@ from slimlm.solver import solve
 def main() -> None:
     ui.start_page("slimlm · design")
     presets = ui.sidebar_head().popover("Presets", width="stretch")
+    links = ui.links_place()
     try:
         config = ui.knobs()
         design = solve(config)
     except ValueError as error:
         ui.show_problem(error)
+        ui.show_links(links)
         ui.show_presets(presets)
         return
     top = st.container(key="top")
     st.altair_chart(allocation_chart(design), width="stretch", theme=None, key="allocation")
     ui.let_the_browser_draw()
+    ui.show_links(links)
     with top:
         check, verdict = panels.show_top(design)
     others = alternatives(config)
@@ -35,6 +40,10 @@ def main() -> None:
     panels.show_tradeoff(design, others)
     st.subheader("Design notes", anchor=False)
     panels.show_notes(design)
+    st.subheader("Costs", anchor=False)
+    show_costs(design.architecture)
+    st.subheader("For a training stack", anchor=False)
+    show_handover(design.architecture)
     ui.show_presets(presets)
     with real_model:
         if report := workshop.real_model(design.architecture):

@@ -25,23 +25,25 @@ def follow() -> Values:
         state.complaints = _complaints(query)
         state.broken = bool(state.complaints)
         _take(query)
-    elif query != state.address and not _moved():
+    elif _moved():
+        state.complaints = []  # the link is history
+    elif query != state.address:
         state.complaints = []
         _take(query)
-    elif state.page != st.context.url:  # another page has forgotten the widgets of this one
+    if state.get("page") != st.context.url:  # another page has forgotten the widgets of this one
         state.update(state.asked)
     state.page = st.context.url
     return cast("Values", state.asked)
 
 
-def write(values: Values) -> None:
-    """Write what is asked for into the address when a knob has moved, or when the link was in need of mending."""
+def write() -> Values:
+    """Write the knobs into the address when one has moved, or when the link was in need of mending; return them."""
     state = st.session_state
-    if moved := values != state.asked:
-        state.complaints = []
-    if moved or state.broken:
+    values = {name: state[name] for name in KNOBS}
+    if values != state.asked or state.broken:
         st.query_params.from_dict(others() | note(values))
     state.broken = False
+    return values
 
 
 def note(values: Values) -> dict[str, str]:

@@ -141,17 +141,6 @@ STRUCTURE = (
         "Feed-forward",
         words={"swiglu": "SwiGLU", "geglu": "GeGLU", "gelu": "GELU", "relu": "ReLU"},
     ),
-    _choice(
-        "block",
-        "Block",
-        words={
-            "pre_norm": "Norm before",
-            "sandwich_norm": "Norm before and after",
-            "output_norm": "Norm after",
-            "parallel": "Parallel, two norms",
-            "parallel_one_norm": "Parallel, one norm",
-        },
-    ),
     _choice("qk_norm", "QK-norm", words={"none": "None", "head": "Per head", "full": "All heads at once"}),
     _choice(
         "bias",
@@ -166,6 +155,17 @@ STRUCTURE = (
         },
     ),
 )
+BLOCK = _choice(
+    "block",
+    "Block",
+    words={
+        "pre_norm": "Norm before",
+        "sandwich_norm": "Norm before and after",
+        "output_norm": "Norm after",
+        "parallel": "Parallel, two norms",
+        "parallel_one_norm": "Parallel, one norm",
+    },
+)
 KV_HEADS = Knob("n_kv_heads", "KV heads", read=_read_optional, unset="as many as heads")
 HEAD_DIM = Knob("head_dim", "Head width", read=_read_optional, unset="d_model / heads")
 ROPE_BASE = _number("rope_theta", "RoPE base")
@@ -173,7 +173,7 @@ OFFSET = Knob("position_offset", "More position rows")
 DEPTH = Knob("n_layers", "Pinned depth (layers)", read=_read_optional, unset="chosen by the solver")
 LENGTH = Knob("max_seq_length", "Maximum sequence length")
 ALIGNMENT = Knob("multiple_of", "Hardware alignment", ALIGNMENTS)
-EXTRAS = (_switch("lm_head_bias", "LM head bias"), _switch("embedding_norm", "Norm after the embedding"))
+EXTRAS = (_switch("lm_head_bias", "LM head bias"), _switch("embedding_norm", "Embedding norm"))
 REGULARISATION = (
     _number("dropout", "Dropout"),
     _number("attention_dropout", "Attention dropout"),
@@ -181,7 +181,7 @@ REGULARISATION = (
 )
 _NUMBERS = (KV_HEADS, HEAD_DIM, ROPE_BASE, OFFSET, DEPTH, LENGTH, ALIGNMENT)
 KNOBS: dict[str, Knob] = {
-    knob.field: knob for knob in (*SLIDERS, HEADS, TIED, *STRUCTURE, *_NUMBERS, *EXTRAS, *REGULARISATION)
+    knob.field: knob for knob in (*SLIDERS, HEADS, TIED, *STRUCTURE, BLOCK, *_NUMBERS, *EXTRAS, *REGULARISATION)
 }
 
 

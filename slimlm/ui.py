@@ -11,6 +11,7 @@ from slimlm import address
 from slimlm.config import ModelConfig
 from slimlm.knobs import KNOBS, Value, remedies, to_query, to_short_query, values_of
 from slimlm.markdown import plain
+from slimlm.pinning import keep_pins
 from slimlm.presets import PRESETS
 from slimlm.record import request_from_text
 from slimlm.solver import BudgetError
@@ -29,7 +30,12 @@ class PageLink(NamedTuple):
 
 
 DESIGN = PageLink("app.py", "Design", ":material/tune:")
-PAGES = (DESIGN, PageLink("pages/inspect.py", "Inspect", ":material/frame_inspect:"))
+PAGES = (
+    DESIGN,
+    PageLink("pages/sweep.py", "Sweep", ":material/grid_on:"),
+    PageLink("pages/inspect.py", "Inspect", ":material/frame_inspect:"),
+    PageLink("pages/compare.py", "Compare", ":material/compare:"),
+)
 
 _STYLE = """
 <style>
@@ -39,6 +45,7 @@ _STYLE = """
   .st-key-figures [data-testid="stColumn"] { min-width: 11.2rem; flex: 1 1 11.2rem; }
   [data-testid="stSidebarUserContent"] { padding-top: 0; }
   [data-testid="stSidebarHeader"] { height: 2.2rem; margin: 0; padding-bottom: 0; }
+  .st-key-pages { min-height: 1.9rem; }
   [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
   [data-testid="stMain"] table { width: 100%; font-variant-numeric: tabular-nums; border-collapse: collapse; }
   [data-testid="stMain"] table :is(th, td) { border: 0; padding: 0.28rem 0.6rem; }
@@ -61,6 +68,7 @@ _STYLE = """
 def start_page(title: str) -> None:
     """Set the frame that every page has."""
     st.set_page_config(page_title=title, page_icon="📊", layout="wide")
+    keep_pins()
     st.html(_STYLE)
     if st.context.is_embedded:  # a clean screenshot: no sidebar, and no bar that would open it
         st.set_page_config(initial_sidebar_state="collapsed")
@@ -75,31 +83,40 @@ def sidebar_head() -> "DeltaGenerator":
     return beside
 
 
+def links_place() -> "DeltaGenerator":
+    """Return the place in the sidebar for the links to all pages."""
+    return st.sidebar.container(horizontal=True, key="pages")
+
+
 def knobs() -> ModelConfig:
-    """Draw the links to all pages and the knobs in the sidebar; return the request, which the address holds.
+    """Draw the knobs in the sidebar and return the request.
 
     Raises ValueError for choices that exclude each other: show it with `show_problem`.
     """
     address.follow()
     with st.sidebar:
-        links = st.container(horizontal=True, key="pages")
         values = draw_knobs()
-    address.write(values)
-    _draw_links(links, values)
     for text in address.complaints():
         st.warning(plain(text), icon=":material/link_off:")
     return ModelConfig(**values)  # type: ignore[arg-type]
 
 
 def keep_knobs() -> ModelConfig | None:
-    """Do for a page without knobs what `knobs` does for one that has them; None for choices that exclude each other."""
+    """Draw the links on a page without knobs; return the request that they carry on, None where it contradicts itself.
+
+    The request is that of the Design page.
+    """
     values = address.follow()
-    with st.sidebar:
-        _draw_links(st.container(horizontal=True, key="pages"), values)
+    _draw_links(links_place(), values)
     try:
         return ModelConfig(**values)  # type: ignore[arg-type]
     except ValueError:
         return None
+
+
+def show_links(place: "DeltaGenerator") -> None:
+    """Write the request into the address and into the links to all pages, which nobody has to wait for."""
+    _draw_links(place, address.write())
 
 
 def _draw_links(place: "DeltaGenerator", values: Mapping[str, Value]) -> None:

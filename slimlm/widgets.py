@@ -9,6 +9,7 @@ from slimlm.config import ModelConfig
 from slimlm.fields import field_limits
 from slimlm.knobs import (
     ALIGNMENT,
+    BLOCK,
     DEPTH,
     EXTRAS,
     HEAD_DIM,
@@ -53,6 +54,7 @@ def _more(positions: Value) -> dict[str, Value]:
     with st.expander("More choices"):
         values = {knob.field: _number(knob) for knob in (DEPTH, LENGTH)}
         values[ALIGNMENT.field] = _slider(ALIGNMENT)
+        values[BLOCK.field] = _choice(BLOCK)
         values |= {knob.field: _switch(knob) for knob in EXTRAS}
         idle = (
             positions != "learned" and not st.session_state[OFFSET.field]

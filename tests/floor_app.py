@@ -9,6 +9,8 @@ import torch  # noqa: F401  (its presence is what makes collections slow)
 
 from slimlm import knobs
 
+NUMBERS = (knobs.DEPTH, knobs.LENGTH, knobs.OFFSET, *knobs.REGULARISATION)
+
 
 @st.cache_resource(show_spinner=False)
 def freeze_imports() -> None:
@@ -16,21 +18,43 @@ def freeze_imports() -> None:
     gc.freeze()
 
 
+def number(knob: knobs.Knob) -> None:
+    st.number_input(knob.label, 0, 10**9, 1, help=knob.help)
+
+
+def choice(knob: knobs.Knob) -> None:
+    st.selectbox(knob.label, list(knob.words.values()), help=knob.help)
+
+
 st.set_page_config(page_title="floor", layout="wide")
 freeze_imports()
 with st.sidebar:
+    st.popover("Presets")
+    with st.container(horizontal=True):
+        st.link_button("Design", "/")
+        st.link_button("Inspect", "/")
     values = []
-    for knob in knobs.SLIDERS:
+    for knob in (*knobs.SLIDERS, knobs.HEADS):
         wide, narrow = st.columns([0.66, 0.34])
-        values.append(wide.select_slider(knob.label, knob.options, value=knob.default, format_func=knob.write))
-        narrow.text_input(f"{knob.label}, exact", knob.write(values[-1]), label_visibility="collapsed")
-    st.number_input("Attention heads", 1, 128, 8)
-    st.toggle("Tied LM head", value=True)
+        label, stops, default = knob.label, knob.options, knob.default
+        values.append(wide.select_slider(label, stops, default, knob.write, help=knob.help))
+        narrow.text_input(f"{label}, exact", knob.write(values[-1]), label_visibility="collapsed")
+    st.toggle(knobs.TIED.label, value=True, help=knobs.TIED.help)
+    with st.expander("Architecture"):
+        for knob in knobs.STRUCTURE:
+            choice(knob)
+        for column, knob in zip(st.columns(2), (knobs.KV_HEADS, knobs.HEAD_DIM), strict=True):
+            with column:
+                number(knob)
+        number(knobs.ROPE_BASE)
     with st.expander("More choices"):
-        for label in ("depth", "length", "dropout", "attention dropout", "epsilon"):
-            st.number_input(label, 0, 100, 1)
-        st.select_slider("alignment", (1, 2, 4, 8, 16, 32, 64, 128, 256))
-total, vocabulary, ratio, expansion = (float(value) for value in values)
+        for knob in NUMBERS:
+            number(knob)
+        choice(knobs.BLOCK)
+        st.select_slider(knobs.ALIGNMENT.label, knobs.ALIGNMENTS, help=knobs.ALIGNMENT.help)
+        for knob in knobs.EXTRAS:
+            st.toggle(knob.label, help=knob.help)
+total, vocabulary, ratio, expansion = (float(value) for value in values[:4])
 frame = pd.DataFrame(
     {"part": list("abcde"), "value": [total / 1e6, vocabulary / 1e4, 100 * ratio, 10 * expansion, 1.0]}
 )

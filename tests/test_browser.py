@@ -74,6 +74,54 @@ def test_a_typed_value_is_taken_exactly_and_nonsense_is_refused_in_a_sentence(pa
     expect(page.get_by_test_id("stSidebar")).not_to_contain_text("banana")
 
 
+def choose(page: Page, label: str, word: str) -> None:
+    page.get_by_role("combobox", name=label, exact=True).press("ArrowDown")
+    page.get_by_role("option", name=word, exact=True).click()
+
+
+def test_each_choice_moves_the_chart_and_the_link(page: Page, address: str) -> None:
+    open_app(page, address)
+    page.get_by_text("Architecture", exact=True).click()
+    for label, word, query in (
+        ("Norm", "RMSNorm", "norm=rmsnorm"),
+        ("Positions", "RoPE", "positions=rope"),
+        ("Feed-forward", "GELU", "ffn=gelu"),
+        ("QK-norm", "Per head", "qk_norm=head"),
+        ("Biases", "Q, K, V", "bias=qkv"),
+    ):
+        before = chart(page).text_content() or ""
+        choose(page, label, word)
+        expect(chart(page)).not_to_have_text(before)
+        expect(page).to_have_url(re.compile(query))
+        settle(page)
+    expect(page.get_by_role("spinbutton", name="RoPE base")).to_be_enabled()
+
+
+def test_heads_left_to_the_solver_are_typed_or_slid_to(page: Page, address: str) -> None:
+    open_app(page, address)
+    type_exactly(page, "Attention heads", "auto")
+    expect(page).to_have_url(re.compile("n_heads=auto"))
+    expect(chart(page)).to_contain_text("auto heads")
+    press(page, "Attention heads", "ArrowRight")
+    expect(page).to_have_url(re.compile("n_heads=1$"))
+    expect(page.get_by_label("Attention heads, exact")).to_have_value("1")
+    press(page, "Attention heads", "Home")
+    expect(page).to_have_url(re.compile("n_heads=auto"))
+
+
+def test_key_value_heads_that_do_not_divide_are_mended_by_a_button(page: Page, address: str) -> None:
+    open_app(page, address)
+    page.get_by_text("Architecture", exact=True).click()
+    field = page.get_by_role("spinbutton", name="KV heads")
+    field.fill("3")
+    field.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("n_kv_heads=3 is not allowed: it must divide n_heads=8")
+    expect(page).to_have_url(re.compile("n_kv_heads=3"))
+    page.get_by_role("button", name="Set n_kv_heads to 4").click()
+    expect(chart(page)).to_contain_text("8 heads (4 KV)")
+    expect(field).to_have_value("4")
+
+
 def test_an_impossible_request_ends_in_a_sentence_and_a_button_that_works(page: Page, address: str) -> None:
     open_app(page, address, "?total_params=1M&vocab_size=262144")
     expect(page.get_by_role("alert")).to_contain_text("total_params=1,000,000 clashes with vocab_size=262144")

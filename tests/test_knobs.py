@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from slimlm.config import ModelConfig
 from slimlm.fields import field_options
 from slimlm.knobs import (
+    BLOCK,
     HEADS,
     KNOBS,
     SLIDERS,
@@ -30,7 +31,7 @@ def test_every_field_of_a_request_has_a_knob_with_help() -> None:
     assert all(knob.help for knob in KNOBS.values())
 
 
-@pytest.mark.parametrize("knob", STRUCTURE, ids=lambda knob: knob.field)
+@pytest.mark.parametrize("knob", (*STRUCTURE, BLOCK), ids=lambda knob: knob.field)
 def test_a_choice_has_readable_words_for_all_that_its_field_takes(knob: Knob) -> None:
     assert sorted(knob.words) == sorted(field_options(ModelConfig, knob.field))
     assert next(iter(knob.words)) == knob.default

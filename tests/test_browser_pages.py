@@ -1,0 +1,99 @@
+"""From page to page in a real Chromium: the knobs go along by links, buttons, history and copied addresses."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import open_app, running, settle
+from tests.conftest import DESKTOP
+from tests.test_browser import chart, choose, press, type_exactly
+
+ASKED = re.compile(r"total_params=12\.5M.*norm=rmsnorm")
+
+
+def go_to(page: Page, name: str) -> None:
+    page.get_by_role("link", name=name, exact=True).click()
+    expect(page).to_have_title(f"slimlm · {name.lower()}")
+    expect(chart(page)).to_be_visible()
+    settle(page)
+
+
+@pytest.fixture
+def fresh(browser: Browser) -> Iterator[Page]:
+    """A page of its own whose console may complain: below a page's path, Streamlit looks for its server there first."""
+    context = browser.new_context(viewport=DESKTOP)
+    yield context.new_page()
+    context.close()
+
+
+def test_knobs_survive_a_change_of_page_in_both_directions(page: Page, address: str) -> None:
+    open_app(page, address)
+    type_exactly(page, "Total parameters", "12.5M")
+    expect(chart(page)).to_contain_text("Asked: 12.5M")
+    page.get_by_text("Architecture", exact=True).click()
+    choose(page, "Norm", "RMSNorm")
+    expect(page).to_have_url(ASKED)
+    settle(page)
+    drawn = chart(page).text_content()
+    for _ in range(2):
+        go_to(page, "Inspect")
+        expect(page).to_have_url(ASKED)
+        go_to(page, "Design")
+        expect(page).to_have_url(ASKED)
+        expect(chart(page)).to_have_text(drawn or "never")
+        expect(page.get_by_label("Total parameters, exact")).to_have_value("12.5M")
+
+
+def test_a_copied_address_of_any_page_carries_the_knobs(fresh: Page, address: str) -> None:
+    with running() as other:
+        open_app(fresh, other, "inspect?total_params=12.5M&norm=rmsnorm&n_kv_heads=2")
+        go_to(fresh, "Design")
+        expect(chart(fresh)).to_contain_text("Asked: 12.5M")
+        expect(chart(fresh)).to_contain_text("8 heads (2 KV)")
+        expect(fresh).to_have_url(ASKED)
+
+
+def test_going_back_and_forth_in_history_keeps_page_and_knobs_in_step(page: Page, address: str) -> None:
+    open_app(page, address, "?total_params=12.5M&norm=rmsnorm")
+    go_to(page, "Inspect")
+    go_to(page, "Design")
+    press(page, "GLU expansion", "ArrowRight")
+    expect(page).to_have_url(re.compile("glu_expansion=2.7"))
+    page.go_back()
+    expect(chart(page)).to_contain_text("GLU expansion 2.66")
+    page.go_back()
+    expect(page).to_have_url(re.compile(rf"/inspect\?{ASKED.pattern}"))
+    settle(page)
+    page.go_back()
+    expect(chart(page)).to_contain_text("Asked: 12.5M")
+    for _ in range(3):
+        page.go_forward()
+        settle(page)
+    expect(chart(page)).to_contain_text("GLU expansion 2.7 ")
+
+
+def test_choices_that_exclude_each_other_survive_a_change_of_page(page: Page, address: str) -> None:
+    open_app(page, address, "?n_kv_heads=3")
+    go_to(page, "Inspect")
+    expect(page).to_have_url(re.compile("n_kv_heads=3"))
+    page.get_by_role("link", name="Design", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("n_kv_heads=3 is not allowed")
+
+
+def test_a_link_opens_the_other_page_with_the_knobs_in_a_new_tab_too(page: Page, address: str) -> None:
+    open_app(page, address, "?total_params=12.5M")
+    expect(page.get_by_role("link", name="Inspect", exact=True)).to_have_attribute(
+        "href", re.compile(r"inspect\?total_params=12\.5M$")
+    )
+
+
+def test_an_inspected_model_is_opened_as_a_request(page: Page, address: str) -> None:
+    open_app(page, address, "?total_params=12.5M&ffn=gelu")
+    go_to(page, "Inspect")
+    page.get_by_role("button", name=re.compile("Design")).first.click()
+    expect(page.get_by_label("Total parameters, exact")).to_be_visible()
+    expect(page.get_by_label("Total parameters, exact")).not_to_have_value("12.5M")
+    expect(page).to_have_url(re.compile("norm=rmsnorm"))
+    expect(page).not_to_have_url(re.compile("ffn=gelu"))
