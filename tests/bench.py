@@ -117,7 +117,7 @@ def random_request(draw: random.Random) -> Any:
 def modern(draw: random.Random) -> dict[str, Any]:
     """Draw heads as they are today: grouped, of a given width, or chosen by the solver."""
     n_heads = draw.choice([4, 8, 16, 32, 64])
-    heads = [
+    heads: list[dict[str, Any]] = [
         {"n_heads": n_heads, "n_kv_heads": n_heads // 4},
         {"n_heads": n_heads, "head_dim": draw.choice([64, 128])},
         {"n_heads": "auto"},
@@ -270,7 +270,7 @@ def against_llama(name: str, config: Any, builds: int, forwards: int) -> Iterato
 def count_rows() -> Iterator[Row]:
     """Count published models by their account, beside building them on the meta device and beside torchinfo."""
     import torch
-    from torchinfo import summary  # type: ignore[import-not-found]
+    from torchinfo import summary
     from transformers import AutoConfig, AutoModelForCausalLM
 
     from slimlm.accounting import account
@@ -287,7 +287,7 @@ def count_rows() -> Iterator[Row]:
 
         def built(config: Any = config) -> Any:
             with torch.device("meta"):
-                model = AutoModelForCausalLM.from_config(config)
+                model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
             model.tie_weights()
             return model
 
