@@ -66,7 +66,7 @@ def test_the_python_lines_of_a_design_that_was_not_solved_for_carry_its_architec
     assert command_line(other) is None
 
 
-@pytest.mark.parametrize("name", REQUESTS.keys() - {"pinned"})
+@pytest.mark.parametrize("name", sorted(REQUESTS.keys() - {"pinned"}))
 def test_the_command_prints_the_same_design(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     command = command_line(design_of(name))
     assert command and command.startswith("python -m slimlm design ")
