@@ -1,7 +1,7 @@
 """The heat map: one figure of every design of a sweep, cell by cell."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from slimlm.charts import RATIO_LINE
 from slimlm.heatmap_layers import NO_MODEL, cell_layers, hatch_layers, hatching, label_layers, mark_layers
@@ -47,7 +47,7 @@ def heat_map(sweep: Sweep, metric: Metric, reports: Reports | None = None) -> Fi
         height=height,
         values=_named_values(sweep, metric, values, height) | {"value_size": size, "two_lines": two_lines},
     )
-    return chart if len(rows) <= _MOST_SVG else on_canvas(chart)
+    return finished(chart, upwards=[label_value(sweep.y.name, value) for value in sweep.y.values], marks=len(rows))
 
 
 def describe_heat_map(sweep: Sweep, metric: Metric, reports: Reports | None = None) -> str:
@@ -191,6 +191,14 @@ def _round_values(numbers: Sequence[int | float], most: int) -> Sequence[int | f
     return [round(tick) for tick in ticks if tick == round(tick)] if isinstance(low, int) else ticks
 
 
-def on_canvas(chart: Figure) -> Figure:
-    """Draw on a canvas: thousands of cells would make a page of SVG slow."""
-    return Figure(**chart.to_dict() | {"usermeta": {"embedOptions": {"renderer": "canvas"}}})
+def finished(chart: Figure, upwards: Iterable[str], marks: int) -> Figure:
+    """Let the heading reach over the labels of the vertical axis, and draw thousands of marks on a canvas.
+
+    A heading is cut off at the width of what is drawn between the axes; a page of SVG with so many marks is slow.
+    """
+    written = chart.to_dict()
+    beside = 30 + 0.85 * max((text_width(label, 12) for label in upwards), default=0.0)
+    changed = {"title": written["title"] | {"limit": {"expr": f"width + {beside:.0f}"}}}
+    if marks > _MOST_SVG:
+        changed["usermeta"] = {"embedOptions": {"renderer": "canvas"}}
+    return Figure(**written | changed)

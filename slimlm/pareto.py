@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import altair as alt
 
 from slimlm.charts import RATIO_LINE
-from slimlm.heatmap import by_knobs, count_designs, is_log, on_canvas
+from slimlm.heatmap import by_knobs, count_designs, finished, is_log
 from slimlm.heatmap_layers import DARK_RAMP, LIGHT_RAMP, SHAPE_IN_TOOLTIP, band, either, written
 from slimlm.places import free_sides
 from slimlm.sweep.grid import Sweep
@@ -83,7 +83,7 @@ def pareto_chart(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None = N
         height=_HEIGHT_PX,
         values=_named_values(sweep, axes, len(points)),
     )
-    return chart if len(points) <= _LARGE else on_canvas(chart)
+    return finished(chart, upwards=axes["y"].ticks.values(), marks=len(points))
 
 
 def describe_pareto(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None = None) -> str:

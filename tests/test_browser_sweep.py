@@ -1,0 +1,225 @@
+"""The Sweep page in a real Chromium: clicks on cells, links on a fresh server, cancelling, downloads, and looks."""
+
+import csv
+import io
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+
+from tests.browser import open_app, running, settle
+from tests.test_browser import chart, choose, press
+from tests.test_browser_looks import CUT_OFF, NARROW, OVERLAPS, WIDE, at_rest
+from tests.test_browser_pages import go_to
+
+SMALL = "total_params=1M&vocab_size=1000&n_heads=4"
+
+
+def cells(page: Page) -> Locator:
+    return chart(page).locator("svg .mark-rect path")
+
+
+def main_area(page: Page) -> Locator:
+    return page.get_by_test_id("stMain")
+
+
+def type_values(page: Page, side: str, text: str) -> None:
+    box = page.get_by_label(f"Values of the {side}", exact=True)
+    box.fill(text)
+    box.press("Enter")
+
+
+def test_a_click_on_a_cell_shows_its_design_which_opens_on_the_design_page(page: Page, address: str) -> None:
+    open_app(page, address, "sweep")
+    expect(chart(page)).to_contain_text("FLOPs per token of 12 designs")
+    cells(page).nth(9).click()
+    expect(main_area(page)).to_contain_text("18 layers of width 160")
+    expect(main_area(page)).to_contain_text("Embedding ratio 0.25 · GLU expansion 4:")
+    page.get_by_role("button", name="Open on the Design page").click()
+    expect(page).not_to_have_url(re.compile("/sweep"))
+    expect(chart(page)).to_contain_text("18 layers × d_model 160")
+    expect(page).to_have_url(re.compile("embedding_ratio=0.25.*glu_expansion=4"))
+
+
+def test_a_picked_cell_is_pinned_and_stays_picked_when_the_figure_changes(page: Page, address: str) -> None:
+    open_app(page, address, "sweep")
+    cells(page).nth(9).click()
+    expect(main_area(page)).to_contain_text("18 layers of width 160")
+    choose(page, "Figure", "Layers")
+    expect(chart(page)).to_contain_text("Layers of 12 designs")
+    expect(main_area(page)).to_contain_text("18 layers of width 160")
+    page.get_by_role("button", name=re.compile("Pin$")).click()
+    expect(page).to_have_url(re.compile("pin=design"))
+
+
+def test_a_click_on_a_cell_without_a_model_says_why(page: Page, address: str) -> None:
+    open_app(page, address, "sweep?x=total_params&xs=1M,10M&y=vocab_size&ys=16k,262144")
+    expect(chart(page)).to_contain_text("no model")
+    cells(page).nth(2).click()
+    expect(main_area(page)).to_contain_text("total_params=1,000,000 clashes with vocab_size=262144")
+    page.get_by_role("button", name="Open on the Design page").click()
+    expect(page.get_by_role("alert")).to_contain_text("clashes with vocab_size=262144")
+
+
+def test_a_tooltip_says_what_a_cell_is(page: Page, address: str) -> None:
+    open_app(page, address, "sweep?x=total_params&xs=1M,10M&y=vocab_size&ys=16k,262144")
+    cells(page).nth(1).hover()
+    tooltip = page.locator("#vg-tooltip-element")
+    expect(tooltip).to_contain_text("Layers × width")
+    expect(tooltip).to_contain_text("25.2 MFLOP")
+    cells(page).nth(2).hover()
+    expect(tooltip).to_contain_text("the smallest such model")
+
+
+def test_a_point_of_the_pareto_chart_is_clicked_too(page: Page, address: str) -> None:
+    open_app(page, address, "sweep?view=pareto")
+    expect(chart(page)).to_contain_text("FLOPs per token against worst miss of 12 designs")
+    chart(page).locator("svg .mark-symbol path").nth(0).click()
+    expect(main_area(page)).to_contain_text("embedding ratio")
+    expect(page.get_by_role("button", name="Open on the Design page")).to_be_visible()
+
+
+def test_controls_move_the_link_which_opens_the_same_sweep_on_a_fresh_server(
+    page: Page, address: str, browser: Browser
+) -> None:
+    open_app(page, address, "sweep?total_params=12.5M")
+    choose(page, "Columns", "Norm")
+    expect(page).to_have_url(re.compile(r"x=norm"))
+    type_values(page, "rows", "2, 4")
+    expect(page).to_have_url(re.compile(r"ys=2%2C\+4"))
+    choose(page, "Figure", "KV cache per token")
+    expect(chart(page)).to_contain_text("KV cache per token of 8 designs, by norm and GLU expansion")
+    press(page, "Embedding ratio", "ArrowRight")
+    expect(chart(page)).to_contain_text("embedding ratio 0.36")
+    expect(page).to_have_url(re.compile(r"embedding_ratio=0.36"))
+    settle(page)
+    drawn, query = chart(page).text_content(), page.url.partition("/sweep?")[2]
+    with running() as other:
+        context = browser.new_context(viewport=WIDE)
+        fresh = context.new_page()
+        open_app(fresh, other, f"sweep?{query}")
+        expect(chart(fresh)).to_have_text(drawn or "never")
+        context.close()
+
+
+def test_the_sweep_survives_a_visit_to_another_page_and_going_back(page: Page, address: str) -> None:
+    open_app(page, address, "sweep")
+    choose(page, "Columns", "Norm")
+    expect(chart(page)).to_contain_text("by norm and GLU expansion")
+    expect(page).to_have_url(re.compile(r"x=norm"))
+    settle(page)
+    go_to(page, "Design")
+    go_to(page, "Sweep")
+    expect(chart(page)).to_contain_text("by norm and GLU expansion")
+    choose(page, "Figure", "Layers")
+    expect(chart(page)).to_contain_text("Layers of 16 designs")
+    settle(page)
+    page.go_back()
+    expect(chart(page)).to_contain_text("FLOPs per token of 16 designs, by norm and GLU expansion")
+
+
+def test_the_copied_link_holds_everything_and_an_embedded_page_the_chart_alone(page: Page, address: str) -> None:
+    open_app(page, address, f"sweep?{SMALL}&fig=n_layers")
+    page.get_by_role("button", name="Share").click()
+    links = page.get_by_test_id("stCode")
+    expect(links.first).to_contain_text(
+        re.compile("vocab_size=1000.*x=embedding_ratio&xs=0.25.*fig=n_layers.*view=map")
+    )
+    embedded = (links.last.text_content() or "").strip()
+    page.goto(embedded)
+    expect(chart(page)).to_contain_text("Layers of 12 designs")
+    expect(page.get_by_role("combobox", name="Columns")).to_have_count(0)
+    expect(page.get_by_role("button", name="Share")).to_have_count(0)
+
+
+def test_measured_models_fill_the_map(page: Page, address: str) -> None:
+    open_app(page, address, f"sweep?{SMALL}&xs=0.2,0.3&ys=2,3&fig=forward_seconds")
+    expect(chart(page)).to_contain_text("not measured: 4")
+    page.get_by_role("button", name=re.compile("Measure 4 real models")).click()
+    expect(main_area(page)).to_contain_text("4 of 4 real models measured", timeout=60_000)
+    expect(chart(page)).to_contain_text(re.compile(r"\d ms"))
+    expect(chart(page)).not_to_contain_text("not measured")
+
+
+def test_a_measurement_is_cancelled_while_a_model_is_being_built_and_keeps_what_it_has(
+    page: Page, address: str
+) -> None:
+    # The first model is small and the second takes many seconds.
+    open_app(page, address, f"sweep?{SMALL}&x=total_params&xs=1M,500M&y=glu_expansion&ys=2.66&fig=forward_seconds")
+    page.get_by_role("button", name=re.compile("Measure 2 real models")).click()
+    expect(main_area(page)).to_contain_text(
+        re.compile(r"model 2 of 2: drawing the weights · about .* left"), timeout=60_000
+    )
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name=re.compile("Measure the other"))).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    expect(main_area(page)).to_contain_text("1 of 2 real models measured")
+    expect(chart(page)).to_contain_text("not measured: 1")
+    settle(page)
+    # The lock is free again.
+    type_values(page, "columns", "1M,1.1M")
+    page.get_by_role("button", name=re.compile("Measure the other")).click()
+    expect(main_area(page)).to_contain_text("2 of 2 real models measured", timeout=60_000)
+
+
+def saved(page: Page, label: str) -> tuple[str, bytes]:
+    with page.expect_download(timeout=60_000) as waiting:
+        page.get_by_role("button", name=label, exact=True).click()
+    return waiting.value.suggested_filename, waiting.value.path().read_bytes()
+
+
+def test_every_download_is_saved_and_opens(page: Page, address: str) -> None:
+    open_app(page, address, "sweep")
+    drawn = chart(page).text_content()
+    page.get_by_role("button", name="Download", exact=True).click()
+    name, data = saved(page, "Cells (CSV)")
+    assert name == "slimlm-sweep-embedding_ratio-glu_expansion.csv"
+    rows = list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+    assert [int(row["total_params"]) for row in rows][4] == 10_047_024
+    name, data = saved(page, "Heat map (PNG)")
+    picture = Image.open(io.BytesIO(data))
+    picture.load()
+    assert (name[-8:], picture.width) == ("-map.png", 1920)
+    assert len(picture.getcolors(10**7) or []) > 50
+    name, data = saved(page, "Heat map (SVG)")
+    texts = [text.text for text in ET.fromstring(data).iter("{http://www.w3.org/2000/svg}text")]
+    assert "25.2 MFLOP" in texts
+    expect(chart(page)).to_have_text(drawn or "never")
+
+
+def test_ten_thousand_cells_are_drawn_explained_and_clicked(page: Page, address: str) -> None:
+    open_app(page, address, "sweep?xs=0.05..0.85+x+100&ys=0.5..8+x+100&fig=n_layers")
+    canvas = chart(page).locator("canvas")
+    expect(canvas).to_be_visible(timeout=60_000)
+    expect(main_area(page)).to_contain_text("up to 400 are built")
+    box = canvas.bounding_box()
+    assert box
+    middle = {"x": box["width"] / 2, "y": 0.7 * box["height"]}
+    canvas.hover(position=middle)  # type: ignore[arg-type]
+    expect(page.locator("#vg-tooltip-element")).to_contain_text("Layers × width")
+    canvas.click(position=middle)  # type: ignore[arg-type]
+    expect(main_area(page)).to_contain_text(re.compile(r"Embedding ratio 0\.\d+ · GLU expansion \d"))
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize(
+    "query",
+    ["", "view=pareto", "x=total_params&xs=1M,2M,5M,10M,20M,50M&y=vocab_size&ys=1k,16k,50257,262144", "x=norm&y=block"],
+    ids=["specified", "pareto", "impossible", "words"],
+)
+def test_nothing_is_cut_off_and_no_texts_overlap(
+    browser: Browser, address: str, query: str, colours: str, viewport: ViewportSize
+) -> None:
+    context = browser.new_context(viewport=viewport, color_scheme="dark" if colours == "dark" else "light")
+    page = context.new_page()
+    open_app(page, address, f"sweep?{query}")
+    expect(chart(page).locator("svg")).to_be_attached()
+    cut_off, overlaps = at_rest(page, CUT_OFF), at_rest(page, OVERLAPS)
+    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    context.close()
+    assert cut_off == []
+    assert overlaps == []
+    assert wider <= 0

@@ -1,0 +1,223 @@
+"""The Sweep page without a browser: links, controls, what is said of a cell, and the measuring of real models."""
+
+import json
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from slimlm import workshop
+from slimlm.architecture import Architecture
+from slimlm.config import ModelConfig
+from slimlm.probing import ProbeReport
+from slimlm.sweep import sweep
+from slimlm.sweep_controls import Asked, read
+from slimlm.sweep_measuring import identity
+from tests.test_app import APP, chart_title, shown
+
+SMALL = {"total_params": "1M", "vocab_size": "1000", "n_heads": "4", "max_seq_length": "32"}
+
+
+def opened(**query: str) -> AppTest:
+    page = AppTest.from_file(APP, default_timeout=60).switch_page("pages/sweep.py")
+    page.query_params.update(query)
+    page.run()
+    assert not page.exception
+    return page
+
+
+def title(page: AppTest) -> str:
+    return " ".join(chart_title(page)["text"])
+
+
+def said(page: AppTest) -> str:
+    texts = [*page.caption, *page.markdown, *page.error, *page.warning]
+    return shown("\n".join(text.value for text in texts))
+
+
+def click(page: AppTest, label: str) -> None:
+    next(button for button in page.button if button.label.startswith(label)).click().run()
+    assert not page.exception
+
+
+def figures(page: AppTest) -> list[str]:
+    rows = json.loads(page.get("vega_lite_chart")[0].proto.spec)["layer"][0]["data"]["values"]
+    return [row.get("t", "") for row in rows]
+
+
+def test_the_page_opens_with_the_specified_grid_and_says_what_it_really_varies() -> None:
+    page = opened()
+    assert title(page) == "FLOPs per token of 12 designs, by embedding ratio and GLU expansion"
+    assert "25.2 MFLOP" in figures(page)
+    assert "from 0.25 to 0.45 d_model goes from 160 to 272–288 and the layers from 18–29 to 4–7." in said(page)
+    assert "Click a cell to see its design" in said(page)
+
+
+def test_a_link_holds_the_request_both_knobs_their_values_and_the_figures() -> None:
+    page = opened(x="norm", xs="layernorm,rmsnorm", y="total_params", ys="1M..100M x 3 (log)", fig="d_ff", ffn="gelu")
+    assert title(page) == "Feed-forward width (d_ff) of 6 designs, by norm and total parameters"
+    assert "GELU MLP" in str(chart_title(page)["subtitle"])
+    assert page.selectbox("sweep_y").value == "total_params"
+    assert page.text_input("sweep_ys").value == "1M..100M x 3 (log)"
+    assert not page.warning
+    page = opened(view="pareto", fig="worst_miss", vs="kv_cache_bytes_per_token")
+    assert title(page) == "Worst miss against KV cache per token of 12 designs"
+
+
+def test_a_knob_of_a_link_without_values_has_its_usual_ones() -> None:
+    page = opened(x="ffn")
+    assert page.text_input("sweep_xs").value == "swiglu, geglu, gelu, relu"
+    assert title(page).startswith("FLOPs per token of 16 designs")
+
+
+def test_a_bad_link_says_what_was_ignored() -> None:
+    page = opened(x="ratio", fig="beauty", view="3d")
+    assert [shown(warning.value)[:60] for warning in page.warning] == [
+        "The link's x was ignored: 'ratio' is not one of total_params",
+        "The link's fig was ignored: 'beauty' is not one of n_layers,",
+        "The link's view was ignored: '3d' is not one of map, pareto.",
+    ]
+    assert title(page).startswith("FLOPs per token of 12 designs")
+    page.selectbox("sweep_fig").set_value("n_layers").run()
+    assert not page.warning
+    asked, complaints = read({"x": "glu_expansion"})
+    assert complaints == ["The link varies glu_expansion twice: two different knobs would work."]
+    assert asked == Asked()
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"xs": "0.3, many"}, "embedding_ratio: 'many' is not a number; write one such as 0.35, 35% or 8/3."),
+        (
+            {"xs": "0.1..0.9 x 200", "ys": "1..8 x 100"},
+            "200 values of embedding_ratio and 100 of glu_expansion make 20,000 cells: it must be at most 10,000; "
+            "fewer values would work.",
+        ),
+    ],
+)
+def test_values_that_cannot_be_swept_end_in_a_sentence(query: dict[str, str], sentence: str) -> None:
+    page = opened(**query)
+    assert shown(page.error[0].value) == sentence
+    assert not page.get("vega_lite_chart")
+    page.text_input("sweep_xs").set_value("0.3, 0.4").run()
+    page.text_input("sweep_ys").set_value("2, 3").run()
+    assert title(page).startswith("FLOPs per token of 4 designs")
+
+
+def test_choices_that_exclude_each_other_are_offered_to_be_mended() -> None:
+    page = opened(n_kv_heads="3")
+    assert "n_kv_heads=3 is not allowed" in said(page)
+    click(page, "Set n_kv_heads to 4")
+    assert title(page).startswith("FLOPs per token of 12 designs")
+
+
+def test_controls_move_the_chart_and_the_link() -> None:
+    page = opened()
+    page.selectbox("sweep_x").set_value("n_layers").run()
+    assert page.text_input("sweep_xs").value == "6, 8, 12, 16, 24"
+    page.selectbox("sweep_fig").set_value("kv_cache_bytes_per_token").run()
+    page.text_input("sweep_ys").set_value("2, 4").run()
+    assert title(page) == "KV cache per token of 10 designs, by pinned depth (layers) and GLU expansion"
+    assert {name: page.query_params[name] for name in ("x", "ys", "fig")} == {
+        "x": "n_layers",
+        "ys": "2, 4",
+        "fig": "kv_cache_bytes_per_token",
+    }
+    assert not {"xs", "y", "view"} & set(page.query_params)
+
+
+def test_choosing_the_other_side_s_knob_turns_the_grid() -> None:
+    page = opened(xs="0.3, 0.4")
+    page.selectbox("sweep_x").set_value("glu_expansion").run()
+    assert page.selectbox("sweep_y").value == "embedding_ratio"
+    assert (page.text_input("sweep_xs").value, page.text_input("sweep_ys").value) == ("2, 2.66, 3, 4", "0.3, 0.4")
+    assert title(page) == "FLOPs per token of 8 designs, by GLU expansion and embedding ratio"
+
+
+def pick(page: AppTest, base: ModelConfig, place: int, **axes: Any) -> None:
+    x, y = (
+        axes.get("x", ("embedding_ratio", (0.25, 0.35, 0.45))),
+        axes.get("y", ("glu_expansion", (2.0, 2.66, 3.0, 4.0))),
+    )
+    page.session_state.sweep_picked = (identity(sweep(base, x, y)), place)
+    page.run()
+    assert not page.exception
+
+
+def test_a_picked_cell_shows_its_design_and_where_to_go_with_it() -> None:
+    page = opened()
+    pick(page, ModelConfig(), 11)
+    assert "Embedding ratio 0.45 · GLU expansion 4: 10.05M parameters: 4 layers of width 288" in said(page).replace(
+        "**", ""
+    )
+    assert {"Open on the Design page", "Pin"} <= {button.label for button in page.button}
+    page.select_slider("total_params").set_value(11_000_000).run()
+    assert "Click a cell" in said(page)
+
+
+def test_a_picked_cell_without_a_design_says_why_and_what_would_work() -> None:
+    page = opened(x="total_params", xs="1M", y="vocab_size", ys="262144")
+    pick(page, ModelConfig(), 0, x=("total_params", (1_000_000,)), y=("vocab_size", (262_144,)))
+    assert "total_params=1,000,000 clashes with vocab_size=262144" in said(page)
+    assert "any one of these would work" in said(page)
+    assert "Open on the Design page" in {button.label for button in page.button}
+    assert not any(button.label.startswith("Measure") for button in page.button)
+
+
+def test_real_models_are_measured_and_stay_while_the_knobs_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = opened(fig="forward_seconds", **SMALL)
+    assert not any(figures(page))
+    click(page, "Measure 12 real models (about ")
+    assert "12 of 12 real models measured on this machine." in said(page)
+    found = figures(page)
+    assert all(figure.endswith((" ms", " s")) for figure in found)
+    monkeypatch.setattr(workshop, "build", None)
+    page.selectbox("sweep_fig").set_value("peak_bytes").run()
+    assert all(figure.endswith("B") for figure in figures(page))
+    page.selectbox("sweep_fig").set_value("forward_seconds").run()
+    page.select_slider("glu_expansion").set_value(3.0).run()
+    assert figures(page) == found
+
+
+def test_one_failing_model_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = workshop.build, []
+
+    def build(architecture: Architecture, show: Any) -> ProbeReport:
+        calls.append(architecture)
+        if len(calls) == 2:
+            raise MemoryError("building this model takes about 9 GB, and 1 GB of memory are free")
+        return real(architecture, show)
+
+    monkeypatch.setattr(workshop, "build", build)
+    page = opened(xs="0.2, 0.25", ys="2, 3", fig="forward_seconds", **SMALL)
+    click(page, "Measure 4 real models")
+    assert "3 of 4 real models measured on this machine." in said(page)
+    assert "was not measured: building this model takes about 9 GB, and 1 GB of memory are free." in said(page)
+    assert sum(not figure for figure in figures(page)) == 1
+    assert len(calls) == 4
+
+
+def test_a_measurement_that_ends_early_keeps_what_it_has_and_goes_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, built = workshop.build, []
+
+    def build(architecture: Architecture, show: Any) -> ProbeReport:
+        report = real(architecture, show)
+        built.append(architecture)
+        if len(built) == 2:
+            page.session_state.sweep_notebook.stop()
+        return report
+
+    monkeypatch.setattr(workshop, "build", build)
+    page = opened(xs="0.2, 0.25", ys="2, 3", **SMALL)
+    click(page, "Measure 4 real models")
+    assert len(built) == 2
+    assert "2 of 4 real models measured on this machine." in said(page)
+    click(page, "Measure the other 2 real models")
+    assert len(built) == 4
+
+
+def test_a_large_sweep_is_not_measured() -> None:
+    page = opened(xs="0.05..0.8 x 30", ys="1..8 x 30")
+    assert "up to 400 are built and measured" in said(page)
+    assert not any(button.label.startswith("Measure") for button in page.button)
