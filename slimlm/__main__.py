@@ -1,4 +1,4 @@
-"""The command line: `python -m slimlm design 10M --vocab-size 16k`, and models of others by name or config.json."""
+"""The command line: `python -m slimlm design 10M --vocab-size 16k`, grids of designs, and models of others by name."""
 
 import argparse
 import json
@@ -9,16 +9,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from slimlm.config import ModelConfig
+from slimlm.command_request import add_request, request_of
+from slimlm.command_sweep import add_sweep
 from slimlm.design import Design
-from slimlm.fields import field_docs
-from slimlm.options import OPTIONS
 from slimlm.published import published_model, published_models
 from slimlm.record import to_record
 from slimlm.solver import solve
 from slimlm.specimen import Specimen, hf_specimen, published_specimen, specimen_record
 from slimlm.table import format_param_table
-from slimlm.units import format_bytes, format_seconds, format_share, parse_size
+from slimlm.units import format_bytes, format_seconds, format_share
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     design = commands.add_parser("design", help="find the architecture nearest to a request and print its parameters")
     _add_design(design)
+    add_sweep(commands.add_parser("sweep", help="vary two knobs of a request and print every design as CSV"))
     inspect = commands.add_parser("inspect", help="print the parameters of a published model or of a config.json")
     inspect.add_argument("model", metavar="NAME|FILE", help="name of a published model, or path of a config.json")
     inspect.add_argument("--json", action="store_true", help="print JSON instead of the table")
@@ -50,25 +50,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_design(design: argparse.ArgumentParser) -> None:
-    total = f"{' '.join(field_docs(ModelConfig)['total_params'].split())} (10M, 1.5B, 12345678)"
-    design.add_argument("total_params", metavar="TOTAL", help=_help(total))
-    for name, option in OPTIONS.items():
-        switch = {"action": "store_const", "const": not option.default}
-        value: dict[str, Any] = switch if option.kind == "switch" else {"metavar": option.metavar}
-        design.add_argument(option.flag, dest=name, help=_help(option.help), **value)
+    add_request(design)
     design.add_argument("--json", action="store_true", help="print JSON instead of the table")
     design.add_argument("--probe", action="store_true", help="build the real model too, and run it")
     design.set_defaults(run=_design)
 
 
-def _help(text: str) -> str:
-    return text.replace("%", "%%")
-
-
 def _design(options: argparse.Namespace) -> None:
-    given = {name: value for name in OPTIONS if (value := getattr(options, name)) is not None}
-    values = {name: OPTIONS[name].read(value) if isinstance(value, str) else value for name, value in given.items()}
-    design = solve(ModelConfig(total_params=parse_size(options.total_params), **values))
+    design = solve(request_of(options))
     report = _probe(design) if options.probe else None
     if options.json:
         record = to_record(design) | ({"probe": asdict(report) | {"passed": report.passed}} if report else {})
