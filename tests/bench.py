@@ -169,6 +169,48 @@ def solver_rows() -> Iterator[Row]:
     yield Row(f"solve + account: grid of {len(grid)} (ratio × expansion × head)", whole)
 
 
+# Sweeps
+
+
+@section("sweep")
+def sweep_rows() -> Iterator[Row]:
+    """Find 10,000 designs, as if for the first time, and draw them."""
+    from slimlm import ModelConfig
+    from slimlm.heatmap import heat_map
+    from slimlm.price import price
+    from slimlm.sweep import METRICS, Sweep, parse_values, sweep
+
+    auto = ModelConfig(n_heads="auto", n_kv_heads=2, positions="rope", norm="rmsnorm")
+    ratios = parse_values("embedding_ratio", "0.05..0.85 x 100")
+    expansions = parse_values("glu_expansion", "0.5..8 x 100")
+    totals = parse_values("total_params", "1M..10B x 100 (log)")
+    vocabularies = parse_values("vocab_size", "256..262144 x 100 (log)")
+    choices = {"ratio": ("embedding_ratio", ratios), "expansion": ("glu_expansion", expansions)}
+    choices |= {"total": ("total_params", totals), "vocabulary": ("vocab_size", vocabularies)}
+
+    def solved(base: ModelConfig, x: str, y: str) -> Callable[[], Sweep]:
+        def work() -> Sweep:
+            price.cache_clear()
+            return sweep(base, choices[x], choices[y])
+
+        return work
+
+    for x, y in (("ratio", "expansion"), ("total", "vocabulary")):
+        seconds = statistics.median(timed(solved(ModelConfig(), x, y)) for _ in range(3))
+        yield Row(f"10,000 designs: {x} × {y}", seconds, most=3.0)
+    seconds = statistics.median(timed(solved(auto, "ratio", "expansion")) for _ in range(3))
+    yield Row("10,000 designs: ratio × expansion, heads chosen by the solver", seconds, most=3.0)
+    found = solved(ModelConfig(), "ratio", "expansion")()
+    layers, flops = METRICS["n_layers"], METRICS["forward_flops_per_token"]
+    yield Row("their FLOPs per token", timed(lambda: found.figures(flops)))
+    yield Row(
+        "their heat map, written out", statistics.median(timed(lambda: heat_map(found, layers)) for _ in range(3))
+    )
+    small = sweep(ModelConfig(), ("embedding_ratio", (0.25, 0.35, 0.45)), ("glu_expansion", (2.0, 2.66, 3.0, 4.0)))
+    heat_map(small, layers)  # its templates are made once
+    yield Row("heat map of 3 × 4", statistics.median(timed(lambda: heat_map(small, layers)) for _ in range(20)))
+
+
 # Model
 
 
