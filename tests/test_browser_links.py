@@ -12,7 +12,7 @@ from tests.test_browser import chart, press, type_exactly
 
 def shared_links(page: Page) -> list[str]:
     page.get_by_role("button", name="Share").click()
-    codes = page.get_by_test_id("stCode")
+    codes = page.get_by_test_id("stPopoverBody").get_by_test_id("stCode")
     expect(codes).to_have_count(2)
     return [(code.text_content() or "").strip() for code in codes.all()]
 
@@ -29,6 +29,7 @@ def test_a_copied_link_shows_the_same_design_in_a_fresh_browser_on_a_fresh_serve
     expect(chart(page)).to_contain_text("· untied ·")
     press(page, "GLU expansion", "ArrowRight")
     expect(chart(page)).to_contain_text("GLU expansion 2.7 ")
+    expect(page).to_have_url(re.compile("glu_expansion=2.7"))
     here, drawn = page.url, chart(page).text_content()
     link = shared_links(page)[0]
     assert link.startswith(address)
@@ -75,7 +76,7 @@ def test_a_copied_link_holds_every_choice_in_the_words_of_a_request(page: Page, 
 
 def test_a_bad_link_says_what_was_ignored_and_mends_the_address(page: Page, address: str) -> None:
     open_app(page, address, "?embedding_ratio=7&n_heads=abc&total_params=12500000&glu_expansion=8/3")
-    warnings = page.get_by_test_id("stAlert")
+    warnings = page.get_by_test_id("stAlert").filter(has_text="The link's")
     expect(warnings).to_have_count(2)
     expect(warnings.first).to_contain_text("The link's embedding_ratio was ignored and 0.9999 is shown")
     expect(warnings.last).to_contain_text("The link's n_heads was ignored and 8 is shown: 'abc' is neither auto nor")
