@@ -243,7 +243,7 @@ def _name_layers() -> Row:
     ring = alt.Chart().mark_point(filled=False, size=260, stroke=INK, strokeWidth=1.6, opacity=1)
     ring = ring.encode(x=alt.value(alt.ExprRef(x)), y=alt.value(alt.ExprRef(y))).transform_filter("datum.used")
     start = f"{x} + (datum.side == 'left' ? 9 : -15 - datum.px)"
-    below = band(start, f"{start} + 6 + datum.px", f"{y} - 8").transform_filter("datum.name")
+    below = band(start, f"{start} + 6 + datum.px", f"{y} - 8").transform_filter("datum.name && dot < 100")
     labels = text_layer(
         "datum.name",
         x=f"{x} + (datum.side == 'left' ? 12 : -12)",

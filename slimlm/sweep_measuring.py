@@ -6,7 +6,7 @@ Each run of the page measures one model and then runs the page again: what is kn
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -18,6 +18,8 @@ from slimlm.units import format_seconds
 from slimlm.words import counted
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from slimlm.probing import ProbeReport
 
 _MOST_MEASURED, _MOST_KEPT = 400, 2_000
@@ -74,34 +76,36 @@ def _models(sweep: Sweep) -> list[Architecture]:
 def show_measuring(sweep: Sweep) -> None:
     """Offer to measure the real models of a sweep, or go on with it; call it last, as it ends the run."""
     notebook, models = _notebook(), _models(sweep)
-    if not models:
-        return
+    count = counted(len(models), "real model")
     if len(models) > _MOST_MEASURED:
-        st.caption(f"These are {len(models):,} models: up to {_MOST_MEASURED} are built and measured.")
+        st.caption(f"These are {count}: up to {_MOST_MEASURED} are built and measured.")
         return
+    failures = [model for model in models if model in notebook.failures]
     pending = [model for model in models if model not in notebook.reports and model not in notebook.failures]
+    st.caption(f"{len(models) - len(pending) - len(failures):,} of {count} measured on this machine.")
+    wide, narrow = st.columns([0.85, 0.15], vertical_alignment="center")
     if pending and notebook.running == identity(sweep):
-        _measure(notebook, pending, len(models))
+        _measure(wide, narrow, notebook, pending, len(models))
         return
     notebook.stop()
-    done = len(models) - len(pending) - sum(model in notebook.failures for model in models)
     if pending:
-        _offer(notebook, sweep, pending, len(models))
-    if done:
-        st.caption(f"{done:,} of {counted(len(models), 'real model')} measured on this machine.")
-    _show_failures(notebook, models)
+        which = "the other " if len(pending) < len(models) else ""
+        cost = format_seconds(sum(_seconds(model) for model in pending))
+        wide.button(
+            f"Measure {which}{counted(len(pending), 'real model')} (about {cost})",
+            on_click=notebook.start,
+            args=(sweep,),
+            **_BUTTON,
+        )
+    for model in failures[:8]:
+        st.warning(_failure(model, notebook), icon=":material/warning:")
 
 
-def _offer(notebook: _Notebook, sweep: Sweep, pending: list[Architecture], count: int) -> None:
-    seconds = sum(_seconds(model) for model in pending)
-    which = "the other " if len(pending) < count else ""
-    st.button(
-        f"Measure {which}{counted(len(pending), 'real model')} (about {format_seconds(seconds)})",
-        on_click=notebook.start,
-        args=(sweep,),
-        icon=":material/speed:",
-        help="Builds each model on this machine's CPU, runs a tiny forward pass through it, and lets it go.",
-    )
+_BUTTON: dict[str, Any] = {
+    "key": "measure",
+    "icon": ":material/speed:",
+    "help": "Builds each model on this machine's CPU, runs a tiny forward pass through it, and lets it go.",
+}
 
 
 def _seconds(architecture: Architecture) -> float:
@@ -110,16 +114,19 @@ def _seconds(architecture: Architecture) -> float:
     return estimate_probe(architecture).seconds
 
 
-def _measure(notebook: _Notebook, pending: list[Architecture], count: int) -> None:
+def _measure(
+    wide: "DeltaGenerator", narrow: "DeltaGenerator", notebook: _Notebook, pending: list[Architecture], count: int
+) -> None:
     """Measure the first of the models and run the page again."""
     model, expected, done = pending[0], [_seconds(model) for model in pending], count - len(pending)
     left = format_seconds(notebook.pace * sum(expected))
-    wide, narrow = st.columns([0.85, 0.15], vertical_alignment="center")
+    # The same button, at rest: a run that ends early would leave one behind that it has not drawn.
+    wide.button(f"Measuring model {done + 1:,} of {count:,}, about {left} left", disabled=True, **_BUTTON)
     bar = wide.progress(done / count)
     narrow.button("Cancel", on_click=notebook.stop, icon=":material/close:", width="stretch")
 
     def show(share: float, doing: str) -> None:
-        bar.progress(min((done + share) / count, 1.0), f"model {done + 1:,} of {count:,}: {doing} · about {left} left")
+        bar.progress(min((done + share) / count, 1.0), doing)
 
     started = time.perf_counter()
     try:
@@ -137,8 +144,6 @@ def _keep(notebook: _Notebook, model: Architecture, report: "ProbeReport") -> No
         del notebook.reports[next(iter(notebook.reports))]
 
 
-def _show_failures(notebook: _Notebook, models: list[Architecture], most: int = 8) -> None:
-    for model in [model for model in models if model in notebook.failures][:most]:
-        shape = f"{counted(model.n_layers, 'layer')} × d_model {model.d_model:,}, d_ff {model.d_ff:,}"
-        reason = plain(f"The model of {shape} was not measured: {notebook.failures[model]}.")
-        st.warning(reason, icon=":material/warning:")
+def _failure(model: Architecture, notebook: _Notebook) -> str:
+    shape = f"{counted(model.n_layers, 'layer')} × d_model {model.d_model:,}, d_ff {model.d_ff:,}"
+    return plain(f"The model of {shape} was not measured: {notebook.failures[model]}.")

@@ -44,11 +44,11 @@ def find(config: ModelConfig, asked: Asked) -> Sweep:
 
     Raises ValueError, in one sentence, for values that cannot be read and for too many cells.
     """
+    slot = st.empty()  # in every run: what is drawn below keeps its place on the page
     x, y = (Axis(name, parse_values(name, text)) for name, text in ((asked.x, asked.xs), (asked.y, asked.ys)))
     kept, wanted = _kept(), (config, x, y)
     if wanted in kept:
         return kept[wanted]
-    slot = st.empty()
 
     def show(done: int, count: int) -> None:
         if count >= _WORTH_A_BAR:

@@ -83,10 +83,14 @@ _ALL = (
         lambda design: design.architecture.d_model / design.architecture.n_layers,
     ),
     Metric(
-        "embedding_ratio_got", "Embedding ratio, got", format_share, None, lambda design: design.account.embedding_ratio
+        "embedding_ratio_got",
+        "Realised embedding ratio",
+        format_share,
+        None,
+        lambda design: design.account.embedding_ratio,
     ),
     Metric(
-        "glu_expansion_got", "Expansion, got", _three_digits, None, lambda design: design.architecture.glu_expansion
+        "glu_expansion_got", "Realised expansion", _three_digits, None, lambda design: design.architecture.glu_expansion
     ),
     Metric(
         "worst_miss",
@@ -98,7 +102,7 @@ _ALL = (
     ),
     Metric(
         "total_params",
-        "Total parameters, got",
+        "Realised total",
         lambda value: format_count(round(value)),
         None,
         lambda d: d.total_params,
@@ -138,15 +142,15 @@ _ALL = (
     ),
     Metric(
         "forward_seconds",
-        "Forward time, measured",
+        "Measured forward time",
         format_seconds,
         "less",
         of_report=lambda report: report.forward_seconds,
-        assumption="the real model in float32 on this machine's CPU, 2 sequences of at most 64 tokens",
+        assumption="one pass of the real model in float32 on this machine's CPU, 2 × 64 tokens at most",
     ),
     Metric(
         "peak_bytes",
-        "Peak memory, measured",
+        "Measured peak memory",
         format_storage,
         "less",
         of_report=lambda report: report.peak_bytes,
