@@ -4,6 +4,7 @@ import streamlit as st
 
 from slimlm import inspection, panels, picker, ui
 from slimlm.charts import allocation_chart
+from slimlm.cost_panels import show_costs
 from slimlm.handover import show_handover
 from slimlm.layer_profile import layer_profile_chart
 from slimlm.markdown import plain
@@ -35,6 +36,8 @@ def main() -> None:
     if specimen.remarks:
         st.subheader("What the shape does not show", anchor=False)
         inspection.show_remarks(specimen)
+    st.subheader("Costs", anchor=False)
+    show_costs(specimen.architecture)
     st.subheader("For a training stack", anchor=False)
     show_handover(specimen.architecture)
     inspection.show_left_out()

@@ -10,6 +10,7 @@ from typing import cast
 import streamlit as st
 
 from slimlm.knobs import KNOBS, Value, complaint, to_short_query
+from slimlm.pinning import keep_pins
 
 Values = dict[str, Value]
 
@@ -41,6 +42,7 @@ def write() -> Values:
     state = st.session_state
     values = {name: state[name] for name in KNOBS}
     if values != state.asked or state.broken:
+        keep_pins()
         st.query_params.from_dict(others() | note(values))
     state.broken = False
     return values

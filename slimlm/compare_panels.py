@@ -86,14 +86,16 @@ def _rename(place: int, key: str) -> None:
 def _rearrange(change: Callable[[tuple[Pin, ...]], tuple[Pin, ...]]) -> None:
     """Change the pins, and let the baseline stay the same model while it is pinned."""
     base = pinned()[baseline_of(pinned())].architecture
-    change_pins(change)
-    held = pinned_as(pinned(), base)
-    _note(BASELINE, str(pinned().index(held) + 1) if held else "1", "1")
+
+    def follow(pins: tuple[Pin, ...]) -> dict[str, str]:
+        held = pinned_as(pins, base)
+        return {BASELINE: str(pins.index(held) + 1) if held and held != pins[0] else ""}
+
+    change_pins(change, follow)
 
 
 def _clear() -> None:
-    change_pins(lambda pins: ())
-    _note(BASELINE, "", "")
+    change_pins(lambda pins: (), lambda pins: {BASELINE: ""})
 
 
 # What is added.

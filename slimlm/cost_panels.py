@@ -70,8 +70,9 @@ def _restore(longest_context: int) -> None:
     """Set the widgets to what they last held: on the way to another page Streamlit forgets them."""
     state = st.session_state
     for key, value in (_STARTS | state.get("costs", {})).items():
-        if key not in state or state[key] is None:
-            state[key] = value
+        held = state.get(key)
+        # Written even where it is held: a widget of another page may hold it still, and takes it along.
+        state[key] = value if held is None else held
     if state[_CONTEXT] is not None and state[_CONTEXT] > longest_context:
         state[_CONTEXT] = None
 

@@ -37,9 +37,9 @@ def _read() -> tuple[tuple[Pin, ...], tuple[str, ...]]:
 
 
 def keep_pins() -> None:
-    """Put back what has just been pinned when a quick second click comes with the address from before the first.
+    """Put back what has just been pinned when a quick second move comes with the address from before the first.
 
-    Call it before anything else of a page reads the address.
+    Call it before the address is written for a move of a widget; going back in history comes with an older one rightly.
     """
     if "pins_moved" in st.session_state:
         before, after, when = st.session_state.pins_moved
@@ -47,17 +47,25 @@ def keep_pins() -> None:
             st.query_params[PIN] = after
 
 
-def change_pins(change: Callable[[tuple[Pin, ...]], tuple[Pin, ...]]) -> None:
-    """Write other pins into the address, in a callback; say in a sentence when they cannot be had."""
+def change_pins(
+    change: Callable[[tuple[Pin, ...]], tuple[Pin, ...]],
+    also: Callable[[tuple[Pin, ...]], dict[str, str]] = lambda pins: {},
+) -> None:
+    """Write other pins into the address, in a callback; say in a sentence when they cannot be had.
+
+    `also` returns further query parameters to go with the new pins, empty ones to be left out: one step in history.
+    """
     keep_pins()
     try:
-        after = tuple(write_pin(pin) for pin in change(pinned()))
+        pins = change(pinned())
     except ValueError as error:
         sentence = str(error)
         st.toast(plain(f"{sentence[0].upper()}{sentence[1:]}."), icon=":material/info:")
         return
+    after = tuple(map(write_pin, pins))
     st.session_state.pins_moved = (tuple(st.query_params.get_all(PIN)), after, time.monotonic())
-    st.query_params[PIN] = after
+    query = {name: st.query_params.get_all(name) for name in st.query_params} | {PIN: after} | also(pins)
+    st.query_params.from_dict({name: value for name, value in query.items() if value})
 
 
 def pin(subject: Subject | ModelConfig | PublishedModel, name: str = "") -> None:
@@ -100,8 +108,9 @@ def pin_button(
     held = pinned_as(pinned(), architecture)
     icon = ":material/check:" if held else ":material/keep:"
     place.button(
-        icon if icon_alone else f"{icon} Pinned" if held else f"{icon} Pin",
+        icon if icon_alone else "Pinned" if held else "Pin",
         key=key,
+        icon=None if icon_alone else icon,
         on_click=unpin if held else pin,
         args=(architecture,) if held else (subject, name),
         help=f"On the Compare page as “{plain(held.name)}”; click to take it off." if held else "Pin it to compare it.",

@@ -11,7 +11,6 @@ from slimlm import address
 from slimlm.config import ModelConfig
 from slimlm.knobs import KNOBS, Value, remedies, to_query, to_short_query, values_of
 from slimlm.markdown import plain
-from slimlm.pinning import keep_pins
 from slimlm.presets import PRESETS
 from slimlm.record import request_from_text
 from slimlm.solver import BudgetError
@@ -45,7 +44,7 @@ _STYLE = """
   .st-key-figures [data-testid="stColumn"] { min-width: 11.2rem; flex: 1 1 11.2rem; }
   [data-testid="stSidebarUserContent"] { padding-top: 0; }
   [data-testid="stSidebarHeader"] { height: 2.2rem; margin: 0; padding-bottom: 0; }
-  .st-key-pages { min-height: 1.9rem; }
+  .st-key-pages { min-height: 3.5rem; }
   [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
   [data-testid="stMain"] table { width: 100%; font-variant-numeric: tabular-nums; border-collapse: collapse; }
   [data-testid="stMain"] table :is(th, td) { border: 0; padding: 0.28rem 0.6rem; }
@@ -68,7 +67,6 @@ _STYLE = """
 def start_page(title: str) -> None:
     """Set the frame that every page has."""
     st.set_page_config(page_title=title, page_icon="📊", layout="wide")
-    keep_pins()
     st.html(_STYLE)
     if st.context.is_embedded:  # a clean screenshot: no sidebar, and no bar that would open it
         st.set_page_config(initial_sidebar_state="collapsed")
@@ -133,8 +131,9 @@ def show_presets(place: "DeltaGenerator") -> None:
 
 def _presets() -> None:
     st.button("Reset every knob", on_click=apply_request, args=(ModelConfig(),), icon=":material/restart_alt:")
-    for label, preset in PRESETS.items():
-        st.button(label, on_click=apply_request, args=(preset,), type="tertiary")
+    with st.container(gap=None):
+        for label, preset in PRESETS.items():
+            st.button(label, on_click=apply_request, args=(preset,), type="tertiary")
     st.file_uploader("Load a saved design (JSON)", type="json", key="saved", on_change=_load_saved)
     if problem := st.session_state.get("saved_problem"):
         st.error(plain(f"{problem}."), icon=":material/error:")
