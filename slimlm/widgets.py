@@ -41,11 +41,8 @@ def draw_knobs() -> dict[str, Value]:
 def _structure(n_heads: Value) -> dict[str, Value]:
     with st.expander("Architecture"):
         values: dict[str, Value] = {knob.field: _choice(knob) for knob in STRUCTURE}
-        left, right = st.columns(2, gap="small")
-        with left:
-            values[KV_HEADS.field] = _number(KV_HEADS)
-        with right:
-            values[HEAD_DIM.field] = _number(HEAD_DIM, unset="64 preferred" if n_heads == "auto" else "")
+        values[KV_HEADS.field] = _number(KV_HEADS)
+        values[HEAD_DIM.field] = _number(HEAD_DIM, unset="64 preferred" if n_heads == "auto" else "")
         values[ROPE_BASE.field] = _number(ROPE_BASE, disabled=values["positions"] != "rope")
     return values
 

@@ -32,7 +32,8 @@ with st.sidebar:
     st.popover("Presets")
     with st.container(horizontal=True):
         st.link_button("Design", "/")
-        st.link_button("Inspect", "/")
+        for page in ("Sweep", "Inspect", "Compare"):
+            st.link_button(page, "/")
     values = []
     for knob in (*knobs.SLIDERS, knobs.HEADS):
         wide, narrow = st.columns([0.66, 0.34])
@@ -43,10 +44,8 @@ with st.sidebar:
     with st.expander("Architecture"):
         for knob in knobs.STRUCTURE:
             choice(knob)
-        for column, knob in zip(st.columns(2), (knobs.KV_HEADS, knobs.HEAD_DIM), strict=True):
-            with column:
-                number(knob)
-        number(knobs.ROPE_BASE)
+        for knob in (knobs.KV_HEADS, knobs.HEAD_DIM, knobs.ROPE_BASE):
+            number(knob)
     with st.expander("More choices"):
         for knob in NUMBERS:
             number(knob)
