@@ -11,7 +11,6 @@ from slimlm import address
 from slimlm.config import ModelConfig
 from slimlm.knobs import KNOBS, Value, remedies, to_query, to_short_query, values_of
 from slimlm.markdown import plain
-from slimlm.pinning import keep_pins
 from slimlm.presets import PRESETS
 from slimlm.record import request_from_text
 from slimlm.solver import BudgetError
@@ -68,7 +67,6 @@ _STYLE = """
 def start_page(title: str) -> None:
     """Set the frame that every page has."""
     st.set_page_config(page_title=title, page_icon="📊", layout="wide")
-    keep_pins()
     st.html(_STYLE)
     if st.context.is_embedded:  # a clean screenshot: no sidebar, and no bar that would open it
         st.set_page_config(initial_sidebar_state="collapsed")
