@@ -147,7 +147,6 @@ LAZILY = {
     "workshop": "probing",
     "sweep/metrics": "probing",
     "command_sweep": "probing",
-    "command_sweep": "probing",
     "sweep_measuring": "probing",
     "sweep_panels": "card",
     "ui": "charts card export probing report",
