@@ -2,13 +2,14 @@
 
 import streamlit as st
 
-from slimlm import panels, ui, workshop
-from slimlm.charts import allocation_chart
-from slimlm.cost_panels import show_costs
-from slimlm.handover import show_handover
-from slimlm.layer_profile import layer_profile_chart
+from slimlm import ui
+from slimlm.charts.allocation import allocation_chart
+from slimlm.charts.layer_profile import layer_profile_chart
 from slimlm.nearby import alternatives
 from slimlm.solver import solve
+from slimlm.ui import panels, workshop
+from slimlm.ui.cost_panels import show_costs
+from slimlm.ui.handover import show_handover
 
 
 def main() -> None:

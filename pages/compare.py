@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from slimlm import compare_panels, pinning, ui
-from slimlm.compare_charts import comparison_chart
-from slimlm.compare_profiles import profiles_chart
+from slimlm import ui
+from slimlm.charts.comparison import comparison_chart
+from slimlm.charts.profiles import profiles_chart
 from slimlm.markdown import plain
 from slimlm.pins import Pin
+from slimlm.ui import compare_panels, pinning
 
 
 def main() -> None:

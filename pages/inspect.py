@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from slimlm import inspection, panels, picker, ui
-from slimlm.charts import allocation_chart
-from slimlm.cost_panels import show_costs
-from slimlm.handover import show_handover
-from slimlm.layer_profile import layer_profile_chart
+from slimlm import ui
+from slimlm.charts.allocation import allocation_chart
+from slimlm.charts.layer_profile import layer_profile_chart
 from slimlm.markdown import plain
+from slimlm.ui import inspection, panels, picker
+from slimlm.ui.cost_panels import show_costs
+from slimlm.ui.handover import show_handover
 
 
 def main() -> None:

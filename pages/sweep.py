@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from slimlm import sweep_controls, sweep_measuring, sweep_panels, ui
+from slimlm import ui
 from slimlm.config import ModelConfig
 from slimlm.markdown import plain
 from slimlm.sweep.grid import Sweep
+from slimlm.ui import sweep_controls, sweep_measuring, sweep_panels
 
 
 def main() -> None:

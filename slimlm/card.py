@@ -5,10 +5,10 @@ from html import escape
 from typing import Any, Literal, NamedTuple
 
 from slimlm.accounting import EMBEDDING_RATIO_DEFINITION
-from slimlm.charts import allocation_chart, request_line
+from slimlm.charts.allocation import allocation_chart, request_line
+from slimlm.charts.layer_profile import layer_profile_chart, reading_line
+from slimlm.charts.theme import DARK, FAINT, FONT, INK, LIGHT, MUTED, Figure, Row, for_export, text_width, wrap
 from slimlm.design import AskedGot, Design
-from slimlm.layer_profile import layer_profile_chart, reading_line
-from slimlm.theme import DARK, FAINT, FONT, INK, LIGHT, MUTED, Figure, Row, for_export, text_width, wrap
 from slimlm.units import format_miss, format_share, format_size
 from slimlm.words import expansion_name
 

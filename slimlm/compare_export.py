@@ -5,8 +5,8 @@ from html import escape
 from typing import NamedTuple
 
 from slimlm.card import picture
-from slimlm.compare_charts import Measure, comparison_chart
-from slimlm.compare_profiles import profiles_chart
+from slimlm.charts.comparison import Measure, comparison_chart
+from slimlm.charts.profiles import profiles_chart
 from slimlm.comparison import Comparison
 from slimlm.comparison_tables import (
     TABLE_STYLE,

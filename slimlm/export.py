@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from slimlm.card import design_card, inline_svg, picture
-from slimlm.charts import allocation_chart
+from slimlm.charts.allocation import allocation_chart
+from slimlm.charts.layer_profile import layer_profile_chart
+from slimlm.charts.tradeoff import tradeoff_chart, tradeoff_points
 from slimlm.design import Design
-from slimlm.layer_profile import layer_profile_chart
 from slimlm.nearby import alternatives
 from slimlm.recipe import command_line, python_code
 from slimlm.record import to_record
 from slimlm.report import component_table, html_report, markdown
 from slimlm.specimen import Specimen, Subject, specimen_record
 from slimlm.table import format_param_table
-from slimlm.tradeoff import tradeoff_chart, tradeoff_points
 from slimlm.units import format_count
 
 __all__ = [

@@ -19,7 +19,7 @@ from slimlm.units import format_miss, format_share
 from slimlm.words import expansion_name, structure_words
 
 if TYPE_CHECKING:
-    from slimlm.theme import Figure
+    from slimlm.charts.theme import Figure
 
 Cells = Sequence[str]
 
@@ -206,8 +206,8 @@ def html_report(design: Design) -> str:
 
     Raises RuntimeError when the picture converter is not installed.
     """
-    from slimlm.charts import allocation_chart
-    from slimlm.layer_profile import layer_profile_chart
+    from slimlm.charts.allocation import allocation_chart
+    from slimlm.charts.layer_profile import layer_profile_chart
 
     return html_page(
         design.title,

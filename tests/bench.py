@@ -176,7 +176,7 @@ def solver_rows() -> Iterator[Row]:
 def sweep_rows() -> Iterator[Row]:
     """Find 10,000 designs, as if for the first time, and draw them."""
     from slimlm import ModelConfig
-    from slimlm.heatmap import heat_map
+    from slimlm.charts.heatmap import heat_map
     from slimlm.price import price
     from slimlm.sweep import METRICS, Sweep, parse_values, sweep
 

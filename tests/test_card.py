@@ -11,12 +11,12 @@ import pytest
 from PIL import Image, ImageFont
 
 from slimlm.card import design_card, inline_svg, picture
-from slimlm.charts import allocation_chart
+from slimlm.charts.allocation import allocation_chart
+from slimlm.charts.layer_profile import layer_profile_chart
+from slimlm.charts.theme import COMPONENT_COLORS, DARK, LIGHT
 from slimlm.config import ModelConfig
 from slimlm.design import Design
-from slimlm.layer_profile import layer_profile_chart
 from slimlm.solver import solve
-from slimlm.theme import COMPONENT_COLORS, DARK, LIGHT
 from tests import models
 
 REQUESTS = {

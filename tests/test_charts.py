@@ -17,13 +17,23 @@ import vl_convert
 from hypothesis import HealthCheck, assume, given, settings
 from PIL import Image, ImageFont
 
-from slimlm.charts import allocation_chart, describe_allocation
+from slimlm.charts.allocation import allocation_chart, describe_allocation
+from slimlm.charts.layer_profile import layer_profile_chart
+from slimlm.charts.theme import (
+    COMPONENT_COLORS,
+    DARK,
+    LIGHT,
+    Figure,
+    contrast,
+    for_export,
+    ink_on,
+    luminance,
+    text_width,
+)
+from slimlm.charts.tradeoff import TradeoffPoint, tradeoff_chart
 from slimlm.config import ModelConfig
 from slimlm.design import Design
-from slimlm.layer_profile import layer_profile_chart
 from slimlm.solver import BudgetError, solve
-from slimlm.theme import COMPONENT_COLORS, DARK, LIGHT, Figure, contrast, for_export, ink_on, luminance, text_width
-from slimlm.tradeoff import TradeoffPoint, tradeoff_chart
 from tests import models
 from tests.strategies import requests
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 
 from slimlm.architecture import Architecture
-from slimlm.charts import allocation_chart, describe_allocation
-from slimlm.layer_profile import layer_profile_chart
+from slimlm.charts.allocation import allocation_chart, describe_allocation
+from slimlm.charts.layer_profile import layer_profile_chart
 from slimlm.published import published_model, published_models
 from slimlm.specimen import Specimen, published_specimen
 from tests.models import ARCHITECTURES

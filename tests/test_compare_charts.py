@@ -9,14 +9,14 @@ from typing import Any, get_args
 import altair as alt
 import pytest
 
-from slimlm.compare_charts import Measure, comparison_chart, describe_comparison, key_rows
-from slimlm.compare_profiles import profiles_chart
+from slimlm.charts.comparison import Measure, comparison_chart, describe_comparison, key_rows
+from slimlm.charts.profiles import profiles_chart
+from slimlm.charts.theme import COMPONENT_COLORS, Figure
 from slimlm.comparison import COMPONENT_NAMES
 from slimlm.config import ModelConfig
 from slimlm.pins import LONGEST_NAME, Pin, pin_of, with_pin
 from slimlm.published import published_model
 from slimlm.starts import STARTS, start_pins
-from slimlm.theme import COMPONENT_COLORS, Figure
 from tests.test_charts import assert_well_set, rows_of, svg_of, texts_of, words_of
 
 LONG = "W" * LONGEST_NAME

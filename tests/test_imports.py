@@ -62,8 +62,8 @@ ALLOWED = {
     "costs/settings": "accounting architecture costs/activations costs/hardware costs/laws costs/memory fields",
     "costs/units": "units",
     "costs/rows": (
-        "accounting architecture costs/activations costs/compute costs/hardware costs/laws costs/memory costs/settings "
-        "costs/units units"
+        "accounting architecture costs/activations costs/compute costs/hardware costs/laws costs/memory "
+        "costs/settings costs/units units"
     ),
     "costs": "costs/hardware costs/rows costs/settings",
     "sweep/values": "knobs",
@@ -74,8 +74,8 @@ ALLOWED = {
     "sweep/reading": "config design knobs sweep/grid sweep/values units words",
     "sweep/table": "knobs sweep/grid sweep/metrics",
     "sweep": "sweep/grid sweep/metrics sweep/table sweep/values",
-    "ticks": "",
-    "places": "",
+    "charts/ticks": "",
+    "charts/places": "",
     "notes/remarks": "published units",
     "notes/attention": "architecture costs/memory design published notes/remarks units",
     "notes/budget": "design published notes/remarks units",
@@ -96,81 +96,94 @@ ALLOWED = {
     "layers": "torch accounting",
     "model": "torch accounting architecture config design layers solver table",
     "hf/weights": "torch hf/tensors model",
-    "pretrained": "torch safetensors accounting architecture config design hf/config_out hf/tensors hf/weights model",
+    "pretrained": ("torch safetensors accounting architecture config design hf/config_out hf/tensors hf/weights model"),
     "probing": "torch psutil accounting architecture design model table units",
     "shape_check": "torch accounting architecture model table",
-    "theme": "altair",
-    "charts": f"{_CHART} theme",
-    "layer_profile": f"{_CHART} charts theme",
-    "tradeoff": f"{_CHART} charts theme",
-    "heatmap_layers": "altair theme",
-    "heatmap": "charts heatmap_layers sweep/grid sweep/metrics sweep/reading sweep/values theme ticks words",
-    "pareto": (
-        "altair charts heatmap heatmap_layers places sweep/grid sweep/metrics sweep/reading sweep/values theme ticks"
+    "charts/theme": "altair",
+    "charts/allocation": f"{_CHART} charts/theme",
+    "charts": "charts/allocation charts/layer_profile charts/tradeoff",
+    "charts/layer_profile": f"{_CHART} charts/allocation charts/theme",
+    "charts/tradeoff": f"{_CHART} charts/allocation charts/theme",
+    "charts/heatmap_layers": "altair charts/theme",
+    "charts/heatmap": (
+        "charts/allocation charts/heatmap_layers sweep/grid sweep/metrics sweep/reading sweep/values "
+        "charts/theme charts/ticks words"
+    ),
+    "charts/pareto": (
+        "altair charts/allocation charts/heatmap charts/heatmap_layers charts/places sweep/grid sweep/metrics "
+        "sweep/reading sweep/values charts/theme charts/ticks"
     ),
     "report": "accounting config design fields nearby notes recipe notes/remarks solver specimen table units words",
-    "card": "altair accounting architecture charts config design layer_profile theme units words",
-    "export": f"altair card charts layer_profile report theme tradeoff {_LIGHT}",
-    "compare_charts": "altair accounting charts comparison pins theme units words",
-    "compare_profiles": "altair charts compare_charts pins theme units words",
-    "compare_export": "card compare_charts compare_profiles comparison comparison_tables report",
-    "workshop": f"streamlit {_LIGHT}",
-    "sweep_controls": "streamlit knobs markdown sweep/metrics sweep/values",
-    "sweep_measuring": "streamlit architecture markdown sweep/grid units words workshop",
-    "sweep_panels": (
-        "streamlit config heatmap markdown panels pareto pinning sweep/grid sweep/metrics sweep/reading sweep/table "
-        "sweep/values sweep_controls sweep_measuring theme ui units words"
+    "card": (
+        "altair accounting architecture charts/allocation config design charts/layer_profile charts/theme units words"
     ),
-    "address": "streamlit config fields knobs pinning units",
-    "pinning": "streamlit architecture config markdown pins published specimen",
-    "widgets": "streamlit config fields knobs markdown units",
-    "ui": f"streamlit address widgets workshop {_LIGHT}",
-    "panels": f"streamlit charts layer_profile markdown pinning theme tradeoff ui workshop {_LIGHT}",
-    "handover": "streamlit architecture frameworks hf markdown",
-    "picker": "streamlit hf markdown published specimen units",
-    "cost_panels": "streamlit architecture comparison_tables costs fields markdown units",
-    "compare_panels": (
-        "streamlit compare_charts comparison comparison_tables cost_panels hf markdown picker pinning pins published "
-        "starts"
+    "export": f"altair card charts/allocation charts/layer_profile report charts/theme charts/tradeoff {_LIGHT}",
+    "charts/comparison": "altair accounting charts/allocation comparison pins charts/theme units words",
+    "charts/profiles": "altair charts/allocation charts/comparison pins charts/theme units words",
+    "compare_export": "card charts/comparison charts/profiles comparison comparison_tables report",
+    "ui/workshop": f"streamlit {_LIGHT}",
+    "ui/sweep_controls": "streamlit knobs markdown sweep/metrics sweep/values",
+    "ui/sweep_measuring": "streamlit architecture markdown sweep/grid units words ui/workshop",
+    "ui/sweep_panels": (
+        "streamlit config charts/heatmap markdown ui/panels charts/pareto ui/pinning sweep/grid sweep/metrics "
+        "sweep/reading sweep/table sweep/values ui ui/sweep_controls ui/sweep_measuring charts/theme units "
+        "words"
     ),
-    "inspection": "streamlit architecture markdown panels picker published specimen ui units words",
+    "ui/address": "streamlit config fields knobs ui/pinning units",
+    "ui/pinning": "streamlit architecture config markdown pins published specimen",
+    "ui/widgets": "streamlit config fields knobs markdown units",
+    "ui/frame": f"streamlit ui/address ui/widgets ui/workshop {_LIGHT}",
+    "ui": "ui/frame",
+    "ui/panels": (
+        "streamlit charts/allocation charts/layer_profile markdown ui/pinning charts/theme charts/tradeoff "
+        f"ui/frame ui/workshop {_LIGHT}"
+    ),
+    "ui/handover": "streamlit architecture frameworks hf markdown",
+    "ui/picker": "streamlit hf markdown published specimen units",
+    "ui/cost_panels": "streamlit architecture comparison_tables costs fields markdown units",
+    "ui/compare_panels": (
+        "streamlit charts/comparison comparison comparison_tables ui/cost_panels hf markdown ui/picker "
+        "ui/pinning pins published starts"
+    ),
+    "ui/inspection": "streamlit architecture markdown ui/panels ui/picker published specimen ui/frame units words",
 }
 """Module → what it may import while it is imported itself: modules of slimlm, and other packages."""
 
 LAZILY = {
     "__init__": "frameworks hf layers model pretrained probing published",
     "design": "export",
-    "__main__": "card charts export model probing report",
-    "report": "card charts layer_profile theme tradeoff",
+    "__main__": "card charts/allocation export model probing report",
+    "report": "card charts/allocation charts/layer_profile charts/theme charts/tradeoff",
     "card": "vl_convert",
     "export": "model vl_convert",
-    "workshop": "probing",
+    "ui/workshop": "probing",
     "sweep/metrics": "probing",
     "command_sweep": "probing",
-    "sweep_measuring": "probing",
-    "sweep_panels": "card",
-    "ui": "charts card export probing report",
-    "panels": "card export probing report",
-    "compare_panels": "compare_export",
-    "inspection": "shape_check",
+    "ui/sweep_measuring": "probing",
+    "ui/sweep_panels": "card",
+    "ui/frame": "charts/allocation card export probing report",
+    "ui/panels": "card export probing report",
+    "ui/compare_panels": "compare_export",
+    "ui/inspection": "shape_check",
 }
 """Module → what it may besides import inside a function, or for type checkers alone."""
 
 PAGES = {
-    "address",
-    "compare_panels",
-    "cost_panels",
-    "handover",
-    "inspection",
-    "panels",
-    "picker",
-    "pinning",
-    "sweep_controls",
-    "sweep_measuring",
-    "sweep_panels",
     "ui",
-    "widgets",
-    "workshop",
+    "ui/address",
+    "ui/compare_panels",
+    "ui/cost_panels",
+    "ui/handover",
+    "ui/inspection",
+    "ui/panels",
+    "ui/picker",
+    "ui/pinning",
+    "ui/sweep_controls",
+    "ui/sweep_measuring",
+    "ui/sweep_panels",
+    "ui/frame",
+    "ui/widgets",
+    "ui/workshop",
 }
 """The modules that know Streamlit: only pages, and each other, import them."""
 
@@ -249,7 +262,7 @@ def test_the_table_keeps_heavy_packages_where_they_belong() -> None:
 
     outside = {module: reach(module) - ALLOWED.keys() for module in ALLOWED}
     assert not any(outside[module] for module in LIGHT)
-    assert outside["charts"] == outside["layer_profile"] == outside["tradeoff"] == {"altair", "pandas"}
+    assert outside["charts"] == outside["charts/layer_profile"] == outside["charts/tradeoff"] == {"altair", "pandas"}
     assert not outside["export"] & {"streamlit", "torch"}
     assert not outside["ui"] & {"torch", "altair"}, "the page answers before the chart and the model are loaded"
     assert {module for module, names in ALLOWED.items() if PAGES & set(names.split())} <= PAGES
@@ -298,7 +311,7 @@ def loaded_after(code: str) -> set[str]:
         "import slimlm; slimlm.alternatives(slimlm.ModelConfig())",
         "import slimlm.__main__, slimlm.notes, slimlm.published, slimlm.record, slimlm.knobs, slimlm.presets",
         "import slimlm.frameworks, slimlm.hf.config_out, slimlm.hf.tensors",
-        "import slimlm.sweep, slimlm.sweep.reading, slimlm.ticks, slimlm.places",
+        "import slimlm.sweep, slimlm.sweep.reading",
     ],
 )
 def test_light_use_loads_nothing_heavy(code: str) -> None:
@@ -315,7 +328,7 @@ def test_torch_is_loaded_on_first_use_and_brings_no_page_or_chart() -> None:
 
 
 def test_charts_load_neither_torch_nor_streamlit() -> None:
-    found = loaded_after("import slimlm.charts, slimlm.theme")
+    found = loaded_after("import slimlm.charts, slimlm.charts.theme")
     assert "altair" in found
     assert not found & {"torch", "streamlit"}
 

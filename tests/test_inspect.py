@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from slimlm.inspection import count_claim
-from slimlm.picker import FIRST_SHOWN, Shown, link_of
 from slimlm.published import LEFT_OUT, published_model
 from slimlm.specimen import Specimen, from_text, published_specimen, to_text
+from slimlm.ui.inspection import count_claim
+from slimlm.ui.picker import FIRST_SHOWN, Shown, link_of
 from tests.models import ARCHITECTURES
 from tests.test_app import APP, chart_title, shown, table
 

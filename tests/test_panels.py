@@ -8,9 +8,9 @@ from markdown_it import MarkdownIt
 from slimlm.config import ModelConfig
 from slimlm.markdown import plain
 from slimlm.nearby import alternatives
-from slimlm.panels import component_table, sentence, verdict
 from slimlm.solver import solve
 from slimlm.specimen import Specimen
+from slimlm.ui.panels import component_table, sentence, verdict
 from tests.models import ARCHITECTURES, REQUESTS
 
 

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slimlm.charts.heatmap import describe_heat_map, heat_map
+from slimlm.charts.heatmap_layers import DARK_RAMP, LIGHT_RAMP
+from slimlm.charts.pareto import Point, describe_pareto, frontier, pareto_chart
+from slimlm.charts.places import free_sides
+from slimlm.charts.theme import COMPONENT_COLORS, DARK, LIGHT, Figure, contrast, for_export, ink_on, luminance
+from slimlm.charts.ticks import log_ticks, place_among, round_ticks
 from slimlm.config import ModelConfig
-from slimlm.heatmap import describe_heat_map, heat_map
-from slimlm.heatmap_layers import DARK_RAMP, LIGHT_RAMP
-from slimlm.pareto import Point, describe_pareto, frontier, pareto_chart
-from slimlm.places import free_sides
 from slimlm.sweep import METRICS, Metric, Sweep, parse_values, sweep
-from slimlm.theme import COMPONENT_COLORS, DARK, LIGHT, Figure, contrast, for_export, ink_on, luminance
-from slimlm.ticks import log_ticks, place_among, round_ticks
 from tests.test_charts import assert_well_set, svg_of, texts_of
 from tests.test_sweep import impossible, measured, specified
 

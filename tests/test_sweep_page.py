@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from slimlm import workshop
 from slimlm.architecture import Architecture
 from slimlm.config import ModelConfig
 from slimlm.probing import ProbeReport
 from slimlm.sweep import sweep
-from slimlm.sweep_controls import Asked, read
-from slimlm.sweep_measuring import identity
+from slimlm.ui import workshop
+from slimlm.ui.sweep_controls import Asked, read
+from slimlm.ui.sweep_measuring import identity
 from tests.test_app import APP, chart_title, shown
 
 SMALL = {"total_params": "1M", "vocab_size": "1000", "n_heads": "4", "max_seq_length": "32"}

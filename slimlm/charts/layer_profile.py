@@ -6,9 +6,9 @@ from functools import cache
 import altair as alt
 
 from slimlm.accounting import Component
-from slimlm.charts import COMPONENT_ENCODING, component_facts, describe_allocation, in_words, source_line
+from slimlm.charts.allocation import COMPONENT_ENCODING, component_facts, describe_allocation, in_words, source_line
+from slimlm.charts.theme import INK, MUTED, PAGE, Figure, Row, figure, layers, text_layer, text_width
 from slimlm.specimen import Subject
-from slimlm.theme import INK, MUTED, PAGE, Figure, Row, figure, layers, text_layer, text_width
 from slimlm.units import format_count, format_share
 
 _PROFILE_TOP_PX, _PROFILE_PX = 34, 200

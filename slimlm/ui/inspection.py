@@ -8,11 +8,11 @@ import streamlit as st
 
 from slimlm.architecture import Architecture
 from slimlm.markdown import plain
-from slimlm.panels import show_claims, show_heading, show_shape
-from slimlm.picker import Shown, link_of
 from slimlm.published import LEFT_OUT
 from slimlm.specimen import Specimen, request_like
-from slimlm.ui import full_link, open_on_design
+from slimlm.ui.frame import full_link, open_on_design
+from slimlm.ui.panels import show_claims, show_heading, show_shape
+from slimlm.ui.picker import Shown, link_of
 from slimlm.units import format_count, format_seconds, format_share
 from slimlm.words import expansion_name
 

@@ -10,7 +10,7 @@ from typing import cast
 import streamlit as st
 
 from slimlm.knobs import KNOBS, Value, complaint, to_short_query
-from slimlm.pinning import keep_pins
+from slimlm.ui.pinning import keep_pins
 
 Values = dict[str, Value]
 

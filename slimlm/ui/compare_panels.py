@@ -7,14 +7,11 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from slimlm.compare_charts import Measure
+from slimlm.charts.comparison import Measure
 from slimlm.comparison import Comparison, longest_context
 from slimlm.comparison_tables import TABLE_STYLE, assumptions_table, differences_table
-from slimlm.cost_panels import cost_settings
 from slimlm.hf import MAX_BYTES
 from slimlm.markdown import plain
-from slimlm.picker import describe_model, read_config
-from slimlm.pinning import PIN, change_pins, pin, pinned
 from slimlm.pins import (
     LONGEST_NAME,
     MOST_PINS,
@@ -27,6 +24,9 @@ from slimlm.pins import (
 )
 from slimlm.published import published_model, published_models
 from slimlm.starts import STARTS, start_pins
+from slimlm.ui.cost_panels import cost_settings
+from slimlm.ui.picker import describe_model, read_config
+from slimlm.ui.pinning import PIN, change_pins, pin, pinned
 
 MEASURE, BASELINE = "measure", "baseline"
 """Query parameters: what length stands for, and the place of the baseline, counted from 1."""

@@ -7,14 +7,14 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from slimlm import address
 from slimlm.config import ModelConfig
 from slimlm.knobs import KNOBS, Value, remedies, to_query, to_short_query, values_of
 from slimlm.markdown import plain
 from slimlm.presets import PRESETS
 from slimlm.record import request_from_text
 from slimlm.solver import BudgetError
-from slimlm.widgets import draw_knobs, move_knobs
+from slimlm.ui import address
+from slimlm.ui.widgets import draw_knobs, move_knobs
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

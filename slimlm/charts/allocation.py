@@ -9,10 +9,7 @@ from functools import cache
 import altair as alt
 
 from slimlm.accounting import EMBEDDING_RATIO_DEFINITION, Component
-from slimlm.config import ModelConfig
-from slimlm.design import Design
-from slimlm.specimen import Specimen, Subject
-from slimlm.theme import (
+from slimlm.charts.theme import (
     COLOR_SCALE,
     COMPONENT_COLORS,
     INK,
@@ -26,6 +23,9 @@ from slimlm.theme import (
     text_layer,
     text_width,
 )
+from slimlm.config import ModelConfig
+from slimlm.design import Design
+from slimlm.specimen import Specimen, Subject
 from slimlm.units import format_count, format_miss, format_share, format_size
 from slimlm.words import choice_words, expansion_name
 

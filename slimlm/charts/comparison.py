@@ -7,10 +7,8 @@ from typing import Literal
 import altair as alt
 
 from slimlm.accounting import Component
-from slimlm.charts import COMPONENT_ENCODING, component_facts
-from slimlm.comparison import COMPONENT_NAMES
-from slimlm.pins import Pin
-from slimlm.theme import (
+from slimlm.charts.allocation import COMPONENT_ENCODING, component_facts
+from slimlm.charts.theme import (
     COMPONENT_COLORS,
     INK,
     MUTED,
@@ -22,6 +20,8 @@ from slimlm.theme import (
     text_layer,
     text_width,
 )
+from slimlm.comparison import COMPONENT_NAMES
+from slimlm.pins import Pin
 from slimlm.units import format_count, format_share
 from slimlm.words import counted, heads_phrase
 

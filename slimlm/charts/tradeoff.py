@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import altair as alt
 
-from slimlm.charts import RATIO_LINE, request_line
+from slimlm.charts.allocation import RATIO_LINE, request_line
+from slimlm.charts.theme import FAINT, INK, Figure, Row, figure, layers, text_layer, text_width
 from slimlm.design import BENT, Design
 from slimlm.nearby import Alternative
-from slimlm.theme import FAINT, INK, Figure, Row, figure, layers, text_layer, text_width
 from slimlm.units import format_miss
 from slimlm.words import expansion_name
 

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from slimlm import ui
+from slimlm.charts.heatmap import heat_map
+from slimlm.charts.pareto import pareto_chart
+from slimlm.charts.theme import Figure
 from slimlm.config import ModelConfig
-from slimlm.heatmap import heat_map
 from slimlm.markdown import plain
-from slimlm.panels import sentence
-from slimlm.pareto import pareto_chart
-from slimlm.pinning import pin_button
 from slimlm.sweep.grid import Axis, Sweep, sweep
 from slimlm.sweep.metrics import METRICS, Reports
 from slimlm.sweep.reading import pair_label, ratio_reading
 from slimlm.sweep.table import sweep_csv
 from slimlm.sweep.values import parse_values
-from slimlm.sweep_controls import PARETO, Asked
-from slimlm.sweep_measuring import identity
-from slimlm.theme import Figure
+from slimlm.ui.panels import sentence
+from slimlm.ui.pinning import pin_button
+from slimlm.ui.sweep_controls import PARETO, Asked
+from slimlm.ui.sweep_measuring import identity
 from slimlm.units import format_miss
 from slimlm.words import expansion_name
 

@@ -9,17 +9,17 @@ import streamlit as st
 
 from slimlm.accounting import EMBEDDING_RATIO_DEFINITION, Component
 from slimlm.architecture import Architecture
+from slimlm.charts.tradeoff import tradeoff_chart, tradeoff_points
 from slimlm.config import ModelConfig
 from slimlm.design import BENT, AskedGot, Design
 from slimlm.knobs import to_short_query, values_of
 from slimlm.markdown import plain
 from slimlm.nearby import Alternative
 from slimlm.notes import Severity, design_notes
-from slimlm.pinning import pin_button
 from slimlm.published import published_near
 from slimlm.specimen import Specimen, Subject
-from slimlm.tradeoff import tradeoff_chart, tradeoff_points
-from slimlm.ui import apply_request, full_link
+from slimlm.ui.frame import apply_request, full_link
+from slimlm.ui.pinning import pin_button
 from slimlm.units import format_bytes, format_count, format_miss, format_seconds, format_share, format_size
 from slimlm.words import counted, expansion_name, heads_phrase
 

@@ -6,8 +6,8 @@ from functools import cache
 
 import altair as alt
 
-from slimlm.charts import component_facts
-from slimlm.compare_charts import (
+from slimlm.charts.allocation import component_facts
+from slimlm.charts.comparison import (
     BOX,
     ENCODING,
     KEY_PX,
@@ -23,8 +23,8 @@ from slimlm.compare_charts import (
     parts_of,
     title_of,
 )
+from slimlm.charts.theme import INK, MUTED, PAGE, Figure, Row, figure, layers, text_layer
 from slimlm.pins import Pin
-from slimlm.theme import INK, MUTED, PAGE, Figure, Row, figure, layers, text_layer
 from slimlm.units import format_count
 from slimlm.words import counted
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from slimlm import workshop
 from slimlm.architecture import Architecture
 from slimlm.markdown import plain
 from slimlm.sweep.grid import Sweep
+from slimlm.ui import workshop
 from slimlm.units import format_seconds
 from slimlm.words import counted
 
