@@ -116,7 +116,7 @@ def test_a_link_opens_the_comparison_in_a_fresh_browser_on_a_fresh_server(
     expect(chart(page)).to_contain_text("Length is parameters")
     settle(page)
     page.get_by_role("button", name="Share").click()
-    link = (page.get_by_test_id("stCode").first.text_content() or "").strip()
+    link = (page.get_by_test_id("stPopoverBody").get_by_test_id("stCode").first.text_content() or "").strip()
     assert "measure=params" in link and len(link) < 300
     drawn = [chart.text_content() for chart in page.get_by_test_id("stVegaLiteChart").all()]
     with running() as other:

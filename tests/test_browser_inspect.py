@@ -58,7 +58,7 @@ def test_an_uploaded_config_is_shown_and_its_link_shows_it_again(page: Page, bro
     expect(chart(page)).to_contain_text(f"tiny · {TITLE}")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Share").click()
-    link = (page.get_by_test_id("stCode").first.text_content() or "").strip()
+    link = (page.get_by_test_id("stPopoverBody").get_by_test_id("stCode").first.text_content() or "").strip()
     assert "architecture=" in link
     drawn = chart(page).text_content() or "never"
     context = browser.new_context(viewport=DESKTOP)
@@ -80,7 +80,7 @@ def test_a_pasted_config_is_shown(page: Page, address: str) -> None:
 def test_a_broken_file_is_one_sentence_and_nothing_of_it_is_markup(page: Page, address: str) -> None:
     open_app(page, address, "inspect?model=gpt2")
     upload(page, '{"model_type": "<img src=x>**b**"}')
-    alert = page.get_by_test_id("stAlert")
+    alert = page.get_by_test_id("stAlert").filter(has_text="is not supported")
     expect(alert).to_contain_text('model_type="<img src=x>**b**" is not supported: slimlm reads')
     assert alert.locator("img, strong").count() == 0
     expect(chart(page)).to_contain_text("gpt2 · 124.4M parameters")

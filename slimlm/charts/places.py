@@ -15,7 +15,7 @@ def free_sides(
 
     Points and widths of labels are in pixels, of a figure of some width; those named first in `order` choose first.
 
-    >>> free_sides([(50, 100), (190, 100), (60, 100)], [80, 80, 80], 200)
+    >>> free_sides([(40, 100), (190, 40), (150, 100)], [80, 80, 80], 200)
     ['left', 'right', '']
     """
     taken: list[Box] = [(x - _RADIUS, x + _RADIUS, y - 7, y + 7) for x, y in points]
