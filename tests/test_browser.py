@@ -1,8 +1,9 @@
 """The Design page in a real Chromium: what only a browser shows."""
 
 import re
+from contextlib import suppress
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 from tests.browser import open_app, settle
 
@@ -75,8 +76,14 @@ def test_a_typed_value_is_taken_exactly_and_nonsense_is_refused_in_a_sentence(pa
 
 
 def choose(page: Page, label: str, word: str) -> None:
-    page.get_by_role("combobox", name=label, exact=True).press("ArrowDown")
-    page.get_by_role("option", name=word, exact=True).click()
+    """Choose from a list; one that closes because the page is drawn anew meanwhile is opened again."""
+    option = page.get_by_role("option", name=word, exact=True)
+    for _ in range(5):
+        page.get_by_role("combobox", name=label, exact=True).press("ArrowDown")
+        with suppress(TimeoutError):
+            option.click(timeout=3000)
+            return
+    raise AssertionError(f"the list {label} offers no {word}")
 
 
 def test_each_choice_moves_the_chart_and_the_link(page: Page, address: str) -> None:

@@ -105,6 +105,7 @@ def test_going_back_undoes_a_preset(page: Page, address: str) -> None:
     page.get_by_role("button", name="Presets").click()
     page.get_by_role("button", name="30M, multiples of 8").click()
     expect(chart(page)).to_contain_text("Asked: 30M ·")
+    expect(page).to_have_url(re.compile("total_params=30M"))  # written after the chart
     page.go_back()
     settle(page)
     expect(chart(page)).to_contain_text("Asked: 10M ·")
