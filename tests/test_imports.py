@@ -103,7 +103,7 @@ ALLOWED = {
     "charts/allocation": f"{_CHART} charts/theme",
     "charts": "charts/allocation charts/layer_profile charts/tradeoff",
     "charts/layer_profile": f"{_CHART} charts/allocation charts/theme",
-    "charts/tradeoff": f"{_CHART} charts/allocation charts/theme",
+    "charts/tradeoff": f"{_CHART} charts/allocation charts/places charts/theme",
     "charts/heatmap_layers": "altair charts/theme",
     "charts/heatmap": (
         "charts/allocation charts/heatmap_layers sweep/grid sweep/metrics sweep/reading sweep/values "

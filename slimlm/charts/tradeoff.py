@@ -8,14 +8,12 @@ from typing import NamedTuple
 import altair as alt
 
 from slimlm.charts.allocation import RATIO_LINE, request_line
+from slimlm.charts.places import free_sides
 from slimlm.charts.theme import FAINT, INK, Figure, Row, figure, layers, text_layer, text_width
 from slimlm.design import BENT, Design
 from slimlm.nearby import Alternative
 from slimlm.units import format_miss
 from slimlm.words import expansion_name
-
-Box = tuple[float, float, float, float]
-"""Left, right, top, bottom."""
 
 _TRADEOFF_PX, _PLOT_PX, _LINEAR = 320, 600, 0.02
 _TICKS = [0.0, *(sign * tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100) for sign in (-1, 1))]
@@ -93,20 +91,11 @@ def _point_row(index: int, point: TradeoffPoint) -> Row:
 
 def _label_where_free(rows: list[Row], reach: Row) -> None:
     """Name the points whose label covers no other label or point, the chosen one first; the rest have tooltips."""
-    dots = [_pixels(row, reach) for row in rows]
-    taken = [(x - 8, x + 8, y - 7, y + 7) for x, y in dots]
-    for row, (x, y) in sorted(zip(rows, dots, strict=True), key=lambda pair: not pair[0]["chosen"]):
-        width = text_width(row["label"], 13)
-        for side, start in (("left", x + 12), ("right", x - width - 12)):
-            box = (start, start + width, y - 16, y)
-            if start > 0 and box[1] < _PLOT_PX and not any(_overlap(box, other) for other in taken):
-                row |= {"name": row["label"], "side": side}
-                taken.append(box)
-                break
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
+    chosen_first = sorted(range(len(rows)), key=lambda index: not rows[index]["chosen"])
+    dots, widths = [_pixels(row, reach) for row in rows], [text_width(row["label"], 13) for row in rows]
+    for row, side in zip(rows, free_sides(dots, widths, _PLOT_PX, chosen_first), strict=True):
+        if side:
+            row |= {"name": row["label"], "side": side}
 
 
 def _pixels(row: Row, reach: Row) -> tuple[float, float]:
