@@ -8,6 +8,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page
 
 from slimlm.knobs import SLIDERS
+from tests.bench.kit import Row
 from tests.browser import ROOT, chromium, running, settle
 
 APPS = {"app": ROOT / "app.py", "floor": ROOT / "tests" / "floor_app.py"}
@@ -71,13 +72,13 @@ def slider_latencies(browser: Browser, app: Path, presses: int) -> dict[str, flo
     return medians
 
 
-def page_rows(presses: int = 20, rounds: int = 2) -> Iterator[tuple[str, float, float]]:
-    """Yield (what, seconds of the app, seconds of the bare page), each the median of rounds taken in turns."""
+def page_rows(presses: int = 20, rounds: int = 2) -> Iterator[Row]:
+    """Compare the app with the bare page: each figure is the median of rounds taken in turns."""
     with chromium() as browser:
         opened = {name: [first_chart(browser, app) for _ in range(rounds)] for name, app in APPS.items()}
         ours, floor = (statistics.median(opened[name]) for name in APPS)
-        yield "opening the page → first chart", ours, floor
+        yield Row("opening the page → first chart | bare page", ours, floor)
         turns = [{name: slider_latencies(browser, app, presses) for name, app in APPS.items()} for _ in range(rounds)]
     for knob in SLIDERS:
         ours, floor = (statistics.median(turn[name][knob.label] for turn in turns) for name in APPS)
-        yield f"{knob.label}: key press → chart", ours, floor
+        yield Row(f"{knob.label}: key press → chart | bare page", ours, floor, most_ratio=1.25)
