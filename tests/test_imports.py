@@ -121,7 +121,8 @@ ALLOWED = {
     "charts/comparison": "altair accounting charts/allocation comparison pins charts/theme units words",
     "charts/profiles": "altair charts/allocation charts/comparison pins charts/theme units words",
     "compare_export": "card charts/comparison charts/profiles comparison comparison_tables report",
-    "ui/workshop": f"streamlit {_LIGHT}",
+    "ui/queue": "words",
+    "ui/workshop": f"streamlit ui/queue {_LIGHT}",
     "ui/sweep_controls": "streamlit knobs markdown sweep/metrics sweep/values",
     "ui/sweep_measuring": "streamlit architecture markdown sweep/grid units words ui/workshop",
     "ui/sweep_panels": (

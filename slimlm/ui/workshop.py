@@ -1,15 +1,13 @@
-"""Where pages have real models built: one at a time across all sessions, each once, with its progress shown."""
+"""Where pages have real models built, one at a time across all sessions, with their progress shown."""
 
 import gc
-import threading
-from collections import OrderedDict
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from slimlm.architecture import Architecture
+from slimlm.ui.queue import Queue
 from slimlm.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
@@ -17,26 +15,11 @@ if TYPE_CHECKING:
 
     from slimlm.probing import ProbeReport, Progress
 
-_WAITING = "waiting for another model to be built"
-
-
-@dataclass
-class _Reports:
-    """Reports of the models built lately, shared by all sessions, and the lock under which models are built."""
-
-    kept: OrderedDict[Architecture, "ProbeReport"] = field(default_factory=OrderedDict)
-    building: threading.Lock = field(default_factory=threading.Lock)
-
-    def keep(self, architecture: Architecture, report: "ProbeReport", at_most: int = 256) -> None:
-        """Keep a report and drop the oldest ones beyond the bound."""
-        self.kept[architecture] = report
-        while len(self.kept) > at_most:
-            self.kept.popitem(last=False)
-
 
 @st.cache_resource(show_spinner=False)
-def _reports() -> _Reports:
-    return _Reports()
+def _queue() -> "Queue[ProbeReport]":
+    """Return the one queue of this server; a report and its key take about 3 kB."""
+    return Queue(at_most=256)
 
 
 @st.cache_resource(show_spinner=False)
@@ -55,7 +38,7 @@ def real_model(architecture: Architecture) -> "ProbeReport | None":
     from slimlm.probing import estimate_probe
 
     _freeze_imports()
-    if report := _reports().kept.get(architecture):
+    if report := _queue().get(architecture):
         return report
     estimate = estimate_probe(architecture)
     cost = f"about {format_seconds(estimate.seconds)} and {format_bytes(estimate.memory_bytes)}"
@@ -69,7 +52,7 @@ def real_model(architecture: Architecture) -> "ProbeReport | None":
     slot = st.empty()
     if not estimate.is_light and not slot.button(f"Build the real model ({cost})", icon=":material/play_arrow:"):
         return None
-    bar = slot.progress(0.0, _WAITING)
+    bar = slot.progress(0.0, "starting")
     report = build(architecture, partial(_show_progress, bar, cost))
     slot.empty()
     return report
@@ -86,16 +69,8 @@ def build(architecture: Architecture, show: "Progress") -> "ProbeReport":
     from slimlm.probing import probe
 
     _freeze_imports()
-    reports = _reports()
-    while not reports.building.acquire(timeout=0.2):
-        show(0.0, _WAITING)
-    try:
-        if architecture not in reports.kept:  # another session may have wanted it too
-            reports.keep(architecture, probe(architecture, progress=show))
-        return reports.kept[architecture]
-    finally:
-        reports.building.release()
+    return _queue().run(architecture, partial(probe, architecture, progress=show), show)
 
 
 def _show_progress(bar: "DeltaGenerator", cost: str, done: float, doing: str) -> None:
-    bar.progress(min(done, 1.0), doing if doing == _WAITING else f"{doing} ({cost})")
+    bar.progress(min(done, 1.0), doing if doing.startswith("waiting") else f"{doing} ({cost})")
