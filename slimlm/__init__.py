@@ -5,7 +5,8 @@
 >>> design.architecture.d_model, design.architecture.d_ff, design.architecture.n_layers, design.total_params
 (216, 544, 12, 10047024)
 
-The names that need torch (the model, its layers, `probe`, weights in files) load it on first use.
+The names that need torch (the model, its layers, `probe`, weights in files) load it on first use, and raise
+PackageError where it is missing or broken; all others do without.
 """
 
 from importlib import import_module
@@ -16,6 +17,7 @@ from slimlm.architecture import Architecture
 from slimlm.config import ModelConfig
 from slimlm.design import AskedGot, Design, ModelDims
 from slimlm.nearby import Alternative, alternatives
+from slimlm.packages import PSUTIL, SAFETENSORS, TORCH, PackageError, need
 from slimlm.solver import BudgetError, Suggestion, compute_model_dims, solve
 from slimlm.table import count_parameters, format_param_table, print_param_table
 from slimlm.units import parse_size
@@ -39,6 +41,13 @@ _LAZY = {
     "slimlm.published": ("PublishedModel", "published_model", "published_models"),
 }
 
+_NEEDS = {
+    "slimlm.layers": (TORCH,),
+    "slimlm.model": (TORCH,),
+    "slimlm.pretrained": (TORCH, SAFETENSORS),
+    "slimlm.probing": (TORCH, PSUTIL),
+}
+
 __all__ = [
     "Account",
     "Alternative",
@@ -51,6 +60,7 @@ __all__ = [
     "ModelConfig",
     "ModelDims",
     "MultiHeadAttention",
+    "PackageError",
     "ProbeReport",
     "PublishedModel",
     "Suggestion",
@@ -84,5 +94,6 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> Any:
     for module, names in _LAZY.items():
         if name in names:
+            need(f"slimlm.{name}", *_NEEDS.get(module, ()))
             return getattr(import_module(module), name)
     raise AttributeError(f"module 'slimlm' has no attribute {name!r}")

@@ -12,6 +12,8 @@ from typing import Any
 from slimlm.command_request import add_request, request_of
 from slimlm.command_sweep import add_sweep
 from slimlm.design import Design
+from slimlm.files import reason
+from slimlm.packages import PSUTIL, TORCH, PackageError, need
 from slimlm.published import published_model, published_models
 from slimlm.record import to_record
 from slimlm.solver import solve
@@ -26,12 +28,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
         sys.stdout.flush()
-    except (ValueError, MemoryError) as error:
+    except (ValueError, MemoryError, PackageError) as error:
         print(f"slimlm: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
+    except OSError as error:
+        _drop_output()
+        print(f"slimlm: {error.filename or 'the output'} cannot be used: {reason(error)}", file=sys.stderr)
+        return 2
     return 0
+
+
+def _drop_output() -> None:
+    """Let what is still to be written go nowhere: Python would try again at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -101,6 +112,7 @@ def _published(_: argparse.Namespace) -> None:
 
 
 def _probe(design: Design) -> Any:
+    need("--probe", TORCH, PSUTIL)
     from slimlm.probing import probe
 
     def show(fraction: float, message: str) -> None:

@@ -9,6 +9,7 @@ from slimlm.charts.allocation import allocation_chart, request_line
 from slimlm.charts.layer_profile import layer_profile_chart, reading_line
 from slimlm.charts.theme import DARK, FAINT, FONT, INK, LIGHT, MUTED, Figure, Row, for_export, text_width, wrap
 from slimlm.design import AskedGot, Design
+from slimlm.packages import PICTURES, need
 from slimlm.units import format_miss, format_share, format_size
 from slimlm.words import expansion_name
 
@@ -20,31 +21,33 @@ _CHARTS_PX, _FIGURES_PX, _CAPTION_PX, _FIGURE_PX = 1136, 284, 54, 76
 _LARGEST_SCALE = 1.28
 
 
-def _converter() -> Any:
+def _convert(function: str, source: str | Row, **options: float) -> Any:
+    """Call a function of the picture converter."""
+    need("a picture", PICTURES)
+    import vl_convert
+
     try:
-        import vl_convert
-    except ImportError as error:
-        raise RuntimeError(
-            "pictures need the package vl-convert-python: install it, or save the chart from a browser"
-        ) from error
-    return vl_convert
+        return getattr(vl_convert, function)(source, **options)
+    except Exception as error:  # of many kinds, from a program inside the converter
+        told = " ".join(str(error).split())[:200]
+        raise RuntimeError(f"the picture could not be drawn by vl-convert-python: {told}") from error
 
 
 def picture(chart: Figure, *, format: Format, dark: bool = False, width: int = 960, scale: float = 2) -> bytes:
     """Return a chart as a PNG of `scale` times its pixels, tagged to be shown at its own size, or as an SVG.
 
-    Raises RuntimeError when the converter is not installed.
+    Raises RuntimeError, in one sentence, when the picture converter is missing, broken or fails.
     """
-    spec, converter = for_export(chart, dark=dark, width=width).to_dict(), _converter()
+    spec = for_export(chart, dark=dark, width=width).to_dict()
     if format == "svg":
-        return bytes(converter.vegalite_to_svg(spec), "utf-8")
-    return bytes(converter.vegalite_to_png(spec, ppi=72 * scale, scale=1))
+        return bytes(_convert("vegalite_to_svg", spec), "utf-8")
+    return bytes(_convert("vegalite_to_png", spec, ppi=72 * scale, scale=1))
 
 
 def inline_svg(chart: Figure, *, dark: bool = False) -> str:
     """Return a chart as an SVG element to stand inside HTML, where no namespace is declared.
 
-    Raises RuntimeError when the converter is not installed.
+    Raises RuntimeError, in one sentence, when the picture converter is missing, broken or fails.
     """
     return re.sub(r' xmlns(?::xlink)?="[^"]*"', "", picture(chart, format="svg", dark=dark).decode())
 
@@ -52,13 +55,13 @@ def inline_svg(chart: Figure, *, dark: bool = False) -> str:
 def design_card(design: Design, *, format: Format = "png", dark: bool = False) -> bytes:
     """Return a design on one picture of 1600 × 900 pixels: request, key figures, allocation and layer profile.
 
-    Raises RuntimeError when the converter is not installed.
+    Raises RuntimeError, in one sentence, when the picture converter is missing, broken or fails.
     """
     svg = _card(design, _Inks.of(dark))
     if format == "svg":
         return svg.encode()
     # Half the scale at twice the resolution: 1600 pixels that documents show 11 inches wide, not 22.
-    return bytes(_converter().svg_to_png(svg, scale=0.5, ppi=144))
+    return bytes(_convert("svg_to_png", svg, scale=0.5, ppi=144))
 
 
 class _Inks(NamedTuple):
@@ -131,7 +134,7 @@ def _body(spec: Row, inks: _Inks, top: float, scale: float) -> str:
     """Draw a chart without its title on the card."""
     width = _CHARTS_PX / scale
     bare = {key: value for key, value in spec.items() if key != "title"}
-    svg = _converter().vegalite_to_svg(bare | {"padding": 0, "width": width, "background": inks.page})
+    svg = _convert("vegalite_to_svg", bare | {"padding": 0, "width": width, "background": inks.page})
     return f'<g transform="translate({_LEFT},{top:.2f}) scale({scale:.5f})">{svg}</g>'
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from slimlm.architecture import Architecture
 from slimlm.command_request import add_request, escaped, request_of
+from slimlm.files import reason, replacing
 from slimlm.knobs import Value
+from slimlm.packages import PSUTIL, TORCH, need
 from slimlm.sweep.grid import Sweep, sweep
 from slimlm.sweep.metrics import METRICS, metric_of
 from slimlm.sweep.table import sweep_csv
@@ -50,9 +52,10 @@ def run_sweep(options: argparse.Namespace) -> None:
         sys.stdout.write(text)
         return
     try:
-        output.write_text(text, encoding="utf-8", newline="")
+        with replacing(output) as part:
+            part.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
-        raise ValueError(f"{output} cannot be written: {error.strerror}") from error
+        raise ValueError(f"{output} cannot be written: {reason(error)}") from error
 
 
 def _axis(side: str, text: str) -> tuple[str, Sequence[Value]]:
@@ -65,6 +68,7 @@ def _axis(side: str, text: str) -> tuple[str, Sequence[Value]]:
 
 def _measure(found: Sweep) -> dict[Architecture, Any]:
     """Measure each model once; one that fails or an interruption is told and leaves what is known."""
+    need("--measure", TORCH, PSUTIL)
     from slimlm.probing import probe
 
     models, reports = list(dict.fromkeys(design.architecture for design in found.designs)), {}

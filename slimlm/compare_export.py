@@ -32,7 +32,7 @@ class ComparisonDownload(NamedTuple):
 def comparison_html(comparison: Comparison, measure: Measure = "share") -> str:
     """Return a comparison as an HTML page that needs no other file and no network, light or dark.
 
-    Raises RuntimeError when the picture converter is not installed.
+    Where no picture can be drawn, a sentence says why in its place.
     """
     return html_page(
         comparison.title,

@@ -5,6 +5,7 @@ Weights are in safetensors files, which hold numbers and no code: nothing is eve
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, fields
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,7 @@ from slimlm.accounting import Shape, account
 from slimlm.architecture import Architecture
 from slimlm.config import ModelConfig
 from slimlm.design import TOLERANCE, Design
+from slimlm.files import reason, replacing
 from slimlm.hf.config_out import native_class, to_hf_config
 from slimlm.hf.tensors import TENSORS
 from slimlm.hf.weights import renamed_weights
@@ -40,7 +42,8 @@ def save_pretrained(model: LanguageModel, folder: str | Path) -> Path:
     slimlm.json holds the architecture, and the request of a model that was solved for one; model.safetensors holds the
     weights, in the types that they have. Files of these names are replaced.
 
-    Raises ValueError for a model on the meta device, and when the folder is a file.
+    Raises ValueError for a model on the meta device, and when the folder is a file; OSError, in one sentence, when the
+    files cannot be written: those that were there stay as they were.
     """
     record = {
         "format": FORMAT,
@@ -57,7 +60,8 @@ def export_pretrained(model: LanguageModel, folder: str | Path) -> Path:
     for the weights; no tokenizer. Files of these names are replaced.
 
     Raises ValueError when no class of transformers is exactly the architecture, for a model on the meta device, and
-    when the folder is a file.
+    when the folder is a file; OSError, in one sentence, when the files cannot be written: those that were there stay
+    as they were.
     """
     config = to_hf_config(model.architecture, str(model.token_embedding.weight.dtype).removeprefix("torch."))
     generation = {name: config[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
@@ -96,12 +100,19 @@ def _write(folder: Path, records: Mapping[str, object], weights: Mapping[str, Te
         raise ValueError(f"folder={str(folder)!r} is a file: a model is several; the name of a folder would work")
     if any(weight.is_meta for weight in weights.values()):
         raise ValueError("a model on the meta device has no weights to save; one built with device='cpu' would work")
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: weight.detach().contiguous() for name, weight in weights.items()}
-    # safetensors puts a new file in the place of an old one, whose pages a loaded model may still hold.
-    save_file(tensors, folder / _WEIGHTS, metadata={"format": "pt"})
-    for name, record in records.items():
-        (folder / name).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as files:  # all are whole before the first takes the place of an old one
+            for name, record in records.items():
+                part = files.enter_context(replacing(folder / name))
+                part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+            # A new file, and not the old one, whose pages a loaded model may still hold.
+            save_file(tensors, files.enter_context(replacing(folder / _WEIGHTS)), metadata={"format": "pt"})
+    except (OSError, SafetensorError) as error:
+        raise OSError(
+            f"folder={str(folder)!r} cannot be written: {reason(error)}; another folder would work"
+        ) from error
     return folder
 
 

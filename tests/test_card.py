@@ -16,6 +16,7 @@ from slimlm.charts.layer_profile import layer_profile_chart
 from slimlm.charts.theme import COMPONENT_COLORS, DARK, LIGHT
 from slimlm.config import ModelConfig
 from slimlm.design import Design
+from slimlm.packages import PackageError
 from slimlm.solver import solve
 from tests import models
 
@@ -119,9 +120,12 @@ def test_an_inline_svg_names_no_address() -> None:
 
 def test_without_the_converter_an_error_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vl_convert", None)
-    with pytest.raises(RuntimeError, match=r"^pictures need the package vl-convert-python: install it, or "):
+    sentence = (
+        r"^a picture needs vl-convert-python, which is not installed; `pip install vl-convert-python` would work$"
+    )
+    with pytest.raises(PackageError, match=sentence):
         picture(allocation_chart(design_of("default")), format="png")
-    with pytest.raises(RuntimeError, match="vl-convert-python"):
+    with pytest.raises(PackageError, match=sentence):
         design_card(design_of("default"))
 
 

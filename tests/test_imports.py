@@ -19,13 +19,16 @@ PACKAGE = ROOT / "slimlm"
 HEAVY = {"torch", "streamlit", "altair", "pandas", "numpy"}
 
 _LIGHT = (
-    "accounting architecture config design fields frameworks hf knobs markdown nearby notes options presets price "
-    "published recipe record search solver specimen table units words"
+    "accounting architecture config design fields files foreign frameworks hf knobs markdown nearby notes options packages "
+    "presets price published recipe record search solver specimen table units words"
 )
 _CHART = "altair pandas accounting architecture config design nearby specimen units words"
 
 ALLOWED = {
     "units": "",
+    "files": "",
+    "foreign": "",
+    "packages": "",
     "fields": "",
     "architecture": "fields",
     "config": "architecture fields",
@@ -89,14 +92,18 @@ ALLOWED = {
     "comparison_tables": "comparison costs markdown report",
     "options": "config fields units",
     "recipe": "architecture design fields options solver specimen units",
-    "__init__": "accounting architecture config design nearby solver table units",
+    "__init__": "accounting architecture config design nearby packages solver table units",
     "command_request": "config fields options units",
-    "command_sweep": "architecture command_request knobs sweep/grid sweep/metrics sweep/table sweep/values",
+    "command_sweep": (
+        "architecture command_request files knobs packages sweep/grid sweep/metrics sweep/table sweep/values"
+    ),
     "__main__": f"command_request command_sweep {_LIGHT}",
     "layers": "torch accounting",
     "model": "torch accounting architecture config design layers solver table",
     "hf/weights": "torch hf/tensors model",
-    "pretrained": ("torch safetensors accounting architecture config design hf/config_out hf/tensors hf/weights model"),
+    "pretrained": (
+        "torch safetensors accounting architecture config design files foreign hf/config_out hf/tensors hf/weights model"
+    ),
     "probing": "torch psutil accounting architecture design model table units",
     "shape_check": "torch accounting architecture model table",
     "charts/theme": "altair",
@@ -115,20 +122,23 @@ ALLOWED = {
     ),
     "report": "accounting config design fields nearby notes recipe notes/remarks solver specimen table units words",
     "card": (
-        "altair accounting architecture charts/allocation config design charts/layer_profile charts/theme units words"
+        "altair accounting architecture charts/allocation config design charts/layer_profile charts/theme packages "
+        "units words"
     ),
     "export": f"altair card charts/allocation charts/layer_profile report charts/theme charts/tradeoff {_LIGHT}",
     "charts/comparison": "altair accounting charts/allocation comparison pins charts/theme units words",
     "charts/profiles": "altair charts/allocation charts/comparison pins charts/theme units words",
     "compare_export": "card charts/comparison charts/profiles comparison comparison_tables report",
     "ui/queue": "words",
-    "ui/workshop": f"streamlit ui/queue {_LIGHT}",
+    "ui/downloads": "streamlit markdown packages",
+    "ui/guard": "streamlit markdown packages",
+    "ui/workshop": f"streamlit ui/guard ui/queue {_LIGHT}",
     "ui/sweep_controls": "streamlit knobs markdown sweep/metrics sweep/values",
-    "ui/sweep_measuring": "streamlit architecture markdown sweep/grid units words ui/workshop",
+    "ui/sweep_measuring": "streamlit architecture markdown sweep/grid ui/guard units words ui/workshop",
     "ui/sweep_panels": (
-        "streamlit config charts/heatmap markdown ui/panels charts/pareto ui/pinning sweep/grid sweep/metrics "
-        "sweep/reading sweep/table sweep/values ui ui/sweep_controls ui/sweep_measuring charts/theme units "
-        "words"
+        "streamlit config charts/heatmap markdown ui/downloads ui/panels charts/pareto ui/pinning sweep/grid "
+        "sweep/metrics sweep/reading sweep/table sweep/values ui ui/sweep_controls ui/sweep_measuring charts/theme "
+        "units words"
     ),
     "ui/address": "streamlit config fields knobs ui/pinning units",
     "ui/pinning": "streamlit architecture config markdown pins published specimen",
@@ -137,16 +147,18 @@ ALLOWED = {
     "ui": "ui/frame",
     "ui/panels": (
         "streamlit charts/allocation charts/layer_profile markdown ui/pinning charts/theme charts/tradeoff "
-        f"ui/frame ui/workshop {_LIGHT}"
+        f"ui/downloads ui/frame ui/workshop {_LIGHT}"
     ),
     "ui/handover": "streamlit architecture frameworks hf markdown",
     "ui/picker": "streamlit hf markdown published specimen units",
     "ui/cost_panels": "streamlit architecture comparison_tables costs fields markdown units",
     "ui/compare_panels": (
-        "streamlit charts/comparison comparison comparison_tables ui/cost_panels hf markdown ui/picker "
+        "streamlit charts/comparison comparison comparison_tables ui/cost_panels ui/downloads hf markdown ui/picker "
         "ui/pinning pins published starts"
     ),
-    "ui/inspection": "streamlit architecture markdown ui/panels ui/picker published specimen ui/frame units words",
+    "ui/inspection": (
+        "streamlit architecture markdown packages ui/guard ui/panels ui/picker published specimen ui/frame units words"
+    ),
 }
 """Module → what it may import while it is imported itself: modules of slimlm, and other packages."""
 
@@ -174,6 +186,8 @@ PAGES = {
     "ui/address",
     "ui/compare_panels",
     "ui/cost_panels",
+    "ui/downloads",
+    "ui/guard",
     "ui/handover",
     "ui/inspection",
     "ui/panels",

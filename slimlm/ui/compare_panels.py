@@ -25,6 +25,7 @@ from slimlm.pins import (
 from slimlm.published import published_model, published_models
 from slimlm.starts import STARTS, start_pins
 from slimlm.ui.cost_panels import cost_settings
+from slimlm.ui.downloads import Offer, show_downloads
 from slimlm.ui.picker import describe_model, read_config
 from slimlm.ui.pinning import PIN, change_pins, pin, pinned
 
@@ -250,14 +251,7 @@ def _show_links(comparison: Comparison, measure: Measure) -> None:
 def _show_downloads(comparison: Comparison, measure: Measure) -> None:
     from slimlm.compare_export import COMPARISON_DOWNLOADS
 
-    for download in COMPARISON_DOWNLOADS:
-        st.download_button(
-            download.label,
-            partial(download.build, comparison, measure),
-            download.file_name,
-            download.mime,
-            help=download.help,
-            on_click="ignore",
-            icon=":material/download:",
-            type="tertiary",
-        )
+    show_downloads(
+        Offer(each.label, partial(each.build, comparison, measure), each.file_name, each.mime, each.help)
+        for each in COMPARISON_DOWNLOADS
+    )

@@ -8,9 +8,11 @@ import streamlit as st
 
 from slimlm.architecture import Architecture
 from slimlm.markdown import plain
+from slimlm.packages import TORCH
 from slimlm.published import LEFT_OUT
 from slimlm.specimen import Specimen, request_like
 from slimlm.ui.frame import full_link, open_on_design
+from slimlm.ui.guard import can_build
 from slimlm.ui.panels import show_claims, show_heading, show_shape
 from slimlm.ui.picker import Shown, link_of
 from slimlm.units import format_count, format_seconds, format_share
@@ -83,6 +85,9 @@ def offer_request(place: "DeltaGenerator", architecture: Architecture) -> None:
 
 def show_module(place: "DeltaGenerator", architecture: Architecture) -> None:
     """Build the real module without its weights and say whether it counts and runs as the account says."""
+    if not can_build(TORCH):
+        place.metric("Real module", "not built", "torch missing", delta_color="off", delta_arrow="off", border=True)
+        return
     try:
         report = _checked(architecture)
     except ValueError as error:

@@ -18,6 +18,7 @@ from slimlm.nearby import Alternative
 from slimlm.notes import Severity, design_notes
 from slimlm.published import published_near
 from slimlm.specimen import Specimen, Subject
+from slimlm.ui.downloads import Offer, show_downloads
 from slimlm.ui.frame import apply_request, full_link
 from slimlm.ui.pinning import pin_button
 from slimlm.units import format_bytes, format_count, format_miss, format_seconds, format_share, format_size
@@ -256,21 +257,14 @@ def _show_published_near(design: Design, most: int = 4) -> None:
 
 
 def _show_downloads(subject: Subject) -> None:
-    """Offer the model in every form; a file is made when its button is clicked, and the page stays as it is."""
+    """Offer the model in every form."""
     from slimlm.export import DOWNLOADS, SPECIMEN_DOWNLOADS, file_name
 
     downloads: tuple[Any, ...] = DOWNLOADS if isinstance(subject, Design) else SPECIMEN_DOWNLOADS
-    for download in downloads:
-        st.download_button(
-            download.label,
-            partial(download.build, subject),
-            file_name(subject, download.suffix),
-            download.mime,
-            help=download.help,
-            on_click="ignore",
-            icon=":material/download:",
-            type="tertiary",
-        )
+    show_downloads(
+        Offer(each.label, partial(each.build, subject), file_name(subject, each.suffix), each.mime, each.help)
+        for each in downloads
+    )
 
 
 def _show_links(config: ModelConfig) -> None:

@@ -14,6 +14,7 @@ from slimlm.architecture import Architecture
 from slimlm.markdown import plain
 from slimlm.sweep.grid import Sweep
 from slimlm.ui import workshop
+from slimlm.ui.guard import can_build
 from slimlm.units import format_seconds
 from slimlm.words import counted
 
@@ -79,6 +80,8 @@ def show_measuring(sweep: Sweep) -> None:
     count = counted(len(models), "real model")
     if len(models) > _MOST_MEASURED:
         st.caption(f"These are {count}: up to {_MOST_MEASURED} are built and measured.")
+        return
+    if not can_build():
         return
     failures = [model for model in models if model in notebook.failures]
     pending = [model for model in models if model not in notebook.reports and model not in notebook.failures]

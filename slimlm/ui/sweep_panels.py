@@ -17,6 +17,7 @@ from slimlm.sweep.metrics import METRICS, Reports
 from slimlm.sweep.reading import pair_label, ratio_reading
 from slimlm.sweep.table import sweep_csv
 from slimlm.sweep.values import parse_values
+from slimlm.ui.downloads import Offer, show_downloads
 from slimlm.ui.panels import sentence
 from slimlm.ui.pinning import pin_button
 from slimlm.ui.sweep_controls import PARETO, Asked
@@ -140,13 +141,14 @@ def _show_downloads(found: Sweep, asked: Asked, reports: Reports) -> None:
     shown = "Pareto chart" if asked.view == PARETO else "Heat map"
     draw = partial(_picture, found, asked, reports)
     csv = partial(sweep_csv, found, reports)
-    for label, data, suffix, mime in (
-        ("Cells (CSV)", csv, ".csv", "text/csv"),
-        (f"{shown} (PNG)", partial(draw, "png"), f"-{asked.view}.png", "image/png"),
-        (f"{shown} (SVG)", partial(draw, "svg"), f"-{asked.view}.svg", "image/svg+xml"),
-    ):
-        name = f"slimlm-sweep-{found.x.name}-{found.y.name}{suffix}"
-        st.download_button(label, data, name, mime, on_click="ignore", icon=":material/download:", type="tertiary")
+    name = f"slimlm-sweep-{found.x.name}-{found.y.name}"
+    show_downloads(
+        (
+            Offer("Cells (CSV)", csv, f"{name}.csv", "text/csv"),
+            Offer(f"{shown} (PNG)", partial(draw, "png"), f"{name}-{asked.view}.png", "image/png"),
+            Offer(f"{shown} (SVG)", partial(draw, "svg"), f"{name}-{asked.view}.svg", "image/svg+xml"),
+        )
+    )
 
 
 def _picture(found: Sweep, asked: Asked, reports: Reports, format: "Format") -> bytes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from slimlm.architecture import Architecture
+from slimlm.ui.guard import can_build
 from slimlm.ui.queue import Queue
 from slimlm.units import format_bytes, format_seconds
 
@@ -35,7 +36,10 @@ def real_model(architecture: Architecture) -> "ProbeReport | None":
     Nothing is drawn once the report is there. An `st.` call while it is being built ends a run that a newer one
     supersedes.
     """
-    from slimlm.probing import estimate_probe
+    if not can_build():
+        return None
+    from slimlm.estimating import estimate_probe
+    from slimlm.probing import what_does_not_fit
 
     _freeze_imports()
     if report := _queue().get(architecture):
