@@ -10,6 +10,11 @@ A design is (d_model, d_ff, n_layers). Three facts make an exact search fast:
 
 With n_heads="auto" every width has a few numbers of heads of its own. A layer's count then depends on head_dim, and the
 lower bound takes whichever end of its range is the cheaper one.
+
+The work is bounded for every request. Either the narrowest width has d_ff fine enough for some total to be accepted:
+then there is a design from the start, and the search ends after `MOST_WORK` at the latest, having become coarser
+from thousands of ranges on (`SearchSpace.finest`). Or it has not: then every model has at most about 200 grains in
+n_layers · d_model · d_ff, and so few widths are all looked at.
 """
 
 import heapq
@@ -17,30 +22,16 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import NamedTuple
 
-from slimlm.architecture import AUTO_HEAD_DIMS, Architecture, Choices, width_multiple
+from slimlm.architecture import AUTO_HEAD_DIMS, Architecture, Choices
 from slimlm.config import ModelConfig
-from slimlm.design import ModelDims, distance
+from slimlm.design import ModelDims
+from slimlm.heads import AUTO_WIDEST, MOST_HEADS, PREFERRED_HEAD_DIM, auto_heads, narrowest, width_grain
+from slimlm.level import Best, Level, Scope
 from slimlm.price import Polynomial, architecture, at, near, price
 
-PREFERRED_HEAD_DIM = 64
-_MOST_HEADS = 1024
-_AUTO_WIDEST = AUTO_HEAD_DIMS[-1] * _MOST_HEADS
-
-
-class Best(NamedTuple):
-    """A design, with its fields in the order in which designs are preferred."""
-
-    cost: float
-    miss: int
-    """|total − asked|."""
-    n_layers: int
-    d_model: int
-    d_ff: int
-    head_miss: float
-    """|ln(head_dim / preferred)| where the solver chooses the heads, else 0."""
-    n_heads: int
+MOST_WORK = 8_000
+"""The most ranges and widths that a search looks at once it has a design."""
 
 
 def nearest(config: ModelConfig) -> Architecture | None:
@@ -66,18 +57,8 @@ def smallest(config: ModelConfig) -> Architecture | None:
     It is the narrowest one, with the narrowest heads: what narrower heads of a wider one save on keys and values is
     less than what its other matrices cost.
     """
-    grain = _width_grain(config)
-    for d_model in range(grain, _AUTO_WIDEST + 1, grain) if config.n_heads == "auto" else (grain,):
-        n_heads = config.n_heads if config.n_heads != "auto" else next(_auto_heads(config, d_model), (0, 0))[1]
-        if n_heads:
-            return architecture(config, ModelDims(d_model, config.multiple_of, config.n_layers or 1), n_heads)
-    return None
-
-
-def _width_grain(config: ModelConfig) -> int:
-    if config.n_heads == "auto":  # n_heads is a multiple of n_kv_heads, and head_dim of 2
-        return math.lcm(2 * (config.n_kv_heads or 1), config.multiple_of)
-    return math.lcm(width_multiple(config.n_heads, config.head_dim, config.positions), config.multiple_of)
+    found = narrowest(config)
+    return found and architecture(config, ModelDims(found[0], config.multiple_of, config.n_layers or 1), found[1])
 
 
 class SearchSpace:
@@ -86,66 +67,74 @@ class SearchSpace:
     def __init__(self, config: ModelConfig) -> None:
         self.config, self.grain = config, config.multiple_of
         self.auto = config.n_heads == "auto"
-        self.width_grain = _width_grain(config)
+        self.width_grain = width_grain(config)
         self.price = price(_choices(config), self.width_grain, self.grain)
         self.low, self.high = window(config)
         self.min_layers = config.n_layers or 1
         self.max_layers = config.n_layers or 2 * self.high
+        self.scope = Scope(config, self.low, self.high, self.min_layers, self.max_layers)
         asked = config.total_params * config.embedding_ratio / (config.vocabulary_tables * config.vocab_size)
         self.asked_width = math.log(asked)
-        widest = min(_AUTO_WIDEST, self.high) if self.auto else self.high
+        widest = min(AUTO_WIDEST, self.high) if self.auto else self.high
         self.max_width = bisect_right(range(1, widest // self.width_grain + 1), self.high, key=self.smallest_total)
+        first = narrowest(config)
+        self.min_width = first[0] // self.width_grain if first else self.max_width + 1
+        self.work = 0
+        """Ranges and widths looked at so far, a width once for each count that its layers can have."""
 
     def smallest_total(self, x: int) -> int:
         """Return a total that no model of width x goes below: attained unless the heads are chosen by the solver."""
         return at(self.price.fixed, x) + self.min_layers * (at(self.price.layer, x) + at(self.price.slope, x))
 
-    def levels(self, x: int) -> "Iterator[_Level]":
+    def levels(self, x: int) -> Iterator[Level]:
         """Yield the designs of width x, apart for every count that a layer can have."""
+        d_model, fixed, slope = self.width_grain * x, at(self.price.fixed, x), at(self.price.slope, x)
+        for layer, (head_miss, n_heads) in self._layer_counts(x).items():
+            yield Level(self.scope, d_model, fixed, layer, slope, head_miss, n_heads)
+
+    def _layer_counts(self, x: int) -> dict[int, tuple[float, int]]:
+        """Return what a layer of width x can count without its feed-forward, with the heads preferred for it."""
+        light = at(self.price.layer, x)
         if self.config.n_heads != "auto":
-            yield _Level(self, x, at(self.price.layer, x), 0.0, self.config.n_heads)
-            return
-        light, heavy = at(self.price.layer, x), at(self.price.heavy, x)
+            return {light: (0.0, self.config.n_heads)}
+        heavy, span = at(self.price.heavy, x), AUTO_HEAD_DIMS[-1] - AUTO_HEAD_DIMS[0]
         preferred = self.config.head_dim or PREFERRED_HEAD_DIM
         found: dict[int, tuple[float, int]] = {}
-        for head_dim, n_heads in _auto_heads(self.config, self.width_grain * x):
-            beyond, span = head_dim - AUTO_HEAD_DIMS[0], AUTO_HEAD_DIMS[-1] - AUTO_HEAD_DIMS[0]
-            layer = light + (heavy - light) * beyond // span
+        for head_dim, n_heads in auto_heads(self.width_grain * x, self.config.n_kv_heads):
+            layer = light + (heavy - light) * (head_dim - AUTO_HEAD_DIMS[0]) // span
             head = abs(math.log(head_dim / preferred)), n_heads
             found[layer] = min(found.get(layer, head), head)
-        for layer, head in found.items():
-            yield _Level(self, x, layer, *head)
+        return found
 
     def nearest_totals(self) -> tuple[int, ...]:
         """Return the totals next to an unreachable window: the largest below it (if any) and the smallest above."""
-        below, above = 0, self._smallest_beyond()
-        for level in (level for x in range(1, self.max_width + 1) for level in self.levels(x)):
-            deepest = min(self.max_layers, level.room_high // (level.layer + level.slope))
-            for n_layers in range(self.min_layers, deepest + 1):
-                f = (level.room_high // n_layers - level.layer) // level.slope
-                below = max(below, level.total(f, n_layers))
-                above = min(above, level.total(f + 1, n_layers))
-            if deepest < self.max_layers:
-                above = min(above, level.total(1, max(self.min_layers, deepest + 1)))
+        below, above = 0, math.inf
+        for x in range(self.min_width, self._first_beyond() + 1):
+            for level in self.levels(x):
+                lower, higher = level.nearest_totals()
+                below, above = max(below, lower), min(above, higher)
         return tuple(int(total) for total in (below, above) if 0 < total < math.inf)
 
-    def _smallest_beyond(self) -> float:
-        """Return the smallest total of the first allowed width beyond the widest that may fit."""
-        x = self.max_width + 1
-        while self.auto and self.width_grain * x <= _AUTO_WIDEST and not list(self.levels(x)):
+    def _first_beyond(self) -> int:
+        """Return the first allowed width beyond the widest that may fit."""
+        x = max(self.max_width + 1, self.min_width)
+        while self.auto and self.width_grain * x <= AUTO_WIDEST and not self._layer_counts(x):
             x += 1
-        return min((level.total(1, self.min_layers) for level in self.levels(x)), default=math.inf)
+        return x
 
     def nearest(self) -> Best | None:
         """Return the best design, or None when nothing meets the total."""
-        best: Best | None = None
-        ranges = [(0.0, 1, self.max_width)] if self.max_width else []
+        if self.min_width > self.max_width:
+            return None
+        best = self.nearest_at(self.min_width)
+        ranges = [(0.0, self.min_width, self.max_width)]
         while ranges:
             bound, first, last = heapq.heappop(ranges)
-            if best is not None and bound > best.cost:
+            if best is not None and (bound > best.cost or self.work >= MOST_WORK):
                 break
-            if first == last:
-                best = min((found for found in (best, self.nearest_at(first)) if found), default=None)
+            if first == last or (best is not None and last - first <= self.finest() * first):
+                designs = (best, *(self.nearest_at(x) for x in {first, last}))
+                best = min((found for found in designs if found), default=None)
                 continue
             middle = (first + last) // 2
             for half in ((first, middle), (middle + 1, last)):
@@ -153,6 +142,13 @@ class SearchSpace:
                 if half_bound < math.inf and (best is None or half_bound <= best.cost):
                     heapq.heappush(ranges, (half_bound, *half))
         return best
+
+    def finest(self) -> float:
+        """Return how close, relatively, the ends of a range are that is judged by them instead of being halved.
+
+        It starts far below what sets two whole numbers apart and doubles with every 64 ranges and widths looked at.
+        """
+        return math.exp2(self.work / 64 - 62)
 
     def _bound(self, first: int, last: int) -> float:
         """Return a cost that no design with a width in first..last goes below (inf: there is none).
@@ -163,6 +159,7 @@ class SearchSpace:
         a chord prolonged. Both give |v| ≥ a line, and u² plus a line squared has its minimum in closed form. So does
         d_ff being whole, which allows no more (or no less) than at the end of the range where there is most room.
         """
+        self.work += 1
         low, high = math.log(first * self.width_grain), math.log(last * self.width_grain)
         room_high = self.high - at(self.price.fixed, first)
         if room_high <= 0:
@@ -192,7 +189,7 @@ class SearchSpace:
 
     def _layers(self, first: int, last: int) -> tuple[Polynomial, Polynomial]:
         """Return the price of a layer with the narrowest and with the widest head that a range of widths may have."""
-        narrowest = max(AUTO_HEAD_DIMS[0], self.width_grain * first / _MOST_HEADS)
+        narrowest = max(AUTO_HEAD_DIMS[0], self.width_grain * first / MOST_HEADS)
         widest = min(AUTO_HEAD_DIMS[-1], self.width_grain * last / (self.config.n_kv_heads or 1))
         span = AUTO_HEAD_DIMS[-1] - AUTO_HEAD_DIMS[0]
         light, heavy = (
@@ -229,83 +226,13 @@ class SearchSpace:
 
     def nearest_at(self, x: int) -> Best | None:
         """Return the best design of width x, or None."""
-        return min((found for level in self.levels(x) for found in level.nearest()), default=None)
-
-
-def _auto_heads(config: ModelConfig, d_model: int) -> Iterator[tuple[int, int]]:
-    """Yield every head_dim that n_heads="auto" allows for a width, with its number of heads."""
-    unit = config.n_kv_heads or 1
-    for head_dim in [width for width in AUTO_HEAD_DIMS if d_model % width == 0]:
-        n_heads = d_model // head_dim
-        if n_heads <= _MOST_HEADS and n_heads % unit == 0:
-            yield head_dim, n_heads
+        levels = list(self.levels(x))
+        self.work += len(levels)
+        return min((found for level in levels for found in level.nearest()), default=None)
 
 
 _ROUNDING = 1e-9
 _ABOVE, _BELOW = 1 + 1e-12, 1 - 1e-12
-
-
-class _Level:
-    """The designs of one width: which d_ff (in grains, `f`) and depths meet the total. All in integers."""
-
-    def __init__(self, space: SearchSpace, x: int, layer: int, head_miss: float, n_heads: int) -> None:
-        self.space, self.d_model = space, space.width_grain * x
-        self.fixed = at(space.price.fixed, x)
-        self.room_low, self.room_high = space.low - self.fixed, space.high - self.fixed
-        self.room = space.config.total_params - self.fixed
-        self.layer, self.slope = layer, at(space.price.slope, x)
-        self.head_miss, self.n_heads = head_miss, n_heads
-
-    def total(self, f: int, n_layers: int) -> int:
-        """Return the parameters of one model."""
-        return self.fixed + n_layers * (self.layer + self.slope * f)
-
-    def nearest(self) -> Iterator[Best]:
-        """Yield the nearest designs above and below the asked expansion: at most two."""
-        config, grain = self.space.config, self.space.grain
-        above = max(1, math.ceil(config.glu_expansion * self.d_model / grain))
-        for f in (self.feasible_above(above), self.feasible_below(above - 1)):
-            if f:
-                n_layers, miss = self.depth(f)
-                cost = distance(config, self.d_model, grain * f)
-                yield Best(cost, miss, n_layers, self.d_model, grain * f, self.head_miss, self.n_heads)
-
-    def feasible_above(self, f: int) -> int | None:
-        """Return the least feasible d_ff from f upwards: as long as no depth fits, go to what the next one needs."""
-        while True:
-            n_layers = min(self.space.max_layers, self.room_high // (self.layer + self.slope * f))
-            if n_layers < self.space.min_layers:
-                return None
-            needed = _ceil_div(_ceil_div(self.room_low, n_layers) - self.layer, self.slope)
-            if needed <= f:
-                return f
-            f = needed
-
-    def feasible_below(self, f: int) -> int | None:
-        """Return the greatest feasible d_ff from f downwards."""
-        while f >= 1:
-            n_layers = max(self.space.min_layers, _ceil_div(self.room_low, self.layer + self.slope * f))
-            if n_layers > self.space.max_layers:
-                return None
-            allowed = (self.room_high // n_layers - self.layer) // self.slope
-            if allowed >= f:
-                return f
-            f = allowed
-        return None
-
-    def depth(self, f: int) -> tuple[int, int]:
-        """Return the feasible depth with the smallest miss, and that miss, for a feasible d_ff."""
-        size = self.layer + self.slope * f
-        shallowest = max(self.space.min_layers, _ceil_div(self.room_low, size))
-        deepest = min(self.space.max_layers, self.room_high // size)
-        near = self.room // size
-        depths = {min(max(n_layers, shallowest), deepest) for n_layers in (near, near + 1)}
-        miss, n_layers = min((abs(self.room - n_layers * size), n_layers) for n_layers in depths)
-        return n_layers, miss
-
-
-def _ceil_div(a: int, b: int) -> int:
-    return -(-a // b)
 
 
 def _choices(config: Choices) -> Choices:

@@ -1,7 +1,7 @@
 """The solver: from a request to the nearest design, or to what would work instead."""
 
-from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from slimlm.accounting import count_total
@@ -65,9 +65,7 @@ def compute_model_dims(config: ModelConfig) -> ModelDims:
 def _budget_error(config: ModelConfig) -> BudgetError:
     space = SearchSpace(config)
     totals = space.nearest_totals()
-    suggestions = tuple(
-        Suggestion(field, value, changed) for field, value, changed in _changes(config, totals) if nearest(changed)
-    )
+    suggestions = _suggestions(config, totals)
     clash = [s.field for s in suggestions if s.field != "total_params"]
     knobs = ", ".join(f"{field}={getattr(config, field)}" for field in dict.fromkeys(clash))
     remedies = ", ".join(map(str, suggestions))
@@ -89,23 +87,27 @@ def _reason(space: SearchSpace, totals: tuple[int, ...]) -> str:
     )
 
 
-def _changes(config: ModelConfig, totals: tuple[int, ...]) -> Iterator[tuple[str, Knob, ModelConfig]]:
-    """Propose changes of a single knob, the mildest of each kind that looks possible."""
-    proposals: list[tuple[str, Knob]] = [("total_params", total) for total in reversed(totals)]
+def _suggestions(config: ModelConfig, totals: tuple[int, ...]) -> tuple[Suggestion, ...]:
+    """Change a single knob at a time, the mildest of each kind that makes the request possible."""
+    proposals: list[tuple[str, Iterable[Knob]]] = [("total_params", (total,)) for total in reversed(totals)]
     proposals += [(field, _largest(config, field)) for field in ("vocab_size", "max_seq_length")]
-    proposals += [
-        (field, _first_below(config, field)) for field in ("n_heads", "n_kv_heads", "head_dim", "multiple_of")
-    ]
+    proposals += [(field, _customary(config, field)) for field in ("n_heads", "n_kv_heads", "head_dim", "multiple_of")]
     if config.n_layers is not None:
-        proposals += [("n_layers", _largest(config, "n_layers")), ("n_layers", None)]
+        proposals += [("n_layers", _largest(config, "n_layers")), ("n_layers", (None,))]
     if not config.tied_lm_head:
-        proposals.append(("tied_lm_head", True))
-    for field, value in proposals:
-        if value is not None or field == "n_layers":
-            try:
-                yield field, value, _change(config, field, value)
-            except ValueError:  # outside the field's limits
-                continue
+        proposals.append(("tied_lm_head", (True,)))
+    tried = (_first_met(config, field, values) for field, values in proposals)
+    return tuple(suggestion for suggestion in tried if suggestion)
+
+
+def _first_met(config: ModelConfig, field: str, values: Iterable[Knob]) -> Suggestion | None:
+    """Return the first change of a knob to one of the values that makes the request possible."""
+    for value in values:
+        with suppress(ValueError):  # outside the field's limits, or it does not go with the other choices
+            changed = _change(config, field, value)
+            if _fits(changed) and nearest(changed):
+                return Suggestion(field, value, changed)
+    return None
 
 
 def _change(config: ModelConfig, field: str, value: Knob) -> ModelConfig:
@@ -118,25 +120,22 @@ def _fits(config: ModelConfig) -> bool:
     return model is not None and count_total(model) <= window(config)[1]
 
 
-def _largest(config: ModelConfig, field: str) -> int | None:
-    """Return the largest value below the asked one with which a model fits, for a knob that costs parameters."""
-    least = 2 if field == "vocab_size" else 1
-    values = range(least, getattr(config, field))
-    fitting = bisect_right(values, False, key=lambda value: not _fits(_change(config, field, value)))
-    return values[fitting - 1] if fitting else None
+def _largest(config: ModelConfig, field: str) -> tuple[int, ...]:
+    """Return the largest value below the asked one with which a model fits, for a knob that costs parameters.
+
+    The smallest model's total is linear in each of these knobs, so that two of its totals tell all of them.
+    """
+    least, asked = 2 if field == "vocab_size" else 1, getattr(config, field)
+    models = [smallest(_change(config, field, value)) for value in (least, least + 1)]
+    first, second = (count_total(model) if model else 0 for model in models)
+    room = window(config)[1] - first
+    if not first or room < 0:
+        return ()
+    fitting = least + room // (second - first) if second > first else asked
+    return (min(fitting, asked - 1),) if asked > least else ()
 
 
-def _first_below(config: ModelConfig, field: str) -> int | None:
-    """Return the greatest customary value below the asked one with which a model is found."""
-    customary = (512, 256, 128, 64, 32, 16, 12, 8, 6, 4, 2, 1)
+def _customary(config: ModelConfig, field: str) -> Iterator[int]:
+    """Yield the customary values below the asked one, the greatest first."""
     asked = getattr(config, field)
-    lower = (value for value in customary if isinstance(asked, int) and value < asked)
-    return next((value for value in lower if _is_met(config, field, value)), None)
-
-
-def _is_met(config: ModelConfig, field: str, value: int) -> bool:
-    try:
-        changed = _change(config, field, value)
-        return _fits(changed) and nearest(changed) is not None
-    except ValueError:  # it does not go with the other choices
-        return False
+    return (value for value in (512, 256, 128, 64, 32, 16, 12, 8, 6, 4, 2, 1) if type(asked) is int and value < asked)
