@@ -8,7 +8,7 @@ from itertools import groupby
 
 from slimlm.comparison import Comparison, Line, Value
 from slimlm.costs import Cost
-from slimlm.markdown import plain
+from slimlm.markdown import lightly
 from slimlm.report import html_table, markdown_table
 
 TABLE_STYLE = """
@@ -126,9 +126,9 @@ def _cost_group(name: str, rows: Sequence[Cost]) -> str:
 def comparison_markdown(comparison: Comparison) -> str:
     """Return a comparison as Markdown: differences from the baseline in brackets, and what each figure assumes."""
     head = ("Figure", *comparison.names)
-    sections = [f"# {plain(comparison.title)}"]
+    sections = [f"# {lightly(comparison.title)}"]
     if len(comparison.pins) > 1:
-        sections.append(f"In brackets: the difference from {plain(comparison.names[comparison.baseline])}.")
+        sections.append(f"In brackets: the difference from {lightly(comparison.names[comparison.baseline])}.")
     for name, lines in groupby(comparison.lines, lambda line: line.group):
         rows = ((line.name, *_bracketed(comparison, line)) for line in lines)
         sections += [f"## {name}", markdown_table(head, rows, left=1)]

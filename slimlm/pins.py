@@ -17,6 +17,7 @@ from slimlm.accounting import count_total
 from slimlm.architecture import Architecture
 from slimlm.config import ModelConfig
 from slimlm.design import Design
+from slimlm.foreign import one_line
 from slimlm.knobs import KNOBS, to_short_query, values_of
 from slimlm.published import PublishedModel, published_model
 from slimlm.solver import solve
@@ -88,8 +89,7 @@ def _own_name(held: Held) -> str:
 
 def _tidy(name: str) -> str:
     """Return a name as one line of visible characters, without the one that separates parts of a pin."""
-    visible = "".join(c if c.isprintable() else " " for c in name[: 4 * LONGEST_NAME].replace(_SEPARATOR, "-"))
-    return " ".join(visible.split())[:LONGEST_NAME].rstrip()
+    return one_line(name.replace(_SEPARATOR, "-"), LONGEST_NAME)
 
 
 def pin_of(subject: Subject | ModelConfig | PublishedModel, name: str = "") -> Pin:

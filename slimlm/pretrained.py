@@ -21,6 +21,7 @@ from slimlm.architecture import Architecture
 from slimlm.config import ModelConfig
 from slimlm.design import TOLERANCE, Design
 from slimlm.files import reason, replacing
+from slimlm.foreign import named, read_bytes, read_json, unreadable
 from slimlm.hf.config_out import native_class, to_hf_config
 from slimlm.hf.tensors import TENSORS
 from slimlm.hf.weights import renamed_weights
@@ -78,13 +79,14 @@ def from_pretrained(
     `dtype` is a floating-point type for all weights; None keeps the types that they were saved in. Weights are not
     drawn first, and there is never a second copy of them: on the CPU they are the file's own pages until they change.
 
-    Raises ValueError, in one sentence, for a folder that lacks a file, for a file that is too large, broken or of
-    another format, for fields that are unknown, missing or impossible, and for tensors that are missing, unexpected,
-    or of a wrong shape or type.
+    Raises ValueError, in one sentence, for a folder that lacks a file, for a file that cannot be read, is too large,
+    broken or of another format, for fields that are unknown, missing or impossible, and for tensors that are missing,
+    unexpected, or of a wrong shape or type.
     """
     if dtype is not None and not dtype.is_floating_point:
         raise ValueError(f"dtype={dtype} is not allowed: weights are real numbers; dtype=torch.float32 would work")
-    source = _source(_read_json(_file(Path(folder), _CONFIG)))
+    record = read_json(read_bytes(_file(Path(folder), _CONFIG), _CONFIG, MAX_BYTES), _CONFIG, MAX_BYTES)
+    source = _source(record)
     architecture = source.architecture if isinstance(source, Design) else source
     target = torch.get_default_device() if device is None else torch.device(device)
     weights = _read_weights(_file(Path(folder), _WEIGHTS), architecture, target, dtype)
@@ -117,20 +119,13 @@ def _write(folder: Path, records: Mapping[str, object], weights: Mapping[str, Te
 
 
 def _file(folder: Path, name: str) -> Path:
-    if not (folder / name).is_file():
+    try:
+        found = (folder / name).is_file()
+    except OSError as error:
+        raise unreadable(name, error) from None
+    if not found:
         raise ValueError(f"folder={str(folder)!r} holds no {name}; a folder that save_pretrained wrote would work")
     return folder / name
-
-
-def _read_json(file: Path) -> object:
-    with file.open("rb") as lines:
-        text = lines.read(MAX_BYTES + 1)
-    if len(text) > MAX_BYTES:
-        raise ValueError(f"{_CONFIG} has more than {MAX_BYTES:,} bytes; save_pretrained writes some 2,000")
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{_CONFIG} is not JSON: {error}") from None
 
 
 def _source(record: object) -> Architecture | Design:
@@ -161,7 +156,7 @@ def _fields(kind: type[_Fields], name: str, saved: object) -> _Fields:
 def _check_names(what: str, found: set[str], known: set[str]) -> None:
     for problem, names in (("unknown", found - known), ("missing", known - found)):
         if names:
-            raise ValueError(f"the saved {what} has {problem} fields: {', '.join(sorted(map(repr, names)))}")
+            raise ValueError(f"the saved {what} has {problem} fields: {named(names)}")
 
 
 def _read_weights(
@@ -172,8 +167,8 @@ def _read_weights(
             names = saved.keys()
             _check_tensors({name: saved.get_slice(name) for name in names}, architecture)
             return {name: saved.get_tensor(name).to(dtype=dtype) for name in names}
-    except SafetensorError as error:
-        raise ValueError(f"{_WEIGHTS} cannot be read: {error}") from None
+    except (SafetensorError, OSError) as error:
+        raise unreadable(_WEIGHTS, error) from None
 
 
 def _check_tensors(found: Mapping[str, Any], architecture: Architecture) -> None:
@@ -182,7 +177,7 @@ def _check_tensors(found: Mapping[str, Any], architecture: Architecture) -> None
     for name, tensor in found.items():
         expected, shape, kind = _expected(name, shapes, architecture.n_layers), tensor.get_shape(), tensor.get_dtype()
         if expected is None:
-            raise ValueError(f"{_WEIGHTS} holds {name!r}, which the saved architecture does not have")
+            raise ValueError(f"{_WEIGHTS} holds {named([name])}, which the saved architecture does not have")
         if tuple(shape) != expected:
             raise ValueError(
                 f"{name} of shape {tuple(shape)} must have shape {expected}, as the saved architecture says"

@@ -1,11 +1,11 @@
 """A design as plain data: what JSON files hold and what the page loads again."""
 
-import json
 from dataclasses import asdict, fields
 from typing import Any
 
 from slimlm.config import ModelConfig
 from slimlm.design import Design
+from slimlm.foreign import named, read_json
 
 FORMAT = "slimlm-design-1"
 MAX_BYTES = 100_000
@@ -49,15 +49,9 @@ def to_record(design: Design) -> dict[str, Any]:
 def request_from_text(text: str | bytes) -> ModelConfig:
     """Return the request of a saved design from the text of its file.
 
-    Raises ValueError, in one sentence, for a file that is too large, not JSON, or no saved design.
+    Raises ValueError, in one sentence, for a file that `read_json` refuses, or that is no saved design.
     """
-    if len(text) > MAX_BYTES:
-        raise ValueError(f"the file has {len(text):,} bytes and a saved design has at most {MAX_BYTES:,}")
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"the file is not JSON: {error}") from error
-    return request_from_record(record)
+    return request_from_record(read_json(text, "the file", MAX_BYTES))
 
 
 def request_from_record(record: object) -> ModelConfig:
@@ -71,5 +65,5 @@ def request_from_record(record: object) -> ModelConfig:
     known = {field.name for field in fields(ModelConfig)}
     for problem, names in (("unknown", request.keys() - known), ("missing", known - request.keys() - _LATER_FIELDS)):
         if names:
-            raise ValueError(f"the saved request has {problem} fields: {', '.join(sorted(map(repr, names)))}")
+            raise ValueError(f"the saved request has {problem} fields: {named(names)}")
     return ModelConfig(**request)

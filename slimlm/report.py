@@ -9,6 +9,7 @@ from slimlm.accounting import EMBEDDING_RATIO_DEFINITION, Component
 from slimlm.config import ModelConfig
 from slimlm.design import BENT, TOLERANCE, AskedGot, Design
 from slimlm.fields import field_docs
+from slimlm.markdown import lightly
 from slimlm.nearby import Alternative, alternatives
 from slimlm.notes import Note, design_notes
 from slimlm.recipe import command_line, field_names, literal, python_code
@@ -126,14 +127,14 @@ def markdown(subject: Subject) -> str:
     """Return a design or a specimen as Markdown, for a pull request or a design document."""
     command = command_line(subject) if isinstance(subject, Design) else None
     sections = [
-        f"# {_plain(subject.title)}",
+        f"# {lightly(subject.title)}",
         *_markdown_figures(subject),
         markdown_table(("", "Got"), _dimension_rows(subject), left=1),
         "## Parameters",
         markdown_table(_TABLE_HEAD, _component_rows(subject), left=3),
         *(_markdown_review(subject) if isinstance(subject, Design) else ()),
         "## Definitions",
-        "\n".join(f"* {_plain(line)}" for line in _definitions(subject)),
+        "\n".join(f"* {lightly(line)}" for line in _definitions(subject)),
         "## Reproduce",
         *([f"```sh\n{command}\n```"] if command else []),
         f"```python\n{python_code(subject)}\n```",
@@ -143,7 +144,7 @@ def markdown(subject: Subject) -> str:
 
 def _markdown_figures(subject: Subject) -> list[str]:
     if isinstance(subject, Specimen):
-        return [f"{_plain(subject.origin)}.", markdown_table(("", "Counted"), _figure_rows(subject), left=1)]
+        return [f"{lightly(subject.origin)}.", markdown_table(("", "Counted"), _figure_rows(subject), left=1)]
     return [markdown_table(_ASKED_GOT_HEAD, _asked_got_rows(subject), left=1)]
 
 
@@ -156,20 +157,16 @@ def _markdown_review(design: Design) -> list[str]:
     ]
 
 
-def _plain(text: str) -> str:
-    """Escape what Markdown would take for a tag, emphasis, code or the end of a cell."""
-    return "".join(f"\\{c}" if c in "\\`*|<[" else c for c in text)
-
-
 def markdown_table(head: Cells, rows: Iterable[Cells], *, left: int) -> str:
     """Return a Markdown table whose first columns, `left` of them, are aligned left; every cell is escaped."""
     aligned = [":--" if column < left else "--:" for column in range(len(head))]
-    lines = [head, aligned, *([_plain(cell) for cell in row] for row in rows)]
+    titles, *cells = ([lightly(cell) for cell in row] for row in (head, *rows))
+    lines = [titles, aligned, *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _markdown_note(note: Note) -> str:
-    return f"* **{note.severity.capitalize()}:** {_plain(note.text)} ({_plain(note.source)})"
+    return f"* **{note.severity.capitalize()}:** {lightly(note.text)} ({lightly(note.source)})"
 
 
 # HTML.

@@ -12,6 +12,7 @@ from slimlm.architecture import Architecture, Choices
 from slimlm.config import ModelConfig
 from slimlm.design import Design, ModelDims
 from slimlm.fields import nearest_allowed
+from slimlm.foreign import named, one_line, read_json, shown
 from slimlm.hf import from_hf_config, unmodelled
 from slimlm.published import PublishedModel
 from slimlm.record import to_record
@@ -90,7 +91,7 @@ def name_in(config: Mapping[str, Any]) -> str:
 
 
 def _name(text: str) -> str:
-    return " ".join(text.split())[:LONGEST_NAME] or "unnamed"
+    return one_line(text, LONGEST_NAME) or "unnamed"
 
 
 def specimen_record(specimen: Specimen) -> dict[str, Any]:
@@ -159,15 +160,12 @@ def from_text(text: str) -> Specimen:
 
     Raises ValueError, in one sentence, for text that is something else, or for an architecture that cannot be.
     """
-    try:
-        record = json.loads(text[:LONGEST_TEXT])
-    except (ValueError, RecursionError):
-        record = None
+    record = read_json(text, "the link's model", LONGEST_TEXT)
     if not isinstance(record, dict):
-        raise ValueError("the link's model is no JSON object; copy the whole link that slimlm gave")
+        raise ValueError(f"the link's model is {shown(record)}: it must be an object; copy the whole link again")
     given = {name: value for name, value in record.items() if name != "name"}
     known = {field.name for field in fields(Architecture)}
     for problem, names in (("unknown", given.keys() - known), ("missing", {*ModelDims._fields} - given.keys())):
         if names:
-            raise ValueError(f"the link's model has {problem} fields: {', '.join(sorted(map(repr, names)))[:80]}")
+            raise ValueError(f"the link's model has {problem} fields: {named(names)}")
     return Specimen(_name(str(record.get("name", ""))), Architecture(**given), "From a link")

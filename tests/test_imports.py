@@ -29,7 +29,7 @@ ALLOWED = {
     "files": "",
     "foreign": "",
     "packages": "",
-    "fields": "",
+    "fields": "units",
     "architecture": "fields",
     "config": "architecture fields",
     "accounting": "architecture",
@@ -40,7 +40,7 @@ ALLOWED = {
     "level": "config design",
     "search": "architecture config design heads level price",
     "solver": "accounting config design search units",
-    "nearby": "config design search solver",
+    "nearby": "config design search solver units",
     "table": "accounting architecture config design units words",
     "record": "accounting architecture config design foreign",
     "knobs": "config fields units",
@@ -71,11 +71,11 @@ ALLOWED = {
         "costs/settings costs/units units"
     ),
     "costs": "costs/hardware costs/rows costs/settings",
-    "sweep/values": "knobs",
+    "sweep/values": "knobs units",
     "sweep/metrics": (
         "architecture costs/activations costs/compute costs/memory costs/settings costs/units design units"
     ),
-    "sweep/grid": "accounting config design knobs search solver sweep/metrics sweep/values units",
+    "sweep/grid": "accounting config design fields knobs search solver sweep/metrics sweep/values units",
     "sweep/reading": "config design knobs sweep/grid sweep/values units words",
     "sweep/table": "knobs sweep/grid sweep/metrics",
     "sweep": "sweep/grid sweep/metrics sweep/table sweep/values",
@@ -122,7 +122,9 @@ ALLOWED = {
         "altair charts/allocation charts/heatmap charts/heatmap_layers charts/places sweep/grid sweep/metrics "
         "sweep/reading sweep/values charts/theme charts/ticks"
     ),
-    "report": "accounting config design fields nearby notes recipe notes/remarks solver specimen table units words",
+    "report": (
+        "accounting config design fields markdown nearby notes recipe notes/remarks solver specimen table units words"
+    ),
     "card": (
         "altair accounting architecture charts/allocation config design charts/layer_profile charts/theme packages "
         "units words"
@@ -166,7 +168,7 @@ ALLOWED = {
 
 LAZILY = {
     "__init__": "frameworks hf layers model pretrained probing published",
-    "design": "export",
+    "design": "export table",
     "__main__": "card charts/allocation export model probing report",
     "report": "card charts/allocation charts/layer_profile charts/theme charts/tradeoff",
     "card": "vl_convert",

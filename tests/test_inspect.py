@@ -67,7 +67,7 @@ def test_what_the_shape_does_not_show_and_who_is_left_out_is_said() -> None:
         ({"model": "gpt-2"}, "name='gpt-2' is not one of the 60 published models known here; name='gpt2'"),
         ({"model": "opt-350m"}, "name='opt-350m' is left out: its embeddings are 512 wide"),
         ({"model": "<b>" * 100}, "name='<b><b>"),
-        ({"architecture": "{"}, "the link's model is no JSON object; copy the whole link that slimlm gave."),
+        ({"architecture": "{"}, "the link's model is not JSON: Expecting property name"),
     ],
 )
 def test_a_link_to_nothing_is_one_sentence(query: dict[str, str], sentence: str) -> None:

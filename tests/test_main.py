@@ -145,7 +145,10 @@ def test_probe_joins_the_json(capsys: pytest.CaptureFixture[str]) -> None:
             "slimlm: name='gpt3' is not one of the 60 published models known here; name='gpt2' would work",
         ),
         ("inspect opt-350m", "slimlm: name='opt-350m' is left out: its embeddings are 512 wide"),
-        ("inspect nowhere/config.json", "slimlm: no config.json can be read from "),
+        (
+            "inspect nowhere/config.json",
+            'slimlm: the config "nowhere/config.json" cannot be read: No such file or directory',
+        ),
         ("design 1M --vocab-size 262144", "slimlm: total_params=1,000,000 clashes with vocab_size=262144, n_heads=8"),
     ],
 )

@@ -55,9 +55,9 @@ def test_unknown_missing_and_impossible_fields_are_named() -> None:
     ("text", "sentence"),
     [
         (b"{", "the file is not JSON: "),
-        (b"\xff\xfe\x00", "the file is not JSON: "),
-        (b"[" * 50_000, "the file is not JSON: "),
-        (b" " * (MAX_BYTES + 1), "the file has 100,001 bytes and a saved design has at most 100,000"),
+        (b"\xff\xfe\x00", "the file is not UTF-8 text: byte 0 cannot be read"),
+        (b"[" * 50_000, "the file is nested too deeply: it must have at most 64 objects and lists in each other"),
+        (b" " * (MAX_BYTES + 1), "the file has 100,001 bytes: it must have at most 100,000"),
         (b"[1]", "this is not a design saved by slimlm"),
     ],
 )

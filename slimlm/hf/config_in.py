@@ -4,7 +4,6 @@ transformers itself is not needed: what its classes build from each key is writt
 `slimlm.hf.gated`, and checked against them on the meta device in the tests.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 
 from slimlm.accounting import BIASED
 from slimlm.architecture import Architecture
-from slimlm.hf.families import Family, Reader, not_supported, shown
+from slimlm.foreign import read_bytes, read_json, shown, unreadable
+from slimlm.hf.families import Family, Reader, not_supported
 from slimlm.hf.gated import GATED
 from slimlm.hf.plain import PLAIN
 from slimlm.hf.remarks import remarks
@@ -22,8 +22,6 @@ FAMILIES = {family.model_type: family for family in (*PLAIN, *GATED)}
 
 MAX_BYTES = 1_000_000
 """A config.json has some 1 kB; long lists of labels make it 100."""
-
-_MOST_DIGITS = 400
 
 _WHOLE = ("vocab_size", "max_seq_length", "n_heads", "n_kv_heads", "head_dim", "d_model", "d_ff", "n_layers")
 _REAL = ("dropout", "attention_dropout", "layer_norm_eps")
@@ -85,49 +83,21 @@ def unmodelled(source: Mapping[str, Any] | str | Path) -> tuple[str, ...]:
 def parse_hf_config(text: str | bytes) -> dict[str, Any]:
     """Read the text of a config.json.
 
-    Raises ValueError, in one sentence, for a text that is longer than `MAX_BYTES`, not UTF-8, not JSON, too deeply
-    nested, or no object, and for an object that gives a key twice.
+    Raises ValueError, in one sentence, for a text that `read_json` refuses, and for one that is no object.
     """
-    if len(text) > MAX_BYTES:
-        raise ValueError(f"the config is longer than {MAX_BYTES:,} bytes: a config.json has some thousand")
-    try:
-        plain = text if isinstance(text, str) else text.decode()
-        config = json.loads(plain.removeprefix("\ufeff"), object_pairs_hook=_object, parse_int=_integer)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"the config is not UTF-8 text: byte {error.start} cannot be read") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"the config is not JSON: {error}") from None
-    except RecursionError:
-        raise ValueError("the config is nested too deeply: a config.json has objects in objects, seldom more") from None
+    config = read_json(text, "the config", MAX_BYTES)
     if not isinstance(config, dict):
         raise ValueError(f"the config is {shown(config)}: a config.json holds an object such as {{...}}")
     return config
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the config gives {shown(key)} twice: keep one of them")
-        found[key] = value
-    return found
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > _MOST_DIGITS:
-        raise ValueError(f"the config holds a number of {len(digits):,} digits")
-    return int(digits)
-
-
 def _load(path: Path) -> dict[str, Any]:
+    name = f"the config {shown(str(path))}"
     try:
         file = path / "config.json" if path.is_dir() else path
-        with file.open("rb") as lines:
-            text = lines.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a path with a null character
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ValueError(f"no config.json can be read from {shown(str(path))}: {reason}") from None
-    return parse_hf_config(text)
+        return parse_hf_config(read_bytes(file, name, MAX_BYTES))
+    except OSError as error:  # a folder that may not be looked into, or a name that is too long
+        raise unreadable(name, error) from None
 
 
 def _read(source: Mapping[str, Any] | str | Path) -> tuple[Reader, Architecture]:

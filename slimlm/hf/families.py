@@ -1,11 +1,11 @@
 """Read a Hugging Face config as its model type reads it."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from slimlm.foreign import shown
 from slimlm.hf.defaults import default_fields
 
 
@@ -139,15 +139,6 @@ class Reader:
         if not isinstance(found, Mapping):
             raise not_allowed(key, found, 'it must be an object such as {"rope_theta": 10000.0} or null')
         return found
-
-
-def shown(value: object, most: int = 40) -> str:
-    """Write a value as the config does, cut to `most` characters."""
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):  # Python writes no number of thousands of digits
-        text = "(a number of thousands of digits)" if isinstance(value, int) else f"({type(value).__name__})"
-    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def not_allowed(key: str, value: object, rule: str) -> ValueError:

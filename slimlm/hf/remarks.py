@@ -5,7 +5,8 @@ from math import isclose, sqrt
 from typing import Any
 
 from slimlm.architecture import Architecture
-from slimlm.hf.families import Reader, shown
+from slimlm.foreign import shown
+from slimlm.hf.families import Reader
 
 _NEUTRAL_AND_PHRASE: dict[str, tuple[Any, str]] = {
     "scale_attn_weights": (True, "attention scores not divided by √head_dim"),

@@ -16,6 +16,7 @@ import math
 import re
 
 from slimlm.knobs import KNOBS, Knob, Value
+from slimlm.units import shown
 
 MOST_VALUES = 10_000
 """The most values of one knob, and the most cells of a sweep."""
@@ -47,8 +48,8 @@ _DEFAULTS = {
 
 def knob_of(name: str) -> Knob:
     """Return the knob of a field; raises ValueError for a name that is none."""
-    if name not in KNOBS:
-        raise ValueError(f"{name[:40]!r} is no knob: it must be one of {', '.join(KNOBS)}; embedding_ratio would work")
+    if not isinstance(name, str) or name not in KNOBS:
+        raise ValueError(f"{shown(name)} is no knob: it must be one of {', '.join(KNOBS)}; embedding_ratio would work")
     return KNOBS[name]
 
 
@@ -105,17 +106,22 @@ def label_value(name: str, value: Value) -> str:
 
 
 def _read(knob: Knob, text: str) -> dict[Value, None]:
-    if not text.strip():
+    if not isinstance(text, str) or not text.strip():
         raise ValueError(f"there are no values; write some such as {default_values(knob.field)}")
     values: dict[Value, None] = {}
+    written = 0
     for part in text.split(","):
-        values |= dict.fromkeys(_part(knob, part.strip()))
-        if len(values) > MOST_VALUES:
+        found = _part(knob, part.strip())
+        values |= dict.fromkeys(found)
+        written += len(found)  # the same ones again take time too
+        if written > MOST_VALUES:
             raise ValueError(f"there are more than {MOST_VALUES:,} values; that many would work")
     return values
 
 
-def _part(knob: Knob, part: str) -> list[Value]:
+def _part(knob: Knob, part: str, most: int) -> list[Value]:
+    if most < 1:
+        raise _too_many()
     if ".." not in part:
         return [_single(knob, part)]
     if knob.words or isinstance(knob.default, bool):
@@ -126,9 +132,15 @@ def _part(knob: Knob, part: str) -> list[Value]:
     count = int(found["count"])
     if not 2 <= count <= MOST_VALUES:
         raise ValueError(f"{part[:40]!r} asks for {count:,} values; a range has 2 to {MOST_VALUES:,}")
+    if count > most:
+        raise _too_many()
     first, last = _single(knob, found["first"]), _single(knob, found["last"])
     log = (found["scale"] or "").lower() == "log"
     return [knob.from_text(text) for text in _spaced(_end(first), _end(last), count, log, _is_whole(knob))]
+
+
+def _too_many() -> ValueError:
+    return ValueError(f"there are more than {MOST_VALUES:,} values; that many would work")
 
 
 def _single(knob: Knob, text: str) -> Value:
