@@ -19,8 +19,8 @@ PACKAGE = ROOT / "slimlm"
 HEAVY = {"torch", "streamlit", "altair", "pandas", "numpy"}
 
 _LIGHT = (
-    "accounting architecture config design fields files foreign frameworks hf knobs markdown nearby notes options packages "
-    "presets price published recipe record search solver specimen table units words"
+    "accounting architecture config design fields files foreign frameworks hf knobs markdown nearby notes options "
+    "packages presets price published recipe record search solver specimen table units words"
 )
 _CHART = "altair pandas accounting architecture config design nearby specimen units words"
 
@@ -104,7 +104,8 @@ ALLOWED = {
     "model": "torch accounting architecture config design layers solver table",
     "hf/weights": "torch hf/tensors model",
     "pretrained": (
-        "torch safetensors accounting architecture config design files foreign hf/config_out hf/tensors hf/weights model"
+        "torch safetensors accounting architecture config design files foreign hf/config_out hf/tensors hf/weights "
+        "model"
     ),
     "probing": "torch psutil accounting architecture design model table units",
     "shape_check": "torch accounting architecture model table",
