@@ -13,6 +13,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from slimlm.units import shown
+
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
@@ -99,7 +101,7 @@ def _check(field: dataclasses.Field[Any], value: object) -> None:
             _refuse(field, value, "True or False", field.default)
         return
     if options := field.metadata.get("options"):
-        if value not in options:
+        if not (isinstance(value, str) and value in options):
             _refuse(field, value, f"one of {', '.join(map(repr, options))}", field.default)
         return
     limits: Limits = field.metadata["limits"]
@@ -113,13 +115,8 @@ def _check(field: dataclasses.Field[Any], value: object) -> None:
 
 
 def _refuse(field: dataclasses.Field[Any], value: object, rule: str, working: object) -> None:
-    try:
-        shown = repr(value)
-    except ValueError:  # Python writes no number of thousands of digits
-        shown = "(a number of thousands of digits)"
-    shown = shown if len(shown) <= 40 else shown[:37] + "..."
     remedy = "" if working is dataclasses.MISSING else f"; {field.name}={working!r} would work"
-    raise ValueError(f"{field.name}={shown} is not allowed: it must be {rule}{remedy}")
+    raise ValueError(f"{field.name}={shown(value)} is not allowed: it must be {rule}{remedy}")
 
 
 def _nearest(field: dataclasses.Field[Any], value: object) -> object:

@@ -8,6 +8,7 @@ from slimlm.config import ModelConfig
 from slimlm.design import Design
 from slimlm.search import SearchSpace, nearest, to_architecture
 from slimlm.solver import solve
+from slimlm.units import shown
 
 _ALIGNMENTS = (1, 8, 16, 32, 64, 128)
 
@@ -33,8 +34,11 @@ def alternatives(config: ModelConfig, limit: int = 12) -> tuple[Alternative, ...
     >>> best.change, best.design.architecture.d_model, best.design.total_params
     ('10 heads', 220, 10019460)
 
-    Raises BudgetError when the request itself cannot be met.
+    Raises ValueError for a limit that is no whole number above 0, and BudgetError when the request itself cannot be
+    met.
     """
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise ValueError(f"limit={shown(limit)} is not allowed: it must be a whole number of at least 1; 12 would work")
     chosen = solve(config)
     found: dict[tuple[int, ...], Alternative] = {}
     for other in sorted(_candidates(chosen), key=lambda other: (other.design.cost, _head_change(other, chosen))):

@@ -6,12 +6,30 @@ from decimal import Context, Decimal
 
 _EXACT = Context(prec=200)
 _SUFFIXES = {"": 0, "k": 3, "m": 6, "b": 9, "g": 9, "t": 12}
+_MOST_WRITTEN = 10**4000
 _SIZE = re.compile(r"(\d+(?:[_,]\d{3})*|\d+|\d*\.\d+|\d+\.\d*)(?:e(\d{1,2}))?([kmbgt]?)", re.ASCII | re.IGNORECASE)
 
 _DECIMAL = r"(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?"
 _NUMBER = re.compile(
     rf"(?P<value>-?{_DECIMAL})(?:\s*(?P<percent>%)|\s*/\s*(?P<denominator>{_DECIMAL}))?", re.ASCII | re.IGNORECASE
 )
+
+
+def shown(value: object) -> str:
+    """Write any value for an error message: as Python would, on one line of at most 40 printable characters.
+
+    >>> shown("10 M"), shown([0] * 1000)
+    ("'10 M'", '[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ...')
+    """
+    if isinstance(value, int) and abs(value) >= _MOST_WRITTEN:  # Python refuses to write it, or takes long
+        return "(a number of thousands of digits)"
+    try:
+        written = repr(value[:40] if isinstance(value, str | bytes) and len(value) > 40 else value)
+    except Exception:  # whatever somebody else's class, or a list that holds itself a thousand times over, does
+        return f"({type(value).__name__})"
+    line = "".join(letter if letter.isprintable() else " " for letter in written[:400])
+    line = " ".join(line.split()) if line != written else line
+    return line if len(line) <= 40 else f"{line[:37]}..."
 
 
 def parse_size(text: str) -> int:
@@ -22,9 +40,9 @@ def parse_size(text: str) -> int:
 
     Raises ValueError when the text is no size, or no whole number ("1.0005k").
     """
-    found = _SIZE.fullmatch(text.strip()) if len(text) <= 40 else None
+    found = _SIZE.fullmatch(text.strip()) if isinstance(text, str) and len(text) <= 40 else None
     if not found:
-        raise ValueError(f"{text[:40]!r} is not a size; write a number such as 10M, 1.5B, 16k, 12_345 or 12345678")
+        raise ValueError(f"{_quoted(text)} is not a size; write a number such as 10M, 1.5B, 16k, 12_345 or 12345678")
     digits, exponent, suffix = found.groups()
     power = int(exponent or 0) + _SUFFIXES[suffix.lower()]
     value = Decimal(digits.replace("_", "").replace(",", "")).scaleb(power, _EXACT)
@@ -41,13 +59,17 @@ def parse_number(text: str) -> float:
 
     Raises ValueError when the text is none of these, or not finite.
     """
-    found = _NUMBER.fullmatch(text.strip()) if len(text) <= 40 else None
+    found = _NUMBER.fullmatch(text.strip()) if isinstance(text, str) and len(text) <= 40 else None
     if not found or (found["denominator"] and float(found["denominator"]) == 0):
-        raise ValueError(f"{text[:40]!r} is not a number; write one such as 0.35, 35% or 8/3")
+        raise ValueError(f"{_quoted(text)} is not a number; write one such as 0.35, 35% or 8/3")
     value = float(found["value"]) / float(found["denominator"] or 1) / (100 if found["percent"] else 1)
     if not math.isfinite(value):
         raise ValueError(f"{text!r} is too large; write a number such as 0.35 or 2.66")
     return round(value, 6) if value > 1e-3 else value
+
+
+def _quoted(text: object) -> str:
+    return repr(text[:40]) if isinstance(text, str) else shown(text)
 
 
 def format_size(value: int) -> str:

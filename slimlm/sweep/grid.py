@@ -9,6 +9,7 @@ from typing import Any
 from slimlm.accounting import count_total
 from slimlm.config import ModelConfig
 from slimlm.design import TOLERANCE, Design
+from slimlm.fields import check_field
 from slimlm.knobs import Value
 from slimlm.search import nearest, smallest, window
 from slimlm.solver import BudgetError, solve
@@ -129,8 +130,9 @@ def sweep(
     >>> len(found.cells), found[1, 1].design == solve(ModelConfig())
     (12, True)
 
-    Raises ValueError for an unknown knob, the same knob twice, an axis without values or with one twice, and for more
-    than 10,000 cells. A pair that no model meets is a cell without a design.
+    Raises ValueError for an unknown knob, the same knob twice, an axis without values, with one twice or with one
+    outside the knob's limits, and for more than 10,000 cells, before any is solved. A pair that no model meets is a
+    cell without a design.
     """
     across, up = _axis("x", *x), _axis("y", *y)
     if across.name == up.name:
@@ -150,13 +152,18 @@ def sweep(
 
 
 def _axis(side: str, name: str, values: Sequence[Value]) -> Axis:
-    knob_of(name)
-    if not values:
-        raise ValueError(f"{side}={name} has no values: at least one would work")
-    repeated = next((value for place, value in enumerate(values) if value in values[:place]), None)
-    if len(set(values)) < len(values):
-        raise ValueError(f"{side}={name} has the value {write_value(name, repeated)} twice: each once would work")
-    return Axis(name, tuple(values))
+    knob = knob_of(name).field
+    if len(values) == 0:
+        raise ValueError(f"{side}={knob} has no values: at least one would work")
+    if len(values) > MOST_VALUES:
+        raise ValueError(f"{side}={knob} has {len(values):,} values: it must be at most {MOST_VALUES:,}")
+    seen: set[Value] = set()
+    for value in values:
+        check_field(ModelConfig, knob, value)
+        if value in seen:
+            raise ValueError(f"{side}={knob} has the value {write_value(knob, value)} twice: each once would work")
+        seen.add(value)
+    return Axis(knob, tuple(values))
 
 
 def _solved(base: ModelConfig, asked: dict[str, Any]) -> Cell:

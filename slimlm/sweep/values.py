@@ -119,9 +119,7 @@ def _read(knob: Knob, text: str) -> dict[Value, None]:
     return values
 
 
-def _part(knob: Knob, part: str, most: int) -> list[Value]:
-    if most < 1:
-        raise _too_many()
+def _part(knob: Knob, part: str) -> list[Value]:
     if ".." not in part:
         return [_single(knob, part)]
     if knob.words or isinstance(knob.default, bool):
@@ -132,15 +130,9 @@ def _part(knob: Knob, part: str, most: int) -> list[Value]:
     count = int(found["count"])
     if not 2 <= count <= MOST_VALUES:
         raise ValueError(f"{part[:40]!r} asks for {count:,} values; a range has 2 to {MOST_VALUES:,}")
-    if count > most:
-        raise _too_many()
     first, last = _single(knob, found["first"]), _single(knob, found["last"])
     log = (found["scale"] or "").lower() == "log"
     return [knob.from_text(text) for text in _spaced(_end(first), _end(last), count, log, _is_whole(knob))]
-
-
-def _too_many() -> ValueError:
-    return ValueError(f"there are more than {MOST_VALUES:,} values; that many would work")
 
 
 def _single(knob: Knob, text: str) -> Value:
