@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-        sys.stdout.flush()
+        if sys.stdout:  # None where it was closed beforehand
+            sys.stdout.flush()
     except (ValueError, MemoryError, PackageError) as error:
         print(f"slimlm: {error}", file=sys.stderr)
         return 2
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _drop_output()
     except OSError as error:
         _drop_output()
-        print(f"slimlm: {error.filename or 'the output'} cannot be used: {reason(error)}", file=sys.stderr)
+        print(f"slimlm: {str(error.filename or 'the output')[:80]} cannot be used: {reason(error)}", file=sys.stderr)
         return 2
     return 0
 

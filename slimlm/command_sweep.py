@@ -49,7 +49,7 @@ def run_sweep(options: argparse.Namespace) -> None:
     found = sweep(request_of(options), x, y, lambda done, count: _show(done, count, "solving", least=1_000))
     text = sweep_csv(found, _measure(found) if options.measure else {}, figures)
     if output is None:
-        sys.stdout.write(text)
+        print(text, end="")
         return
     try:
         with replacing(output) as part:

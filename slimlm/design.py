@@ -57,8 +57,11 @@ class Design:
         return account(self.architecture)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        """Show a notebook the parameter table, with the allocation chart where it takes HTML."""
-        from slimlm.export import mimebundle
+        """Show a notebook the parameter table, with the allocation chart where it takes HTML and charts can be drawn."""
+        try:
+            from slimlm.export import mimebundle
+        except ImportError:  # no charting package: the table says it too
+            from slimlm.table import format_param_table
 
         return mimebundle(self)
 

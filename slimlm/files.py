@@ -15,10 +15,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises PermissionError when the old file must not be written.
     """
-    target = path.resolve()  # what a link points to
-    if target.exists() and not target.is_file():
-        yield target
+    if path.exists() and not path.is_file():
+        yield path
         return
+    target = path.resolve()  # what a link points to
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(None, "the file is read-only")
     beside = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")

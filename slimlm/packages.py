@@ -31,8 +31,9 @@ def problem_with(what: str, *packages: str) -> str | None:
     """
     for package in packages:
         if reason := _failure(package):
-            name, how = _INSTALLED_AS.get(package, package), "" if reason == _MISSING else "--force-reinstall "
-            return f"{what} needs {name}, which {reason}; `pip install {how}{name}` would work"
+            name = _INSTALLED_AS.get(package, package)
+            way_out = f"`pip install {name}`" if reason == _MISSING else "installing it anew"
+            return f"{what} needs {name}, which {reason}; {way_out} would work"
     return None
 
 

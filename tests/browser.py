@@ -27,12 +27,18 @@ def chromium_path() -> str:
     return found
 
 
-@contextmanager
-def running(app: Path = ROOT / "app.py") -> Iterator[str]:
-    """Run an app on a free port of a server of its own; yield its address."""
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        port: int = free.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(app: Path = ROOT / "app.py", port: int | None = None) -> Iterator[str]:
+    """Run an app on a server of its own, on a free port unless one is given; yield its address."""
+    port = port or free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.headless=true"]
     options = [f"--server.port={port}", "--server.address=127.0.0.1", "--browser.gatherUsageStats=false"]
     with TemporaryFile() as log:
