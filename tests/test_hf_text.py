@@ -14,7 +14,7 @@ from slimlm.hf import MAX_BYTES, from_hf_config, parse_hf_config
         ("missing.json", '^the config "missing.json" cannot be read: No such file or directory$'),
         (Path("empty"), '^the config "empty" cannot be read: No such file or directory$'),
         ("nothing\0more", r'^the config "nothing\\u0000more" cannot be read: embedded null byte$'),
-        ("x" * 5000, r'^the config "x{36}\.\.\. cannot be read: File name too long$'),
+        ("x" * 5000, r'^the config "x{116}\.\.\. cannot be read: File name too long$'),
         ("long", '^the config "long" has 1,000,001 bytes: it must have at most 1,000,000$'),
         ("list.json", r"^the config is \[\]: a config.json holds an object such as \{\.\.\.\}$"),
         (3, "^a config of type int is not allowed: it must be a mapping or a path$"),

@@ -92,7 +92,7 @@ def parse_hf_config(text: str | bytes) -> dict[str, Any]:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    name = f"the config {shown(str(path))}"
+    name = f"the config {shown(str(path), 120)}"
     try:
         file = path / "config.json" if path.is_dir() else path
         return parse_hf_config(read_bytes(file, name, MAX_BYTES))
