@@ -9,6 +9,7 @@ from slimlm.nearby import alternatives
 from slimlm.solver import solve
 from slimlm.ui import panels, workshop
 from slimlm.ui.cost_panels import show_costs
+from slimlm.ui.figures import show_live
 from slimlm.ui.handover import show_handover
 
 
@@ -25,7 +26,7 @@ def main() -> None:
         ui.show_presets(presets)
         return
     top = st.container(key="top")
-    st.altair_chart(allocation_chart(design), width="stretch", theme=None, key="allocation")
+    show_live(allocation_chart(design), key="allocation")
     ui.let_the_browser_draw()
     ui.show_links(links)
     with top:

@@ -79,7 +79,16 @@ def test_charts_say_in_words_what_they_show(page: Page, address: str) -> None:
         "10.05M parameters · 12 layers × d_model 216 · d_ff 544 · 8 heads: SwiGLU 42.1 %, Token embedding 34.4 %, "
         "Attention 22.3 %, Position embedding 1.1 %, LayerNorms 0.1 %, Final LayerNorm < 0.1 %."
     )
-    expect(chart(page)).to_have_attribute("aria-label", label)
+    expect(chart(page).get_by_label(label)).to_be_attached()
+
+
+def test_a_key_press_changes_the_chart_in_its_place(page: Page, address: str) -> None:
+    open_app(page, address)
+    expect(chart(page)).to_contain_text("vocabulary 16,000")
+    drawn = chart(page).locator("svg").element_handle()
+    press(page, "Vocabulary size", "ArrowRight")
+    expect(chart(page)).to_contain_text("vocabulary 24,000")
+    assert drawn.evaluate("picture => picture.isConnected && picture.textContent.includes('vocabulary 24,000')")
 
 
 def test_nothing_above_the_fold_moves_while_the_model_is_built(page: Page, address: str) -> None:

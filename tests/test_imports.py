@@ -110,6 +110,7 @@ ALLOWED = {
     "probing": "torch psutil accounting architecture design model table units",
     "shape_check": "torch accounting architecture model table",
     "charts/theme": "altair",
+    "charts/live": "charts/theme",
     "charts/allocation": f"{_CHART} charts/theme",
     "charts": "charts/allocation charts/layer_profile charts/tradeoff",
     "charts/layer_profile": f"{_CHART} charts/allocation charts/theme",
@@ -154,6 +155,7 @@ ALLOWED = {
         "streamlit charts/allocation charts/layer_profile markdown ui/pinning charts/theme charts/tradeoff "
         f"ui/downloads ui/frame ui/workshop {_LIGHT}"
     ),
+    "ui/figures": "streamlit pyarrow charts/live charts/theme",
     "ui/handover": "streamlit architecture frameworks hf markdown",
     "ui/picker": "streamlit hf markdown published specimen units",
     "ui/cost_panels": "streamlit architecture comparison_tables costs fields markdown units",
@@ -192,6 +194,7 @@ PAGES = {
     "ui/compare_panels",
     "ui/cost_panels",
     "ui/downloads",
+    "ui/figures",
     "ui/guard",
     "ui/handover",
     "ui/inspection",

@@ -53,6 +53,8 @@ _STYLE = """
   [data-testid="stMain"] table thead:has(th:first-child:empty) { display: none; }
   [data-testid="stMain"] table td:nth-last-child(-n + 2) { white-space: nowrap; }
   .st-key-top { min-height: 13.5rem; }
+  .st-key-top h5 { padding: 0; }
+  [data-testid="stElementToolbarButton"]:has([aria-label="Show data"]) { display: none; }
   .st-key-real_model { min-height: 17rem; }
   .st-key-verdict { min-height: 1.5rem; }
   .alternative { display: grid; grid-template-columns: 2fr 1.6fr repeat(5, 1fr); gap: 0.6rem;
