@@ -49,7 +49,8 @@ def show_top(design: Design) -> tuple["DeltaGenerator", "DeltaGenerator"]:
 def show_heading(subject: Subject, show_links: Callable[[], None]) -> None:
     """Name the model, and offer to pin it, its links and its files."""
     title, pin, share, downloads = st.columns([0.59, 0.12, 0.13, 0.16], vertical_alignment="center")
-    title.markdown(f"##### {plain(sentence(subject))}")
+    name, _, structure = sentence(subject).rpartition(": ")
+    title.markdown(f"##### {plain(name)}\n:gray[:small[{plain(structure)}]]")
     if not st.context.is_embedded:
         pin_button(pin, subject, architecture=subject.architecture)
         with share.popover("Share", icon=":material/share:", width="stretch"):
