@@ -101,13 +101,21 @@ ALLOWED = {
     ),
     "__main__": f"command_request command_sweep {_LIGHT}",
     "layers": "torch accounting",
-    "model": "torch accounting architecture config design layers solver table",
+    "drawing": "torch",
+    "model": "torch accounting architecture config design drawing layers solver table",
+    "machine": "torch psutil architecture drawing model",
+    "streaming": "torch accounting architecture drawing machine model",
+    "estimating": "accounting architecture machine streaming",
+    "findings": "torch",
+    "progress": "units",
     "hf/weights": "torch hf/tensors model",
     "pretrained": (
         "torch safetensors accounting architecture config design files foreign hf/config_out hf/tensors hf/weights "
         "model"
     ),
-    "probing": "torch psutil accounting architecture design model table units",
+    "probing": (
+        "torch accounting architecture design estimating findings machine model progress streaming table units"
+    ),
     "shape_check": "torch accounting architecture model table",
     "charts/theme": "altair",
     "charts/live": "charts/theme",
@@ -148,7 +156,7 @@ ALLOWED = {
     ),
     "ui/address": "streamlit config fields knobs ui/pinning units",
     "ui/pinning": "streamlit architecture config markdown pins published specimen",
-    "ui/widgets": "streamlit config fields knobs markdown units",
+    "ui/widgets": "streamlit config fields knobs markdown ui/address units",
     "ui/frame": f"streamlit ui/address ui/widgets ui/workshop {_LIGHT}",
     "ui": "ui/frame",
     "ui/panels": (
@@ -176,10 +184,10 @@ LAZILY = {
     "report": "card charts/allocation charts/layer_profile charts/theme charts/tradeoff",
     "card": "vl_convert",
     "export": "model vl_convert",
-    "ui/workshop": "probing",
+    "ui/workshop": "estimating machine probing progress",
     "sweep/metrics": "probing",
     "command_sweep": "probing",
-    "ui/sweep_measuring": "probing",
+    "ui/sweep_measuring": "estimating probing",
     "ui/sweep_panels": "card",
     "ui/frame": "charts/allocation card export probing report",
     "ui/panels": "card export probing report",

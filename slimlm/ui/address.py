@@ -26,7 +26,7 @@ def follow() -> Values:
         state.complaints = _complaints(query)
         state.broken = bool(state.complaints)
         _take(query)
-    elif _moved():
+    elif has_moved():
         state.complaints = []  # the link is history
     elif query != state.address:
         state.complaints = []
@@ -68,7 +68,8 @@ def _knobs_in_address() -> dict[str, str]:
     return {name: text for name, text in st.query_params.to_dict().items() if name in KNOBS}
 
 
-def _moved() -> bool:
+def has_moved() -> bool:
+    """Say whether a knob stands elsewhere than what was asked for when the address was last written or followed."""
     return any(st.session_state.get(name, value) != value for name, value in st.session_state.asked.items())
 
 

@@ -1,5 +1,6 @@
 """Every knob as a widget, and their order in the sidebar."""
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import cast
 
@@ -27,6 +28,7 @@ from slimlm.knobs import (
     Value,
 )
 from slimlm.markdown import plain
+from slimlm.ui import address
 
 
 def draw_knobs() -> dict[str, Value]:
@@ -89,6 +91,7 @@ def _slider_and_field(knob: Knob) -> Value:
         value = _slider(knob, _forget_problem)
     if problem not in state and state.get(typed) != knob.write(value):
         state[typed] = knob.write(value)
+        _shown(knob).append(state[typed])
     narrow.text_input(
         f"{knob.label}, exact", key=typed, label_visibility="collapsed", on_change=_take_typed, args=(knob,)
     )
@@ -101,8 +104,17 @@ def _forget_problem(knob: Knob) -> None:
     st.session_state.pop(f"{knob.field}_problem", None)
 
 
+def _shown(knob: Knob) -> deque[str]:
+    """Return what this page has lately written into a knob's field."""
+    shown: deque[str] = st.session_state.setdefault(f"{knob.field}_shown", deque(maxlen=16))
+    return shown
+
+
 def _take_typed(knob: Knob) -> None:
     _forget_problem(knob)
+    # Sliders that move faster than the page answers come with a field that still shows what has been overwritten.
+    if address.has_moved() and st.session_state[f"{knob.field}_typed"] in _shown(knob):
+        return
     try:
         st.session_state[knob.field] = knob.from_text(st.session_state[f"{knob.field}_typed"])
     except ValueError as error:

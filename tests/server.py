@@ -1,0 +1,70 @@
+"""A server of an app as a process of its own, for browsers and for clients that speak its protocol."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import NamedTuple
+
+import psutil
+
+ROOT = Path(__file__).parent.parent
+
+
+class Server(NamedTuple):
+    """A server that answers."""
+
+    address: str
+    process: psutil.Process
+
+    @property
+    def resident_bytes(self) -> int:
+        """Its resident memory now."""
+        return int(self.process.memory_info().rss)
+
+
+@contextmanager
+def serving(
+    app: Path = ROOT / "app.py",
+    launcher: Sequence[str] = ("-m", "streamlit"),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
+    """Run an app on a free port of a server of its own.
+
+    launcher: Python's arguments that start Streamlit.
+    environment: variables to set beyond this process's.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, *launcher, "run", str(app), "--server.headless=true"]
+    options = [f"--server.port={port}", "--server.address=127.0.0.1", "--browser.gatherUsageStats=false"]
+    env = {**os.environ, **(environment or {})}
+    with TemporaryFile() as log:
+        server = subprocess.Popen([*command, *options], cwd=ROOT, stdout=log, stderr=log, env=env)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait_until_healthy(address, server)
+            yield Server(address, psutil.Process(server.pid))
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        if server.poll() is not None:
+            raise RuntimeError(f"the server has ended with exit code {server.returncode}")
+        try:
+            if urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).read().strip() == b"ok":
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    raise RuntimeError("the server does not answer its health check")
