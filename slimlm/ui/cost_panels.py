@@ -1,6 +1,6 @@
 """What models cost, on pages: the settings as widgets, and the figures of one model."""
 
-from typing import cast
+from typing import Any, cast
 
 import streamlit as st
 
@@ -22,7 +22,7 @@ _CONTEXT, _TOKENS, _CHIP, _COUNT, _USE, _PRICE = (
         "usd_per_hour",
     )
 )
-_STARTS = {_CONTEXT: None, _TOKENS: "", _CHIP: "h100", _COUNT: 1, _USE: 0.4, _PRICE: 2.0}
+_STARTS: dict[str, Any] = {_CONTEXT: None, _TOKENS: "", _CHIP: "h100", _COUNT: 1, _USE: 0.4, _PRICE: 2.0}
 """Keys of the widgets, which all pages share, with what they hold at first."""
 
 
@@ -45,6 +45,7 @@ def cost_settings(longest_context: int) -> CostSettings:
         chip = st.selectbox(
             "Accelerator",
             list(ACCELERATORS),
+            list(ACCELERATORS).index(_STARTS[_CHIP]),
             format_func=lambda key: ACCELERATORS[key].name,
             key=_CHIP,
             help=_help(_CHIP),
@@ -67,13 +68,16 @@ def cost_settings(longest_context: int) -> CostSettings:
 
 
 def _restore(longest_context: int) -> None:
-    """Set the widgets to what they last held: on the way to another page Streamlit forgets them."""
+    """Set the widgets to what they last held: on the way to another page Streamlit forgets them.
+
+    A new session writes nothing: after a restart of the server, the browser still has the values and sends them.
+    """
     state = st.session_state
-    for key, value in (_STARTS | state.get("costs", {})).items():
+    for key, value in state.get("costs", {}).items():
         held = state.get(key)
         # Written even where it is held: a widget of another page may hold it still, and takes it along.
         state[key] = value if held is None else held
-    if state[_CONTEXT] is not None and state[_CONTEXT] > longest_context:
+    if (state.get(_CONTEXT) or 0) > longest_context:
         state[_CONTEXT] = None
 
 
@@ -91,7 +95,7 @@ def _number(label: str, key: str, *, most: int | None = None, step: float | None
         label,
         min_value=limits.low,
         max_value=limits.high if most is None else most,
-        value=None,
+        value=_STARTS[key],
         step=step,
         format="%g" if step else None,
         key=key,
@@ -102,7 +106,9 @@ def _number(label: str, key: str, *, most: int | None = None, step: float | None
 
 def _training_tokens() -> int | None:
     """Draw the field for training tokens, which takes sizes such as 300B; say in a sentence what cannot be read."""
-    text = st.text_input("Training tokens", key=_TOKENS, placeholder="20 a parameter", help=_help(_TOKENS))
+    text = st.text_input(
+        "Training tokens", _STARTS[_TOKENS], key=_TOKENS, placeholder="20 a parameter", help=_help(_TOKENS)
+    )
     try:
         tokens = parse_size(text) if text.strip() else None
         check_field(CostSettings, _field(_TOKENS), tokens)

@@ -82,6 +82,8 @@ def show_chart(found: Sweep, asked: Asked, reports: Reports) -> None:
     st.altair_chart(
         chart_of(found, asked, reports), width="stretch", theme=None, key=key, on_select=pick, selection_mode="pick"
     )
+    if "sweep_picked" not in st.session_state:  # a restarted server hears from the browser what was picked
+        pick()
 
 
 def show_reading(found: Sweep) -> None:
