@@ -130,7 +130,7 @@ def _format_report(report: Any) -> str:
         [
             "Real model",
             *(f"  {'yes' if holds else 'NO '}  {claim}" for claim, holds in report.checks.items()),
-            f"  logits {report.logits_shape}, {report.dtype} on {report.device}",
+            f"  logits {report.logits_shape}, {report.dtype} on {report.device}; weights {report.way}",
             f"  loss on random tokens {loss} (ln vocab_size = {report.uniform_loss:.3f})",
             f"  built in {format_seconds(report.build_seconds)}, forward {format_seconds(report.forward_seconds)} "
             f"({report.tokens_per_second:,.0f} tokens/s), peak memory {format_bytes(report.peak_bytes)}",

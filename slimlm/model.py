@@ -18,12 +18,10 @@ from slimlm.accounting import count_total
 from slimlm.architecture import Architecture
 from slimlm.config import ModelConfig
 from slimlm.design import TOLERANCE, Design
+from slimlm.drawing import Drawn, Weights, random_seed
 from slimlm.layers import TransformerBlock, alibi_bias, make_norm, rotary_angles
 from slimlm.solver import solve
 from slimlm.table import count_parameters
-
-INIT_STD = 0.02
-"""Standard deviation of every weight matrix at initialisation."""
 
 IGNORED_LABEL = -100
 """A label that is not scored."""
@@ -79,18 +77,14 @@ class LanguageModel(nn.Module):
             assert abs(counted - asked) <= TOLERANCE * asked, "a solved model lies within ±0.5 % of its request"
 
     @torch.no_grad()
-    def reset_parameters(self, on_drawn: Callable[[int], object] | None = None) -> None:
-        """Draw every weight: matrices normal with std 0.02, norms one and zero.
+    def reset_parameters(self, on_drawn: Drawn | None = None, *, seed: int | None = None) -> None:
+        """Draw every weight: matrices normal with std 0.02, norms one and zero (see `slimlm.drawing`).
 
-        `on_drawn` is called with the number of elements of each parameter, after it was drawn.
+        Without a seed, one is taken from torch's global generator. `on_drawn` is called with the number of elements of
+        each vector and each part of a matrix.
         """
-        for name, parameter in self.named_parameters():
-            if parameter.ndim > 1:
-                parameter.normal_(std=INIT_STD)
-            else:
-                parameter.fill_(0.0 if name.endswith("bias") else 1.0)
-            if on_drawn:
-                on_drawn(parameter.numel())
+        weights = Weights(self, random_seed() if seed is None else seed)
+        weights.draw(dict(self.named_parameters()), on_drawn)
 
     def forward(self, input_ids: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Return logits (B, T, V) for token ids (B, T), and the mean loss in nats when labels are given.
@@ -102,7 +96,7 @@ class LanguageModel(nn.Module):
         """
         self._check_ids(input_ids)
         x = self.dropout(self.embedding_norm(self._embed(input_ids)))  # (B, T, D)
-        positions = self._positions(input_ids.shape[1], x)
+        positions = self.attention_positions(input_ids.shape[1], x)
         for block in self.blocks:
             x = block(x, is_causal=True, **positions)
         logits: Tensor = self.lm_head(self.final_norm(x))  # (B, T, V)
@@ -117,7 +111,7 @@ class LanguageModel(nn.Module):
         embedded: Tensor = tokens + self.position_embedding(rows)
         return embedded
 
-    def _positions(self, tokens: int, like: Tensor) -> dict[str, Any]:
+    def attention_positions(self, tokens: int, like: Tensor) -> dict[str, Any]:
         """Return what tells the blocks of order, where the embeddings do not: made once for all of them."""
         arch = self.architecture
         if arch.positions == "rope":

@@ -10,10 +10,10 @@ import pytest
 from pyarrow import ipc  # type: ignore[import-untyped]
 from streamlit.testing.v1 import AppTest
 
-from slimlm import probing
+from slimlm import estimating, probing
 from slimlm.config import ModelConfig
+from slimlm.estimating import ProbeEstimate
 from slimlm.knobs import Value, values_of
-from slimlm.probing import ProbeEstimate
 from slimlm.solver import solve
 
 APP = str(Path(__file__).parent.parent / "app.py")
@@ -247,12 +247,12 @@ def test_what_others_put_into_the_address_stays_there() -> None:
     assert page.query_params == {"model": "gpt2", "norm": "rmsnorm"}
 
 
-def estimate(seconds: float, memory: int) -> ProbeEstimate:
-    return ProbeEstimate(memory_bytes=memory, free_bytes=10**9, seconds=seconds)
+def estimate(seconds: float, memory: int, **more: Any) -> ProbeEstimate:
+    return ProbeEstimate(memory, 0, free_bytes=10**9, draw_seconds=seconds / 2, run_seconds=seconds / 2, **more)
 
 
 def test_a_heavy_model_waits_behind_a_button_that_names_time_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probing, "estimate_probe", lambda _: estimate(12.0, 4 * 10**8))
+    monkeypatch.setattr(estimating, "estimate_probe", lambda *_, **__: estimate(12.0, 4 * 10**8))
     page = opened(total_params="3M", vocab_size="1024")
     (button,) = [button for button in page.button if button.label.startswith("Build")]
     assert button.label == "Build the real model (about 12 s and 400 MB)"
@@ -266,7 +266,23 @@ def test_a_model_beyond_memory_is_refused_in_a_sentence(monkeypatch: pytest.Monk
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
     page = opened(total_params="4M", vocab_size="2048")
     assert not page.exception
-    assert "and 5.00 MB of memory are free, so it is not built" in page.info[0].value
+    message = page.info[0].value
+    assert message.startswith("Even slice by slice, this model takes about ")
+    assert "and 5.00 MB of memory are free; a smaller total_params or vocab_size would fit." in message
+
+
+def test_a_model_that_does_not_fit_whole_is_offered_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimating, "estimate_probe", lambda *_, **__: estimate(300.0, 8 * 10**8, way="block by block"))
+    page = opened(total_params="3M", vocab_size="1100")
+    assert "Build the real model (about 5 min and 800 MB, block by block)" in [button.label for button in page.button]
+
+
+def test_the_weights_may_be_bfloat16() -> None:
+    page = opened(total_params="2M", vocab_size="1200")
+    assert "float32, cpu" in "".join(text.value for text in page.markdown)
+    page.radio("probe_dtype").set_value("bfloat16").run()
+    assert "bfloat16, cpu" in "".join(text.value for text in page.markdown)
+    assert {metric.label: metric.value for metric in page.metric}["Real model"] == "passed"
 
 
 def test_the_second_look_at_a_design_builds_no_second_model(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ def test_the_config_of_a_stablelm() -> None:
 
 
 def test_weights_are_drawn_alike() -> None:
-    from slimlm.model import INIT_STD
+    from slimlm.drawing import INIT_STD
 
     assert to_hf_config(LLAMA)["initializer_range"] == INITIALIZER_RANGE == INIT_STD
 

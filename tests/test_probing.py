@@ -3,12 +3,14 @@
 import gc
 import json
 import math
+import re
 import subprocess
 import sys
 import time
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,13 +20,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from slimlm import probing
+from slimlm import machine, probing
 from slimlm.accounting import account
 from slimlm.architecture import Architecture
 from slimlm.config import ModelConfig
+from slimlm.drawing import Drawn
+from slimlm.estimating import ProbeEstimate, estimate_probe
 from slimlm.layers import MultiHeadAttention
+from slimlm.machine import Precision, Way
 from slimlm.model import LanguageModel
-from slimlm.probing import ProbeEstimate, ProbeReport, estimate_probe, probe
+from slimlm.probing import ProbeReport, probe
 from slimlm.solver import solve
 from tests.test_layers import STRUCTURES
 
@@ -115,8 +120,8 @@ def patched(monkeypatch: pytest.MonkeyPatch, spoil: Spoil) -> None:
 
     class Spoilt(LanguageModel):
         @torch.no_grad()
-        def reset_parameters(self, on_drawn: Callable[[int], object] | None = None) -> None:
-            super().reset_parameters(on_drawn)
+        def reset_parameters(self, on_drawn: Drawn | None = None, *, seed: int | None = None) -> None:
+            super().reset_parameters(on_drawn, seed=seed)
             spoil(self)
 
     monkeypatch.setattr(probing, "LanguageModel", Spoilt)
@@ -202,9 +207,9 @@ def test_what_progress_raises_ends_the_probe_and_frees_it(monkeypatch: pytest.Mo
     models: list[weakref.ref[LanguageModel]] = []
     draw, state, fractions = LanguageModel.reset_parameters, torch.random.get_rng_state(), [0.0]
 
-    def remember(self: LanguageModel, on_drawn: Callable[[int], object] | None = None) -> None:
+    def remember(self: LanguageModel, on_drawn: Drawn | None = None, *, seed: int | None = None) -> None:
         models.append(weakref.ref(self))
-        draw(self, on_drawn)
+        draw(self, on_drawn, seed=seed)
 
     def progress(fraction: float, message: str) -> None:
         fractions.append(fraction)
@@ -228,7 +233,7 @@ def test_what_progress_raises_ends_the_probe_and_frees_it(monkeypatch: pytest.Mo
 
 
 def test_the_process_is_left_as_it_was() -> None:
-    probing._machine_speed.cache_clear()  # so that its measurement is watched as well
+    machine.machine_speed.cache_clear()  # so that its measurement is watched as well
     torch.manual_seed(3)
     state, threads = torch.random.get_rng_state(), torch.get_num_threads()
     with torch.no_grad():
@@ -240,42 +245,83 @@ def test_the_process_is_left_as_it_was() -> None:
     assert torch.get_num_threads() == threads
 
 
-# Memory and the estimate
+# Block by block, and slice by slice
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_block_by_block_reports_what_the_whole_model_does(dtype: Precision) -> None:
+    arch = solve(ModelConfig(tied_lm_head=False)).architecture
+    enough = estimate_probe(arch, dtype=dtype).memory_bytes
+    whole, streamed = probe(arch, dtype=dtype), probe(arch, dtype=dtype, max_memory=enough)
+    assert (whole.way, streamed.way) == ("whole", "block by block")
+    assert streamed.dtype == whole.dtype == dtype
+    assert streamed.loss == pytest.approx(whole.loss, abs=1e-6)
+    assert streamed.later_change == pytest.approx(whole.later_change, rel=1e-5)
+    assert streamed.counted == whole.counted
+    assert failed(streamed) == set()
+
+
+def sent(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
+    """Send the probe a way, on a clock that ticks a second at each look."""
+    estimate = ProbeEstimate(1, 0, free_bytes=10**9, draw_seconds=1.0, run_seconds=1.0, way=way)
+    ticks = count()
+    monkeypatch.setattr(probing, "estimate_probe", lambda *_, **__: estimate)
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(ticks)))
+
+
+@pytest.mark.parametrize("way", ["block by block", "slice by slice"])
+def test_streams_say_which_block_and_how_much_is_left(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
+    sent(monkeypatch, way)
+    calls: list[tuple[float, str]] = []
+    report = probe(SMALL, progress=lambda *call: calls.append(call))
+    assert report.way == way
+    assert failed(report) == set()
+    fractions = [fraction for fraction, _ in calls]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    told = [message.split(", about")[0].removeprefix(f"{way}: ") for _, message in calls]
+    blocks = [f"{doing} block {number} of 3" for number in (1, 2, 3) for doing in ("drawing", "running")]
+    head = ["drawing the LM head", "running the LM head"]
+    assert [*dict.fromkeys(told)] == ["drawing the embedding", *blocks, *head, "done"]
+    assert re.search(r"running block 2 of 3, about \d+(\.\d)? s left$", "\n".join(dict(calls).values()), re.MULTILINE)
+
+
+@pytest.mark.parametrize("way", ["block by block", "slice by slice"])
+@pytest.mark.parametrize("stop_at", ["drawing block 2", "running block 2", "drawing the LM head"])
+def test_what_progress_raises_ends_the_stream_within_a_block(
+    monkeypatch: pytest.MonkeyPatch, way: Way, stop_at: str
+) -> None:
+    sent(monkeypatch, way)
+    told: list[str] = []
+
+    def stop(_: float, message: str) -> None:
+        told.append(message)
+        if stop_at in message:
+            raise StopError(message)
+
+    with pytest.raises(StopError, match=stop_at):
+        probe(SMALL, progress=stop)
+    assert sum(stop_at in message for message in told) == 1
+    assert stop_at in told[-1]
+
+
+# Memory
 
 
 def test_a_model_that_does_not_fit_is_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
     estimate_probe(SMALL)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1_000_000))
     monkeypatch.setattr(probing, "LanguageModel", None)  # building would be a TypeError
-    message = r"^building this model takes about 74\.7 MB, and 1\.00 MB of memory are free; a smaller .* would fit$"
-    with pytest.raises(MemoryError, match=message):
+    message = r"^even slice by slice, this model takes about \d+ MB, and 1\.00 MB of memory are free; a smaller "
+    with pytest.raises(MemoryError, match=message + "total_params or vocab_size would fit$"):
         probe(solve(ModelConfig()))
 
 
-@pytest.mark.parametrize(
-    ("memory", "free", "seconds", "fits", "light"),
-    [
-        (400, 1000, 2.0, True, True),
-        (401, 1000, 2.0, True, False),
-        (400, 1000, 2.01, True, False),
-        (900, 1000, 0.1, True, False),
-        (901, 1000, 0.1, False, False),
-    ],
-)
-def test_fits_and_is_light(memory: int, free: int, seconds: float, fits: bool, light: bool) -> None:
-    estimate = ProbeEstimate(memory_bytes=memory, free_bytes=free, seconds=seconds)
-    assert (estimate.fits, estimate.is_light) == (fits, light)
-
-
-def test_the_default_is_light_and_larger_models_take_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    speed = probing._Speed(per_weight=1e-8, per_flop=1e-11, per_layer=1e-3)
-    monkeypatch.setattr(probing, "_machine_speed", lambda: speed)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=8_000_000_000))
-    small, large = (estimate_probe(solve(ModelConfig(total_params=t)).architecture) for t in (10**7, 10**10))
-    assert small.is_light
-    assert not large.fits
-    assert large.memory_bytes > 0.99 * 4 * 10**10
-    assert large.seconds > 100 * small.seconds
+def test_other_dtypes_and_devices_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^dtype='float16' must be float32 or bfloat16$"):
+        probe(SMALL, dtype="float16")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^device='abacus' is not on this machine; it has .*cpu"):
+        probe(SMALL, device="abacus")
 
 
 MEMORY = """
@@ -283,21 +329,22 @@ import json
 from pathlib import Path
 from slimlm import ModelConfig, solve
 from slimlm.model import LanguageModel
-from slimlm.probing import estimate_probe, probe
+from slimlm.estimating import estimate_probe
+from slimlm.probing import probe
 
-def highest():
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+def memory(kind):
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(kind))
     return 1024 * int(line.split()[1])
 
 design = solve(ModelConfig(total_params=100_000_000, vocab_size=32_000))
 estimate = estimate_probe(design.architecture).memory_bytes
-start = highest()
+start = memory("VmRSS")
 model = LanguageModel(design)
-built = highest() - start
+built = memory("VmHWM") - start
 del model
 report = probe(design)
 print(json.dumps({"weights": 4 * design.total_params, "built": built, "estimate": estimate,
-                  "probed": highest() - start, "reported": report.peak_bytes}))
+                  "probed": memory("VmHWM") - start, "reported": report.peak_bytes}))
 """
 
 

@@ -112,7 +112,7 @@ _BUTTON: dict[str, Any] = {
 
 
 def _seconds(architecture: Architecture) -> float:
-    from slimlm.probing import estimate_probe
+    from slimlm.estimating import estimate_probe
 
     return estimate_probe(architecture).seconds
 

@@ -2,7 +2,7 @@
 
 import gc
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
@@ -12,9 +12,10 @@ from slimlm.ui.queue import Queue
 from slimlm.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
-    from streamlit.delta_generator import DeltaGenerator
-
-    from slimlm.probing import ProbeReport, Progress
+    from slimlm.estimating import ProbeEstimate
+    from slimlm.machine import Precision
+    from slimlm.probing import ProbeReport
+    from slimlm.progress import Progress
 
 
 @st.cache_resource(show_spinner=False)
@@ -33,8 +34,7 @@ def _freeze_imports() -> None:
 def real_model(architecture: Architecture) -> "ProbeReport | None":
     """Return the report of the real model: at once when it is light, on a button when it is heavy, never beyond memory.
 
-    Nothing is drawn once the report is there. An `st.` call while it is being built ends a run that a newer one
-    supersedes.
+    An `st.` call while it is being built ends a run that a newer one supersedes.
     """
     if not can_build():
         return None
@@ -42,27 +42,38 @@ def real_model(architecture: Architecture) -> "ProbeReport | None":
     from slimlm.probing import what_does_not_fit
 
     _freeze_imports()
-    if report := _queue().get(architecture):
+    dtype = _precision()
+    if report := _queue().get((architecture, dtype)):
         return report
-    estimate = estimate_probe(architecture)
-    cost = f"about {format_seconds(estimate.seconds)} and {format_bytes(estimate.memory_bytes)}"
+    estimate = estimate_probe(architecture, dtype=dtype)
     if not estimate.fits:
+        missing = what_does_not_fit(estimate)
         st.info(
-            f"The real model needs about {format_bytes(estimate.memory_bytes)} and {format_bytes(estimate.free_bytes)} "
-            "of memory are free, so it is not built; its account above is exact all the same.",
-            icon=":material/memory:",
+            f"{missing[0].upper()}{missing[1:]}. Its account above is exact all the same.", icon=":material/memory:"
         )
         return None
     slot = st.empty()
-    if not estimate.is_light and not slot.button(f"Build the real model ({cost})", icon=":material/play_arrow:"):
+    label = f"Build the real model ({_cost(estimate)})"
+    if not estimate.is_light and not slot.button(label, icon=":material/play_arrow:"):
         return None
-    bar = slot.progress(0.0, "starting")
-    report = build(architecture, partial(_show_progress, bar, cost))
+    report = build(architecture, slot.progress(0.0, "starting").progress, dtype)
     slot.empty()
     return report
 
 
-def build(architecture: Architecture, show: "Progress") -> "ProbeReport":
+def _precision() -> "Precision":
+    help_text = "The type of the weights; bfloat16 takes half the memory of float32."
+    words = ("float32", "bfloat16")
+    return cast("Precision", st.radio("Precision", words, horizontal=True, key="probe_dtype", help=help_text))
+
+
+def _cost(estimate: "ProbeEstimate") -> str:
+    way = "" if estimate.way == "whole" else f", {estimate.way}"
+    place = "" if estimate.device == "cpu" else f" on {estimate.device}"
+    return f"about {format_seconds(estimate.seconds)} and {format_bytes(estimate.memory_bytes)}{place}{way}"
+
+
+def build(architecture: Architecture, show: "Progress", dtype: "Precision" = "float32") -> "ProbeReport":
     """Build the real model, one at a time across all sessions, or return the report of one that was built lately.
 
     `show` is called while another model is waited for, too. What it raises ends the work: an `st.` call in it ends a
@@ -73,8 +84,4 @@ def build(architecture: Architecture, show: "Progress") -> "ProbeReport":
     from slimlm.probing import probe
 
     _freeze_imports()
-    return _queue().run(architecture, partial(probe, architecture, progress=show), show)
-
-
-def _show_progress(bar: "DeltaGenerator", cost: str, done: float, doing: str) -> None:
-    bar.progress(min(done, 1.0), doing if doing.startswith("waiting") else f"{doing} ({cost})")
+    return _queue().run((architecture, dtype), partial(probe, architecture, progress=show, dtype=dtype), show)
