@@ -11,9 +11,9 @@ from slimlm.charts.allocation import allocation_chart, describe_allocation
 from slimlm.charts.layer_profile import layer_profile_chart
 from slimlm.published import published_model, published_models
 from slimlm.specimen import Specimen, published_specimen
+from tests.figures import CHARTS, assert_well_set, rows_of, svg_of, texts_of, words_of
 from tests.models import ARCHITECTURES
 from tests.strategies import architectures
-from tests.test_charts import CHARTS, assert_well_set, rows_of, svg_of, texts_of, words_of
 
 every_structure = pytest.mark.parametrize("name", ARCHITECTURES)
 every_chart = pytest.mark.parametrize("kind", CHARTS)

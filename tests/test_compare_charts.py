@@ -17,7 +17,7 @@ from slimlm.config import ModelConfig
 from slimlm.pins import LONGEST_NAME, Pin, pin_of, with_pin
 from slimlm.published import published_model
 from slimlm.starts import STARTS, start_pins
-from tests.test_charts import assert_well_set, rows_of, svg_of, texts_of, words_of
+from tests.figures import assert_well_set, rows_of, svg_of, texts_of, words_of
 
 LONG = "W" * LONGEST_NAME
 EIGHT = (

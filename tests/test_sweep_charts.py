@@ -22,7 +22,7 @@ from slimlm.charts.theme import COMPONENT_COLORS, DARK, LIGHT, Figure, contrast,
 from slimlm.charts.ticks import log_ticks, place_among, round_ticks
 from slimlm.config import ModelConfig
 from slimlm.sweep import METRICS, Metric, Sweep, parse_values, sweep
-from tests.test_charts import assert_well_set, svg_of, texts_of
+from tests.figures import assert_well_set, svg_of, texts_of
 from tests.test_sweep import impossible, measured, specified
 
 with warnings.catch_warnings():

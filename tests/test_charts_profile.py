@@ -1,0 +1,46 @@
+"""The layer profile: the model from input to output."""
+
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from slimlm.charts.layer_profile import layer_profile_chart
+from tests.figures import design_of, every_request, rows_of, svg_of, words_of
+
+
+@every_request
+def test_profile_areas_are_shares(name: str) -> None:
+    design = design_of(name)
+    rows = rows_of(layer_profile_chart(design))
+    for row in rows:
+        area = (row["end"] - row["start"]) * (row["bottom"] - row["top"]) / 200
+        assert area == pytest.approx(row["share"], rel=1e-9)
+    assert {row["key"] for row in rows} == {part.key for part in design.account.components if part.params}
+    stages = [row["start"] for row in rows if row["copies"] == "once"]
+    assert stages == sorted(stages)
+    assert max(row["end"] for row in rows) == pytest.approx(1)
+    assert max(row["bottom"] for row in rows) == pytest.approx(234)
+
+
+@pytest.mark.parametrize(("name", "columns", "label"), [
+    ("one layer", 1, "1 block · "),
+    ("default", 12, "12 blocks × 540.0k = 6.480M · 64.5 %"),
+    ("120 layers", 120, "120 blocks × "),
+    ("1,500 layers", 188, "1,500 blocks × "),
+])  # fmt: skip
+def test_blocks_are_ruled_off_one_by_one_or_in_groups(name: str, columns: int, label: str) -> None:
+    chart = layer_profile_chart(design_of(name))
+    lines = chart.to_dict()["layer"][1]["data"]["sequence"]
+    assert len(np.arange(lines["start"], lines["stop"], lines["step"])) == columns - 1
+    assert ("groups of 8" in words_of(chart)) == (columns == 188)
+    assert rows_of(chart, 3)[0]["label"].startswith(label)
+    rules = ET.fromstring(svg_of(chart)).findall(".//*[@class='mark-rule role-mark layer_1_layer_0_marks']/*")
+    assert len(rules) == columns - 1
+
+
+def test_profile_says_in_words_what_is_too_small_to_see() -> None:
+    words = {row["stage"]: row["words"] for row in rows_of(layer_profile_chart(design_of("default")), 4)}
+    assert words["Input"] == "Token embedding 3.456M (34.4 %) · Position embedding 110.6k (1.1 %)"
+    assert words["Output"] == "Final LayerNorm 432 (< 0.1 %) · LM head — tied to the token embedding: 0"
+    assert "LayerNorms 10.37k (0.1 %)" in words["Blocks"]
