@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from slimlm.config import ModelConfig
 from tests.bench.crowd import gather
-from tests.visitor import next_move
+from tests.server import Server
+from tests.visitor import Visitor, next_move
 from tests.watched import count_builds, watched
 
 APP = str(Path(__file__).parent.parent / "app.py")
@@ -23,6 +25,25 @@ def test_every_session_ends_with_the_chart_of_its_own_last_request() -> None:
         assert outcome.requests >= 6
         assert builds().begun >= 1
         assert builds().most_at_once == 1
+
+
+async def close_while_building(server: Server) -> None:
+    """Have a real model of 200M parameters built, and close the page as soon as its weights are drawn."""
+    async with Visitor(server.address, "total_params=200M") as visitor:
+        await visitor.until_idle()
+        if not visitor.messages:  # no light one on this machine
+            await visitor.press("Build the real model")
+        await visitor.until(lambda: any("drawing" in message for message in visitor.messages))
+
+
+def test_closing_the_page_ends_the_building_of_its_model_and_gives_its_memory_back() -> None:
+    with watched() as (server, builds):
+        asyncio.run(close_while_building(server))
+        deadline = time.monotonic() + 60
+        while builds().under_way and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert (builds().begun, builds().finished, builds().under_way) == (1, 0, 0)
+        assert server.resident_bytes < 700e6, "the weights alone would take 800 MB more"
 
 
 def test_a_slider_that_moves_before_the_page_has_answered_keeps_the_move_before() -> None:

@@ -72,7 +72,7 @@ def next_move(config: ModelConfig, draw: random.Random, most_params: int = 300_0
 class Visitor:
     """A browser's side of one session, from opening the page to closing the connection."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, query: str = "") -> None:
         self.address = address
         self.caption = ""
         """What stands above the first chart that came last."""
@@ -83,7 +83,7 @@ class Visitor:
         self.buttons: dict[str, str] = {}
         """Id of each button by its label."""
         self._states: dict[str, WidgetState] = {}
-        self._query = self._page = ""
+        self._query, self._page = query, ""
         self._running = self._has_chart = False
         self._news = asyncio.Condition()
 

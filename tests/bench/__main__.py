@@ -9,7 +9,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.bench import light, model, page
+from tests.bench import crowd, light, model, page, soak
 from tests.bench.kit import Row
 from tests.bench.table import format_table
 
@@ -20,6 +20,8 @@ SECTIONS: dict[str, Callable[[], Iterator[Row]]] = {
     "model": model.model_rows,
     "count": light.count_rows,
     "page": page.page_rows,
+    "crowd": crowd.crowd_rows,
+    "soak": soak.soak_rows,
 }
 
 
