@@ -75,6 +75,7 @@ def test_parts_without_parameters_are_said_in_words_with_their_reason() -> None:
     assert {row["value"] for row in empty} == {""}
 
 
+@settings(deadline=None)
 @given(architectures())
 def test_the_arithmetic_beside_a_bar_gives_its_count(architecture: Architecture) -> None:
     specimen = Specimen("any", architecture, "From a test")
