@@ -5,7 +5,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -242,7 +242,7 @@ def test_a_sweep_that_does_not_fit_on_the_disk_leaves_the_old_file_and_no_other(
 
 @pytest.mark.parametrize(("save", "arch"), [(save_pretrained, TINY), (export_pretrained, GPT2)])
 def test_a_model_that_does_not_fit_on_the_disk_leaves_the_old_one_whole(
-    save: "type[save_pretrained]", arch: Architecture, tmp_path: Path
+    save: Callable[..., Path], arch: Architecture, tmp_path: Path
 ) -> None:
     model = LanguageModel(arch)
     save(model, tmp_path)
