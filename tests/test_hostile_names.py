@@ -1,0 +1,153 @@
+"""Names that come from links and files are text in every file that leaves slimlm."""
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from slimlm.architecture import Architecture
+from slimlm.charts.allocation import allocation_chart
+from slimlm.charts.comparison import comparison_chart
+from slimlm.compare_export import COMPARISON_DOWNLOADS, comparison_html
+from slimlm.comparison import Comparison
+from slimlm.comparison_tables import comparison_csv, comparison_markdown
+from slimlm.export import SPECIMEN_DOWNLOADS, file_name
+from slimlm.hf import from_hf_config, to_hf_config
+from slimlm.pins import Pin, pin_of
+from slimlm.published import published_models
+from slimlm.recipe import python_code
+from slimlm.specimen import Specimen, from_text, to_text
+from tests.test_hostile_links import LIVELY
+
+SMALL = Architecture(d_model=216, d_ff=544, n_layers=12)
+BREAKING = (
+    *LIVELY,
+    "'\"]]>--></svg></title>",
+    '"""\nimport os',
+    "@SUM(A1)",
+    "-1+2",
+    "+cmd|' /C calc'!A0",
+    "a|b`c",
+    "\x01\ufffe\ud800",
+)
+TAGS = {"img", "script", "a", "iframe", "em", "b", "code"}
+
+
+def specimen(name: str) -> Specimen:
+    return from_text(json.dumps({"name": name, "d_model": 216, "d_ff": 544, "n_layers": 12}))
+
+
+def comparison(names: tuple[str, ...]) -> Comparison:
+    return Comparison(tuple(pin_of(model, name) for model, name in zip(published_models(), names, strict=False)))
+
+
+class Elements(HTMLParser):
+    """The names of the elements of a page, the names of their attributes, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_a_comparison_in_html_has_names_as_text() -> None:
+    compared = comparison((*BREAKING[:5], *BREAKING[16:19]))
+    plain, found = Elements(comparison_html(comparison(("a", "b")))), Elements(comparison_html(compared))
+    assert found.tags - plain.tags <= {"small"} and not found.tags & TAGS
+    assert not {name for name in found.attributes - plain.attributes if name.startswith("on")}
+    assert [name for name in compared.names if found.text.count(name) < 2] == []  # in the charts and in the table
+
+
+@pytest.mark.parametrize("name", BREAKING)
+def test_a_chart_in_svg_has_its_name_as_text(name: str) -> None:
+    named = specimen(name)
+    build = {download.suffix: download.build for download in SPECIMEN_DOWNLOADS}
+    root = ElementTree.fromstring(build["-allocation.svg"](named))
+    words = "".join("".join(element.itertext()) for element in root.iter() if element.tag.endswith("}text"))
+    assert named.name in words
+    assert not {element.tag.rpartition("}")[2] for element in root.iter()} & (TAGS | {"image", "foreignObject"})
+    assert allocation_chart(named).to_dict()["title"]["text"][0].startswith(named.name)
+
+
+def test_names_in_charts_are_data_and_not_expressions() -> None:
+    names = ("datum.x", "{expr: 'x'}", "signal('a')", "a.b[c]", '{"expr":"1"}')
+    rows = comparison_chart(comparison(names).pins, "share").to_dict()["layer"][0]["data"]["values"]
+    assert list(dict.fromkeys(row["model"] for row in rows)) == list(names)
+
+
+def _shown(markdown: str) -> str:
+    """Return what a reader sees of a line of Markdown in which everything is escaped."""
+    return re.sub(r"\\(.)", r"\1", markdown).replace("\u2060", "")
+
+
+_LIVE = re.compile(r"(?<!\\)(?:[`*<\[~$|]|\b_|_\b)|://|www\.|@\w|#\d|:[a-z]+:|(?<!\\)&\w+;")
+"""What GitHub makes something of."""
+
+
+@pytest.mark.parametrize("names", [BREAKING[:8], BREAKING[8:16], BREAKING[16:]])
+def test_a_comparison_in_markdown_has_names_as_text(names: tuple[str, ...]) -> None:
+    compared = comparison(names)
+    title, *lines = comparison_markdown(compared).splitlines()
+    head = next(line for line in lines if line.startswith("| Figure |"))
+    cells = re.split(r"(?<!\\) \| ", head.removeprefix("| ").removesuffix(" |"))
+    assert [_shown(cell) for cell in cells[1:]] == list(compared.names)
+    assert [cell for cell in cells if _LIVE.search(cell)] == []
+    assert not _LIVE.search(title)
+
+
+@pytest.mark.parametrize("name", BREAKING)
+def test_a_model_in_markdown_has_its_name_as_text(name: str) -> None:
+    named = specimen(name)
+    build = {download.suffix: download.build for download in SPECIMEN_DOWNLOADS}
+    title = str(build[".md"](named)).splitlines()[0]
+    assert _shown(title) == f"# {named.title}"
+    assert not _LIVE.search(title)
+
+
+@pytest.mark.parametrize("names", [BREAKING[:8], BREAKING[8:16], BREAKING[16:]])
+def test_a_comparison_in_csv_has_no_formula(names: tuple[str, ...]) -> None:
+    compared = comparison(names)
+    rows = list(csv.DictReader(io.StringIO(comparison_csv(compared))))
+    assert {row["model"].removeprefix("'") for row in rows} == {name.removeprefix("'") for name in compared.names}
+    for row in rows:
+        texts = [row[name] for name in ("group", "key", "figure", "model", "assumption", "source")]
+        assert [text for text in texts if text.startswith(("=", "+", "-", "@", "\t", "\r"))] == []
+
+
+@pytest.mark.parametrize("name", BREAKING)
+def test_a_model_in_json_in_a_link_and_in_code_keeps_its_name_or_does_without(name: str) -> None:
+    named = specimen(name)
+    build = {download.suffix: download.build for download in SPECIMEN_DOWNLOADS}
+    assert json.loads(build[".json"](named))["name"] == named.name
+    assert from_text(to_text(named)).name == named.name
+    assert python_code(named) == python_code(Specimen("other", SMALL, "From a link"))
+    assert build[".csv"](named) == build[".csv"](Specimen("other", SMALL, "From a link"))
+    assert to_hf_config(from_hf_config({"model_type": "gpt2", "_name_or_path": name})).get("_name_or_path") is None
+
+
+@pytest.mark.parametrize(
+    "name", [*BREAKING, "../../etc/passwd", "..\\x", "CON", "nul.", "a/b:c*?", "x" * 300, "é", "\u202efdp"]
+)
+def test_a_file_is_named_in_characters_that_every_file_system_takes(name: str) -> None:
+    found = file_name(specimen(name), ".json")
+    assert re.fullmatch(r"slimlm-[A-Za-z0-9.-]+\.json", found) and len(found) <= 80
+    assert ".." not in found
+    assert all(re.fullmatch(r"slimlm-[a-z.-]+", download.file_name) for download in COMPARISON_DOWNLOADS)
+
+
+def test_a_given_name_stays_what_it_is_in_a_pin() -> None:
+    for name in BREAKING:
+        assert Pin(SMALL).renamed(name).renamed(Pin(SMALL).renamed(name).name) == Pin(SMALL).renamed(name)
