@@ -11,6 +11,7 @@ from typing import Any
 
 from slimlm.accounting import Account, account
 from slimlm.architecture import Architecture
+from slimlm.units import shown
 
 _TABLE = Path(__file__).with_name("published.csv")
 
@@ -60,6 +61,10 @@ class PublishedModel:
         return self.architecture.d_model / self.architecture.n_layers
 
 
+_LONGEST_NAME = 200
+"""Characters up to which names like it are looked for: the time for that grows with its length."""
+
+
 @cache
 def published_models() -> tuple[PublishedModel, ...]:
     """Return every model of the table, from the smallest to the largest.
@@ -81,6 +86,8 @@ def published_model(name: str) -> PublishedModel:
     Raises ValueError, with the reason or with names like it, when there is none.
     """
     models = {model.name: model for model in published_models()}
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+        raise ValueError(f"name={shown(name)} is no name of a published model; name='gpt2' would work")
     if name in models:
         return models[name]
     names = {known.lower(): known for known in models}

@@ -11,7 +11,7 @@ from slimlm.costs.memory import kv_cache_bytes_per_token, weight_bytes
 from slimlm.costs.settings import CostSettings
 from slimlm.costs.units import format_flops, format_storage
 from slimlm.design import Design
-from slimlm.units import format_count, format_seconds, format_share
+from slimlm.units import format_count, format_seconds, format_share, shown
 
 if TYPE_CHECKING:
     from slimlm.probing import ProbeReport
@@ -164,6 +164,6 @@ METRICS: dict[str, Metric] = {metric.key: metric for metric in _ALL}
 
 def metric_of(key: str) -> Metric:
     """Return the figure with this key; raises ValueError for a key that is none."""
-    if key not in METRICS:
-        raise ValueError(f"{key[:40]!r} is no figure: it must be one of {', '.join(METRICS)}; n_layers would work")
+    if not isinstance(key, str) or key not in METRICS:
+        raise ValueError(f"{shown(key)} is no figure: it must be one of {', '.join(METRICS)}; n_layers would work")
     return METRICS[key]

@@ -1,0 +1,329 @@
+"""Whatever is asked for, the answer is a valid design or one clear sentence, after work that is bounded and counted."""
+
+import dataclasses
+import io
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from slimlm.__main__ import main
+from slimlm.accounting import account
+from slimlm.architecture import Architecture
+from slimlm.config import ModelConfig
+from slimlm.knobs import KNOBS
+from slimlm.nearby import alternatives
+from slimlm.published import published_model
+from slimlm.search import MOST_WORK, SearchSpace
+from slimlm.solver import BudgetError, solve
+from slimlm.sweep.grid import sweep
+from slimlm.sweep.metrics import metric_of
+from slimlm.sweep.values import parse_values
+from slimlm.table import format_param_table
+from slimlm.units import format_count, format_size, parse_number, parse_size
+from tests.strategies import any_requests, anything_allowed, closed_form, limits_of, structured_requests
+
+LONGEST_SENTENCE = 1_000
+"""Characters of the longest message: one that names every knob, or every remedy."""
+
+
+class Unwritable:
+    """A value that cannot be written, compared or hashed."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        raise RuntimeError("not to be written")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("not to be compared")
+
+
+class Lines:
+    """A value that is written on several lines, with a terminal's control characters."""
+
+    def __repr__(self) -> str:
+        return "one\ntwo\r\N{LINE SEPARATOR}\x1b[31mthree"
+
+
+def deep_list(depth: int) -> list[Any]:
+    nested: list[Any] = []
+    for _ in range(depth):
+        nested = [nested]
+    return nested
+
+
+NUMBERS = [0, -1, 10**400, -(10**400), 10**5000, math.nan, math.inf, -math.inf, -0.0, 1e308, 5e-324, 1j]
+TEXTS = [
+    "",
+    " ",
+    "10",
+    "1e3",
+    "auto",
+    "None",
+    "٣",
+    "１０",
+    "½",
+    "\ud800",
+    "\x00",
+    "a\nb",
+    "x" * 1_000_000,
+    "9" * 10_000,
+]
+SCALARS = [np.int64(8), np.float64(0.35), np.float64("nan"), np.float32(0.35), np.bool_(True), np.str_("rmsnorm")]
+OTHERS = [True, False, None, b"10", b"x" * 20_000, Decimal(8), Decimal("sNaN"), Fraction(1, 3), [], [1], {}, {1: 2}]
+OBJECTS = [
+    deep_list(5_000),
+    np.zeros((3, 3)),
+    np.array(["layernorm", "x"]),
+    object,
+    Unwritable(),
+    Lines(),
+    len,
+    range(3),
+]
+HOSTILE: list[Any] = [*NUMBERS, *TEXTS, *SCALARS, *OTHERS, *OBJECTS]
+
+hostile = (
+    st.integers(0, len(HOSTILE) - 1).map(lambda place: HOSTILE[place])
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.binary()
+    | st.decimals()
+)
+
+
+def sentence_of(error: ValueError) -> str:
+    """Return an error's message after holding it against the rules for one: short, one line, printable."""
+    message = str(error)
+    assert 0 < len(message) <= LONGEST_SENTENCE
+    assert message.isprintable()
+    return message
+
+
+def refusal(call: Callable[..., object], *arguments: Any) -> str:
+    """Return the sentence with which a call refuses its arguments; empty when it takes them."""
+    try:
+        call(*arguments)
+    except ValueError as error:
+        return sentence_of(error)
+    return ""
+
+
+@contextmanager
+def counted() -> Iterator[list[SearchSpace]]:
+    """Collect every search that is made meanwhile: its `work` counts the ranges and widths that it looks at."""
+    spaces: list[SearchSpace] = []
+    make = SearchSpace.__init__
+
+    def collect(space: SearchSpace, config: ModelConfig) -> None:
+        make(space, config)
+        spaces.append(space)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SearchSpace, "__init__", collect)
+        yield spaces
+
+
+def work_of(call: Callable[[ModelConfig], object], config: ModelConfig) -> int:
+    """Return the work of a call, the search for what would work instead included."""
+    with counted() as spaces:
+        refusal(call, config)
+    return sum(space.work for space in spaces)
+
+
+def check_answer(config: ModelConfig) -> None:
+    """Hold the answer to a request against what every answer promises."""
+    try:
+        design = solve(config)
+    except BudgetError as error:
+        assert sentence_of(error).startswith(f"total_params={config.total_params:,} ")
+        return
+    found = account(design.architecture)
+    heads = design.architecture.n_heads if config.n_heads == "auto" else None
+    assert found.total_params == closed_form(config, *design.dims, heads)
+    assert 1000 * abs(found.total_params - config.total_params) <= 5 * config.total_params
+
+
+def fields_of(cls: type) -> list[str]:
+    return [field.name for field in dataclasses.fields(cls)]
+
+
+SIZES = {"d_model": 64, "d_ff": 64, "n_layers": 2}
+
+
+@pytest.mark.parametrize(("cls", "rest"), [(ModelConfig, {}), (Architecture, SIZES)], ids=["request", "architecture"])
+@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: type(value).__name__)
+def test_each_field_takes_a_value_or_names_itself_in_a_sentence(cls: type, rest: dict[str, Any], value: Any) -> None:
+    for name in fields_of(cls):
+        try:
+            made = cls(**rest | {name: value})
+        except ValueError as error:
+            assert f"{name}=" in sentence_of(error)
+            assert " is not allowed" in str(error)
+        else:
+            check_answer(made) if isinstance(made, ModelConfig) else account(made)
+
+
+@st.composite
+def wild_fields(draw: st.DrawFn, cls: type) -> dict[str, Any]:
+    """Draw values for some fields: hostile ones in a quarter of all cases, else allowed ones."""
+    names = draw(st.lists(st.sampled_from(fields_of(cls)), unique=True, max_size=8))
+    allowed = {name: anything_allowed(cls, name) for name in names}
+    return {name: draw(hostile if draw(st.integers(0, 3)) == 0 else allowed[name]) for name in names}
+
+
+@given(wild_fields(ModelConfig))
+@settings(deadline=None, max_examples=200)
+def test_any_fields_together_are_a_design_or_a_sentence(fields: dict[str, Any]) -> None:
+    try:
+        config = ModelConfig(**fields)
+    except ValueError as error:
+        assert any(f"{name}=" in sentence_of(error) for name in fields)
+    else:
+        check_answer(config)
+
+
+@given(wild_fields(Architecture))
+@settings(deadline=None, max_examples=200)
+def test_any_architecture_is_counted_or_refused_in_a_sentence(fields: dict[str, Any]) -> None:
+    try:
+        made = Architecture(**SIZES | fields)
+    except ValueError as error:
+        assert any(f"{name}=" in sentence_of(error) for name in SIZES | fields)
+    else:
+        assert account(made).total_params == closed_form(made, made.d_model, made.d_ff, made.n_layers)
+
+
+def test_the_largest_architecture_is_counted_exactly_and_written() -> None:
+    whole = {
+        name: limits_of(Architecture, name).high for name in ("d_model", "d_ff", "n_layers", "n_heads", "head_dim")
+    }
+    most = {"vocab_size": 10**8, "max_seq_length": 10**8, "bias": "all", "qk_norm": "full", "tied_lm_head": False}
+    largest = Architecture(**whole, **most)  # type: ignore[arg-type]
+    found = account(largest)
+    assert found.total_params == closed_form(largest, 10**15, 10**15, 10**15)
+    assert f"{found.total_params:,}" in format_param_table(largest)
+    assert parse_size(format_size(10**18)) == 10**18
+    assert format_count(10**18) == "1000000000.0B"
+
+
+LINEAR: dict[str, Any] = {"n_heads": 1, "head_dim": 1, "vocab_size": 4, "total_params": 10**15}
+"""Widths by the quadrillion: a layer's count is linear in d_model."""
+
+
+@given(any_requests() | structured_requests(1_000, 10**15))
+@example(ModelConfig(**LINEAR, embedding_ratio=0.0002286, glu_expansion=8.27, ffn="gelu", multiple_of=3))
+@example(ModelConfig(**LINEAR, embedding_ratio=0.9999, glu_expansion=0.01, n_layers=1))
+@example(ModelConfig(n_heads=512, n_kv_heads=32, head_dim=10**15, total_params=10**15, glu_expansion=3.27))
+@example(ModelConfig(n_heads="auto", n_layers=10**12, total_params=3707, multiple_of=1051))
+@example(ModelConfig(n_heads="auto", n_layers=1_140_051_772, total_params=10**15, multiple_of=2138))
+@example(ModelConfig(n_heads="auto", n_kv_heads=251, multiple_of=65_521, total_params=10**15))
+@settings(deadline=None, max_examples=150)
+def test_the_work_of_every_request_is_bounded(config: ModelConfig) -> None:
+    with counted() as spaces:
+        check_answer(config)
+    assert max(space.work for space in spaces) <= MOST_WORK + 2_000
+    assert sum(space.work for space in spaces) <= 2 * MOST_WORK
+
+
+@given(structured_requests(1_000_000, 10_000_000_000))
+@settings(deadline=None, max_examples=80)
+def test_the_work_of_what_the_sliders_ask_for_is_small(config: ModelConfig) -> None:
+    assert work_of(solve, config) <= 1_000
+
+
+@given(any_requests())
+@settings(deadline=None, max_examples=40)
+def test_the_work_of_finding_alternatives_is_bounded(config: ModelConfig) -> None:
+    assert work_of(alternatives, config) <= 4 * MOST_WORK
+
+
+def test_a_search_at_its_limit_ends_with_the_best_of_what_it_has_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = ModelConfig(**LINEAR, embedding_ratio=0.0002286, glu_expansion=8.27, ffn="gelu")
+    exact = solve(config)
+    monkeypatch.setattr("slimlm.search.MOST_WORK", 300)
+    space = SearchSpace(config)
+    found = space.nearest()
+    assert found is not None
+    assert space.work <= 310
+    assert exact.cost <= found.cost
+
+
+@given(hostile)
+@settings(deadline=None, max_examples=300)
+def test_text_and_numbers_are_read_or_refused_in_a_sentence(value: Any) -> None:
+    for read in (parse_size, parse_number, published_model, metric_of):
+        refused = refusal(read, value)
+        assert refused or isinstance(value, str)
+    for name in KNOBS:
+        refused = refusal(parse_values, name, value)
+        assert not refused or refused.startswith(name)
+    assert refusal(alternatives, ModelConfig(), value) or isinstance(value, int)
+
+
+ends = st.sampled_from(TEXTS) | st.integers().map(str) | st.floats().map(str)
+ranges = st.builds("{}..{} x {}{}".format, ends, ends, st.integers(0, 200), st.sampled_from(["", " (log)", "\n"]))
+
+
+@given(st.sampled_from([*KNOBS]), ranges | st.text("0123456789.,xX×*()logauto%/ekMB- ", max_size=60))
+@settings(deadline=None, max_examples=300)
+def test_ranges_are_read_or_refused_in_a_sentence_that_names_the_knob(name: str, text: str) -> None:
+    refused = refusal(parse_values, name, text)
+    assert not refused or refused.startswith(name)
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: type(value).__name__)
+def test_a_sweep_refuses_bad_values_before_it_solves_anything(value: Any) -> None:
+    with counted() as spaces:
+        assert refusal(sweep, ModelConfig(), ("total_params", [1_000_000, value]), ("n_layers", [8])) or value == 8
+        assert refusal(sweep, ModelConfig(), (value, [1]), ("n_layers", [8])).endswith("embedding_ratio would work")
+    assert not spaces or value == 8
+
+
+def test_a_sweep_of_too_many_values_is_refused_before_they_are_looked_at() -> None:
+    sentence = r"^x=n_layers has 1,000,000 values: it must be at most 10,000$"
+    with counted() as spaces, pytest.raises(ValueError, match=sentence):
+        sweep(ModelConfig(), ("n_layers", range(1_000_000)), ("n_heads", [8]))
+    assert not spaces
+
+
+@pytest.mark.parametrize("limit", [0, -1, 2.5, True, None, math.nan, "12"])
+def test_alternatives_refuse_a_limit_that_is_no_number_of_them(limit: Any) -> None:
+    with pytest.raises(
+        ValueError, match=r"^limit=.* is not allowed: it must be a whole number of at least 1; 12 would"
+    ):
+        alternatives(ModelConfig(), limit)
+
+
+texts = st.sampled_from(TEXTS) | st.text() | st.integers().map(str)
+options = st.sampled_from(
+    ["--heads", "--vocab-size", "--embedding-ratio", "--layers", "--norm", "--kv-heads", "--untied"]
+)
+lines = st.lists(texts | options, max_size=6)
+
+
+@given(st.sampled_from(["design", "sweep", "inspect", "published"]) | texts, lines)
+@settings(deadline=None, max_examples=200)
+def test_the_command_line_ends_with_an_exit_code_and_a_sentence(command: str, arguments: list[str]) -> None:
+    writes_or_builds = ("-o", "--o", "--probe", "--measure")
+    code: Any = 0
+    with redirect_stderr(io.StringIO()) as told, redirect_stdout(io.StringIO()):
+        try:
+            code = main([command, *(part for part in arguments if not part.startswith(writes_or_builds))])
+        except SystemExit as ended:
+            code = ended.code
+    *usage, sentence, end = ["", *told.getvalue().split("\n")]
+    assert code in (0, 2)
+    assert bool(sentence) == bool(code)
+    assert end == ""
+    assert len(sentence) <= LONGEST_SENTENCE
+    assert not any(usage) or usage[1].startswith("usage: slimlm")
