@@ -1,13 +1,15 @@
 """The command line: `python -m slimlm design 10M --vocab-size 16k`, grids of designs, and models of others by name."""
 
 import argparse
+import io
 import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from slimlm.command_request import add_request, request_of
 from slimlm.command_sweep import add_sweep
@@ -36,18 +38,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _drop_output()
     except OSError as error:
         _drop_output()
-        print(f"slimlm: {str(error.filename or 'the output')[:80]} cannot be used: {reason(error)}", file=sys.stderr)
+        name = _visible(str(error.filename or "the output"), 80)
+        print(f"slimlm: {name} cannot be used: {reason(error)}", file=sys.stderr)
         return 2
     return 0
 
 
 def _drop_output() -> None:
     """Let what is still to be written go nowhere: Python would try again at its end, and complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(io.UnsupportedOperation):  # it goes to a text in memory, which has no end of its own
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _visible(text: str, most: int) -> str:
+    """Return the start of a text as one line of characters that can be seen."""
+    line = "".join(letter if letter.isprintable() else " " for letter in text[:most])
+    return line if len(text) <= most else f"{line}..."
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line, however long what it complains about is."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with the usage, the complaint and exit code 2."""
+        super().error(_visible(message, 300))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="slimlm", description="Design small transformer language models.")
+    parser = _Parser(prog="slimlm", description="Design small transformer language models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     design = commands.add_parser("design", help="find the architecture nearest to a request and print its parameters")
     _add_design(design)
