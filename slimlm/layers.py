@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from slimlm.accounting import BIASED, BLOCK_NORMS
 
 Rotary = tuple[Tensor, Tensor]
-"""Cosines and sines of the rotary angles, each (T, K / 2)."""
+"""Cosines and sines of the rotary angles, each (T, K); the sines of the first half are negative."""
 
 
 def make_norm(kind: str, width: int, eps: float) -> nn.Module:
@@ -98,18 +98,18 @@ FEED_FORWARDS: dict[str, type[GatedFeedForward | PlainFeedForward]] = {
 def rotary_angles(
     tokens: int, head_dim: int, theta: float, device: torch.device | None = None, dtype: torch.dtype | None = None
 ) -> Rotary:
-    """Return the cosines and sines (T, K / 2) of position · theta^(−2i / head_dim) (Su et al. 2021, eq. 15)."""
+    """Return the cosines and sines of position · theta^(−2i / head_dim) (Su et al. 2021, eq. 15), once for each half."""
     pairs = torch.arange(0, head_dim, 2, device=device, dtype=torch.float32)
     positions = torch.arange(tokens, device=device, dtype=torch.float32)
     angles = torch.outer(positions, theta ** (-pairs / head_dim))
-    return angles.cos().to(dtype), angles.sin().to(dtype)
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat((cos, cos), dim=-1).to(dtype), torch.cat((-sin, sin), dim=-1).to(dtype)
 
 
 def rotate(x: Tensor, rotary: Rotary) -> Tensor:
     """Turn queries or keys (B, T, H, K) by their positions: number i and number i + K / 2 are a pair."""
-    cos, sin = (angles[:, None] for angles in rotary)  # (T, 1, K / 2)
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+    cos, sin = (angles[:, None] for angles in rotary)  # (T, 1, K)
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)
 
 
 def alibi_bias(
