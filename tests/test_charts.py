@@ -1,6 +1,8 @@
 """What holds for every chart: texts fit, pictures are legible, and the heading says what was asked."""
 
 import io
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -92,3 +94,24 @@ def test_altairs_own_methods_still_work() -> None:
 def test_every_knob_changes_the_heading(kind: str, change: dict[str, Any]) -> None:
     changed = CHARTS[kind](solve(replace(ModelConfig(), **change)))
     assert words_of(changed) != words_of(CHARTS[kind](design_of("default")))
+
+
+_HALF_IMPORTED = """
+import sys, threading
+from slimlm.published import published_model
+from slimlm.specimen import published_specimen
+
+importing = threading.Thread(target=__import__, args=("pandas",))
+importing.start()
+while not (half := sys.modules.get("pandas")):
+    pass
+assert not hasattr(half, "Timestamp")
+from slimlm.charts.allocation import allocation_chart
+assert allocation_chart(published_specimen(published_model("gpt2"))).to_dict()["layer"]
+assert hasattr(half, "Timestamp")
+importing.join()
+"""
+
+
+def test_two_first_visitors_at_once_both_get_their_chart() -> None:
+    subprocess.run([sys.executable, "-c", _HALF_IMPORTED], check=True)

@@ -117,7 +117,7 @@ ALLOWED = {
         "torch accounting architecture design estimating findings machine model progress streaming table units"
     ),
     "shape_check": "torch accounting architecture model table",
-    "charts/theme": "altair",
+    "charts/theme": "altair pandas",
     "charts/live": "charts/theme",
     "charts/allocation": f"{_CHART} charts/theme",
     "charts": "charts/allocation charts/layer_profile charts/tradeoff",
@@ -183,7 +183,6 @@ LAZILY = {
     "__main__": "card charts/allocation export model probing report",
     "report": "card charts/allocation charts/layer_profile charts/theme charts/tradeoff",
     "card": "vl_convert",
-    "charts/theme": "pandas",
     "export": "model vl_convert",
     "ui/workshop": "estimating machine probing progress",
     "sweep/metrics": "probing",

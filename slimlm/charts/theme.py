@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any, Literal
 
 import altair as alt
+import pandas  # noqa: F401 (Altair takes it as it finds it, by halves when another visitor's thread is importing it)
 from altair.utils.schemapi import SchemaBase
 
 Row = dict[str, Any]
