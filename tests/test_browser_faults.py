@@ -1,0 +1,47 @@
+"""A server that is restarted under an open page, in a real Chromium."""
+
+import re
+from contextlib import ExitStack
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import free_port, open_app, running, settle
+from tests.conftest import DESKTOP
+from tests.test_browser import chart, press, type_exactly
+
+LINK = "?total_params=12M&n_heads=4&pin=model~gpt2"
+
+
+def set_cost(page: Page, label: str, text: str) -> None:
+    field = page.get_by_label(label, exact=True)
+    field.fill(text)
+    field.press("Enter")
+
+
+def test_a_page_brings_knobs_pins_and_settings_along_to_a_restarted_server(browser: Browser) -> None:
+    # In a context of its own: that the server is away for a moment is an error in the console.
+    port, page = free_port(), browser.new_context(viewport=DESKTOP).new_page()
+    with ExitStack() as first:
+        address = first.enter_context(running(port=port))
+        open_app(page, address, LINK)
+        press(page, "GLU expansion", "ArrowRight")
+        type_exactly(page, "Vocabulary size", "8000")
+        expect(page).to_have_url(re.compile(r"vocab_size=8000.*glu_expansion=2\.7|glu_expansion=2\.7.*vocab_size=8000"))
+        set_cost(page, "How many", "8")
+        training_time = page.get_by_role("row").filter(has_text="Training time")
+        expect(training_time).to_contain_text("8 × NVIDIA")
+        drawn, url = chart(page).text_content() or "never", page.url
+    app = page.get_by_test_id("stApp")
+    expect(app).not_to_have_attribute("data-test-connection-state", "CONNECTED")
+    with running(port=port):
+        expect(app).to_have_attribute("data-test-connection-state", "CONNECTED", timeout=60_000)
+        settle(page)
+        expect(page).to_have_url(url)
+        expect(chart(page)).to_have_text(drawn)
+        expect(training_time).to_contain_text("8 × NVIDIA")
+        press(page, "GLU expansion", "ArrowRight")
+        expect(chart(page)).to_contain_text("GLU expansion 2.8 ")
+        expect(page).to_have_url(re.compile("pin=model~gpt2"))
+        page.get_by_role("link", name="Compare", exact=True).click()
+        expect(page.get_by_label("Name of pin 1", exact=True)).to_have_value("gpt2")
+    page.context.close()
