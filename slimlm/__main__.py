@@ -83,12 +83,14 @@ def _add_design(design: argparse.ArgumentParser) -> None:
     add_request(design)
     design.add_argument("--json", action="store_true", help="print JSON instead of the table")
     design.add_argument("--probe", action="store_true", help="build the real model too, and run it")
+    design.add_argument("--dtype", default="float32", help="of the real model's weights: float32 (default) or bfloat16")
+    design.add_argument("--device", help="where the real model runs: cpu, cuda or mps (default: the fastest there is)")
     design.set_defaults(run=_design)
 
 
 def _design(options: argparse.Namespace) -> None:
     design = solve(request_of(options))
-    report = _probe(design) if options.probe else None
+    report = _probe(design, options.dtype, options.device) if options.probe else None
     if options.json:
         record = to_record(design) | ({"probe": asdict(report) | {"passed": report.passed}} if report else {})
         print(json.dumps(record, indent=2))
@@ -130,16 +132,16 @@ def _published(_: argparse.Namespace) -> None:
         print("  ".join(cells))
 
 
-def _probe(design: Design) -> Any:
+def _probe(design: Design, dtype: Any, device: str | None) -> Any:
     need("--probe", TORCH, PSUTIL)
     from slimlm.probing import probe
 
     def show(fraction: float, message: str) -> None:
         if sys.stderr.isatty():
             end = "\n" if fraction >= 1 else ""
-            print(f"\r{message:<28} {100 * fraction:3.0f} %", end=end, file=sys.stderr, flush=True)
+            print(f"\r{100 * fraction:3.0f} %  {message:<72}", end=end, file=sys.stderr, flush=True)
 
-    return probe(design, progress=show)
+    return probe(design, progress=show, dtype=dtype, device=device)
 
 
 def _format_report(report: Any) -> str:
@@ -148,12 +150,16 @@ def _format_report(report: Any) -> str:
         [
             "Real model",
             *(f"  {'yes' if holds else 'NO '}  {claim}" for claim, holds in report.checks.items()),
-            f"  logits {report.logits_shape}, {report.dtype} on {report.device}; weights {report.way}",
+            f"  logits {report.logits_shape}, {report.dtype} on {report.device}; weights {_way(report)}",
             f"  loss on random tokens {loss} (ln vocab_size = {report.uniform_loss:.3f})",
             f"  built in {format_seconds(report.build_seconds)}, forward {format_seconds(report.forward_seconds)} "
             f"({report.tokens_per_second:,.0f} tokens/s), peak memory {format_bytes(report.peak_bytes)}",
         ]
     )
+
+
+def _way(report: Any) -> str:
+    return "all at once" if report.way == "whole" else str(report.way)
 
 
 if __name__ == "__main__":

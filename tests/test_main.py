@@ -1,6 +1,7 @@
 """The command line: what it prints, and how it ends."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +123,23 @@ def test_probe_reports_the_real_model(capsys: pytest.CaptureFixture[str]) -> Non
     printed = capsys.readouterr().out
     assert printed.count("  yes  ") == 4
     assert "ln vocab_size = 6.908" in printed
+
+
+def test_probe_takes_a_dtype_and_a_device(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["design", "1M", "--vocab-size", "1k", "--probe", "--dtype", "bfloat16", "--device", "cpu"]) == 0
+    assert "logits (2, 64, 1000), bfloat16 on cpu; weights all at once" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--dtype", "float8"], r"dtype='float8' must be float32 or bfloat16"),
+        (["--device", "abacus"], r"device='abacus' is not on this machine; it has cpu"),
+    ],
+)
+def test_probe_refuses_what_there_is_not(option: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["design", "1M", "--vocab-size", "1k", "--probe", *option]) == 2
+    assert re.match(rf"slimlm: {message}", capsys.readouterr().err)
 
 
 def test_probe_joins_the_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.bench import crowd, light, model, page, soak
+from tests.bench import crowd, light, memory, model, page, soak
 from tests.bench.kit import Row
 from tests.bench.table import format_table
 
@@ -18,6 +18,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Row]]] = {
     "solver": light.solver_rows,
     "sweep": light.sweep_rows,
     "model": model.model_rows,
+    "memory": memory.memory_rows,
     "count": light.count_rows,
     "page": page.page_rows,
     "crowd": crowd.crowd_rows,

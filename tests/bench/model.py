@@ -58,7 +58,8 @@ def like_llama(total_params: int, vocab_size: int) -> Any:
 
 
 def model_rows() -> Iterator[Row]:
-    for total_params, vocab_size, builds, forwards in ((10_000_000, 16_000, 11, 25), (110_000_000, 32_000, 5, 11)):
+    sizes = ((10_000_000, 16_000, 11, 25), (110_000_000, 32_000, 5, 11), (750_000_000, 32_000, 3, 3))
+    for total_params, vocab_size, builds, forwards in sizes:
         name = f"{total_params // 10**6}M"
         yield from against_llama(name, even_heads(total_params, vocab_size), builds, forwards)
         yield from against_llama(f"{name} like Llama", like_llama(total_params, vocab_size), builds, forwards)
