@@ -40,7 +40,8 @@ def solve(config: ModelConfig) -> Design:
     """Return the design nearest to the request among all whose total lies within ±0.5 % of it.
 
     Nearest means the least `slimlm.design.distance`; ties go to the smaller miss of the total, then to fewer layers,
-    then to the smaller d_model. No better design exists.
+    then to the smaller d_model. No better design exists; only where there are many millions of widths to choose among
+    may the search become coarser in the end, so that its work stays bounded (`slimlm.search.MOST_WORK`).
 
     Raises BudgetError when no design meets the total.
     """
