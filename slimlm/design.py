@@ -57,12 +57,13 @@ class Design:
         return account(self.architecture)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        """Show a notebook the parameter table, with the allocation chart where it takes HTML and charts can be drawn."""
+        """Show a notebook the parameter table, with the allocation chart where that can be drawn and shown."""
         try:
             from slimlm.export import mimebundle
         except ImportError:  # no charting package: the table says it too
             from slimlm.table import format_param_table
 
+            return {"text/plain": format_param_table(self)}
         return mimebundle(self)
 
     @property
