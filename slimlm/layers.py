@@ -98,7 +98,7 @@ FEED_FORWARDS: dict[str, type[GatedFeedForward | PlainFeedForward]] = {
 def rotary_angles(
     tokens: int, head_dim: int, theta: float, device: torch.device | None = None, dtype: torch.dtype | None = None
 ) -> Rotary:
-    """Return the cosines and sines of position · theta^(−2i / head_dim) (Su et al. 2021, eq. 15), once for each half."""
+    """Return cosines and sines of position · theta^(−2i / head_dim) (Su et al. 2021, eq. 15), for both halves."""
     pairs = torch.arange(0, head_dim, 2, device=device, dtype=torch.float32)
     positions = torch.arange(tokens, device=device, dtype=torch.float32)
     angles = torch.outer(positions, theta ** (-pairs / head_dim))
