@@ -12,7 +12,7 @@ _ALIVE = re.compile(r"(?<=:)(?=//|[\w+-]+[:/])|(?<=www)(?=\.)|(?<=@)|(?<=#)(?=\d
 What shows Markdown looks for them in the text that it is about to show, where escapes are no more.
 """
 
-_JOINER = "\u2060"
+JOINER = "\u2060"
 """A character without width, at which no line is broken."""
 
 
@@ -27,4 +27,4 @@ def lightly(text: str) -> str:
 
 
 def _inert(text: str) -> str:
-    return _ALIVE.sub(_JOINER, text)
+    return _ALIVE.sub(JOINER, text)

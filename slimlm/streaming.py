@@ -68,6 +68,7 @@ class StreamedModel:
         self.device, self.dtype, self.slices = device, dtype, slices
         self.drawing, self.running = Clock(device), Clock(device)
         self._done = self._in_all = 0
+        self._doing = ""
 
     def logits(self, batches: Sequence[Tensor], tell: Tell) -> Iterator[tuple[int, list[Tensor]]]:
         """Yield (v, logits (B, T, v…) of every batch) for one slice of the vocabulary after the other.
@@ -97,14 +98,33 @@ class StreamedModel:
         blocks, positions = self.model.blocks, self.model.attention_positions(streams[0].shape[1], streams[0])
         block = blocks[0]  # all have its shapes, and are drawn into its memory
         draw = self._lay_out if self.slices else self._draw
-        for number in range(len(blocks)):
-            of_all = f"block {number + 1:,} of {len(blocks):,}"
-            with self.drawing.running():
-                draw(block, f"blocks.{number}.", partial(self._did, tell, f"drawing {of_all}"))
-            streams = self._pass(lambda x: block(x, is_causal=True, **positions), streams)
-            self._did(tell, f"running {of_all}", account(self.model.architecture).layer_params)
-        block.to("meta")
+        size = account(self.model.architecture).layer_params
+        with self._in_use(block, tell):
+            for number in range(len(blocks)):
+                of_all = f"block {number + 1:,} of {len(blocks):,}"
+                with self.drawing.running():
+                    draw(block, f"blocks.{number}.", partial(self._did, tell, f"drawing {of_all}"))
+                self._doing = f"running {of_all}"
+                streams = self._pass(lambda x: block(x, is_causal=True, **positions), streams)
+                self._did(tell, self._doing, size)
         return streams
+
+    @contextmanager
+    def _in_use(self, block: nn.Module, tell: Tell) -> Iterator[None]:
+        """Tell of each matrix passed through, so that a large block can be given up midway; free the block at the end.
+
+        Whatever ends the pass: hooks that refer to this model would keep the block until the next collection.
+        """
+        matrices = [module for module in block.modules() if isinstance(module, nn.Linear)]
+        hooks = [matrix.register_forward_hook(lambda *_: self._did(tell, self._doing, 0)) for matrix in matrices]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+            for matrix in matrices:
+                vars(matrix).pop("forward", None)
+            block.to("meta")
 
     def _draw(self, block: nn.Module, prefix: str, drawn: Callable[[int], object]) -> None:
         if next(block.parameters()).is_meta:

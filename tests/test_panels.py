@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from slimlm.config import ModelConfig
-from slimlm.markdown import plain
+from slimlm.markdown import JOINER, plain
 from slimlm.nearby import alternatives
 from slimlm.solver import solve
 from slimlm.specimen import Specimen
@@ -61,4 +61,4 @@ def test_the_table_shows_tensors_as_they_are_in_the_module() -> None:
 def test_foreign_text_is_shown_as_it_is(text: str) -> None:
     rendered = MarkdownIt("commonmark", {"html": True}).renderInline(f"x {plain(text)} x")
     escaped = f"x {text} x".replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
-    assert rendered == escaped
+    assert rendered.replace(JOINER, "") == escaped  # nothing is seen of what keeps "@" and the like from becoming links

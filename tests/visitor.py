@@ -8,8 +8,10 @@ import math
 import random
 import time
 import urllib.request
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pyarrow import ipc  # type: ignore[import-untyped]
@@ -28,8 +30,16 @@ from slimlm.config import ModelConfig
 from slimlm.knobs import KNOBS, SLIDERS, Value
 from slimlm.solver import BudgetError, solve
 
+Result = TypeVar("Result")
+
 PATIENCE = 120.0
 """Seconds after which a session that is not answered is a failure."""
+
+
+def in_a_loop(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine in a thread of its own: a browser that this thread has opened may hold its loop."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 class Move(NamedTuple):
