@@ -32,5 +32,5 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def reason(error: Exception) -> str:
-    """Say why a file could not be written, without numbers and names of errors."""
+    """Say why a file could not be read or written, without numbers and names of errors."""
     return (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split()) or type(error).__name__

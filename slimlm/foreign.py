@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from slimlm.files import reason
+
 _MOST_DIGITS, _DEEPEST, _MOST_NAMED, _LONGEST_SHOWN = 400, 64, 3, 40
 
 
@@ -33,7 +35,7 @@ def read_bytes(file: Path, what: str, most: int) -> bytes:
 
 def unreadable(what: str, error: Exception) -> ValueError:
     """Return the error for what the system does not let be read."""
-    return ValueError(f"{what} cannot be read: {(isinstance(error, OSError) and error.strerror) or error}")
+    return ValueError(f"{what} cannot be read: {reason(error)}")
 
 
 def _kind(mode: int) -> str:

@@ -2,20 +2,13 @@
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-ROOT = Path(__file__).parent.parent
+from tests.server import ROOT, serving
 
 
 def chromium_path() -> str:
@@ -27,39 +20,11 @@ def chromium_path() -> str:
     return found
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running(app: Path = ROOT / "app.py", port: int | None = None) -> Iterator[str]:
     """Run an app on a server of its own, on a free port unless one is given; yield its address."""
-    port = port or free_port()
-    command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.headless=true"]
-    options = [f"--server.port={port}", "--server.address=127.0.0.1", "--browser.gatherUsageStats=false"]
-    with TemporaryFile() as log:
-        server = subprocess.Popen([*command, *options], cwd=ROOT, stdout=log, stderr=log)
-        try:
-            address = f"http://127.0.0.1:{port}"
-            _wait_until_healthy(address)
-            yield address
-        finally:
-            server.terminate()
-            server.wait()
-
-
-def _wait_until_healthy(address: str) -> None:
-    for _ in range(600):
-        try:
-            if urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).read().strip() == b"ok":
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.05)
-    raise RuntimeError("the server does not answer its health check")
+    with serving(app, port=port) as server:
+        yield server.address
 
 
 @contextmanager

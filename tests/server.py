@@ -30,20 +30,27 @@ class Server(NamedTuple):
         return int(self.process.memory_info().rss)
 
 
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
 @contextmanager
 def serving(
     app: Path = ROOT / "app.py",
     launcher: Sequence[str] = ("-m", "streamlit"),
     environment: Mapping[str, str] | None = None,
+    port: int | None = None,
 ) -> Iterator[Server]:
-    """Run an app on a free port of a server of its own.
+    """Run an app on a server of its own, on a free port unless one is given.
 
     launcher: Python's arguments that start Streamlit.
     environment: variables to set beyond this process's.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = port or free_port()
     command = [sys.executable, *launcher, "run", str(app), "--server.headless=true"]
     options = [f"--server.port={port}", "--server.address=127.0.0.1", "--browser.gatherUsageStats=false"]
     env = {**os.environ, **(environment or {})}

@@ -5,8 +5,9 @@ from contextlib import ExitStack
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import free_port, open_app, running, settle
+from tests.browser import open_app, running, settle
 from tests.conftest import DESKTOP
+from tests.server import free_port
 from tests.test_browser import chart, press, type_exactly
 
 LINK = "?total_params=12M&n_heads=4&pin=model~gpt2"

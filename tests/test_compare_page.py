@@ -254,12 +254,12 @@ def test_training_tokens_that_cannot_be_read_are_a_sentence() -> None:
     assert shown(page.error[0].value).startswith("training_tokens=0 is not allowed")
 
 
-def test_an_emptied_setting_goes_back_to_its_default() -> None:
+def test_an_emptied_setting_goes_back_to_what_it_was() -> None:
     page = opened(*TWO)
     page.number_input(key="cost_usd_per_hour").set_value(3.5).run()
     page.number_input(key="cost_usd_per_hour").set_value(None).run()
     assert not page.exception
-    assert page.number_input(key="cost_usd_per_hour").value == CostSettings().usd_per_hour == 2.0
+    assert page.number_input(key="cost_usd_per_hour").value == 3.5
 
 
 def test_a_context_that_a_new_pin_does_not_take_is_given_up() -> None:

@@ -27,7 +27,7 @@ _CHART = "altair pandas accounting architecture config design nearby specimen un
 ALLOWED = {
     "units": "",
     "files": "",
-    "foreign": "",
+    "foreign": "files",
     "packages": "",
     "fields": "units",
     "architecture": "fields",

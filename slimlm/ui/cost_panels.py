@@ -95,7 +95,8 @@ def _number(label: str, key: str, *, most: int | None = None, step: float | None
         label,
         min_value=limits.low,
         max_value=limits.high if most is None else most,
-        value=_STARTS[key],
+        # Later runs start from nothing: a field that is emptied then goes back to what it was, not to its start.
+        value=None if "costs" in st.session_state else _STARTS[key],
         step=step,
         format="%g" if step else None,
         key=key,

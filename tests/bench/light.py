@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from tests.bench.kit import Row, in_turns, timed
-from tests.browser import ROOT
+from tests.server import ROOT
 
 
 def import_rows() -> Iterator[Row]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.bench.kit import Row
-from tests.browser import ROOT
+from tests.server import ROOT
 
 PROBE = """
 import json, resource, sys

@@ -9,7 +9,8 @@ from playwright.sync_api import Browser, Page
 
 from slimlm.knobs import SLIDERS
 from tests.bench.kit import Row
-from tests.browser import ROOT, chromium, running, settle
+from tests.browser import chromium, running, settle
+from tests.server import ROOT
 
 APPS = {"app": ROOT / "app.py", "floor": ROOT / "tests" / "floor_app.py"}
 CHART = '[data-testid="stVegaLiteChart"]'
