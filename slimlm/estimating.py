@@ -51,6 +51,11 @@ class ProbeEstimate:
         return self.draw_seconds + self.run_seconds
 
     @property
+    def draw_share(self) -> float:
+        """Share of the time that drawing the weights takes."""
+        return self.draw_seconds / self.seconds
+
+    @property
     def fits(self) -> bool:
         """Whether it fits, with a tenth of the free memory to spare."""
         return self.memory_bytes <= 0.9 * self.free_bytes

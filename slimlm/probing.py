@@ -140,7 +140,7 @@ class _Bench:
         with drawing.running():
             model = self._build()
         ids, changed, findings = self._tokens()
-        drawn = self.estimate.draw_seconds / self.estimate.seconds
+        drawn = self.estimate.draw_share
         half = (1 - drawn) / 2
         with _on_blocks(model, lambda done: self.report(drawn + half * done, "running the forward pass")):
             logits, _ = model(ids)
@@ -168,12 +168,11 @@ class _Bench:
     def _build(self) -> LanguageModel:
         model = LanguageModel(self.architecture, device=self.device, dtype=self.dtype, initialise=False).eval()
         total, drawn = sum(parameter.numel() for parameter in model.parameters()), 0
-        share = self.estimate.draw_seconds / self.estimate.seconds
 
         def on_drawn(elements: int) -> None:
             nonlocal drawn
             drawn += elements
-            self.report(share * drawn / total, "drawing the weights")
+            self.report(self.estimate.draw_share * drawn / total, "drawing the weights")
 
         model.reset_parameters(on_drawn, seed=self.seed)
         return model

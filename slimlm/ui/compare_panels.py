@@ -22,11 +22,11 @@ from slimlm.pins import (
     without_pin,
     write_pin,
 )
-from slimlm.published import published_model, published_models
+from slimlm.published import published_model
 from slimlm.starts import STARTS, start_pins
 from slimlm.ui.cost_panels import cost_settings
 from slimlm.ui.downloads import Offer, show_downloads
-from slimlm.ui.picker import describe_model, read_config
+from slimlm.ui.picker import draw_published, read_config
 from slimlm.ui.pinning import PIN, change_pins, pin, pinned
 
 MEASURE, BASELINE = "measure", "baseline"
@@ -103,17 +103,7 @@ def _clear() -> None:
 
 
 def _draw_adding() -> None:
-    names = {model.name: model for model in published_models()}
-    st.selectbox(
-        "Add a published model",
-        list(names),
-        format_func=lambda name: describe_model(names[name]),
-        index=None,
-        key="added",
-        on_change=_add_published,
-        placeholder="Add a published model",
-        label_visibility="collapsed",
-    )
+    draw_published("Add a published model", "Add a published model", key="added", on_change=_add_published)
     with st.popover("Add a config.json", icon=":material/data_object:", width="stretch"):
         st.file_uploader("A file", type="json", key="added_file", on_change=_add_file, max_upload_size=1)
         st.text_area("Or its text", key="added_text", placeholder='{"model_type": "llama", …}', max_chars=MAX_BYTES)

@@ -1,5 +1,6 @@
 """Which model the Inspect page shows: the link says it, and the fields on top of the page move the link."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,17 +63,22 @@ def draw_picker() -> "DeltaGenerator":
 
 
 def _draw_names() -> None:
-    names = {model.name: model for model in published_models()}
     linked = None if ARCHITECTURE in st.query_params else st.query_params.get(MODEL, FIRST_SHOWN)
-    st.session_state.picked = linked if linked in names else None
+    st.session_state.picked = linked if linked in {model.name for model in published_models()} else None
+    draw_published("Published model", "Choose a published model", key="picked", on_change=_take_name)
+
+
+def draw_published(label: str, placeholder: str, *, key: str, on_change: Callable[[], None]) -> None:
+    """Draw a list of the published models; what is chosen is a name in the session's state."""
+    names = {model.name: model for model in published_models()}
     st.selectbox(
-        "Published model",
+        label,
         list(names),
         format_func=lambda name: describe_model(names[name]),
         index=None,
-        key="picked",
-        on_change=_take_name,
-        placeholder="Choose a published model",
+        key=key,
+        on_change=on_change,
+        placeholder=placeholder,
         label_visibility="collapsed",
     )
 
