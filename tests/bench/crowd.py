@@ -4,6 +4,7 @@ import asyncio
 import math
 import random
 import statistics
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -101,6 +102,8 @@ def crowd_rows(sessions: int = 25, seconds: float = 120.0, alone: float = 30.0) 
         after, built = server.resident_bytes, builds()
     yield Row("sessions that moved sliders at once | one session", sessions, 1, unit="number")
     yield Row("requests sent", many.requests, single.requests, unit="number")
+    for problem in many.problems:
+        print(f"  {problem}", file=sys.stderr)
     yield Row("errors", len(many.problems), len(single.problems), most=0, unit="number")
     yield Row("sessions that ended without their own chart", sessions - many.right, 1 - single.right, 0, unit="number")
     ours, peer = many.waits, single.waits
