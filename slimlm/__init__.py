@@ -87,6 +87,18 @@ __all__ = [
 ]
 
 
+def _notebook_view(design: Design) -> dict[str, str]:
+    """Return the MIME bundle of a design: the parameter table, and the allocation chart where it can be drawn."""
+    try:
+        from slimlm.export import mimebundle
+    except ImportError:  # no charting package
+        return {"text/plain": format_param_table(design)}
+    return mimebundle(design)
+
+
+Design.notebook_view = _notebook_view
+
+
 def __dir__() -> list[str]:
     return __all__
 

@@ -1,9 +1,10 @@
 """Design: a request, the architecture found for it, and what the one bends of the other."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from slimlm.accounting import Account, account
 from slimlm.architecture import Architecture
@@ -51,20 +52,17 @@ class Design:
     config: ModelConfig
     architecture: Architecture
 
+    notebook_view: ClassVar[Callable[["Design"], dict[str, str]]]
+    """MIME bundle of a design. `slimlm` fills it in, because the core knows neither tables nor charts."""
+
     @cached_property
     def account(self) -> Account:
         """The components of the architecture."""
         return account(self.architecture)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        """Show a notebook the parameter table, with the allocation chart where that can be drawn and shown."""
-        try:
-            from slimlm.export import mimebundle
-        except ImportError:  # no charting package: the table says it too
-            from slimlm.table import format_param_table
-
-            return {"text/plain": format_param_table(self)}
-        return mimebundle(self)
+        """Return what a notebook shows."""
+        return type(self).notebook_view(self)
 
     @property
     def dims(self) -> ModelDims:
