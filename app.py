@@ -5,13 +5,12 @@ import streamlit as st
 from slimlm import ui
 from slimlm.charts.allocation import allocation_chart
 from slimlm.charts.layer_profile import layer_profile_chart
-from slimlm.nearby import alternatives
-from slimlm.solver import solve
-from slimlm.ui import panels, workshop
+from slimlm.solver.alternatives import alternatives
+from slimlm.solver.solver import solve
+from slimlm.ui import design_panels, model_builds
+from slimlm.ui.chart_first import below_the_chart, show_live
 from slimlm.ui.cost_panels import show_costs
-from slimlm.ui.figures import show_live
-from slimlm.ui.handover import show_handover
-from slimlm.ui.precedence import below_the_chart
+from slimlm.ui.framework_configs import show_handover
 
 
 def main() -> None:
@@ -32,27 +31,27 @@ def main() -> None:
     with below_the_chart():
         ui.show_links(links)
         with top:
-            check, verdict = panels.show_top(design)
+            check, verdict = design_panels.show_top(design)
         others = alternatives(config)
-        verdict.caption(panels.verdict(design, others))
+        verdict.caption(design_panels.verdict(design, others))
         st.altair_chart(layer_profile_chart(design), width="stretch", theme=None, key="profile")
-        st.markdown(panels.component_table(design))
+        st.markdown(design_panels.component_table(design))
         st.subheader("Real model", anchor=False)
         real_model = st.container(key="real_model")
         st.subheader("Other good designs nearby", anchor=False)
-        panels.show_alternatives(others)
-        panels.show_tradeoff(design, others)
+        design_panels.show_alternatives(others)
+        design_panels.show_tradeoff(design, others)
         st.subheader("Design notes", anchor=False)
-        panels.show_notes(design)
+        design_panels.show_notes(design)
         st.subheader("Costs", anchor=False)
         show_costs(design.architecture)
         st.subheader("For a training stack", anchor=False)
         show_handover(design.architecture)
         ui.show_presets(presets)
     with real_model:
-        if report := workshop.real_model(design.architecture):
-            panels.show_check(check, report)
-            panels.show_report(report)
+        if report := model_builds.real_model(design.architecture):
+            design_panels.show_check(check, report)
+            design_panels.show_report(report)
 
 
 main()

@@ -3,19 +3,20 @@
 import streamlit as st
 
 from slimlm import ui
-from slimlm.charts.comparison import comparison_chart
-from slimlm.charts.profiles import profiles_chart
-from slimlm.markdown import plain
-from slimlm.pins import Pin
-from slimlm.ui import compare_panels, pinning
+from slimlm.charts.comparison_profiles import profiles_chart
+from slimlm.charts.comparison_strips import comparison_chart
+from slimlm.compare.pins import Pin
+from slimlm.ui import compare_panels
+from slimlm.ui import pins as pin_state
+from slimlm.utils.text import plain
 
 
 def main() -> None:
     ui.start_page("slimlm · compare")
     ui.sidebar_head()
     ui.keep_knobs()
-    pins = pinning.pinned()
-    for sentence in pinning.complaints():
+    pins = pin_state.pinned()
+    for sentence in pin_state.complaints():
         st.warning(plain(sentence), icon=":material/link_off:")
     if not pins:
         compare_panels.show_starts()

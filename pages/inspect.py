@@ -5,45 +5,45 @@ import streamlit as st
 from slimlm import ui
 from slimlm.charts.allocation import allocation_chart
 from slimlm.charts.layer_profile import layer_profile_chart
-from slimlm.markdown import plain
-from slimlm.ui import inspection, panels, picker
+from slimlm.ui import design_panels, inspect_panels, inspect_picker
 from slimlm.ui.cost_panels import show_costs
-from slimlm.ui.handover import show_handover
+from slimlm.ui.framework_configs import show_handover
+from slimlm.utils.text import plain
 
 
 def main() -> None:
     ui.start_page("slimlm · inspect")
     ui.sidebar_head()
     ui.keep_knobs()
-    beside = None if st.context.is_embedded else picker.draw_picker()
+    beside = None if st.context.is_embedded else inspect_picker.draw_picker()
     try:
-        shown = picker.linked_model()
+        shown = inspect_picker.linked_model()
     except ValueError as error:
         st.error(plain(f"{error}."), icon=":material/error:")
-        inspection.show_left_out()
+        inspect_panels.show_left_out()
         return
     specimen = shown.specimen
     top = st.container(key="top")
     st.altair_chart(allocation_chart(specimen), width="stretch", theme=None, key="allocation")
     ui.let_the_browser_draw()
     with top:
-        place = inspection.show_specimen(shown)
+        place = inspect_panels.show_specimen(shown)
     if beside is not None:
-        inspection.offer_request(beside, specimen.architecture)
+        inspect_panels.offer_request(beside, specimen.architecture)
     st.altair_chart(layer_profile_chart(specimen), width="stretch", theme=None, key="profile")
-    st.markdown(panels.component_table(specimen))
+    st.markdown(design_panels.component_table(specimen))
     st.subheader("Real module", anchor=False)
     real_module = st.container(key="real_module")
     if specimen.remarks:
         st.subheader("What the shape does not show", anchor=False)
-        inspection.show_remarks(specimen)
+        inspect_panels.show_remarks(specimen)
     st.subheader("Costs", anchor=False)
     show_costs(specimen.architecture)
     st.subheader("For a training stack", anchor=False)
     show_handover(specimen.architecture)
-    inspection.show_left_out()
+    inspect_panels.show_left_out()
     with real_module:
-        inspection.show_module(place, specimen.architecture)
+        inspect_panels.show_module(place, specimen.architecture)
 
 
 main()

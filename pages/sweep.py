@@ -3,10 +3,10 @@
 import streamlit as st
 
 from slimlm import ui
-from slimlm.config import ModelConfig
-from slimlm.markdown import plain
+from slimlm.core.config import ModelConfig
 from slimlm.sweep.grid import Sweep
 from slimlm.ui import sweep_controls, sweep_measuring, sweep_panels
+from slimlm.utils.text import plain
 
 
 def main() -> None:

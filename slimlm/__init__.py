@@ -12,40 +12,42 @@ PackageError where it is missing or broken; all others do without.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from slimlm.accounting import Account, Component, account
-from slimlm.architecture import Architecture
-from slimlm.config import ModelConfig
-from slimlm.design import AskedGot, Design, ModelDims
-from slimlm.nearby import Alternative, alternatives
-from slimlm.packages import PSUTIL, SAFETENSORS, TORCH, PackageError, need
-from slimlm.solver import BudgetError, Suggestion, compute_model_dims, solve
-from slimlm.table import count_parameters, format_param_table, print_param_table
-from slimlm.units import parse_size
+from slimlm.core.accounting import Account, Component, account
+from slimlm.core.architecture import Architecture, ModelDims
+from slimlm.core.config import ModelConfig
+from slimlm.core.design import AskedGot, Design
+from slimlm.core.table import count_parameters, format_param_table, print_param_table
+from slimlm.solver.alternatives import Alternative, alternatives
+from slimlm.solver.solver import BudgetError, Suggestion, compute_model_dims, solve
+from slimlm.utils.formatting import parse_size
+from slimlm.utils.optional import PSUTIL, SAFETENSORS, TORCH, PackageError, need
 
 if TYPE_CHECKING:
-    from slimlm.frameworks import litgpt_config, megatron_arguments
-    from slimlm.hf import from_hf_config, to_hf_config
-    from slimlm.layers import MultiHeadAttention, SwiGLU, TransformerBlock
-    from slimlm.model import LanguageModel
-    from slimlm.pretrained import export_pretrained, from_pretrained, save_pretrained
-    from slimlm.probing import ProbeReport, probe
-    from slimlm.published import PublishedModel, published_model, published_models
+    from slimlm.core.published import PublishedModel, published_model, published_models
+    from slimlm.interop.hf import from_hf_config, to_hf_config
+    from slimlm.interop.litgpt import litgpt_config
+    from slimlm.interop.megatron import megatron_arguments
+    from slimlm.model.language_model import LanguageModel
+    from slimlm.model.layers import MultiHeadAttention, SwiGLU, TransformerBlock
+    from slimlm.model.pretrained import export_pretrained, from_pretrained, save_pretrained
+    from slimlm.probing.probe import ProbeReport, probe
 
 _LAZY = {
-    "slimlm.frameworks": ("litgpt_config", "megatron_arguments"),
-    "slimlm.hf": ("from_hf_config", "to_hf_config"),
-    "slimlm.layers": ("MultiHeadAttention", "SwiGLU", "TransformerBlock"),
-    "slimlm.model": ("LanguageModel",),
-    "slimlm.pretrained": ("export_pretrained", "from_pretrained", "save_pretrained"),
-    "slimlm.probing": ("ProbeReport", "probe"),
-    "slimlm.published": ("PublishedModel", "published_model", "published_models"),
+    "slimlm.core.published": ("PublishedModel", "published_model", "published_models"),
+    "slimlm.interop.hf": ("from_hf_config", "to_hf_config"),
+    "slimlm.interop.litgpt": ("litgpt_config",),
+    "slimlm.interop.megatron": ("megatron_arguments",),
+    "slimlm.model.language_model": ("LanguageModel",),
+    "slimlm.model.layers": ("MultiHeadAttention", "SwiGLU", "TransformerBlock"),
+    "slimlm.model.pretrained": ("export_pretrained", "from_pretrained", "save_pretrained"),
+    "slimlm.probing.probe": ("ProbeReport", "probe"),
 }
 
 _NEEDS = {
-    "slimlm.layers": (TORCH,),
-    "slimlm.model": (TORCH,),
-    "slimlm.pretrained": (TORCH, SAFETENSORS),
-    "slimlm.probing": (TORCH, PSUTIL),
+    "slimlm.model.language_model": (TORCH,),
+    "slimlm.model.layers": (TORCH,),
+    "slimlm.model.pretrained": (TORCH, SAFETENSORS),
+    "slimlm.probing.probe": (TORCH, PSUTIL),
 }
 
 __all__ = [
@@ -90,7 +92,7 @@ __all__ = [
 def _notebook_view(design: Design) -> dict[str, str]:
     """Return the MIME bundle of a design: the parameter table, and the allocation chart where it can be drawn."""
     try:
-        from slimlm.export import mimebundle
+        from slimlm.export.notebooks import mimebundle
     except ImportError:  # no charting package
         return {"text/plain": format_param_table(design)}
     return mimebundle(design)

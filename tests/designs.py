@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from slimlm.architecture import Architecture
-from slimlm.config import ModelConfig
-from slimlm.design import Design
+from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig
+from slimlm.core.design import Design
 from slimlm.notes import Note, design_notes
 
 

@@ -17,9 +17,9 @@ from slimlm.charts.allocation import allocation_chart
 from slimlm.charts.layer_profile import layer_profile_chart
 from slimlm.charts.theme import Figure, for_export
 from slimlm.charts.tradeoff import TradeoffPoint, tradeoff_chart
-from slimlm.config import ModelConfig
-from slimlm.design import Design
-from slimlm.solver import BudgetError, solve
+from slimlm.core.config import ModelConfig
+from slimlm.core.design import Design
+from slimlm.solver.solver import BudgetError, solve
 from tests import models
 
 REQUESTS = {

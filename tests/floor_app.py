@@ -7,9 +7,9 @@ import pandas as pd
 import streamlit as st
 import torch  # noqa: F401  (its presence is what makes collections slow)
 
-from slimlm import knobs
+from slimlm.serialization import fields
 
-NUMBERS = (knobs.DEPTH, knobs.LENGTH, knobs.OFFSET, *knobs.REGULARISATION)
+NUMBERS = (fields.DEPTH, fields.LENGTH, fields.OFFSET, *fields.REGULARISATION)
 
 
 @st.cache_resource(show_spinner=False)
@@ -18,11 +18,11 @@ def freeze_imports() -> None:
     gc.freeze()
 
 
-def number(knob: knobs.Knob) -> None:
+def number(knob: fields.Knob) -> None:
     st.number_input(knob.label, 0, 10**9, 1, help=knob.help)
 
 
-def choice(knob: knobs.Knob) -> None:
+def choice(knob: fields.Knob) -> None:
     st.selectbox(knob.label, list(knob.words.values()), help=knob.help)
 
 
@@ -35,23 +35,23 @@ with st.sidebar:
         for page in ("Sweep", "Inspect", "Compare"):
             st.link_button(page, "/")
     values = []
-    for knob in (*knobs.SLIDERS, knobs.HEADS):
+    for knob in (*fields.SLIDERS, fields.HEADS):
         wide, narrow = st.columns([0.66, 0.34])
         label, stops, default = knob.label, knob.options, knob.default
         values.append(wide.select_slider(label, stops, default, knob.write, help=knob.help))
         narrow.text_input(f"{label}, exact", knob.write(values[-1]), label_visibility="collapsed")
-    st.toggle(knobs.TIED.label, value=True, help=knobs.TIED.help)
+    st.toggle(fields.TIED.label, value=True, help=fields.TIED.help)
     with st.expander("Architecture"):
-        for knob in knobs.STRUCTURE:
+        for knob in fields.STRUCTURE:
             choice(knob)
-        for knob in (knobs.KV_HEADS, knobs.HEAD_DIM, knobs.ROPE_BASE):
+        for knob in (fields.KV_HEADS, fields.HEAD_DIM, fields.ROPE_BASE):
             number(knob)
     with st.expander("More choices"):
         for knob in NUMBERS:
             number(knob)
-        choice(knobs.BLOCK)
-        st.select_slider(knobs.ALIGNMENT.label, knobs.ALIGNMENTS, help=knobs.ALIGNMENT.help)
-        for knob in knobs.EXTRAS:
+        choice(fields.BLOCK)
+        st.select_slider(fields.ALIGNMENT.label, fields.ALIGNMENTS, help=fields.ALIGNMENT.help)
+        for knob in fields.EXTRAS:
             st.toggle(knob.label, help=knob.help)
 total, vocabulary, ratio, expansion = (float(value) for value in values[:4])
 frame = pd.DataFrame(

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from slimlm.architecture import Architecture
-from slimlm.config import ModelConfig
+from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig
 
 LLAMA: dict[str, Any] = {
     "n_heads": 9,

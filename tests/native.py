@@ -7,9 +7,9 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from slimlm.architecture import Architecture
-from slimlm.hf.native import NATIVE, NativeClass
-from slimlm.model import LanguageModel
+from slimlm.core.architecture import Architecture
+from slimlm.interop.hf.export_classes import NATIVE, NativeClass
+from slimlm.model.language_model import LanguageModel
 
 BY_TITLE = {native.title: native for native in NATIVE}
 

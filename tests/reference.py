@@ -6,7 +6,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from slimlm.architecture import Architecture
+from slimlm.core.architecture import Architecture
 
 Weights = dict[str, Tensor]
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from slimlm.architecture import Architecture, Choices
-from slimlm.config import ModelConfig
-from slimlm.fields import Limits
+from slimlm.core.architecture import Architecture, Choices
+from slimlm.core.config import ModelConfig
+from slimlm.utils.validation import Limits
 
 
 def log_spaced(low: int, high: int) -> st.SearchStrategy[int]:

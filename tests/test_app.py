@@ -10,11 +10,12 @@ import pytest
 from pyarrow import ipc  # type: ignore[import-untyped]
 from streamlit.testing.v1 import AppTest
 
-from slimlm import estimating, probing
-from slimlm.config import ModelConfig
-from slimlm.estimating import ProbeEstimate
-from slimlm.knobs import Value, values_of
-from slimlm.solver import solve
+from slimlm.core.config import ModelConfig
+from slimlm.probing import estimate as estimating
+from slimlm.probing import probe as probing
+from slimlm.probing.estimate import ProbeEstimate
+from slimlm.serialization.fields import Value, values_of
+from slimlm.solver.solver import solve
 
 APP = str(Path(__file__).parent.parent / "app.py")
 

@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
-from slimlm.compare_export import COMPARISON_DOWNLOADS
-from slimlm.pins import LONGEST_NAME, MOST_PINS, pin_of, write_pin
-from slimlm.published import published_models
-from slimlm.starts import STARTS
+from slimlm.compare.pin_links import write_pin
+from slimlm.compare.pins import LONGEST_NAME, MOST_PINS, pin_of
+from slimlm.compare.presets import STARTS
+from slimlm.core.published import published_models
+from slimlm.export.comparison_downloads import COMPARISON_DOWNLOADS
 from tests.browser import open_app, running, settle
 from tests.conftest import DESKTOP
 from tests.test_browser import chart, press

@@ -12,11 +12,11 @@ import nbformat
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from slimlm.config import ModelConfig
-from slimlm.export import DOWNLOADS, SPECIMEN_DOWNLOADS, Download
-from slimlm.published import published_model
-from slimlm.record import request_from_text
-from slimlm.solver import solve
+from slimlm.core.config import ModelConfig
+from slimlm.core.published import published_model
+from slimlm.export.downloads import DOWNLOADS, SPECIMEN_DOWNLOADS, Download
+from slimlm.serialization.design_json import request_from_text
+from slimlm.solver.solver import solve
 from tests.browser import open_app
 from tests.test_browser import chart
 

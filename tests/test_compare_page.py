@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from slimlm.config import ModelConfig
+from slimlm.compare.pin_links import write_pin
+from slimlm.compare.pins import FULL, MOST_PINS, pin_of
+from slimlm.compare.presets import STARTS, start_pins
+from slimlm.core.config import ModelConfig
+from slimlm.core.published import published_model, published_models
 from slimlm.costs import CostSettings, costs
-from slimlm.nearby import alternatives
-from slimlm.pins import FULL, MOST_PINS, pin_of, write_pin
-from slimlm.published import published_model, published_models
-from slimlm.starts import STARTS, start_pins
+from slimlm.solver.alternatives import alternatives
 from tests.test_app import APP, shown
 
 TWO = ["design", "model~gpt2~name-older"]

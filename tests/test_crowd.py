@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from slimlm.config import ModelConfig
+from slimlm.core.config import ModelConfig
 from tests.bench.crowd import gather
 from tests.server import Server
 from tests.visitor import Visitor, in_a_loop, next_move

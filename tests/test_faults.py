@@ -14,22 +14,24 @@ from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 import slimlm
-from slimlm import packages
-from slimlm.__main__ import main
-from slimlm.architecture import Architecture
-from slimlm.card import design_card, picture
 from slimlm.charts.allocation import allocation_chart
-from slimlm.compare_export import comparison_html
-from slimlm.comparison import Comparison
-from slimlm.config import ModelConfig
+from slimlm.cli.main import main
+from slimlm.compare.comparison import Comparison
+from slimlm.compare.presets import STARTS, start_pins
+from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig
 from slimlm.costs import CostSettings
-from slimlm.export import html_report, mimebundle
-from slimlm.files import replacing
-from slimlm.model import LanguageModel
-from slimlm.packages import PackageError, need
-from slimlm.pretrained import export_pretrained, from_pretrained, save_pretrained
-from slimlm.solver import solve
-from slimlm.starts import STARTS, start_pins
+from slimlm.export.card import design_card
+from slimlm.export.comparison_downloads import comparison_html
+from slimlm.export.downloads import html_report
+from slimlm.export.notebooks import mimebundle
+from slimlm.export.pictures import picture
+from slimlm.model.language_model import LanguageModel
+from slimlm.model.pretrained import export_pretrained, from_pretrained, save_pretrained
+from slimlm.solver.solver import solve
+from slimlm.utils import optional
+from slimlm.utils.files import replacing
+from slimlm.utils.optional import PackageError, need
 
 ROOT = Path(__file__).parent.parent
 BROKEN = "does not load (OSError: libtorch_cpu.so: cannot open shared object file)"
@@ -43,7 +45,7 @@ def without(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 
 
 def with_broken_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "_broken", {"torch": BROKEN})
+    monkeypatch.setattr(optional, "_broken", {"torch": BROKEN})
 
 
 # Packages.
@@ -71,7 +73,7 @@ def test_a_public_name_says_which_package_it_needs(name: str, package: str, monk
 def test_a_package_that_breaks_on_import_is_told_with_its_reason_and_tried_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packages, "_broken", {})
+    monkeypatch.setattr(optional, "_broken", {})
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "slimlm_broken.py").write_text("raise OSError('lib.so:\\n  no such file')")
     sentence = (
@@ -87,7 +89,7 @@ def test_a_package_that_breaks_on_import_is_told_with_its_reason_and_tried_once(
 def test_a_package_that_lacks_one_of_its_own_is_broken_and_not_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packages, "_broken", {})
+    monkeypatch.setattr(optional, "_broken", {})
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "slimlm_halved.py").write_text("import slimlm_other_half")
     with pytest.raises(

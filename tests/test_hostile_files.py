@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from slimlm.__main__ import main
-from slimlm.architecture import Architecture
-from slimlm.config import ModelConfig
-from slimlm.foreign import named, one_line, read_bytes, read_json, shown
-from slimlm.hf import MAX_BYTES, from_hf_config, parse_hf_config
-from slimlm.pretrained import from_pretrained
-from slimlm.record import request_from_text, to_record
-from slimlm.solver import solve
-from slimlm.specimen import from_text
+from slimlm.cli.main import main
+from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig
+from slimlm.interop.hf import MAX_BYTES, from_hf_config, parse_hf_config
+from slimlm.model.pretrained import from_pretrained
+from slimlm.serialization.design_json import from_text, request_from_text, to_record
+from slimlm.solver.solver import solve
+from slimlm.utils.files import read_bytes, read_json
+from slimlm.utils.text import named, one_line, shown
 from tests.test_app import APP, chart_title
 from tests.test_app import shown as unescaped
 

@@ -13,14 +13,16 @@ from hypothesis import strategies as st
 from playwright.sync_api import Dialog, Page
 from streamlit.testing.v1 import AppTest
 
-from slimlm.knobs import KNOBS
-from slimlm.markdown import lightly, plain
-from slimlm.pins import LONGEST_NAME, pin_of, read_pins, write_pin
-from slimlm.published import published_model, published_models
-from slimlm.specimen import from_text, published_specimen, to_text
+from slimlm.compare.pin_links import read_pins, write_pin
+from slimlm.compare.pins import LONGEST_NAME, pin_of
+from slimlm.core.named_model import published_specimen
+from slimlm.core.published import published_model, published_models
+from slimlm.serialization.design_json import from_text, to_text
+from slimlm.serialization.fields import KNOBS
+from slimlm.sweep.axis_values import MOST_VALUES, default_values, parse_values
 from slimlm.sweep.metrics import METRICS
-from slimlm.sweep.values import MOST_VALUES, default_values, parse_values
-from slimlm.ui import inspection, sweep_controls, workshop
+from slimlm.ui import inspect_panels, model_builds, sweep_controls
+from slimlm.utils.text import lightly, plain
 from tests.browser import settle
 from tests.test_app import APP
 
@@ -115,8 +117,8 @@ def _cut(draw: random.Random, text: str) -> str:
 @pytest.fixture
 def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Build no real models, which links are not about and which take most of a page's time."""
-    monkeypatch.setattr(workshop, "real_model", lambda architecture: None)
-    monkeypatch.setattr(inspection, "show_module", lambda place, architecture: None)
+    monkeypatch.setattr(model_builds, "real_model", lambda architecture: None)
+    monkeypatch.setattr(inspect_panels, "show_module", lambda place, architecture: None)
 
 
 def opened(page: str, query: Query) -> AppTest:

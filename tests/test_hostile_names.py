@@ -9,18 +9,19 @@ from xml.etree import ElementTree
 
 import pytest
 
-from slimlm.architecture import Architecture
 from slimlm.charts.allocation import allocation_chart
-from slimlm.charts.comparison import comparison_chart
-from slimlm.compare_export import COMPARISON_DOWNLOADS, comparison_html
-from slimlm.comparison import Comparison
-from slimlm.comparison_tables import comparison_csv, comparison_markdown
-from slimlm.export import SPECIMEN_DOWNLOADS, file_name
-from slimlm.hf import from_hf_config, to_hf_config
-from slimlm.pins import Pin, pin_of
-from slimlm.published import published_models
-from slimlm.recipe import python_code
-from slimlm.specimen import Specimen, from_text, to_text
+from slimlm.charts.comparison_strips import comparison_chart
+from slimlm.compare.comparison import Comparison
+from slimlm.compare.pins import Pin, pin_of
+from slimlm.core.architecture import Architecture
+from slimlm.core.named_model import Specimen
+from slimlm.core.published import published_models
+from slimlm.export.comparison_downloads import COMPARISON_DOWNLOADS, comparison_html
+from slimlm.export.comparison_tables import comparison_csv, comparison_markdown
+from slimlm.export.downloads import SPECIMEN_DOWNLOADS, file_name
+from slimlm.interop.hf import from_hf_config, to_hf_config
+from slimlm.serialization.code import python_code
+from slimlm.serialization.design_json import from_text, to_text
 from tests.test_hostile_links import LIVELY
 
 SMALL = Architecture(d_model=216, d_ff=544, n_layers=12)

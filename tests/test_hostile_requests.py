@@ -14,20 +14,20 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from slimlm.__main__ import main
-from slimlm.accounting import account
-from slimlm.architecture import Architecture
-from slimlm.config import ModelConfig
-from slimlm.knobs import KNOBS
-from slimlm.nearby import alternatives
-from slimlm.published import published_model
-from slimlm.search import MOST_WORK, SearchSpace
-from slimlm.solver import BudgetError, solve
+from slimlm.cli.main import main
+from slimlm.core.accounting import account
+from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig
+from slimlm.core.published import published_model
+from slimlm.core.table import format_param_table
+from slimlm.serialization.fields import KNOBS
+from slimlm.solver.alternatives import alternatives
+from slimlm.solver.search import MOST_WORK, SearchSpace
+from slimlm.solver.solver import BudgetError, solve
+from slimlm.sweep.axis_values import parse_values
 from slimlm.sweep.grid import sweep
 from slimlm.sweep.metrics import metric_of
-from slimlm.sweep.values import parse_values
-from slimlm.table import format_param_table
-from slimlm.units import format_count, format_size, parse_number, parse_size
+from slimlm.utils.formatting import format_count, format_size, parse_number, parse_size
 from tests.strategies import any_requests, anything_allowed, closed_form, limits_of, structured_requests
 
 LONGEST_SENTENCE = 1_000
@@ -252,7 +252,7 @@ def test_the_work_of_finding_alternatives_is_bounded(config: ModelConfig) -> Non
 def test_a_search_at_its_limit_ends_with_the_best_of_what_it_has_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     config = ModelConfig(**LINEAR, embedding_ratio=0.0002286, glu_expansion=8.27, ffn="gelu")
     exact = solve(config)
-    monkeypatch.setattr("slimlm.search.MOST_WORK", 300)
+    monkeypatch.setattr("slimlm.solver.search.MOST_WORK", 300)
     space = SearchSpace(config)
     found = space.nearest()
     assert found is not None

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from slimlm.hf import from_hf_config
-from slimlm.model import LanguageModel
-from slimlm.pretrained import from_pretrained, save_pretrained
+from slimlm.interop.hf import from_hf_config
+from slimlm.model.language_model import LanguageModel
+from slimlm.model.pretrained import from_pretrained, save_pretrained
 from tests.native import SMALL
 from tests.test_hostile_files import refusal
 

@@ -18,222 +18,61 @@ PACKAGE = ROOT / "slimlm"
 
 HEAVY = {"torch", "streamlit", "altair", "pandas", "numpy"}
 
-_LIGHT = (
-    "accounting architecture config design fields files foreign frameworks hf knobs markdown nearby notes options "
-    "packages presets price published recipe record search solver specimen table units words"
-)
-_CHART = "altair pandas accounting architecture config design nearby specimen units words"
-
 ALLOWED = {
-    "units": "",
-    "files": "",
-    "foreign": "files",
-    "packages": "",
-    "fields": "units",
-    "architecture": "fields",
-    "config": "architecture fields",
-    "accounting": "architecture",
-    "words": "accounting architecture units",
-    "design": "accounting architecture config words",
-    "price": "accounting architecture design",
-    "heads": "architecture config",
-    "level": "config design",
-    "search": "architecture config design heads level price",
-    "solver": "accounting config design search units",
-    "nearby": "config design search solver units",
-    "table": "accounting architecture config design units words",
-    "record": "accounting architecture config design foreign",
-    "knobs": "config fields units",
-    "markdown": "",
-    "presets": "config",
-    "published": "accounting architecture units",
-    "hf/defaults": "",
-    "hf/families": "foreign hf/defaults",
-    "hf/plain": "hf/defaults hf/families",
-    "hf/gated": "hf/defaults hf/families",
-    "hf/remarks": "architecture foreign hf/families",
-    "hf/config_in": "accounting architecture foreign hf/gated hf/plain hf/families hf/remarks",
-    "hf/native": "accounting architecture",
-    "hf/config_out": "architecture hf/native",
-    "hf": "hf/config_in hf/config_out",
-    "hf/tensors": "",
-    "frameworks": "accounting architecture",
-    "costs/checks": "",
-    "costs/compute": "accounting architecture costs/checks",
-    "costs/memory": "accounting architecture costs/checks",
-    "costs/activations": "accounting architecture costs/checks costs/memory",
-    "costs/laws": "costs/checks",
-    "costs/hardware": "accounting architecture costs/checks costs/compute costs/memory",
-    "costs/settings": "accounting architecture costs/activations costs/hardware costs/laws costs/memory fields",
-    "costs/units": "units",
-    "costs/rows": (
-        "accounting architecture costs/activations costs/compute costs/hardware costs/laws costs/memory "
-        "costs/settings costs/units units"
-    ),
-    "costs": "costs/hardware costs/rows costs/settings",
-    "sweep/values": "knobs units",
-    "sweep/metrics": (
-        "architecture costs/activations costs/compute costs/memory costs/settings costs/units design units"
-    ),
-    "sweep/grid": "accounting config design fields knobs search solver sweep/metrics sweep/values units",
-    "sweep/reading": "config design knobs sweep/grid sweep/values units words",
-    "sweep/table": "knobs sweep/grid sweep/metrics",
-    "sweep": "sweep/grid sweep/metrics sweep/table sweep/values",
-    "charts/ticks": "",
-    "charts/places": "",
-    "notes/remarks": "published units",
-    "notes/attention": "architecture costs/memory design published notes/remarks units",
-    "notes/budget": "design published notes/remarks units",
-    "notes/shape": "architecture design published notes/remarks units",
-    "notes/rules": "design notes/attention notes/budget notes/remarks notes/shape",
-    "notes": "notes/remarks notes/rules",
-    "specimen": "accounting architecture config design fields foreign hf published record solver units words",
-    "pins": "accounting architecture config design foreign knobs published solver specimen units",
-    "starts": "config pins published",
-    "comparison": "architecture costs costs/units knobs pins specimen units words",
-    "comparison_tables": "comparison costs markdown report",
-    "options": "config fields units",
-    "recipe": "architecture design fields options solver specimen units",
-    "__init__": "accounting architecture config design nearby packages solver table units",
-    "command_request": "config fields options units",
-    "command_sweep": (
-        "architecture command_request files knobs packages sweep/grid sweep/metrics sweep/table sweep/values"
-    ),
-    "__main__": f"command_request command_sweep {_LIGHT}",
-    "layers": "torch accounting",
-    "drawing": "torch",
-    "model": "torch accounting architecture config design drawing layers solver table",
-    "machine": "torch psutil architecture drawing model",
-    "streaming": "torch accounting architecture drawing machine model",
-    "estimating": "accounting architecture machine streaming",
-    "findings": "torch",
-    "progress": "units",
-    "hf/weights": "torch hf/tensors model",
-    "pretrained": (
-        "torch safetensors accounting architecture config design files foreign hf/config_out hf/tensors hf/weights "
-        "model"
-    ),
-    "probing": (
-        "torch accounting architecture design estimating findings machine model progress streaming table units"
-    ),
-    "shape_check": "torch accounting architecture model table",
-    "charts/theme": "altair pandas",
-    "charts/live": "charts/theme",
-    "charts/allocation": f"{_CHART} charts/theme",
-    "charts": "charts/allocation charts/layer_profile charts/tradeoff",
-    "charts/layer_profile": f"{_CHART} charts/allocation charts/theme",
-    "charts/tradeoff": f"{_CHART} charts/allocation charts/places charts/theme",
-    "charts/heatmap_layers": "altair charts/theme",
-    "charts/heatmap": (
-        "charts/allocation charts/heatmap_layers sweep/grid sweep/metrics sweep/reading sweep/values "
-        "charts/theme charts/ticks words"
-    ),
-    "charts/pareto": (
-        "altair charts/allocation charts/heatmap charts/heatmap_layers charts/places sweep/grid sweep/metrics "
-        "sweep/reading sweep/values charts/theme charts/ticks"
-    ),
-    "report": (
-        "accounting config design fields markdown nearby notes recipe notes/remarks solver specimen table units words"
-    ),
-    "card": (
-        "altair accounting architecture charts/allocation config design charts/layer_profile charts/theme packages "
-        "units words"
-    ),
-    "export": f"altair card charts/allocation charts/layer_profile report charts/theme charts/tradeoff {_LIGHT}",
-    "charts/comparison": "altair accounting charts/allocation comparison pins charts/theme units words",
-    "charts/profiles": "altair charts/allocation charts/comparison pins charts/theme units words",
-    "compare_export": "card charts/comparison charts/profiles comparison comparison_tables report",
-    "ui/precedence": "streamlit",
-    "ui/queue": "words",
-    "ui/downloads": "streamlit markdown packages",
-    "ui/guard": "streamlit markdown packages",
-    "ui/workshop": f"streamlit ui/guard ui/queue {_LIGHT}",
-    "ui/sweep_controls": "streamlit knobs markdown sweep/metrics sweep/values",
-    "ui/sweep_measuring": "streamlit architecture markdown sweep/grid ui/guard units words ui/workshop",
-    "ui/sweep_panels": (
-        "streamlit config charts/heatmap markdown ui/downloads ui/panels charts/pareto ui/pinning sweep/grid "
-        "sweep/metrics sweep/reading sweep/table sweep/values ui ui/sweep_controls ui/sweep_measuring charts/theme "
-        "units words"
-    ),
-    "ui/address": "streamlit config fields knobs ui/pinning units",
-    "ui/pinning": "streamlit architecture config markdown pins published specimen",
-    "ui/widgets": "streamlit config fields knobs markdown ui/address units",
-    "ui/frame": f"streamlit ui/address ui/widgets ui/workshop {_LIGHT}",
-    "ui": "ui/frame",
-    "ui/panels": (
-        "streamlit charts/allocation charts/layer_profile markdown ui/pinning charts/theme charts/tradeoff "
-        f"ui/downloads ui/frame ui/workshop {_LIGHT}"
-    ),
-    "ui/figures": "streamlit pyarrow charts/live charts/theme",
-    "ui/handover": "streamlit architecture frameworks hf markdown",
-    "ui/picker": "streamlit hf markdown published specimen units",
-    "ui/cost_panels": "streamlit architecture comparison_tables costs fields markdown units",
-    "ui/compare_panels": (
-        "streamlit charts/comparison comparison comparison_tables ui/cost_panels ui/downloads hf markdown ui/picker "
-        "ui/pinning pins published starts"
-    ),
-    "ui/inspection": (
-        "streamlit architecture markdown packages ui/guard ui/panels ui/picker published specimen ui/frame units words"
-    ),
+    "utils": "",
+    "core": "utils",
+    "solver": "core utils",
+    "costs": "core utils",
+    "interop": "core utils",
+    "notes": "core costs utils",
+    "serialization": "core solver utils",
+    "model": "core interop solver utils psutil safetensors torch",
+    "probing": "core model utils torch",
+    "sweep": "core costs serialization solver utils",
+    "compare": "core costs serialization solver utils",
+    "charts": "compare core solver sweep utils altair pandas",
+    "export": "charts compare core costs notes serialization solver utils",
+    "cli": "core interop serialization solver sweep utils",
+    "ui": "charts compare core costs export interop notes serialization solver sweep utils pyarrow streamlit",
+    "slimlm": "cli core solver utils",
+    "app": "charts solver ui streamlit",
+    "pages": "charts compare core sweep ui utils streamlit",
 }
-"""Module → what it may import while it is imported itself: modules of slimlm, and other packages."""
+"""Package → what it imports when it is imported: packages of slimlm above it in this table, and other packages.
 
-LAZILY = {
-    "__init__": "export frameworks hf layers model pretrained probing published",
-    "__main__": "card charts/allocation export model probing report",
-    "report": "card charts/allocation charts/layer_profile charts/theme charts/tradeoff",
-    "card": "vl_convert",
-    "export": "model vl_convert",
-    "ui/workshop": "estimating machine probing progress",
-    "sweep/metrics": "probing",
-    "command_sweep": "probing",
-    "ui/sweep_measuring": "estimating probing",
-    "ui/sweep_panels": "card",
-    "ui/frame": "charts/allocation card export probing report",
-    "ui/panels": "card export probing report",
-    "ui/compare_panels": "compare_export",
-    "ui/inspection": "shape_check",
+"slimlm" is the top of the package (`__init__` and `__main__`), "app" and "pages" are the scripts of the app.
+"""
+
+LAZY = {
+    "export": "vl_convert",
+    "sweep": "probing",
+    "cli": "probing",
+    "ui": "model probing",
+    "slimlm": "export interop model probing",
 }
-"""Module → what it may besides import inside a function, or for type checkers alone."""
+"""Package → what it imports besides, inside functions or for type checkers alone."""
 
-PAGES = {
-    "ui",
-    "ui/address",
-    "ui/compare_panels",
-    "ui/cost_panels",
-    "ui/downloads",
-    "ui/figures",
-    "ui/guard",
-    "ui/handover",
-    "ui/inspection",
-    "ui/panels",
-    "ui/picker",
-    "ui/precedence",
-    "ui/pinning",
-    "ui/sweep_controls",
-    "ui/sweep_measuring",
-    "ui/sweep_panels",
-    "ui/frame",
-    "ui/widgets",
-    "ui/workshop",
+LIGHT = {"utils", "core", "solver", "costs", "interop", "notes", "serialization", "sweep", "compare", "cli", "slimlm"}
+"""Packages that load no heavy package when they are imported."""
+
+FILES = {
+    path.relative_to(ROOT).with_suffix("").as_posix(): path
+    for path in sorted([*PACKAGE.rglob("*.py"), ROOT / "app.py", *(ROOT / "pages").glob("*.py")])
 }
-"""The modules that know Streamlit: only pages, and each other, import them."""
 
-LIGHT = {"__init__", "__main__", "comparison", "comparison_tables", "costs", "pins", "starts", "sweep", *_LIGHT.split()}
 
-PATHS = {
-    path.relative_to(PACKAGE).with_suffix("").as_posix().removesuffix("/__init__"): path
-    for path in sorted(PACKAGE.rglob("*.py"))
-}
-MODULES = sorted(PATHS)
-"""Every module, those of a package with its name before theirs: "hf/native"."""
+def package_of(file: str) -> str:
+    """Return the row of a file: "charts" for slimlm/charts/theme, "slimlm" for slimlm/__init__, "app", "pages"."""
+    parts = file.split("/")
+    return parts[1] if parts[0] == "slimlm" and len(parts) > 2 else parts[0]
 
 
 def module_of(path: str, name: str) -> str:
-    """Return the module that `from path import name` loads."""
-    package = path.removeprefix("slimlm").strip(".").replace(".", "/")
-    inside = f"{package}/{name}".lstrip("/")
-    return inside if inside in MODULES else package or "__init__"
+    """Return the package of slimlm that `from path import name` loads."""
+    parts = path.split(".")
+    if len(parts) > 1:
+        return parts[1]
+    return name if name and (PACKAGE / name).is_dir() and name not in slimlm.__all__ else "slimlm"
 
 
 def imported_names(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
@@ -266,50 +105,96 @@ def walk(node: ast.AST, lazy: bool = False) -> Iterator[tuple[str, bool]]:
 
 
 @cache
-def imports(module: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return what a module imports at once and what it imports later."""
-    found = set(walk(ast.parse(PATHS[module].read_text(encoding="utf-8"))))
-    return frozenset(name for name, lazy in found if not lazy), frozenset(name for name, lazy in found if lazy)
+def imports(package: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return what a package imports at once and what it imports later, itself left out."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for file, path in FILES.items() if package_of(file) == package]
+    found = {pair for tree in trees for pair in walk(tree) if pair[0] != package}
+    at_once = frozenset(name for name, lazy in found if not lazy)
+    return at_once, frozenset(name for name, lazy in found if lazy) - at_once
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_only_what_the_table_allows(module: str) -> None:
-    assert module in ALLOWED, f"slimlm/{module}.py is new: say in ALLOWED (and LAZILY) what it may import"
-    at_once, later = imports(module)
-    allowed = set(ALLOWED[module].split())
-    assert at_once <= allowed, f"slimlm/{module}.py must not import {sorted(at_once - allowed)}"
-    allowed |= set(LAZILY.get(module, "").split())
-    assert later <= allowed, f"slimlm/{module}.py must not import {sorted(later - allowed)} in a function either"
+def modules_within(package: str) -> dict[str, set[str]]:
+    """Return each module of a package with the modules of the same package that it imports, lazily or not."""
+    modules = {file.removesuffix("/__init__") for file in FILES}
+    found: dict[str, set[str]] = {}
+    for file in [file for file in FILES if package_of(file) == package]:
+        nodes = ast.walk(ast.parse(FILES[file].read_text(encoding="utf-8")))
+        targets = {
+            f"{base}/{alias.name}" if f"{base}/{alias.name}" in modules else base
+            for node in nodes
+            if isinstance(node, ast.ImportFrom) and node.module
+            for base in [node.module.replace(".", "/")]
+            for alias in node.names
+        }
+        module = file.removesuffix("/__init__")
+        found[module] = {name for name in targets & modules if package_of(f"{name}/") == package} - {module}
+    return found
 
 
-def test_the_table_runs_in_one_direction() -> None:
-    arrows = {module: {*names.split(), *LAZILY.get(module, "").split()} for module, names in ALLOWED.items()}
-    order = graphlib.TopologicalSorter(arrows)
-    assert set(order.static_order()) >= ALLOWED.keys()  # CycleError when there is a circle
+@pytest.mark.parametrize("package", sorted({package_of(file) for file in FILES}))
+def test_a_package_imports_exactly_what_its_row_says(package: str) -> None:
+    assert package in ALLOWED, f"{package} is new: say in ALLOWED (and LAZY) what it may import"
+    at_once, later = imports(package)
+    allowed, lazy = set(ALLOWED[package].split()), set(LAZY.get(package, "").split())
+    assert at_once == allowed, f"{package}: not allowed {sorted(at_once - allowed)}, unused {sorted(allowed - at_once)}"
+    assert later == lazy, f"{package}, lazily: not allowed {sorted(later - lazy)}, unused {sorted(lazy - later)}"
+
+
+def test_every_arrow_goes_up_the_table_and_lazy_ones_do_too() -> None:
+    rows = list(ALLOWED)
+    arrows = {package: {*ALLOWED[package].split(), *LAZY.get(package, "").split()} for package in rows}
+    graphlib.TopologicalSorter(arrows).prepare()  # CycleError when there is a circle
+    for package, names in arrows.items():
+        later = set(rows[rows.index(package) :]) & names
+        assert not later, f"{package} imports {sorted(later)}, which stand below it"
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_no_circle_within_a_package(package: str) -> None:
+    graphlib.TopologicalSorter(modules_within(package)).prepare()  # CycleError when there is a circle
+
+
+def test_every_package_says_in_one_line_what_lives_there() -> None:
+    for package in [name for name in ALLOWED if (PACKAGE / name).is_dir()]:
+        lines = (ast.get_docstring(ast.parse((PACKAGE / package / "__init__.py").read_text("utf-8"))) or "").split(
+            "\n\n"
+        )
+        assert lines[0].endswith("."), f"slimlm/{package}/__init__.py has no docstring"
+
+
+def test_no_private_name_crosses_a_module() -> None:
+    private = [
+        (file, alias.name)
+        for file, path in FILES.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("slimlm")
+        for alias in node.names
+        if alias.name.startswith("_")
+    ]
+    assert not private
 
 
 def test_the_table_keeps_heavy_packages_where_they_belong() -> None:
-    def reach(module: str) -> set[str]:
-        names = set(ALLOWED.get(module, "").split())
+    def reach(package: str) -> set[str]:
+        names = set(ALLOWED.get(package, "").split())
         return names.union(*map(reach, names))
 
-    outside = {module: reach(module) - ALLOWED.keys() for module in ALLOWED}
-    assert not any(outside[module] for module in LIGHT)
-    assert outside["charts"] == outside["charts/layer_profile"] == outside["charts/tradeoff"] == {"altair", "pandas"}
-    assert not outside["export"] & {"streamlit", "torch"}
-    assert not outside["ui"] & {"torch", "altair"}, "the page answers before the chart and the model are loaded"
-    assert {module for module, names in ALLOWED.items() if PAGES & set(names.split())} <= PAGES
-    assert {module for module, names in outside.items() if "streamlit" in names} == PAGES
-    assert not PAGES & {name for names in LAZILY.values() for name in names.split()}
+    outside = {package: reach(package) - ALLOWED.keys() for package in ALLOWED}
+    assert not any(outside[package] for package in LIGHT)
+    assert outside["charts"] == outside["export"] == {"altair", "pandas"}
+    assert outside["model"] == outside["probing"] == {"torch", "psutil", "safetensors"}
+    assert "torch" not in outside["ui"] | outside["app"] | outside["pages"]
+    assert {package for package, names in outside.items() if "streamlit" in names} == {"ui", "app", "pages"}
+    assert not {"ui", "app", "pages"} & {name for names in LAZY.values() for name in names.split()}
 
 
 @pytest.mark.parametrize(
     ("source", "found"),
     [
         ("import os.path, torch.nn as nn", {("torch", False)}),
-        ("from slimlm.units import parse_size", {("units", False)}),
-        ("from slimlm import units, solve", {("units", False), ("__init__", False)}),
-        ("import slimlm", {("__init__", False)}),
+        ("from slimlm.utils.formatting import parse_size", {("utils", False)}),
+        ("from slimlm import ui, solve", {("ui", False), ("slimlm", False)}),
+        ("import slimlm", {("slimlm", False)}),
         ("def f():\n    class C:\n        import altair", {("altair", True)}),
         ("if TYPE_CHECKING:\n    import pandas\nelse:\n    import json", {("pandas", True)}),
         ("class C:\n    if True:\n        import psutil", {("psutil", False)}),
@@ -322,7 +207,7 @@ def test_imports_are_found(source: str, found: set[tuple[str, bool]]) -> None:
 
 def test_relative_imports_are_refused() -> None:
     with pytest.raises(AssertionError, match="line 1: relative imports hide who imports whom"):
-        list(walk(ast.parse("from . import units")))
+        list(walk(ast.parse("from . import utils")))
 
 
 def loaded_after(code: str) -> set[str]:
@@ -342,9 +227,10 @@ def loaded_after(code: str) -> set[str]:
         "import slimlm; dir(slimlm)",
         "import slimlm; slimlm.format_param_table(slimlm.solve(slimlm.ModelConfig()))",
         "import slimlm; slimlm.alternatives(slimlm.ModelConfig())",
-        "import slimlm.__main__, slimlm.notes, slimlm.published, slimlm.record, slimlm.knobs, slimlm.presets",
-        "import slimlm.frameworks, slimlm.hf.config_out, slimlm.hf.tensors",
-        "import slimlm.sweep, slimlm.sweep.reading",
+        "import slimlm.cli.main, slimlm.notes, slimlm.core.published, slimlm.serialization.design_json",
+        "import slimlm.serialization.fields, slimlm.serialization.presets, slimlm.compare.comparison",
+        "import slimlm.interop.megatron, slimlm.interop.hf.export_config, slimlm.interop.hf.tensor_names",
+        "import slimlm.costs, slimlm.sweep, slimlm.sweep.describe",
     ],
 )
 def test_light_use_loads_nothing_heavy(code: str) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from slimlm.published import LEFT_OUT, published_model
-from slimlm.specimen import Specimen, from_text, published_specimen, to_text
-from slimlm.ui.inspection import count_claim
-from slimlm.ui.picker import FIRST_SHOWN, Shown, link_of
+from slimlm.core.named_model import Specimen, published_specimen
+from slimlm.core.published import LEFT_OUT, published_model
+from slimlm.serialization.design_json import from_text, to_text
+from slimlm.ui.inspect_panels import count_claim
+from slimlm.ui.inspect_picker import FIRST_SHOWN, Shown, link_of
 from tests.models import ARCHITECTURES
 from tests.test_app import APP, chart_title, shown, table
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from slimlm.architecture import Architecture
-from slimlm.config import ModelConfig
-from slimlm.probing import ProbeReport
+from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig
+from slimlm.probing.probe import ProbeReport
 from slimlm.sweep import sweep
-from slimlm.ui import workshop
+from slimlm.ui import model_builds
 from slimlm.ui.sweep_controls import Asked, read
 from slimlm.ui.sweep_measuring import identity
 from tests.test_app import APP, chart_title, shown
@@ -172,7 +172,7 @@ def test_real_models_are_measured_and_stay_while_the_knobs_stay(monkeypatch: pyt
     assert "12 of 12 real models measured on this machine." in said(page)
     found = figures(page)
     assert all(figure.endswith((" ms", " s")) for figure in found)
-    monkeypatch.setattr(workshop, "build", None)
+    monkeypatch.setattr(model_builds, "build", None)
     page.selectbox("sweep_fig").set_value("peak_bytes").run()
     assert all(figure.endswith("B") for figure in figures(page))
     page.selectbox("sweep_fig").set_value("forward_seconds").run()
@@ -181,7 +181,7 @@ def test_real_models_are_measured_and_stay_while_the_knobs_stay(monkeypatch: pyt
 
 
 def test_one_failing_model_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    real, calls = workshop.build, []
+    real, calls = model_builds.build, []
 
     def build(architecture: Architecture, show: Any) -> ProbeReport:
         calls.append(architecture)
@@ -189,7 +189,7 @@ def test_one_failing_model_does_not_stop_the_others(monkeypatch: pytest.MonkeyPa
             raise MemoryError("building this model takes about 9 GB, and 1 GB of memory are free")
         return real(architecture, show)
 
-    monkeypatch.setattr(workshop, "build", build)
+    monkeypatch.setattr(model_builds, "build", build)
     page = opened(xs="0.2, 0.25", ys="2, 3", fig="forward_seconds", **SMALL)
     click(page, "Measure 4 real models")
     assert "3 of 4 real models measured on this machine." in said(page)
@@ -199,7 +199,7 @@ def test_one_failing_model_does_not_stop_the_others(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_measurement_that_ends_early_keeps_what_it_has_and_goes_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    real, built = workshop.build, []
+    real, built = model_builds.build, []
 
     def build(architecture: Architecture, show: Any) -> ProbeReport:
         report = real(architecture, show)
@@ -208,7 +208,7 @@ def test_a_measurement_that_ends_early_keeps_what_it_has_and_goes_on_later(monke
             page.session_state.sweep_notebook.stop()
         return report
 
-    monkeypatch.setattr(workshop, "build", build)
+    monkeypatch.setattr(model_builds, "build", build)
     page = opened(xs="0.2, 0.25", ys="2, 3", **SMALL)
     click(page, "Measure 4 real models")
     assert len(built) == 2

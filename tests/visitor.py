@@ -25,10 +25,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
-from slimlm.charts.allocation import request_line, result_line
-from slimlm.config import ModelConfig
-from slimlm.knobs import KNOBS, SLIDERS, Value
-from slimlm.solver import BudgetError, solve
+from slimlm.core.captions import request_line, result_line
+from slimlm.core.config import ModelConfig
+from slimlm.serialization.fields import KNOBS, SLIDERS, Value
+from slimlm.solver.solver import BudgetError, solve
 
 Result = TypeVar("Result")
 

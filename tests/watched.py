@@ -68,7 +68,7 @@ def count_builds(probe: Callable[..., Any], account: Path) -> Callable[..., Any]
 if __name__ == "__main__":
     from streamlit.web.cli import main
 
-    from slimlm import probing
+    from slimlm.probing import probe as probing
 
     probing.probe = count_builds(probing.probe, Path(os.environ[_ACCOUNT]))
     main()

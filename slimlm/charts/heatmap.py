@@ -3,15 +3,15 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from slimlm.charts.allocation import RATIO_LINE
 from slimlm.charts.heatmap_layers import NO_MODEL, cell_layers, hatch_layers, hatching, label_layers, mark_layers
+from slimlm.charts.layout import log_ticks, place_among, round_ticks
 from slimlm.charts.theme import Figure, Row, figure, text_width
-from slimlm.charts.ticks import log_ticks, place_among, round_ticks
+from slimlm.core.captions import RATIO_LINE
+from slimlm.core.describe import counted
+from slimlm.sweep.axis_values import label_value
+from slimlm.sweep.describe import fixed_line, knob_name, mid_sentence, pair_label, spans_line
 from slimlm.sweep.grid import Axis, Cell, Sweep
 from slimlm.sweep.metrics import Metric, Reports
-from slimlm.sweep.reading import fixed_line, knob_name, mid_sentence, pair_label, spans_line
-from slimlm.sweep.values import label_value
-from slimlm.words import counted
 
 _NARROWEST_PX, _LOG_FROM = 560, 5
 _LEAST_HEIGHT, _MOST_HEIGHT, _ROW_PX = 180, 420, 76

@@ -10,7 +10,8 @@ from typing import Any
 
 import altair as alt
 
-from slimlm.charts.theme import FAINT, FONT, INK, MUTED, PAGE, Row, layers, text_layer, text_width
+from slimlm.charts.palette import FAINT, INK, MUTED, PAGE
+from slimlm.charts.theme import FONT, Row, layers, text_layer, text_width
 
 LIGHT_RAMP = ("#F3E4EB", "#DFB6C9", "#C083A4", "#96527D", "#5C2752")
 DARK_RAMP = ("#3A2037", "#693B60", "#9A6089", "#CA95B4", "#F3D3E1")

@@ -5,11 +5,13 @@ from functools import cache
 
 import altair as alt
 
-from slimlm.accounting import Component
-from slimlm.charts.allocation import COMPONENT_ENCODING, component_facts, describe_allocation, in_words, source_line
-from slimlm.charts.theme import INK, MUTED, PAGE, Figure, Row, figure, layers, text_layer, text_width
-from slimlm.specimen import Subject
-from slimlm.units import format_count, format_share
+from slimlm.charts.allocation import COMPONENT_ENCODING, component_facts
+from slimlm.charts.palette import INK, MUTED, PAGE
+from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
+from slimlm.core.accounting import Component
+from slimlm.core.captions import describe_allocation, in_words, source_line
+from slimlm.core.named_model import Subject
+from slimlm.utils.formatting import format_count, format_share
 
 _PROFILE_TOP_PX, _PROFILE_PX = 34, 200
 

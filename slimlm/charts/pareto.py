@@ -8,16 +8,16 @@ from typing import Literal, NamedTuple
 
 import altair as alt
 
-from slimlm.charts.allocation import RATIO_LINE
 from slimlm.charts.heatmap import by_knobs, count_designs, finished, is_log
 from slimlm.charts.heatmap_layers import DARK_RAMP, LIGHT_RAMP, SHAPE_IN_TOOLTIP, band, either, written
-from slimlm.charts.places import free_sides
-from slimlm.charts.theme import FAINT, INK, Figure, Row, figure, layers, text_layer, text_width
-from slimlm.charts.ticks import log_ticks, round_ticks
+from slimlm.charts.layout import free_sides, log_ticks, round_ticks
+from slimlm.charts.palette import FAINT, INK
+from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
+from slimlm.core.captions import RATIO_LINE
+from slimlm.sweep.axis_values import label_value
+from slimlm.sweep.describe import fixed_line, knob_name, mid_sentence, pair_label
 from slimlm.sweep.grid import Sweep
 from slimlm.sweep.metrics import Metric, Reports
-from slimlm.sweep.reading import fixed_line, knob_name, mid_sentence, pair_label
-from slimlm.sweep.values import label_value
 
 _HEIGHT_PX, _PLOT_PX, _LARGE = 420, 600, 1_500
 _MOST_NAMED, _MOST_TICKS = 24, 7

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import altair as alt
 
-from slimlm.charts.allocation import RATIO_LINE, request_line
-from slimlm.charts.places import free_sides
-from slimlm.charts.theme import FAINT, INK, Figure, Row, figure, layers, text_layer, text_width
-from slimlm.design import BENT, Design
-from slimlm.nearby import Alternative
-from slimlm.units import format_miss
-from slimlm.words import expansion_name
+from slimlm.charts.layout import free_sides
+from slimlm.charts.palette import FAINT, INK
+from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
+from slimlm.core.captions import RATIO_LINE, request_line
+from slimlm.core.describe import expansion_name
+from slimlm.core.design import BENT, Design
+from slimlm.solver.alternatives import Alternative
+from slimlm.utils.formatting import format_miss
 
 _TRADEOFF_PX, _PLOT_PX, _LINEAR = 320, 600, 0.02
 _TICKS = [0.0, *(sign * tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100) for sign in (-1, 1))]

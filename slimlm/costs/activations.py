@@ -15,10 +15,10 @@ of bytes; and ALiBi keeps one table of n_heads · T² biases, where FlashAttenti
 from dataclasses import dataclass
 from typing import Literal
 
-from slimlm.accounting import BLOCK_NORMS
-from slimlm.architecture import Architecture
-from slimlm.costs.checks import check_option, check_whole
+from slimlm.core.accounting import BLOCK_NORMS
+from slimlm.core.architecture import Architecture
 from slimlm.costs.memory import TRAINING_STATES, TrainingPrecision, training_state_bytes
+from slimlm.utils.validation import check_option, check_whole
 
 Recompute = Literal["selective", "none", "full"]
 RECOMPUTE: dict[Recompute, str] = {

@@ -9,9 +9,9 @@ is no product. The LM head is one, tied or not.
 from dataclasses import dataclass
 from math import prod
 
-from slimlm.accounting import account, count_total
-from slimlm.architecture import Architecture
-from slimlm.costs.checks import check_whole
+from slimlm.core.accounting import account, count_total
+from slimlm.core.architecture import Architecture
+from slimlm.utils.validation import check_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def matrix_params(architecture: Architecture) -> int:
 def forward_flops(architecture: Architecture, tokens: int) -> ForwardFlops:
     """Count one forward pass over a sequence of `tokens` tokens.
 
-    >>> from slimlm.published import published_model
+    >>> from slimlm.core.published import published_model
     >>> 512 * forward_flops(published_model("SmolLM2-135M").architecture, 512).flops_per_token
     155826782208
 

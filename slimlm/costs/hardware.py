@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from slimlm.accounting import account
-from slimlm.architecture import Architecture
-from slimlm.costs.checks import check_option, check_positive, check_whole
+from slimlm.core.accounting import account
+from slimlm.core.architecture import Architecture
 from slimlm.costs.compute import forward_flops
 from slimlm.costs.memory import Precision, component_bytes, kv_cache_bytes
+from slimlm.utils.validation import check_option, check_positive, check_whole
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ N is every parameter, embeddings included, and the compute of training is taken 
 import math
 from dataclasses import dataclass
 
-from slimlm.costs.checks import check_positive
+from slimlm.utils.validation import check_positive
 
 CHINCHILLA_TOKENS_PER_PARAM = 20
 """Hoffmann et al. 2022 (arXiv 2203.15556), Table 3: 20.0 tokens for each parameter at 400M, 20.5 at 10B."""

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from slimlm.accounting import Component, Shape, account, count_total
-from slimlm.architecture import Architecture
-from slimlm.costs.checks import check_option, check_whole
+from slimlm.core.accounting import Component, Shape, account, count_total
+from slimlm.core.architecture import Architecture
+from slimlm.utils.validation import check_option, check_whole
 
 Precision = Literal["fp32", "bf16", "int8", "int4"]
 BITS: dict[Precision, int] = {"fp32": 32, "bf16": 16, "int8": 8, "int4": 4}

@@ -7,16 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from slimlm.accounting import count_total
-from slimlm.architecture import Architecture
+from slimlm.core.accounting import count_total
+from slimlm.core.architecture import Architecture
 from slimlm.costs.activations import RECOMPUTE, training_memory
 from slimlm.costs.compute import forward_flops, six_n_flops_per_token, six_n_miss, training_flops_per_token
 from slimlm.costs.hardware import decode_step, training_run
 from slimlm.costs.laws import BESIROGLU, chinchilla_tokens
 from slimlm.costs.memory import BITS, TRAINING_STATES, kv_cache_bytes, kv_cache_bytes_per_token, weight_bytes
 from slimlm.costs.settings import CostSettings
-from slimlm.costs.units import UNITS, Unit
-from slimlm.units import format_size
+from slimlm.utils.formatting import UNITS, Unit, format_size
 
 CHOWDHERY = "Chowdhery et al. 2022, PaLM (arXiv 2204.02311), app. B"
 DAO = "Dao 2023, FlashAttention-2 (arXiv 2307.08691), sec. 4.1"

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from slimlm.accounting import count_total
-from slimlm.architecture import Architecture
+from slimlm.core.accounting import count_total
+from slimlm.core.architecture import Architecture
 from slimlm.costs.activations import Recompute
 from slimlm.costs.hardware import ACCELERATORS, Accelerator
 from slimlm.costs.laws import chinchilla_tokens
 from slimlm.costs.memory import Precision, TrainingPrecision
-from slimlm.fields import check_fields, choice, real, whole
+from slimlm.utils.validation import check_fields, choice, real, whole
 
 
 @dataclass(frozen=True, kw_only=True)

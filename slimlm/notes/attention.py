@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from slimlm.architecture import Architecture
+from slimlm.core.architecture import Architecture
+from slimlm.core.design import Design
+from slimlm.core.published import published_models
 from slimlm.costs.memory import kv_cache_bytes, kv_cache_bytes_per_token
-from slimlm.design import Design
-from slimlm.notes.remarks import (
+from slimlm.notes.note import (
     AINSLIE,
     FLASH,
     KAZEMNEJAD,
@@ -18,8 +19,7 @@ from slimlm.notes.remarks import (
     format_number,
     median,
 )
-from slimlm.published import published_models
-from slimlm.units import format_bytes, format_count, format_share
+from slimlm.utils.formatting import format_bytes, format_count, format_share
 
 
 def head_dim(design: Design) -> Note | None:

@@ -1,7 +1,8 @@
 """Design notes on where the parameters go: the vocabulary's tables and the rest."""
 
-from slimlm.design import Design
-from slimlm.notes.remarks import (
+from slimlm.core.design import Design
+from slimlm.core.published import published_near
+from slimlm.notes.note import (
     ANTHONY,
     MEGATRON,
     MOBILE,
@@ -13,8 +14,8 @@ from slimlm.notes.remarks import (
     median,
     name_sizes,
 )
-from slimlm.published import TAO_SMALLEST, published_near, tao_vocabulary_params
-from slimlm.units import format_count, format_share
+from slimlm.notes.published_laws import TAO_SMALLEST, tao_vocabulary_params
+from slimlm.utils.formatting import format_count, format_share
 
 
 def vocabulary_padding(design: Design) -> Note | None:

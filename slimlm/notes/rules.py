@@ -5,9 +5,9 @@ A note never blocks. Where the evidence conflicts, the indicators stand side by 
 
 from collections.abc import Callable
 
-from slimlm.design import Design
+from slimlm.core.design import Design
 from slimlm.notes import attention, budget, shape
-from slimlm.notes.remarks import Note, Severity
+from slimlm.notes.note import Note, Severity
 
 RULES: tuple[Callable[[Design], Note | None], ...] = (
     attention.head_dim,

@@ -2,9 +2,10 @@
 
 import math
 
-from slimlm.architecture import width_multiple
-from slimlm.design import Design
-from slimlm.notes.remarks import (
+from slimlm.core.architecture import width_multiple
+from slimlm.core.design import Design
+from slimlm.core.published import published_models, published_near
+from slimlm.notes.note import (
     ANTHONY,
     BIAN,
     CHOWDHERY,
@@ -23,8 +24,8 @@ from slimlm.notes.remarks import (
     name_layers,
     name_sizes,
 )
-from slimlm.published import critical_depths, levine_shape, published_models, published_near
-from slimlm.units import format_count
+from slimlm.notes.published_laws import critical_depths, levine_shape
+from slimlm.utils.formatting import format_count
 
 
 def alignment(design: Design) -> Note | None:

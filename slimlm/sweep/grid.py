@@ -6,16 +6,16 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
-from slimlm.accounting import count_total
-from slimlm.config import ModelConfig
-from slimlm.design import TOLERANCE, Design
-from slimlm.fields import check_field
-from slimlm.knobs import Value
-from slimlm.search import nearest, smallest, window
-from slimlm.solver import BudgetError, solve
+from slimlm.core.accounting import count_total
+from slimlm.core.config import ModelConfig
+from slimlm.core.design import TOLERANCE, Design
+from slimlm.serialization.fields import Value
+from slimlm.solver.search import nearest, smallest, window
+from slimlm.solver.solver import BudgetError, solve
+from slimlm.sweep.axis_values import MOST_VALUES, knob_of, write_value
 from slimlm.sweep.metrics import Metric, Reports
-from slimlm.sweep.values import MOST_VALUES, knob_of, write_value
-from slimlm.units import format_size
+from slimlm.utils.formatting import format_size
+from slimlm.utils.validation import check_field
 
 Progress = Callable[[int, int], object]
 """Called with the number of cells that are solved and of all; what it raises ends the sweep."""

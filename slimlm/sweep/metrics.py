@@ -4,17 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from slimlm.architecture import Architecture
+from slimlm.core.architecture import Architecture
+from slimlm.core.design import Design
 from slimlm.costs.activations import training_memory
 from slimlm.costs.compute import forward_flops
 from slimlm.costs.memory import kv_cache_bytes_per_token, weight_bytes
 from slimlm.costs.settings import CostSettings
-from slimlm.costs.units import format_flops, format_storage
-from slimlm.design import Design
-from slimlm.units import format_count, format_seconds, format_share, shown
+from slimlm.utils.formatting import format_count, format_flops, format_seconds, format_share, format_storage, shown
 
 if TYPE_CHECKING:
-    from slimlm.probing import ProbeReport
+    from slimlm.probing.probe import ProbeReport
 
 Reports = Mapping[Architecture, "ProbeReport"]
 """What is known of real models."""

@@ -1,19 +1,19 @@
 """What pages are made of: their frame, the knobs, the address, and the parts that show one thing each."""
 
+from slimlm.ui.chart_first import let_the_browser_draw
 from slimlm.ui.frame import (
     apply_request,
     full_link,
     keep_knobs,
     knobs,
-    let_the_browser_draw,
     links_place,
     open_on_design,
     show_links,
-    show_presets,
     show_problem,
     sidebar_head,
     start_page,
 )
+from slimlm.ui.presets import show_presets
 
 __all__ = [
     "apply_request",

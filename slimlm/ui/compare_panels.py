@@ -7,27 +7,19 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from slimlm.charts.comparison import Measure
-from slimlm.comparison import Comparison, longest_context
-from slimlm.comparison_tables import TABLE_STYLE, assumptions_table, differences_table
-from slimlm.hf import MAX_BYTES
-from slimlm.markdown import plain
-from slimlm.pins import (
-    LONGEST_NAME,
-    MOST_PINS,
-    Pin,
-    moved_pin,
-    pinned_as,
-    renamed_pin,
-    without_pin,
-    write_pin,
-)
-from slimlm.published import published_model
-from slimlm.starts import STARTS, start_pins
+from slimlm.charts.comparison_strips import Measure
+from slimlm.compare.comparison import Comparison, longest_context
+from slimlm.compare.pin_links import write_pin
+from slimlm.compare.pins import LONGEST_NAME, MOST_PINS, Pin, moved_pin, pinned_as, renamed_pin, without_pin
+from slimlm.compare.presets import STARTS, start_pins
+from slimlm.core.published import published_model
+from slimlm.export.comparison_tables import TABLE_STYLE, assumptions_table, differences_table
+from slimlm.interop.hf import MAX_BYTES
 from slimlm.ui.cost_panels import cost_settings
 from slimlm.ui.downloads import Offer, show_downloads
-from slimlm.ui.picker import draw_published, read_config
-from slimlm.ui.pinning import PIN, change_pins, pin, pinned
+from slimlm.ui.inspect_picker import draw_published, read_config
+from slimlm.ui.pins import PIN, change_pins, pin, pinned
+from slimlm.utils.text import plain
 
 MEASURE, BASELINE = "measure", "baseline"
 """Query parameters: what length stands for, and the place of the baseline, counted from 1."""
@@ -239,7 +231,7 @@ def _show_links(comparison: Comparison, measure: Measure) -> None:
 
 
 def _show_downloads(comparison: Comparison, measure: Measure) -> None:
-    from slimlm.compare_export import COMPARISON_DOWNLOADS
+    from slimlm.export.comparison_downloads import COMPARISON_DOWNLOADS
 
     show_downloads(
         Offer(each.label, partial(each.build, comparison, measure), each.file_name, each.mime, each.help)

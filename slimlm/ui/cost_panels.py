@@ -4,12 +4,12 @@ from typing import Any, cast
 
 import streamlit as st
 
-from slimlm.architecture import Architecture
-from slimlm.comparison_tables import TABLE_STYLE, costs_table
+from slimlm.core.architecture import Architecture
 from slimlm.costs import ACCELERATORS, CostSettings, costs
-from slimlm.fields import check_field, field_docs, field_limits
-from slimlm.markdown import plain
-from slimlm.units import parse_size
+from slimlm.export.comparison_tables import TABLE_STYLE, costs_table
+from slimlm.utils.formatting import parse_size
+from slimlm.utils.text import plain
+from slimlm.utils.validation import check_field, field_docs, field_limits
 
 _CONTEXT, _TOKENS, _CHIP, _COUNT, _USE, _PRICE = (
     f"cost_{name}"

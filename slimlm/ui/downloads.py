@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from slimlm.markdown import plain
-from slimlm.packages import PICTURES, problem_with
+from slimlm.utils.optional import PICTURES, problem_with
+from slimlm.utils.text import plain
 
 
 class Offer(NamedTuple):

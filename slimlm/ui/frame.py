@@ -1,20 +1,17 @@
 """What the pages share: their frame and links, and the request that the knobs and the link hold."""
 
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from slimlm.config import ModelConfig
-from slimlm.knobs import KNOBS, Value, remedies, to_query, to_short_query, values_of
-from slimlm.markdown import plain
-from slimlm.presets import PRESETS
-from slimlm.record import request_from_text
-from slimlm.solver import BudgetError
-from slimlm.ui import address
-from slimlm.ui.widgets import draw_knobs, move_knobs
+from slimlm.core.config import ModelConfig
+from slimlm.serialization.fields import KNOBS, Value, remedies, to_query, to_short_query, values_of
+from slimlm.solver.solver import BudgetError
+from slimlm.ui import url_state
+from slimlm.ui.knobs import draw_knobs, move_knobs
+from slimlm.utils.text import plain
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -93,10 +90,10 @@ def knobs() -> ModelConfig:
 
     Raises ValueError for choices that exclude each other: show it with `show_problem`.
     """
-    address.follow()
+    url_state.follow()
     with st.sidebar:
         values = draw_knobs()
-    for text in address.complaints():
+    for text in url_state.complaints():
         st.warning(plain(text), icon=":material/link_off:")
     return ModelConfig(**values)  # type: ignore[arg-type]
 
@@ -106,7 +103,7 @@ def keep_knobs() -> ModelConfig | None:
 
     The request is that of the Design page.
     """
-    values = address.follow()
+    values = url_state.follow()
     _draw_links(links_place(), values)
     try:
         return ModelConfig(**values)  # type: ignore[arg-type]
@@ -116,40 +113,13 @@ def keep_knobs() -> ModelConfig | None:
 
 def show_links(place: "DeltaGenerator") -> None:
     """Write the request into the address and into the links to all pages, which nobody has to wait for."""
-    _draw_links(place, address.write())
+    _draw_links(place, url_state.write())
 
 
 def _draw_links(place: "DeltaGenerator", values: Mapping[str, Value]) -> None:
-    query = address.others() | to_short_query(values)
+    query = url_state.others() | to_short_query(values)
     for page in PAGES:
         place.page_link(page.path, label=page.label, icon=page.icon, query_params=query)
-
-
-def show_presets(place: "DeltaGenerator") -> None:
-    """Offer requests to start from, and the loading of a saved one."""
-    with place:
-        _presets()
-
-
-def _presets() -> None:
-    st.button("Reset every knob", on_click=apply_request, args=(ModelConfig(),), icon=":material/restart_alt:")
-    with st.container(gap=None):
-        for label, preset in PRESETS.items():
-            st.button(label, on_click=apply_request, args=(preset,), type="tertiary")
-    st.file_uploader("Load a saved design (JSON)", type="json", key="saved", on_change=_load_saved)
-    if problem := st.session_state.get("saved_problem"):
-        st.error(plain(f"{problem}."), icon=":material/error:")
-
-
-def _load_saved() -> None:
-    file = st.session_state.saved
-    st.session_state.saved_problem = None
-    if file is None:
-        return
-    try:
-        apply_request(request_from_text(file.getvalue()))
-    except ValueError as error:
-        st.session_state.saved_problem = str(error)
 
 
 def apply_request(config: ModelConfig) -> None:
@@ -160,12 +130,7 @@ def apply_request(config: ModelConfig) -> None:
 def open_on_design(config: ModelConfig) -> None:
     """Open the Design page with a request; a callback of the buttons that offer it."""
     apply_request(config)
-    st.switch_page(DESIGN.path, query_params=address.others() | address.note(values_of(config)))
-
-
-def let_the_browser_draw() -> None:
-    """Wait while the browser draws what it has: what is sent meanwhile delays it, by half of 200 ms measured."""
-    time.sleep(0.06)
+    st.switch_page(DESIGN.path, query_params=url_state.others() | url_state.note(values_of(config)))
 
 
 def full_link(config: ModelConfig | None, *, embedded: bool = False, extra: Mapping[str, str] | None = None) -> str:

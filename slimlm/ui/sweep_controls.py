@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from slimlm.knobs import KNOBS
-from slimlm.markdown import plain
+from slimlm.serialization.fields import KNOBS
+from slimlm.sweep.axis_values import default_values
 from slimlm.sweep.metrics import METRICS
-from slimlm.sweep.values import default_values
+from slimlm.utils.text import plain
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from slimlm.architecture import Architecture
-from slimlm.markdown import plain
+from slimlm.core.architecture import Architecture
+from slimlm.core.describe import counted
 from slimlm.sweep.grid import Sweep
-from slimlm.ui import workshop
-from slimlm.ui.guard import can_build
-from slimlm.units import format_seconds
-from slimlm.words import counted
+from slimlm.ui import model_builds
+from slimlm.ui.model_builds import can_build
+from slimlm.utils.formatting import format_seconds
+from slimlm.utils.text import plain
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-    from slimlm.probing import ProbeReport
+    from slimlm.probing.probe import ProbeReport
 
 _MOST_MEASURED, _MOST_KEPT = 400, 2_000
 
@@ -112,7 +112,7 @@ _BUTTON: dict[str, Any] = {
 
 
 def _seconds(architecture: Architecture) -> float:
-    from slimlm.estimating import estimate_probe
+    from slimlm.probing.estimate import estimate_probe
 
     return estimate_probe(architecture).seconds
 
@@ -133,7 +133,7 @@ def _measure(
 
     started = time.perf_counter()
     try:
-        _keep(notebook, model, workshop.build(model, show))
+        _keep(notebook, model, model_builds.build(model, show))
     except (MemoryError, RuntimeError, ValueError, OSError) as error:
         notebook.failures[model] = str(error) or type(error).__name__
     notebook.spent_seconds += time.perf_counter() - started

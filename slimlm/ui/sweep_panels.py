@@ -6,29 +6,29 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from slimlm import ui
 from slimlm.charts.heatmap import heat_map
 from slimlm.charts.pareto import pareto_chart
 from slimlm.charts.theme import Figure
-from slimlm.config import ModelConfig
-from slimlm.markdown import plain
+from slimlm.core.config import ModelConfig
+from slimlm.core.describe import expansion_name
+from slimlm.sweep.axis_values import parse_values
+from slimlm.sweep.csv import sweep_csv
+from slimlm.sweep.describe import pair_label, ratio_reading
 from slimlm.sweep.grid import Axis, Sweep, sweep
 from slimlm.sweep.metrics import METRICS, Reports
-from slimlm.sweep.reading import pair_label, ratio_reading
-from slimlm.sweep.table import sweep_csv
-from slimlm.sweep.values import parse_values
+from slimlm.ui.design_panels import sentence
 from slimlm.ui.downloads import Offer, show_downloads
-from slimlm.ui.panels import sentence
-from slimlm.ui.pinning import pin_button
+from slimlm.ui.frame import full_link, open_on_design
+from slimlm.ui.pins import pin_button
 from slimlm.ui.sweep_controls import PARETO, Asked
 from slimlm.ui.sweep_measuring import identity
-from slimlm.units import format_miss
-from slimlm.words import expansion_name
+from slimlm.utils.formatting import format_miss
+from slimlm.utils.text import plain
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-    from slimlm.card import Format
+    from slimlm.export.pictures import Format
 
 _MOST_CELLS_KEPT = 25_000
 _WORTH_A_BAR = 1_000
@@ -116,7 +116,7 @@ def show_picked(found: Sweep) -> None:
         open_button.button(
             "Open on the Design page",
             key="open_cell",
-            on_click=ui.open_on_design,
+            on_click=open_on_design,
             args=(cell.config,),
             icon=":material/tune:",
             width="stretch",
@@ -128,9 +128,9 @@ def show_takeaways(place: "DeltaGenerator", found: Sweep, asked: Asked, reports:
     share, downloads = place.columns(2)
     with share.popover("Share", icon=":material/share:", width="stretch"):
         st.caption("Link to this sweep, every knob included")
-        st.code(ui.full_link(found.base, extra=_full_query(asked)), language=None, wrap_lines=True)
+        st.code(full_link(found.base, extra=_full_query(asked)), language=None, wrap_lines=True)
         st.caption("The same without frame and sidebar, for screenshots")
-        st.code(ui.full_link(found.base, embedded=True, extra=_full_query(asked)), language=None, wrap_lines=True)
+        st.code(full_link(found.base, embedded=True, extra=_full_query(asked)), language=None, wrap_lines=True)
     with downloads.popover("Download", icon=":material/download:", width="stretch"):
         _show_downloads(found, asked, reports)
 
@@ -154,6 +154,6 @@ def _show_downloads(found: Sweep, asked: Asked, reports: Reports) -> None:
 
 
 def _picture(found: Sweep, asked: Asked, reports: Reports, format: "Format") -> bytes:
-    from slimlm.card import picture
+    from slimlm.export.pictures import picture
 
     return picture(chart_of(found, asked, reports), format=format)

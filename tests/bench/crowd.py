@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from slimlm.config import ModelConfig
+from slimlm.core.config import ModelConfig
 from tests.bench.kit import Row
 from tests.server import Server
 from tests.visitor import Visitor, caption, next_move

@@ -65,7 +65,7 @@ def modern(draw: random.Random) -> dict[str, Any]:
 
 def solver_rows() -> Iterator[Row]:
     from slimlm import BudgetError, ModelConfig, solve
-    from slimlm.price import price
+    from slimlm.solver.polynomial import price
 
     def answer(config: ModelConfig) -> float:
         """Solve and account as if it were the first time."""
@@ -109,7 +109,7 @@ def sweep_rows() -> Iterator[Row]:
     """Find 10,000 designs, as if for the first time, and draw them."""
     from slimlm import ModelConfig
     from slimlm.charts.heatmap import heat_map
-    from slimlm.price import price
+    from slimlm.solver.polynomial import price
     from slimlm.sweep import METRICS, Sweep, parse_values, sweep
 
     auto = ModelConfig(n_heads="auto", n_kv_heads=2, positions="rope", norm="rmsnorm")
@@ -149,9 +149,9 @@ def count_rows() -> Iterator[Row]:
     from torchinfo import summary
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from slimlm.accounting import account
-    from slimlm.hf.config_out import to_hf_config
-    from slimlm.published import published_model
+    from slimlm.core.accounting import account
+    from slimlm.core.published import published_model
+    from slimlm.interop.hf.export_config import to_hf_config
 
     for name in ("SmolLM2-135M", "Qwen3-0.6B", "Llama-3-8B"):
         arch = published_model(name).architecture

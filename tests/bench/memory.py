@@ -13,8 +13,8 @@ PROBE = """
 import json, resource, sys
 import psutil
 from slimlm import ModelConfig, solve
-from slimlm.estimating import estimate_probe
-from slimlm.probing import probe
+from slimlm.probing.estimate import estimate_probe
+from slimlm.probing.probe import probe
 
 options = json.loads(sys.argv[1])
 request = ModelConfig(vocab_size=32_000, n_heads="auto", norm="rmsnorm", positions="rope", **options.pop("request"))

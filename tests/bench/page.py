@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from slimlm.knobs import SLIDERS
+from slimlm.serialization.fields import SLIDERS
 from tests.bench.kit import Row
 from tests.browser import chromium, running, settle
 from tests.server import ROOT

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterator
 
-from slimlm.config import ModelConfig
+from slimlm.core.config import ModelConfig
 from tests.bench.kit import Row
 from tests.server import Server
 from tests.visitor import Visitor, caption, next_move

@@ -2,7 +2,7 @@
 
 import math
 
-from slimlm.units import format_bytes
+from slimlm.utils.formatting import format_bytes
 from tests.bench.kit import Row
 
 

@@ -1,0 +1,198 @@
+"""The chart of models side by side: a strip each; and what it has in common with their layer profiles."""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Literal
+
+import altair as alt
+
+from slimlm.charts.allocation import COMPONENT_ENCODING, component_facts
+from slimlm.charts.palette import COMPONENT_COLORS, INK, MUTED, PAGE
+from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
+from slimlm.compare.comparison import COMPONENT_NAMES
+from slimlm.compare.pins import Pin
+from slimlm.core.accounting import Component
+from slimlm.core.describe import counted, heads_phrase
+from slimlm.utils.formatting import format_count, format_share
+
+Measure = Literal["share", "params"]
+"""What length and area stand for: each model's own 100 %, or parameters on a scale that all share."""
+
+KEY_PX = 30
+"""Height of the row that names the components."""
+
+_STRIP_PX, _HEAD_PX, _STEP_PX, _END_PX = 30, 22, 70, 74
+_BOLD, _KEYS_PER_LINE = 1.04, 4
+
+
+def comparison_chart(pins: Sequence[Pin], measure: Measure = "share") -> Figure:
+    """Show where the parameters of several models go: a strip for each, cut into components from input to output.
+
+    Length encodes share or parameters, on one scale for all strips; colour encodes the component, named once in a row
+    on top; a segment says its figure where it fits; a strip's name stands above it and its total at its end.
+    """
+    segments = [row for place, pin in enumerate(pins) for row in _segments(pins, place, pin, measure)]
+    names_px = max(text_width(pin.name, 13) for pin in pins) * _BOLD + 20
+    return figure(
+        ({"values": segments}, _segment_layers()),
+        ({"values": [_head(pins, place, pin, measure) for place, pin in enumerate(pins)]}, _head_layers()),
+        ({"values": key_rows(pins)}, key_layers()),
+        title=title_of("Where the parameters go", pins),
+        subtitle=[_strip_line(measure)],
+        description=describe_comparison(pins),
+        height=KEY_PX + _STEP_PX * len(pins) - (_STEP_PX - _HEAD_PX - _STRIP_PX),
+        values={"names_px": names_px, "key_px": key_width(pins)},
+    )
+
+
+def title_of(what: str, pins: Sequence[Pin]) -> str:
+    """Say what a chart shows of how many models, or of which one."""
+    return f"{what}: {counted(len(pins), 'model')} side by side" if len(pins) > 1 else f"{what}: {pins[0].name}"
+
+
+def _strip_line(measure: Measure) -> str:
+    scale = "Each strip is one model, 100 %" if measure == "share" else "Length is parameters, on one scale"
+    return f"{scale} · components from input to output · the total at the end"
+
+
+def describe_comparison(pins: Sequence[Pin]) -> str:
+    """Describe in words where the parameters of several models go, for those who do not see the chart."""
+    return " ".join(_in_words(pin) for pin in pins)
+
+
+def _in_words(pin: Pin) -> str:
+    parts = (f"{COMPONENT_NAMES[part.key]} {format_share(part.share)}" for part in parts_of(pin))
+    return f"{pin.name}, {format_count(pin.subject.total_params)} parameters: {', '.join(parts)}."
+
+
+def parts_of(pin: Pin) -> list[Component]:
+    """Return the components that have parameters, from input to output."""
+    return [part for part in pin.subject.account.components if part.params]
+
+
+def _largest(pins: Sequence[Pin]) -> int:
+    return max(pin.subject.total_params for pin in pins)
+
+
+def length_of(pins: Sequence[Pin], pin: Pin, measure: Measure) -> float:
+    """Return what a model measures where the largest measures 1."""
+    return 1.0 if measure == "share" else pin.subject.total_params / _largest(pins)
+
+
+def _segments(pins: Sequence[Pin], place: int, pin: Pin, measure: Measure) -> Iterator[Row]:
+    length, end = length_of(pins, pin, measure), 0.0
+    top = KEY_PX + _STEP_PX * place + _HEAD_PX
+    for part in parts_of(pin):
+        start, end = end, end + part.share * length
+        row = component_facts(part) | {"model": pin.name, "start": start, "end": end, "top": top}
+        yield row | {"bottom": top + _STRIP_PX} | figures_of(part, measure)
+
+
+def figures_of(part: Component, measure: Measure) -> Row:
+    """Return what is written on a component, the long form and the short, each with the room that it takes."""
+    share, count = format_share(part.share), format_count(part.params)
+    long, short = (f"{share} · {count}", share) if measure == "share" else (f"{count} · {share}", count)
+    return {
+        "long": long,
+        "short": short,
+        "long_px": text_width(long, 13) + 10,
+        "short_px": text_width(short, 13) + 8,
+    }
+
+
+def _head(pins: Sequence[Pin], place: int, pin: Pin, measure: Measure) -> Row:
+    arch = pin.architecture
+    top = KEY_PX + _STEP_PX * place
+    shape = f"{counted(arch.n_layers, 'layer')} × d_model {arch.d_model:,} · d_ff {arch.d_ff:,} · {heads_phrase(arch)}"
+    return {
+        "name": pin.name,
+        "shape": shape,
+        "y": top + _HEAD_PX / 2 - 2,
+        "total": format_count(pin.subject.total_params),
+        "middle": top + _HEAD_PX + _STRIP_PX / 2,
+        "end": length_of(pins, pin, measure),
+    }
+
+
+def key_rows(pins: Sequence[Pin]) -> list[Row]:
+    """Return the components that occur, from input to output, each with its colour and its place in one row or two."""
+    found = {part.key for pin in pins for part in parts_of(pin)}
+    rows: list[Row] = []
+    x = narrow_x = 0.0
+    for key in filter(found.__contains__, COMPONENT_NAMES):
+        name = COMPONENT_NAMES[key]
+        if len(rows) == _KEYS_PER_LINE:
+            narrow_x = 0.0
+        line = 2 if len(rows) < _KEYS_PER_LINE else 18
+        rows.append({"key": key, "name": name, "x": x, "narrow_x": narrow_x, "line": line})
+        rows[-1] |= {"fill": COMPONENT_COLORS[key]}
+        x, narrow_x = (start + text_width(name, 13) + 30 for start in (x, narrow_x))
+    return rows
+
+
+def key_width(pins: Sequence[Pin]) -> float:
+    """Return the pixels that the names of the components take in one row."""
+    last = key_rows(pins)[-1]
+    return float(last["x"]) + 16 + text_width(last["name"], 13)
+
+
+def _strip_axis(field: str = "start:Q") -> alt.X:
+    ends = [alt.ExprRef("0"), alt.ExprRef(f"max(40, width - {_END_PX})")]
+    return alt.X(field, scale=alt.Scale(domain=[0, 1], range=ends, nice=False), axis=None)
+
+
+_TOOLTIP = [alt.Tooltip("model:N", title="Model"), *COMPONENT_ENCODING["tooltip"]]
+BOX: Row = {"y": alt.Y("top:Q", scale=None, axis=None), "x2": "end", "y2": "bottom"}
+"""How a component's rectangle is placed, but for its left end."""
+
+ENCODING = COMPONENT_ENCODING | {"tooltip": _TOOLTIP}
+"""How a component of one of several models is encoded."""
+
+
+@cache
+def _segment_layers() -> Row:
+    boxes = alt.Chart().mark_rect(stroke=PAGE, strokeWidth=1).encode(_strip_axis(), **BOX, **ENCODING)
+    return layers(boxes, fitting("(datum.top + datum.bottom) / 2"))
+
+
+def fitting(y: str, high: str = "99") -> alt.Chart:
+    """Return a layer of the longest figure that fits each box; both arguments are Vega expressions."""
+    middle = "scale('x', (datum.start + datum.end) / 2)"
+    return text_layer(fitting_text(high), x=middle, y=y, fill=alt.ExprRef("datum.ink"), align="center")
+
+
+def fitting_text(high: str) -> str:
+    """Return the expression of the longest figure that fits its box, empty where none does."""
+    wide = "(scale('x', datum.end) - scale('x', datum.start))"
+    return f"({high} < 18 ? '' : {wide} > datum.long_px ? datum.long : {wide} > datum.short_px ? datum.short : '')"
+
+
+@cache
+def _head_layers() -> Row:
+    # A name goes first: its shape stands in the next column where there is room for a part of it at least.
+    name = text_layer("datum.name", x="0", y="datum.y", fill=INK, fontWeight=600, limit=alt.ExprRef("width"))
+    room = "width - names_px"
+    shape = text_layer(
+        f"{room} > 80 ? datum.shape : ''",
+        x="names_px",
+        y="datum.y",
+        fill=MUTED,
+        limit=alt.ExprRef(f"max(1, {room})"),
+    )
+    total = text_layer("datum.total", x="scale('x', datum.end) + 8", y="datum.middle", fill=INK, fontWeight=600)
+    return layers(name, shape, total)
+
+
+@cache
+def key_layers() -> Row:
+    """Return the row that names the components, broken into two where the page is narrow."""
+    wide = "key_px < width"
+    x, top = f"({wide} ? datum.x : datum.narrow_x)", f"({wide} ? 4 : datum.line)"
+    square = alt.Chart().mark_rect(
+        x=alt.ExprRef(x),
+        x2=alt.ExprRef(f"{x} + 11"),
+        y=alt.ExprRef(top),
+        y2=alt.ExprRef(f"{top} + 11"),
+        fill=alt.ExprRef("datum.fill"),
+    )
+    return layers(square, text_layer("datum.name", x=f"{x} + 16", y=f"{top} + 6", fill=MUTED))

@@ -1,0 +1,163 @@
+"""The command line: `python -m slimlm design 10M --vocab-size 16k`, grids of designs, and models of others by name."""
+
+import argparse
+import io
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+from slimlm.cli.request import add_request, request_of
+from slimlm.cli.sweep import add_sweep
+from slimlm.core.design import Design
+from slimlm.core.named_model import Specimen, published_specimen
+from slimlm.core.published import published_model, published_models
+from slimlm.core.table import format_param_table
+from slimlm.interop.hf.import_config import hf_specimen
+from slimlm.serialization.design_json import specimen_record, to_record
+from slimlm.solver.solver import solve
+from slimlm.utils.files import reason
+from slimlm.utils.formatting import format_bytes, format_seconds, format_share
+from slimlm.utils.optional import PSUTIL, TORCH, PackageError, need
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code: 0, or 2 after one sentence about what cannot be done."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+        if sys.stdout:  # None where it was closed beforehand
+            sys.stdout.flush()
+    except (ValueError, MemoryError, PackageError) as error:
+        print(f"slimlm: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        _drop_output()
+    except OSError as error:
+        _drop_output()
+        name = _visible(str(error.filename or "the output"), 80)
+        print(f"slimlm: {name} cannot be used: {reason(error)}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _drop_output() -> None:
+    """Let what is still to be written go nowhere: Python would try again at its end, and complain."""
+    with suppress(io.UnsupportedOperation):  # it goes to a text in memory, which has no end of its own
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _visible(text: str, most: int) -> str:
+    """Return the start of a text as one line of characters that can be seen."""
+    line = "".join(letter if letter.isprintable() else " " for letter in text[:most])
+    return line if len(text) <= most else f"{line}..."
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line, however long what it complains about is."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with the usage, the complaint and exit code 2."""
+        super().error(_visible(message, 300))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="slimlm", description="Design small transformer language models.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    design = commands.add_parser("design", help="find the architecture nearest to a request and print its parameters")
+    _add_design(design)
+    add_sweep(commands.add_parser("sweep", help="vary two knobs of a request and print every design as CSV"))
+    inspect = commands.add_parser("inspect", help="print the parameters of a published model or of a config.json")
+    inspect.add_argument("model", metavar="NAME|FILE", help="name of a published model, or path of a config.json")
+    inspect.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    inspect.set_defaults(run=_inspect)
+    published = commands.add_parser("published", help="list the published models that inspect knows by name")
+    published.set_defaults(run=_published)
+    return parser
+
+
+def _add_design(design: argparse.ArgumentParser) -> None:
+    add_request(design)
+    design.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    design.add_argument("--probe", action="store_true", help="build the real model too, and run it")
+    design.add_argument("--dtype", default="float32", help="of the real model's weights: float32 (default) or bfloat16")
+    design.add_argument("--device", help="where the real model runs: cpu, cuda or mps (default: the fastest there is)")
+    design.set_defaults(run=_design)
+
+
+def _design(options: argparse.Namespace) -> None:
+    design = solve(request_of(options))
+    report = _probe(design, options.dtype, options.device) if options.probe else None
+    if options.json:
+        record = to_record(design) | ({"probe": asdict(report) | {"passed": report.passed}} if report else {})
+        print(json.dumps(record, indent=2))
+        return
+    print(format_param_table(design))
+    if report:
+        print()
+        print(_format_report(report))
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    specimen = _specimen(options.model)
+    if options.json:
+        print(json.dumps(specimen_record(specimen), indent=2))
+        return
+    head = [specimen.title, f"{specimen.origin}.", *(f"Note: {remark}." for remark in specimen.remarks)]
+    print("\n".join([*head, "", format_param_table(specimen.architecture)]))
+
+
+def _specimen(named: str) -> Specimen:
+    """Return the published model of this name, or what the config.json at this path describes."""
+    path = Path(named)
+    if path.exists() or path.suffix == ".json" or len(path.parts) > 1:
+        home = path if path.is_dir() else path.parent
+        return hf_specimen(path, path.stem if path.is_file() and path.stem != "config" else home.resolve().name)
+    return published_specimen(published_model(named))
+
+
+def _published(_: argparse.Namespace) -> None:
+    head = ("Name", "Family", "Year", "Parameters", "Embedding")
+    rows = [
+        (model.name, model.family, str(model.year), f"{model.total_params:,}", format_share(model.embedding_ratio))
+        for model in published_models()
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        left, right = zip(row[:3], widths[:3], strict=True), zip(row[3:], widths[3:], strict=True)
+        cells = [*(f"{cell:<{width}}" for cell, width in left), *(f"{cell:>{width}}" for cell, width in right)]
+        print("  ".join(cells))
+
+
+def _probe(design: Design, dtype: Any, device: str | None) -> Any:
+    need("--probe", TORCH, PSUTIL)
+    from slimlm.probing.probe import probe
+
+    def show(fraction: float, message: str) -> None:
+        if sys.stderr.isatty():
+            end = "\n" if fraction >= 1 else ""
+            print(f"\r{100 * fraction:3.0f} %  {message:<72}", end=end, file=sys.stderr, flush=True)
+
+    return probe(design, progress=show, dtype=dtype, device=device)
+
+
+def _format_report(report: Any) -> str:
+    loss = "no next token to score" if report.loss is None else f"{report.loss:.3f} nats"
+    return "\n".join(
+        [
+            "Real model",
+            *(f"  {'yes' if holds else 'NO '}  {claim}" for claim, holds in report.checks.items()),
+            f"  logits {report.logits_shape}, {report.dtype} on {report.device}; weights {_way(report)}",
+            f"  loss on random tokens {loss} (ln vocab_size = {report.uniform_loss:.3f})",
+            f"  built in {format_seconds(report.build_seconds)}, forward {format_seconds(report.forward_seconds)} "
+            f"({report.tokens_per_second:,.0f} tokens/s), peak memory {format_bytes(report.peak_bytes)}",
+        ]
+    )
+
+
+def _way(report: Any) -> str:
+    return "all at once" if report.way == "whole" else str(report.way)

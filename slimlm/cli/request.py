@@ -1,0 +1,32 @@
+"""A request on the command line: its options, and reading them back."""
+
+import argparse
+from typing import Any
+
+from slimlm.core.config import ModelConfig
+from slimlm.serialization.flags import OPTIONS
+from slimlm.utils.formatting import parse_size
+from slimlm.utils.validation import field_docs
+
+
+def add_request(parser: argparse.ArgumentParser, default_total: str | None = None) -> None:
+    """Add the total, which may be left out when it has a default, and an option for every other field of a request."""
+    total = f"{' '.join(field_docs(ModelConfig)['total_params'].split())} (10M, 1.5B, 12345678)"
+    optional: dict[str, Any] = {"nargs": "?", "default": default_total} if default_total else {}
+    parser.add_argument("total_params", metavar="TOTAL", help=escaped(total), **optional)
+    for name, option in OPTIONS.items():
+        switch = {"action": "store_const", "const": not option.default}
+        value: dict[str, Any] = switch if option.kind == "switch" else {"metavar": option.metavar}
+        parser.add_argument(option.flag, dest=name, help=escaped(option.help), **value)
+
+
+def escaped(text: str) -> str:
+    """Return a text as argparse takes it for help."""
+    return text.replace("%", "%%")
+
+
+def request_of(options: argparse.Namespace) -> ModelConfig:
+    """Return the request that options ask for; raises ValueError, in one sentence, for what cannot be asked for."""
+    given = {name: value for name in OPTIONS if (value := getattr(options, name)) is not None}
+    values = {name: OPTIONS[name].read(value) if isinstance(value, str) else value for name, value in given.items()}
+    return ModelConfig(total_params=parse_size(options.total_params), **values)

@@ -1,0 +1,97 @@
+"""The command `sweep`: a grid of designs as CSV."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from slimlm.cli.request import add_request, escaped, request_of
+from slimlm.core.architecture import Architecture
+from slimlm.serialization.fields import Value
+from slimlm.sweep.axis_values import default_values, parse_values
+from slimlm.sweep.csv import sweep_csv
+from slimlm.sweep.grid import Sweep, sweep
+from slimlm.sweep.metrics import METRICS, metric_of
+from slimlm.utils.files import reason, replacing
+from slimlm.utils.optional import PSUTIL, TORCH, need
+
+_BAR = 28
+
+
+def add_sweep(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    for side, name, what in (("x", "embedding_ratio", "across"), ("y", "glu_expansion", "for each of the others")):
+        text = (
+            f"the knob that varies {what}, and its values: 0.25,0.35 or '0.2..0.5 in 7 steps' or '10M..1B x 9 (log)' "
+            f"or words (default: {name}={default_values(name)})"
+        )
+        default = f"{name}={default_values(name)}"
+        parser.add_argument(f"--{side}", metavar="KNOB=VALUES", default=default, help=escaped(text))
+    add_request(parser, default_total="10M")
+    keys = f"a figure to write, repeatable (default: all of {', '.join(METRICS)})"
+    parser.add_argument("--figure", metavar="KEY", action="append", help=escaped(keys))
+    parser.add_argument("--measure", action="store_true", help="build every real model too, and measure it")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to a file instead of printing")
+    parser.set_defaults(run=run_sweep)
+
+
+def run_sweep(options: argparse.Namespace) -> None:
+    """Solve a grid, measure its models when that is asked for, and write it as CSV.
+
+    Raises ValueError, in one sentence, for what cannot be read, swept or written.
+    """
+    figures = [metric_of(key).key for key in options.figure or METRICS]
+    output: Path | None = options.output
+    if output and not output.parent.is_dir():
+        raise ValueError(f"{output} cannot be written: there is no folder {output.parent}")
+    x, y = _axis("x", options.x), _axis("y", options.y)
+    found = sweep(request_of(options), x, y, lambda done, count: _show(done, count, "solving", least=1_000))
+    text = sweep_csv(found, _measure(found) if options.measure else {}, figures)
+    if output is None:
+        print(text, end="")
+        return
+    try:
+        with replacing(output) as part:
+            part.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise ValueError(f"{output} cannot be written: {reason(error)}") from error
+
+
+def _axis(side: str, text: str) -> tuple[str, Sequence[Value]]:
+    written, equals, values = text.partition("=")
+    if not equals:
+        raise ValueError(f"--{side} {text[:40]!r} has no values; write KNOB=VALUES, such as embedding_ratio=0.25,0.35")
+    name = written.strip().replace("-", "_")
+    return name, parse_values(name, values)
+
+
+def _measure(found: Sweep) -> dict[Architecture, Any]:
+    """Measure each model once; one that fails or an interruption is told and leaves what is known."""
+    need("--measure", TORCH, PSUTIL)
+    from slimlm.probing.probe import probe
+
+    models, reports = list(dict.fromkeys(design.architecture for design in found.designs)), {}
+    for number, model in enumerate(models):
+        shape = f"{model.n_layers} × {model.d_model}"
+        _show(number, len(models), f"measuring {shape}")
+        try:
+            reports[model] = probe(model)
+        except (MemoryError, RuntimeError) as error:
+            print(f"slimlm: {shape} is not measured: {error}", file=sys.stderr)
+        except KeyboardInterrupt:
+            print(f"slimlm: stopped after {number} of {len(models)} models", file=sys.stderr)
+            break
+    else:
+        _show(len(models), len(models), "measured")
+    return reports
+
+
+def _show(done: int, count: int, doing: str, least: int = 1) -> None:
+    """Draw a bar where somebody sees it."""
+    if count < least or not sys.stderr.isatty():
+        return
+    filled = _BAR * done // max(1, count)
+    bar = f"{'█' * filled}{'░' * (_BAR - filled)}"
+    end = "\n" if done == count else ""
+    print(f"\r{bar} {done:,} of {count:,} {doing:<28}", end=end, file=sys.stderr, flush=True)

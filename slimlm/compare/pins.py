@@ -1,0 +1,150 @@
+"""Pins: up to eight models, each under a name, held for comparison."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+
+from slimlm.core.accounting import count_total
+from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig
+from slimlm.core.design import Design
+from slimlm.core.named_model import Specimen, Subject, published_specimen
+from slimlm.core.published import PublishedModel, published_model
+from slimlm.serialization.fields import values_of
+from slimlm.solver.solver import solve
+from slimlm.utils.formatting import format_count
+from slimlm.utils.text import one_line
+
+MOST_PINS, LONGEST_NAME = 8, 40
+"""Most pins, and most characters of a name."""
+
+SEPARATOR = "~"
+"""Separates the parts of a pin in a link, so that no name holds it."""
+
+FULL = f"{MOST_PINS} models are pinned, and there is room for no more: remove one on the Compare page"
+"""Why a ninth is not taken."""
+
+Held = ModelConfig | Architecture | PublishedModel
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A model under a name: a request, a concrete architecture, or a published model."""
+
+    held: Held
+    given_name: str = ""
+    """A name of one's own; empty for the model's own name, or its size and shape."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called.
+
+        >>> Pin(ModelConfig()).name, Pin(published_model("gpt2")).name, Pin(published_model("gpt2"), "older").name
+        ('10.05M · 12 × 216', 'gpt2', 'older')
+        """
+        return self.given_name or _own_name(self.held)
+
+    @cached_property
+    def subject(self) -> Subject:
+        """What charts and tables show of it; raises BudgetError for a request that no model meets."""
+        if isinstance(self.held, ModelConfig):
+            return _solved(self.held)
+        if isinstance(self.held, PublishedModel):
+            return replace(published_specimen(self.held), name=self.name)
+        return Specimen(self.name, self.held, "Pinned")
+
+    @property
+    def architecture(self) -> Architecture:
+        """The integers and choices of the model."""
+        return self.subject.architecture
+
+    def renamed(self, name: str) -> "Pin":
+        """Return the pin under another name; without one, under the model's own.
+
+        Raises BudgetError for a request that no model meets.
+        """
+        tidy = _tidy(name)
+        return replace(self, given_name="" if tidy == _own_name(self.held) else tidy)
+
+
+@lru_cache(maxsize=512)
+def _solved(config: ModelConfig) -> Design:
+    return solve(config)
+
+
+def _own_name(held: Held) -> str:
+    if isinstance(held, PublishedModel):
+        return held.name
+    arch = _solved(held).architecture if isinstance(held, ModelConfig) else held
+    return f"{format_count(count_total(arch))} · {arch.n_layers:,} × {arch.d_model:,}"
+
+
+def _tidy(name: str) -> str:
+    """Return a name as one line of visible characters, without the one that separates parts of a pin."""
+    return one_line(name.replace(SEPARATOR, "-"), LONGEST_NAME)
+
+
+def pin_of(subject: Subject | ModelConfig | PublishedModel, name: str = "") -> Pin:
+    """Return the pin of a design or its request, of a specimen, or of a published model.
+
+    A request is held with the digits that a link keeps. A specimen that is a published model is held as that.
+
+    Raises BudgetError for a request that no model meets.
+    """
+    if isinstance(subject, Design):
+        subject = subject.config
+    if isinstance(subject, ModelConfig):
+        return Pin(ModelConfig(**values_of(subject))).renamed(name)  # type: ignore[arg-type]
+    if isinstance(subject, PublishedModel):
+        return Pin(subject).renamed(name)
+    return _of_specimen(subject).renamed(name or subject.name)
+
+
+def _of_specimen(specimen: Specimen) -> Pin:
+    try:
+        model = published_model(specimen.name)
+    except ValueError:
+        return Pin(specimen.architecture)
+    return Pin(model if model.architecture == specimen.architecture else specimen.architecture)
+
+
+def with_pin(pins: tuple[Pin, ...], pin: Pin) -> tuple[Pin, ...]:
+    """Add a pin at the end, with a number behind its name where another has the same.
+
+    Raises ValueError, in one sentence, for a ninth and for a model that is pinned already.
+    """
+    if known := pinned_as(pins, pin.architecture):
+        raise ValueError(f"it is pinned already, as {known.name!r}")
+    if len(pins) >= MOST_PINS:
+        raise ValueError(FULL)
+    return (*pins, _named_apart(pins, pin))
+
+
+def pinned_as(pins: Iterable[Pin], architecture: Architecture) -> Pin | None:
+    """Return the pin that holds an architecture."""
+    return next((pin for pin in pins if pin.architecture == architecture), None)
+
+
+def _named_apart(pins: tuple[Pin, ...], pin: Pin) -> Pin:
+    taken = {other.name for other in pins}
+    numbered = (f"{pin.name[: LONGEST_NAME - 4]} ({number})" for number in range(2, MOST_PINS + 2))
+    return pin if pin.name not in taken else pin.renamed(next(name for name in numbered if name not in taken))
+
+
+def without_pin(pins: tuple[Pin, ...], place: int) -> tuple[Pin, ...]:
+    """Remove the pin at a place."""
+    return pins[:place] + pins[place + 1 :]
+
+
+def moved_pin(pins: tuple[Pin, ...], place: int, by: int) -> tuple[Pin, ...]:
+    """Move the pin at a place up (−1) or down (1), as far as there is one to change places with."""
+    order, other = list(pins), place + by
+    if 0 <= other < len(order):
+        order[place], order[other] = order[other], order[place]
+    return tuple(order)
+
+
+def renamed_pin(pins: tuple[Pin, ...], place: int, name: str) -> tuple[Pin, ...]:
+    """Give the pin at a place another name, apart from the others'."""
+    others = without_pin(pins, place)
+    return (*pins[:place], _named_apart(others, pins[place].renamed(name)), *pins[place + 1 :])

@@ -1,0 +1,268 @@
+"""The account: every component of an architecture, with its tensors and what they count.
+
+Shapes are the truth and counts follow from them. The names of the tensors are those of the real module's parameters
+(`*` stands for the number of the layer), so that the account can be compared with the module tensor by tensor.
+"""
+
+from dataclasses import dataclass, replace
+from math import prod
+
+from slimlm.core.architecture import Architecture
+
+Shape = tuple[int, ...]
+
+EMBEDDING_RATIO_DEFINITION = "share of parameters in vocabulary-sized tables (embedding, LM head if untied)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """One row of the account: `copies` times the tensors in `shapes`."""
+
+    key: str
+    """Stable identifier: token_embedding, position_embedding, attention, ffn, norms, final_norm or lm_head."""
+    name: str
+    """What people call it."""
+    formula: str
+    """The count of one copy, as arithmetic on the names of the architecture's fields."""
+    shapes: dict[str, Shape]
+    """Parameter name in the real module (`*` for the layer) → shape."""
+    copies: int = 1
+    """How often the tensors occur: n_layers for what every layer has."""
+    per_layer: bool = False
+    """Whether every layer has a copy."""
+    note: str = ""
+    """Why the count is zero."""
+    share: float = 0.0
+    """params over the account's total."""
+
+    @property
+    def copy_params(self) -> int:
+        """Parameters in one copy."""
+        return sum(map(prod, self.shapes.values()))
+
+    @property
+    def params(self) -> int:
+        """Parameters in all copies."""
+        return self.copies * self.copy_params
+
+
+@dataclass(frozen=True)
+class Account:
+    """The components of an architecture, from input to output, and their sum."""
+
+    architecture: Architecture
+    components: tuple[Component, ...]
+    total_params: int
+
+    def __getitem__(self, key: str) -> Component:
+        """Return the component with this key; raises KeyError when there is none."""
+        return {component.key: component for component in self.components}[key]
+
+    @property
+    def layer_params(self) -> int:
+        """Parameters of one transformer block."""
+        return sum(component.copy_params for component in self.components if component.per_layer)
+
+    @property
+    def embedding_ratio(self) -> float:
+        """Share of all parameters in vocabulary-sized matrices (`EMBEDDING_RATIO_DEFINITION`)."""
+        arch = self.architecture
+        return arch.vocabulary_tables * arch.vocab_size * arch.d_model / self.total_params
+
+
+def account(architecture: Architecture) -> Account:
+    """List the components of an architecture, in the order in which a token meets them.
+
+    >>> found = account(Architecture(d_model=216, d_ff=544, n_layers=12))
+    >>> found.total_params, found["token_embedding"].params, found["lm_head"].note
+    (10047024, 3456000, 'tied to the token embedding')
+    """
+    components = _components(architecture)
+    total = sum(component.params for component in components)
+    return Account(architecture, tuple(replace(part, share=part.params / total) for part in components), total)
+
+
+def count_total(architecture: Architecture) -> int:
+    """Return the number of parameters alone."""
+    return sum(component.params for component in _components(architecture))
+
+
+def _components(arch: Architecture) -> tuple[Component, ...]:
+    return (
+        Component(
+            key="token_embedding",
+            name="Token embedding",
+            formula="vocab_size · d_model",
+            shapes={"token_embedding.weight": (arch.vocab_size, arch.d_model)},
+        ),
+        _position_embedding(arch),
+        _attention(arch),
+        _ffn(arch),
+        _norms(arch),
+        _final_norm(arch),
+        _lm_head(arch),
+    )
+
+
+_NO_POSITION_TABLE = {
+    "rope": "rotary positions have no parameters",
+    "alibi": "ALiBi's biases have no parameters",
+    "none": "no positions",
+}
+
+
+def _position_embedding(arch: Architecture) -> Component:
+    learned = arch.positions == "learned"
+    length = arch.max_seq_length + arch.position_offset
+    rows = "(max_seq_length + position_offset)" if arch.position_offset else "max_seq_length"
+    return Component(
+        key="position_embedding",
+        name="Position embedding",
+        formula=f"{rows} · d_model" if learned else "0",
+        shapes={"position_embedding.weight": (length, arch.d_model)} if learned else {},
+        note="" if learned else _NO_POSITION_TABLE[arch.positions],
+    )
+
+
+def _attention(arch: Architecture) -> Component:
+    d_model, query, key = arch.d_model, arch.n_heads * arch.head_dim, arch.n_kv_heads * arch.head_dim
+    rows, biased = {"q": query, "k": key, "v": key}, BIASED[arch.bias]
+    shapes: dict[str, Shape] = {}
+    for name in "qkv":
+        shapes |= _linear(f"blocks.*.attention.{name}_proj", rows[name], d_model, ("qkv" in biased))
+    shapes |= _linear("blocks.*.attention.o_proj", d_model, query, ("output" in biased))
+    if query == key == d_model:
+        matrices, biases = "4 · d_model²", "3 · d_model"
+    else:
+        matrices = "2 · d_model · (n_heads + n_kv_heads) · head_dim"
+        biases = "(n_heads + 2 · n_kv_heads) · head_dim"
+    formula = _sum(matrices, biases * ("qkv" in biased), "d_model" * ("output" in biased))
+    return Component(
+        key="attention", name="Attention", formula=formula, shapes=shapes, copies=arch.n_layers, per_layer=True
+    )
+
+
+FEED_FORWARD_NAMES = {"swiglu": "SwiGLU", "geglu": "GeGLU", "gelu": "GELU MLP", "relu": "ReLU MLP"}
+
+
+def _ffn(arch: Architecture) -> Component:
+    d_model, d_ff, bias = arch.d_model, arch.d_ff, "ffn" in BIASED[arch.bias]
+    shapes: dict[str, Shape] = {}
+    for name in ("gate_proj", "up_proj") if arch.is_gated else ("up_proj",):
+        shapes |= _linear(f"blocks.*.ffn.{name}", d_ff, d_model, bias)
+    shapes |= _linear("blocks.*.ffn.down_proj", d_model, d_ff, bias)
+    matrices, biases = ("3 · d_model · d_ff", "2 · d_ff") if arch.is_gated else ("2 · d_model · d_ff", "d_ff")
+    return Component(
+        key="ffn",
+        name=FEED_FORWARD_NAMES[arch.ffn],
+        formula=_sum(matrices, biases * bias, "d_model" * bias),
+        shapes=shapes,
+        copies=arch.n_layers,
+        per_layer=True,
+    )
+
+
+BLOCK_NORMS = {
+    "pre_norm": ("attention_norm", "ffn_norm"),
+    "sandwich_norm": ("attention_norm", "attention_output_norm", "ffn_norm", "ffn_output_norm"),
+    "output_norm": ("attention_output_norm", "ffn_output_norm"),
+    "parallel": ("attention_norm", "ffn_norm"),
+    "parallel_one_norm": ("shared_norm",),
+}
+"""The norms of each kind of block, by their names in the real module."""
+
+_NORM_TENSORS = {
+    "layernorm": ("weight", "bias"),
+    "rmsnorm": ("weight",),
+    "layernorm_no_bias": ("weight",),
+    "layernorm_no_params": (),
+}
+
+
+def _norms(arch: Architecture) -> Component:
+    names, tensors = BLOCK_NORMS[arch.block], len(_NORM_TENSORS[arch.norm])
+    shapes: dict[str, Shape] = {}
+    for name in names:
+        shapes |= _norm(arch, f"blocks.*.{name}", arch.d_model)
+    if arch.qk_norm != "none":
+        heads = (arch.n_heads, arch.n_kv_heads) if arch.qk_norm == "full" else (1, 1)
+        for name, count in zip("qk", heads, strict=True):
+            shapes |= _norm(arch, f"blocks.*.attention.{name}_norm", count * arch.head_dim)
+    of_qk = {
+        "none": "",
+        "head": f"{2 * tensors} · head_dim",
+        "full": _times(tensors, "(n_heads + n_kv_heads) · head_dim"),
+    }
+    return Component(
+        key="norms",
+        name=f"{norm_name(arch)}s",
+        formula=_sum(_times(tensors * len(names), "d_model"), of_qk[arch.qk_norm]) if tensors else "0",
+        shapes=shapes,
+        copies=arch.n_layers,
+        per_layer=True,
+        note="" if tensors else _NO_NORM_PARAMETERS,
+    )
+
+
+_NO_NORM_PARAMETERS = "norms without weight and bias"
+
+
+def _final_norm(arch: Architecture) -> Component:
+    """Account for the norms outside the blocks: the final one and, where there is one, that of the embeddings."""
+    tensors = len(_NORM_TENSORS[arch.norm])
+    shapes = _norm(arch, "embedding_norm", arch.d_model) if arch.embedding_norm else {}
+    shapes |= _norm(arch, "final_norm", arch.d_model)
+    return Component(
+        key="final_norm",
+        name=f"{'Embedding and final' if arch.embedding_norm else 'Final'} {norm_name(arch)}",
+        formula=_times(tensors * (1 + arch.embedding_norm), "d_model") if tensors else "0",
+        shapes=shapes,
+        note="" if tensors else _NO_NORM_PARAMETERS,
+    )
+
+
+def _lm_head(arch: Architecture) -> Component:
+    shapes: dict[str, Shape] = {} if arch.tied_lm_head else {"lm_head.weight": (arch.vocab_size, arch.d_model)}
+    if arch.lm_head_bias:
+        shapes["lm_head.bias"] = (arch.vocab_size,)
+    formula = _sum("vocab_size · d_model" * (not arch.tied_lm_head), "vocab_size" * arch.lm_head_bias)
+    return Component(
+        key="lm_head",
+        name="LM head",
+        formula=formula or "0 (tied)",
+        shapes=shapes,
+        note="" if shapes else "tied to the token embedding",
+    )
+
+
+def norm_name(arch: Architecture) -> str:
+    """Return what people call the kind of norm."""
+    return "RMSNorm" if arch.norm == "rmsnorm" else "LayerNorm"
+
+
+BIASED = {
+    "none": (),
+    "qkv": ("qkv",),
+    "attention": ("qkv", "output"),
+    "ffn": ("ffn",),
+    "output_ffn": ("output", "ffn"),
+    "all": ("qkv", "output", "ffn"),
+}
+"""The projections that have a bias, by `Architecture.bias`: q, k and v; attention's output; the feed-forward's."""
+
+
+def _linear(name: str, rows: int, columns: int, bias: bool) -> dict[str, Shape]:
+    weight: dict[str, Shape] = {f"{name}.weight": (rows, columns)}
+    return weight | {f"{name}.bias": (rows,)} if bias else weight
+
+
+def _norm(arch: Architecture, name: str, width: int) -> dict[str, Shape]:
+    return {f"{name}.{tensor}": (width,) for tensor in _NORM_TENSORS[arch.norm]}
+
+
+def _sum(*terms: str) -> str:
+    return " + ".join(filter(None, terms))
+
+
+def _times(factor: int, term: str) -> str:
+    return term if factor == 1 else f"{factor} · {term}"

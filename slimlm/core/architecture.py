@@ -1,0 +1,217 @@
+"""Architecture: every integer and choice that fixes a model's shape."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal, NamedTuple
+
+from slimlm.utils.validation import check_fields, choice, real, required_whole, whole
+
+Norm = Literal["layernorm", "rmsnorm", "layernorm_no_bias", "layernorm_no_params"]
+Positions = Literal["learned", "rope", "none", "alibi"]
+FeedForward = Literal["swiglu", "geglu", "gelu", "relu"]
+Bias = Literal["none", "qkv", "attention", "ffn", "output_ffn", "all"]
+QkNorm = Literal["none", "head", "full"]
+Block = Literal["pre_norm", "sandwich_norm", "output_norm", "parallel", "parallel_one_norm"]
+
+AUTO_HEAD_DIMS = range(16, 257, 2)
+"""The widths of a head among which n_heads="auto" chooses."""
+
+_MOST_AUTO_KV_HEADS = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What a request and a concrete architecture have in common: chosen by people, never solved for.
+
+    Raises ValueError, in one sentence, for a field outside its limits and for choices that exclude each other.
+    """
+
+    vocab_size: int = whole(16_000, 2, 100_000_000)
+    """Number of tokens that the tokenizer knows: rows of the embedding table."""
+
+    max_seq_length: int = whole(512, 1, 100_000_000)
+    """Longest sequence in tokens; with learned positions, each has a row in the position table."""
+
+    n_heads: int | Literal["auto"] = whole(8, 1, 1024, "auto")
+    """Attention heads per layer. d_model is a multiple of it (of twice it with RoPE) unless head_dim is given, so fewer
+    heads give the solver a finer grid of widths. "auto" lets the solver choose: an even head_dim from 16 to 256 that
+    brings the design nearest to the request."""
+
+    n_kv_heads: int | None = whole(None, 1, 1024)
+    """Heads of keys and values, each shared by n_heads / n_kv_heads queries: 1 is multi-query, None as many as n_heads
+    (multi-head). Fewer take less KV cache and fewer parameters."""
+
+    head_dim: int | None = whole(None, 1, 10**15)
+    """Width of one attention head; None is d_model / n_heads. With n_heads="auto", the preferred width (None: 64)."""
+
+    norm: Norm = choice("layernorm", "rmsnorm", "layernorm_no_bias", "layernorm_no_params")
+    """Normalisation: LayerNorm has weight and bias (or the weight alone, or neither), RMSNorm a weight."""
+
+    positions: Positions = choice("learned", "rope", "none", "alibi")
+    """How attention knows order: a learned table, rotary positions (RoPE), biases by distance (ALiBi), or nothing."""
+
+    ffn: FeedForward = choice("swiglu", "geglu", "gelu", "relu")
+    """Feed-forward: SwiGLU and GeGLU have a gate and three matrices, GELU and ReLU are plain with two."""
+
+    bias: Bias = choice("none", "qkv", "attention", "ffn", "output_ffn", "all")
+    """Which projections have a bias: none, q, k and v, those and the attention's output, the feed-forward's, the
+    attention's output and the feed-forward's, or all of them."""
+
+    qk_norm: QkNorm = choice("none", "head", "full")
+    """Normalise queries and keys: each head with weights shared by all heads, or the full projection at once."""
+
+    block: Block = choice("pre_norm", "sandwich_norm", "output_norm", "parallel", "parallel_one_norm")
+    """Where a block normalises: the input of attention and feed-forward; their input and output; their output; or, with
+    both side by side on the same input, the input of each by its own norm or by one norm for both."""
+
+    rope_theta: float = real(10_000.0, 1.0, 1e12)
+    """Base of the rotary frequencies: larger turns more slowly, for longer sequences."""
+
+    tied_lm_head: bool = True
+    """Tied: the LM head uses the token embedding's table a second time. Untied: it has a table of its own."""
+
+    lm_head_bias: bool = False
+    """Give the LM head a bias of vocab_size."""
+
+    embedding_norm: bool = False
+    """Normalise the embeddings before the first block."""
+
+    position_offset: int = whole(0, 0, 1_000_000)
+    """Rows that the learned position table has beyond max_seq_length."""
+
+    dropout: float = real(0.1, 0.0, 0.99)
+    """Probability of dropping an output of the embeddings, of attention and of the feed-forward in training."""
+
+    attention_dropout: float = real(0.1, 0.0, 0.99)
+    """Probability of dropping an attention weight in training."""
+
+    layer_norm_eps: float = real(1e-6, 1e-12, 0.1)
+    """Added to the variance inside every norm."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        self._check_heads()
+        if self.position_offset and self.positions != "learned":
+            raise ValueError(
+                f"position_offset={self.position_offset} is not allowed with positions={self.positions!r}: only a "
+                "learned table has rows; position_offset=0 or positions='learned' would work"
+            )
+
+    def _check_heads(self) -> None:
+        heads, kv_heads, head_dim = self.n_heads, self.n_kv_heads, self.head_dim
+        if heads == "auto":
+            if head_dim is not None and head_dim not in AUTO_HEAD_DIMS:
+                nearest = min(AUTO_HEAD_DIMS, key=lambda width: abs(width - head_dim))
+                raise ValueError(
+                    f"head_dim={head_dim} is not allowed with n_heads='auto': it must be even, from 16 to 256; "
+                    f"head_dim={nearest} would work"
+                )
+            if kv_heads is not None and kv_heads > _MOST_AUTO_KV_HEADS:
+                raise ValueError(
+                    f"n_kv_heads={kv_heads} is not allowed with n_heads='auto': it must be at most "
+                    f"{_MOST_AUTO_KV_HEADS}; n_kv_heads={_MOST_AUTO_KV_HEADS} would work"
+                )
+            return
+        if kv_heads is not None and heads % kv_heads:
+            working = " or ".join(f"n_kv_heads={count}" for count in _nearest_divisors(heads, kv_heads))
+            raise ValueError(
+                f"n_kv_heads={kv_heads} is not allowed: it must divide n_heads={heads}; {working} would work"
+            )
+        if head_dim is not None and head_dim % 2 and self.positions == "rope":
+            raise ValueError(
+                f"head_dim={head_dim} is not allowed with positions='rope', which turns pairs: it must be even; "
+                f"head_dim={head_dim + 1} would work"
+            )
+
+    @property
+    def vocabulary_tables(self) -> int:
+        """Number of (vocab_size, d_model) matrices: 1 when the head is tied, 2 when it is not."""
+        return 1 if self.tied_lm_head else 2
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether the feed-forward has a gate: three matrices instead of two."""
+        return self.ffn in ("swiglu", "geglu")
+
+    def changed(self) -> dict[str, Any]:
+        """Return the choices that are not at their default, by name."""
+        return {field.name: value for field in fields(Choices) if (value := getattr(self, field.name)) != field.default}
+
+
+def _nearest_divisors(number: int, wanted: int) -> list[int]:
+    """Return the largest divisor up to the wanted one and the smallest beyond it."""
+    divisors = [divisor for divisor in range(1, number + 1) if number % divisor == 0]
+    return [max(d for d in divisors if d < wanted), *(d for d in divisors if d > wanted)][:2]
+
+
+def width_multiple(n_heads: int, head_dim: int | None, positions: str) -> int:
+    """Return the number that d_model must be a multiple of: n_heads, twice that with RoPE, 1 when head_dim is given.
+
+    Rotary positions turn pairs, so that a head's width must be even.
+    """
+    if head_dim is not None:
+        return 1
+    return 2 * n_heads if positions == "rope" else n_heads
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture(Choices):
+    """A concrete decoder-only transformer.
+
+    By default pre-norm, with learned positions, LayerNorm, multi-head attention and SwiGLU without biases, and a tied
+    LM head. What may be left open is filled in: head_dim is d_model / n_heads, and n_kv_heads is n_heads.
+
+    Raises ValueError for a field outside its limits, for choices that exclude each other, and for a d_model that the
+    heads do not divide when head_dim is left open.
+    """
+
+    n_heads: int = whole(8, 1, 1024)
+    n_kv_heads: int = whole(None, 1, 1024)
+    head_dim: int = whole(None, 1, 10**15)
+
+    d_model: int = required_whole(1, 10**15)
+    """Width of the residual stream."""
+
+    d_ff: int = required_whole(1, 10**15)
+    """Inner width of the feed-forward: rows of its gate and up projections."""
+
+    n_layers: int = required_whole(1, 10**15)
+    """Number of transformer blocks."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.head_dim is None:
+            self._check_width()
+            object.__setattr__(self, "head_dim", self.d_model // self.n_heads)
+        if self.n_kv_heads is None:
+            object.__setattr__(self, "n_kv_heads", self.n_heads)
+
+    def _check_width(self) -> None:
+        grain = width_multiple(self.n_heads, None, self.positions)
+        if self.d_model % grain:
+            rule = f"n_heads={self.n_heads}" if grain == self.n_heads else f"2·n_heads={grain} (RoPE turns pairs)"
+            below = self.d_model - self.d_model % grain
+            working = " or ".join(f"d_model={width}" for width in (below, below + grain) if width)
+            raise ValueError(
+                f"d_model={self.d_model} is not allowed: it must be a multiple of {rule}; {working} would work"
+            )
+
+    @property
+    def glu_expansion(self) -> float:
+        """d_ff / d_model."""
+        return self.d_ff / self.d_model
+
+
+class ModelDims(NamedTuple):
+    """The three integers that the solver finds."""
+
+    d_model: int
+    d_ff: int
+    n_layers: int
+
+
+def architecture(choices: Choices, dims: ModelDims, n_heads: int | None = None) -> Architecture:
+    """Give dimensions, and the number of heads where it is left to the solver, to the fixed choices of a request."""
+    fixed = {field.name: getattr(choices, field.name) for field in fields(Choices)}
+    if choices.n_heads == "auto":
+        fixed |= {"n_heads": n_heads, "head_dim": None}
+    return Architecture(**fixed, **dims._asdict())

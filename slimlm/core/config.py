@@ -1,0 +1,33 @@
+"""ModelConfig: what a team asks for."""
+
+from dataclasses import dataclass
+
+from slimlm.core.architecture import Choices
+from slimlm.utils.validation import real, whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(Choices):
+    """A request: a budget, how to spend it, and the fixed choices. `slimlm.solve` finds the architecture.
+
+    >>> ModelConfig(total_params=125_000_000, vocab_size=32_000).glu_expansion
+    2.66
+
+    Raises ValueError, with name, value, rule and what would work, for a field outside its limits.
+    """
+
+    total_params: int = whole(10_000_000, 1, 10**15)
+    """Number of trainable parameters to aim for; a design lands within ±0.5 % of it."""
+
+    embedding_ratio: float = real(0.35, 0.0001, 0.9999)
+    """Share of all parameters in vocabulary-sized matrices: the token embedding once when the head is tied,
+    embedding and LM head when it is not. Position embeddings are not part of it."""
+
+    glu_expansion: float = real(2.66, 0.01, 1000.0)
+    """Width of the feed-forward over the width of the model: d_ff / d_model."""
+
+    n_layers: int | None = whole(None, 1, 10**12)
+    """Pinned number of transformer blocks; None lets the solver choose."""
+
+    multiple_of: int = whole(1, 1, 65_536)
+    """Hardware alignment: d_model and d_ff are multiples of it (8 or 64 suit tensor cores)."""

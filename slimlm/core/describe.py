@@ -1,0 +1,128 @@
+"""An architecture in words: what sets it apart from slimlm's default, its heads, and its shape on one line."""
+
+from slimlm.core.accounting import FEED_FORWARD_NAMES, Account
+from slimlm.core.architecture import Choices
+from slimlm.utils.formatting import format_count
+
+_NORMS = {
+    "rmsnorm": "RMSNorm",
+    "layernorm_no_bias": "LayerNorm without bias",
+    "layernorm_no_params": "LayerNorm without parameters",
+}
+_POSITIONS = {"rope": "RoPE", "alibi": "ALiBi", "none": "no positions"}
+_BIASES = {
+    "qkv": "biases on q, k, v",
+    "attention": "biases in attention",
+    "ffn": "biases in the feed-forward",
+    "output_ffn": "biases on o and in the feed-forward",
+    "all": "biases on every projection",
+}
+_QK_NORMS = {"head": "QK-norm per head", "full": "QK-norm over all heads"}
+_BLOCKS = {
+    "sandwich_norm": "norms before and after",
+    "output_norm": "norms after",
+    "parallel": "parallel blocks",
+    "parallel_one_norm": "parallel blocks with one norm",
+}
+_USUAL_THETA = 10_000.0
+
+
+def structure_words(choices: Choices) -> list[str]:
+    """Name what a request or an architecture chooses otherwise than slimlm does by default; nothing for the default.
+
+    >>> from slimlm.core.architecture import Architecture
+    >>> structure_words(Architecture(d_model=576, d_ff=1536, n_layers=30, n_heads=9, n_kv_heads=3, positions="rope"))
+    ['3 KV heads', 'RoPE']
+    """
+    words = [
+        "auto heads" if choices.n_heads == "auto" else "",
+        _kv_heads(choices),
+        _head_dim(choices),
+        _NORMS.get(choices.norm, ""),
+        _positions(choices),
+        "" if choices.ffn == "swiglu" else FEED_FORWARD_NAMES[choices.ffn],
+        _BIASES.get(choices.bias, ""),
+        _QK_NORMS.get(choices.qk_norm, ""),
+        _BLOCKS.get(choices.block, ""),
+        "LM-head bias" if choices.lm_head_bias else "",
+        "embedding norm" if choices.embedding_norm else "",
+    ]
+    return [word for word in words if word]
+
+
+def _kv_heads(choices: Choices) -> str:
+    grouped = _grouped(choices)
+    return counted(grouped, "KV head") if grouped else ""
+
+
+def _grouped(choices: Choices) -> int | None:
+    """Return the number of key-value heads where it is not that of the query heads."""
+    return None if choices.n_kv_heads == choices.n_heads else choices.n_kv_heads
+
+
+def _head_dim(choices: Choices) -> str:
+    """Name a head's width that was chosen; an architecture's where its heads do not add up to d_model."""
+    width, d_model = choices.head_dim, getattr(choices, "d_model", None)
+    if width is None or (choices.n_heads != "auto" and choices.n_heads * width == d_model):
+        return ""
+    return f"head_dim {'near ' if choices.n_heads == 'auto' else ''}{width:,}"
+
+
+def _positions(choices: Choices) -> str:
+    if choices.positions == "learned":
+        return counted(choices.position_offset, "more position row") if choices.position_offset else ""
+    turned = choices.positions == "rope" and choices.rope_theta != _USUAL_THETA
+    return _POSITIONS[choices.positions] + (f" θ {_number(choices.rope_theta)}" if turned else "")
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
+
+
+def heads_phrase(choices: Choices) -> str:
+    """Say how many heads there are, and how many of keys and values where these are fewer.
+
+    >>> heads_phrase(Choices(n_heads=12, n_kv_heads=4)), heads_phrase(Choices(n_heads="auto"))
+    ('12 heads (4 KV)', 'auto heads')
+    """
+    grouped = _grouped(choices)
+    heads = "auto heads" if choices.n_heads == "auto" else counted(choices.n_heads, "head")
+    return f"{heads} ({grouped} KV)" if grouped else heads
+
+
+def expansion_name(choices: Choices) -> str:
+    """Return what d_ff / d_model is called: a plain feed-forward has no GLU."""
+    return "GLU expansion" if choices.is_gated else "FFN expansion"
+
+
+def choice_words(choices: Choices) -> list[str]:
+    """Name the choices that a line about a request or a model always holds, and those that are not usual."""
+    return [
+        "tied" if choices.tied_lm_head else "untied",
+        f"{choices.max_seq_length:,} tokens",
+        *structure_words(choices),
+    ]
+
+
+def shape_line(account: Account) -> str:
+    """Return the size and the shape of an architecture on one line.
+
+    >>> from slimlm.core.accounting import account
+    >>> from slimlm.core.architecture import Architecture
+    >>> shape_line(account(Architecture(d_model=216, d_ff=544, n_layers=12)))
+    '10.05M parameters · 12 layers × d_model 216 · d_ff 544 · 8 heads'
+    """
+    arch = account.architecture
+    return (
+        f"{format_count(account.total_params)} parameters · {counted(arch.n_layers, 'layer')} × d_model "
+        f"{arch.d_model:,} · d_ff {arch.d_ff:,} · {heads_phrase(arch)}"
+    )
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun: one layer, two layers.
+
+    >>> counted(1, "layer"), counted(1200, "layer")
+    ('1 layer', '1,200 layers')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

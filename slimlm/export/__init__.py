@@ -1,0 +1,1 @@
+"""Files that leave slimlm: pictures, cards, reports, CSV, JSON and notebooks."""

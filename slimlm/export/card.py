@@ -1,0 +1,164 @@
+"""The design card: request, key figures and both charts on one slide."""
+
+import re
+from html import escape
+from typing import NamedTuple
+
+from slimlm.charts.allocation import allocation_chart
+from slimlm.charts.layer_profile import layer_profile_chart, reading_line
+from slimlm.charts.palette import DARK, FAINT, INK, LIGHT, MUTED
+from slimlm.charts.theme import FONT, Row, text_width, wrap
+from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
+from slimlm.core.captions import request_line
+from slimlm.core.describe import expansion_name
+from slimlm.core.design import AskedGot, Design
+from slimlm.export.pictures import Format, convert
+from slimlm.utils.formatting import format_miss, format_share, format_size
+
+_WIDTH, _HEIGHT = 1600, 900
+_LEFT, _RIGHT, _BODY_TOP, _BODY_BOTTOM = 56, 1544, 184, 836
+_CHARTS_PX, _FIGURES_PX, _CAPTION_PX, _FIGURE_PX = 1136, 284, 54, 76
+_LARGEST_SCALE = 1.28
+
+
+def design_card(design: Design, *, format: Format = "png", dark: bool = False) -> bytes:
+    """Return a design on one picture of 1600 × 900 pixels: request, key figures, allocation and layer profile.
+
+    Raises RuntimeError, in one sentence, when the picture converter is missing, broken or fails.
+    """
+    svg = _card(design, _Inks.of(dark))
+    if format == "svg":
+        return svg.encode()
+    # Half the scale at twice the resolution: 1600 pixels that documents show 11 inches wide, not 22.
+    return bytes(convert("svg_to_png", svg, scale=0.5, ppi=144))
+
+
+class _Inks(NamedTuple):
+    page: str
+    ink: str
+    muted: str
+    faint: str
+    bent: str
+
+    @classmethod
+    def of(cls, dark: bool) -> "_Inks":
+        """Read the theme's inks: their expressions name the colour for a light page first, then that for a dark one."""
+        ink, muted, faint = (re.findall(r"#\w{6}", either.to_dict()["expr"])[dark] for either in (INK, MUTED, FAINT))
+        return cls(DARK if dark else LIGHT, ink, muted, faint, bent="#E3B341" if dark else "#8A5A00")
+
+
+def _card(design: Design, inks: _Inks) -> str:
+    title = escape(design.title)
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
+            f'viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title}">',
+            f"<title>{title}</title>",
+            f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="{inks.page}"/>',
+            *_header(design, inks),
+            *_charts(design, inks),
+            *_figures(design, inks),
+            *_footer(inks),
+            "</svg>",
+        ]
+    )
+
+
+def _header(design: Design, inks: _Inks) -> list[str]:
+    width, request = _RIGHT - _LEFT, request_line(design.config)
+    # One line of letters of 15 pixels or more, or else two lines, however long the request.
+    lines = wrap(request, max(width, 0.6 * text_width(request, 15)), 15)
+    places = ((128, 20),) if len(lines) == 1 else ((119, 16), (142, 16))
+    return [
+        _text(_LEFT, 90, design.title, 38, inks.ink, width, bold=True),
+        *(_text(_LEFT, y, line, size, inks.muted, width) for line, (y, size) in zip(lines, places, strict=True)),
+        _rule(_LEFT, _RIGHT, 154, inks.faint),
+    ]
+
+
+def _footer(inks: _Inks) -> list[str]:
+    return [
+        _text(_LEFT, 872, f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}.", 15, inks.muted, _CHARTS_PX),
+        _text(_RIGHT, 872, "slimlm", 15, inks.muted, _FIGURES_PX, anchor="end"),
+    ]
+
+
+def _charts(design: Design, inks: _Inks) -> list[str]:
+    """Set allocation and layer profile below each other, as large as they go."""
+    allocation, profile = (chart(design).to_dict() for chart in (allocation_chart, layer_profile_chart))
+    # The profile's last group repeats in words what the bars above it say already.
+    profile["layer"] = profile["layer"][:-1]
+    profile["height"] = max(row["bottom"] for row in profile["layer"][0]["data"]["values"])
+    room = _BODY_BOTTOM - _BODY_TOP - _CAPTION_PX
+    scale = min(_LARGEST_SCALE, room / (allocation["height"] + profile["height"]))
+    below = _BODY_BOTTOM - scale * profile["height"]
+    return [
+        _body(allocation, inks, _BODY_TOP, scale),
+        _text(_LEFT, below - 14, reading_line(design), 16, inks.muted, _CHARTS_PX),
+        _body(profile, inks, below, scale),
+    ]
+
+
+def _body(spec: Row, inks: _Inks, top: float, scale: float) -> str:
+    """Draw a chart without its title on the card."""
+    width = _CHARTS_PX / scale
+    bare = {key: value for key, value in spec.items() if key != "title"}
+    svg = convert("vegalite_to_svg", bare | {"padding": 0, "width": width, "background": inks.page})
+    return f'<g transform="translate({_LEFT},{top:.2f}) scale({scale:.5f})">{svg}</g>'
+
+
+class _Figure(NamedTuple):
+    label: str
+    value: str
+    detail: str
+    bent: bool = False
+
+
+def _figures(design: Design, inks: _Inks) -> list[str]:
+    found, arch = design.asked_got, design.architecture
+    asked = (format_size(design.config.total_params), f"{100 * found[1].asked:.4g} %", f"{found[2].asked:.4g}")
+    values = (f"{design.total_params:,}", format_share(found[1].got), f"{found[2].got:.3f}")
+    labels = ("Total parameters", "Embedding ratio", expansion_name(arch))
+    kv_heads = "" if arch.n_kv_heads == arch.n_heads else f", {arch.n_kv_heads:,} for keys and values"
+    figures = [
+        *map(_knob, labels, values, asked, found),
+        _Figure("Depth × width", f"{arch.n_layers:,} × {arch.d_model:,}", "layers × d_model"),
+        _Figure("Feed-forward width", f"{arch.d_ff:,}", "d_ff"),
+        _Figure("Attention", f"{arch.n_heads:,} × {arch.head_dim:,}", f"heads × head_dim{kv_heads}"),
+    ]
+    # The first label's capitals begin where the strip does, and the last detail ends where the profile does.
+    step = (_BODY_BOTTOM - _BODY_TOP - _FIGURE_PX) / (len(figures) - 1)
+    tops = [_BODY_TOP + step * index for index in range(len(figures))]
+    lines = (_figure(figure, top, inks) for figure, top in zip(figures, tops, strict=True))
+    rules = (_rule(_RIGHT - _FIGURES_PX, _RIGHT, top - 18, inks.faint) for top in tops[1:])
+    return [*(line for group in lines for line in group), *rules]
+
+
+def _knob(label: str, value: str, asked: str, knob: AskedGot) -> _Figure:
+    bent = " (bent)" if knob.bent else ""
+    return _Figure(label, value, f"asked {asked} · {format_miss(knob.miss)}{bent}", knob.bent)
+
+
+def _figure(figure: _Figure, top: float, inks: _Inks) -> list[str]:
+    x, detail = _RIGHT - _FIGURES_PX, inks.bent if figure.bent else inks.muted
+    return [
+        _text(x, top + 13, figure.label, 16, inks.muted, _FIGURES_PX),
+        _text(x, top + 49, figure.value, 32, inks.ink, _FIGURES_PX, bold=True),
+        _text(x, top + _FIGURE_PX, figure.detail, 16, detail, _FIGURES_PX),
+    ]
+
+
+def _text(
+    x: float, y: float, words: str, size: float, fill: str, width: float, *, bold: bool = False, anchor: str = "start"
+) -> str:
+    """Write one line, smaller where it would not fit the width."""
+    fitting = min(size, size * width / (text_width(words, size) * (1.06 if bold else 1)))
+    weight = ' font-weight="600"' if bold else ""
+    return (
+        f'<text x="{x}" y="{y:.2f}" font-family="{FONT}" font-size="{fitting:.2f}"{weight} fill="{fill}" '
+        f'text-anchor="{anchor}">{escape(words)}</text>'
+    )
+
+
+def _rule(left: float, right: float, y: float, stroke: str) -> str:
+    return f'<path d="M{left},{y:.2f}H{right}" stroke="{stroke}" stroke-width="1"/>'

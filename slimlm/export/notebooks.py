@@ -1,0 +1,72 @@
+"""A design as a Jupyter notebook, and its view in a notebook."""
+
+import json
+from typing import Any
+
+from slimlm.charts.allocation import allocation_chart
+from slimlm.core.design import Design
+from slimlm.core.table import format_param_table
+from slimlm.export.pictures import inline_svg
+from slimlm.export.report_html import component_table
+from slimlm.serialization.code import python_code
+
+_LARGEST_RUN = 500_000_000
+"""A notebook runs a larger model on the meta device: shapes without numbers, in no memory."""
+
+
+def notebook(design: Design) -> str:
+    """Return a notebook that makes the design again, shows its table and its chart, and runs the real model."""
+    small = design.total_params <= _LARGEST_RUN
+    why = "" if small else "  # shapes alone, in no memory; the weights would take gigabytes"
+    cells = [
+        _cell("markdown", "about", f"# {design.title}\n\nMade by slimlm, which has to be on Python's path."),
+        _cell(
+            "code",
+            "design",
+            f"{python_code(design)}\nassert design.dims == {tuple(design.dims)}, "
+            '"this version of slimlm finds another design"',
+        ),
+        _cell("code", "table", "from slimlm import print_param_table\n\nprint_param_table(design)"),
+        _cell("code", "chart", _CHART_CELL),
+        _cell("code", "model", _MODEL_CELL.format(device="cpu" if small else "meta", why=why)),
+    ]
+    metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+        "language_info": {"name": "python"},
+    }
+    written = {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": cells}
+    return json.dumps(written, indent=1, ensure_ascii=False) + "\n"
+
+
+_CHART_CELL = """\
+from IPython.display import SVG
+from slimlm.charts import allocation_chart
+from slimlm.export import picture
+
+SVG(picture(allocation_chart(design), format="svg"))"""
+
+_MODEL_CELL = """\
+import torch
+from slimlm import LanguageModel, count_parameters
+
+model = LanguageModel(design, device="{device}").eval(){why}
+assert count_parameters(model) == design.total_params
+tokens = min(32, design.architecture.max_seq_length)
+input_ids = torch.randint(design.architecture.vocab_size, (1, tokens), device="{device}")
+with torch.no_grad():
+    logits, loss = model(input_ids)
+logits.shape"""
+
+
+def _cell(kind: str, name: str, source: str) -> dict[str, Any]:
+    ran: dict[str, Any] = {"execution_count": None, "outputs": []} if kind == "code" else {}
+    return {"cell_type": kind, "id": name, "metadata": {}, "source": source} | ran
+
+
+def mimebundle(design: Design) -> dict[str, str]:
+    """Return what a notebook shows for a design: the parameter table, and as HTML the allocation chart with it."""
+    try:
+        chart = f'<div style="max-width:960px">{inline_svg(allocation_chart(design))}</div>'
+    except RuntimeError:  # no picture converter: the table says it too
+        chart = ""
+    return {"text/plain": format_param_table(design), "text/html": f"{chart}{component_table(design)}"}

@@ -1,0 +1,124 @@
+"""Table rows of a report, shared by HTML and Markdown."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION, Component
+from slimlm.core.config import ModelConfig
+from slimlm.core.describe import expansion_name, structure_words
+from slimlm.core.design import BENT, TOLERANCE, AskedGot, Design
+from slimlm.core.named_model import Specimen, Subject
+from slimlm.core.table import whole_shares
+from slimlm.serialization.code import field_names, literal
+from slimlm.solver.alternatives import Alternative, alternatives
+from slimlm.solver.solver import BudgetError
+from slimlm.utils.formatting import format_miss, format_share
+from slimlm.utils.validation import field_docs
+
+if TYPE_CHECKING:
+    pass
+
+
+Cells = Sequence[str]
+
+ASKED_GOT_HEAD = ("", "Asked", "Got", "Miss")
+TABLE_HEAD = ("Component", "Formula", "Tensors", "Per layer × layers", "Parameters", "Share")
+NEARBY_HEAD = ("Instead", "Layers × d_model", "d_ff", "head_dim", "Total", "Ratio", "Expansion")
+_RULES = (
+    f"A design lies within ±{100 * TOLERANCE:g} % of the total asked; among all that do, it is the one with the least "
+    "ln(ratio got / asked)² + ln(expansion got / asked)², the ratio got taken of the total asked.",
+    f"A knob that is missed by more than {100 * BENT:g} % is called bent.",
+)
+
+
+# What both documents say.
+
+
+def asked_got_rows(design: Design) -> list[Cells]:
+    """Return target, actual and miss of each knob."""
+    labels = ("Total parameters", "Embedding ratio", expansion_name(design.config))
+    knobs = zip(labels, design.asked_got, strict=True)
+    return [(label, *_asked_got_cells(knob), _miss(knob)) for label, knob in knobs]
+
+
+def figure_rows(specimen: Specimen) -> list[Cells]:
+    """Return the figures of a model that nobody asked for."""
+    return [
+        ("Total parameters", f"{specimen.total_params:,}"),
+        ("Embedding ratio", format_share(specimen.account.embedding_ratio)),
+        (expansion_name(specimen.architecture), f"{specimen.architecture.glu_expansion:.4f}"),
+    ]
+
+
+def _asked_got_cells(knob: AskedGot) -> tuple[str, str]:
+    if knob.name == "total_params":
+        return f"{knob.asked:,}", f"{knob.got:,}"
+    return f"{knob.asked:.6g}", f"{knob.got:.4f}"
+
+
+def _miss(knob: AskedGot) -> str:
+    return format_miss(knob.miss) + (" (bent)" if knob.bent else "")
+
+
+def dimension_rows(subject: Subject) -> list[Cells]:
+    """Return the dimensions and choices of a model."""
+    arch = subject.architecture
+    structure, grouped = structure_words(arch), arch.n_kv_heads != arch.n_heads
+    return [
+        ("n_layers × d_model", f"{arch.n_layers:,} × {arch.d_model:,}"),
+        ("d_ff", f"{arch.d_ff:,}"),
+        ("n_heads × head_dim", f"{arch.n_heads:,} × {arch.head_dim:,}"),
+        *([("n_kv_heads", f"{arch.n_kv_heads:,}")] if grouped else []),
+        ("vocab_size, LM head", f"{arch.vocab_size:,}, {'tied' if arch.tied_lm_head else 'untied'}"),
+        ("max_seq_length", f"{arch.max_seq_length:,}"),
+        *([("Structure", " · ".join(structure))] if structure else []),
+    ]
+
+
+def component_rows(subject: Subject) -> Iterator[Cells]:
+    """Yield the account and its sum; the shares are rounded so that they add up as well."""
+    components = subject.account.components
+    shares = whole_shares({part.key: part.params for part in components})
+    for part in components:
+        per_layer = f"{part.copy_params:,} × {part.copies:,}" if part.per_layer else ""
+        share = f"{shares[part.key] / 100:.2f} %"
+        yield part.name, part.formula, _tensors(part), per_layer, f"{part.params:,}", share
+    yield "Total", "", "", "", f"{subject.total_params:,}", "100.00 %"
+
+
+def _tensors(part: Component) -> str:
+    counted = Counter(part.shapes.values())
+    sizes = {shape: " × ".join(f"{size:,}" for size in shape) for shape in counted}
+    return ", ".join((f"{n} of " if n > 1 else "") + sizes[shape] for shape, n in counted.items()) or part.note
+
+
+def definitions(subject: Subject) -> list[str]:
+    """Return the definitions that a report prints."""
+    return [
+        f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}. Position embeddings are not part of it.",
+        f"{expansion_name(subject.architecture)}: d_ff / d_model.",
+        *(_RULES if isinstance(subject, Design) else ()),
+    ]
+
+
+def neighbours(design: Design) -> tuple[Alternative, ...]:
+    """Return the alternatives to a design; none for one made by hand, whose request no model meets."""
+    try:
+        return alternatives(design.config)
+    except BudgetError:  # a design made by hand, for a request that no model meets
+        return ()
+
+
+def nearby_row(other: Alternative) -> Cells:
+    """Return the row of an alternative."""
+    arch = other.design.architecture
+    misses = map(_miss, other.design.asked_got)
+    return other.change, f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}", f"{arch.head_dim:,}", *misses
+
+
+def request_rows(design: Design) -> list[Cells]:
+    """Return every field of the request with its value and meaning."""
+    docs = field_docs(ModelConfig)
+    names = field_names(ModelConfig)
+    return [(name, literal(getattr(design.config, name)), " ".join(docs[name].split())) for name in names]

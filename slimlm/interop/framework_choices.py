@@ -1,0 +1,62 @@
+"""Settings of training frameworks for each choice of an architecture, and the padding of the vocabulary."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from slimlm.core.accounting import count_total
+from slimlm.core.architecture import Architecture
+
+Scalar = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class FrameworkChoice:
+    """What a framework makes of one choice: for each value that it knows, its settings; and why there are no others."""
+
+    values: Mapping[Scalar, Mapping[str, Scalar]]
+    rule: str
+
+
+def settings_of(framework: str, choices: Mapping[str, FrameworkChoice], arch: Architecture) -> dict[str, Scalar]:
+    """Return a framework's settings for every choice; raises ValueError for choices that it has no word for."""
+    unknown = {name: choice for name, choice in choices.items() if getattr(arch, name) not in choice.values}
+    if unknown:
+        problems = (f"{name}={getattr(arch, name)!r} ({choice.rule})" for name, choice in unknown.items())
+        remedies = (f"{name}={' or '.join(map(repr, choice.values))}" for name, choice in unknown.items())
+        raise ValueError(f"{framework} cannot express {_and(problems)}; {_and(remedies)} would work")
+    settings: dict[str, Scalar] = {}
+    for name, choice in choices.items():
+        settings |= choice.values[getattr(arch, name)]
+    return settings
+
+
+def whole_theta(framework: str, arch: Architecture) -> int:
+    """Return rope_theta as the integer that a framework takes; raises ValueError for a fraction."""
+    if arch.rope_theta != int(arch.rope_theta):
+        raise ValueError(
+            f"{framework} cannot express rope_theta={arch.rope_theta!r}: it must be a whole number there; "
+            f"rope_theta={round(arch.rope_theta)}.0 would work"
+        )
+    return int(arch.rope_theta)
+
+
+def padding_line(arch: Architecture, name: str, multiple: int) -> str:
+    """Say what padding the vocabulary to a multiple adds; raises ValueError for a multiple below 1."""
+    if not isinstance(multiple, int) or multiple < 1:
+        raise ValueError(f"{name}={multiple!r} is not allowed: it must be a whole number from 1; {name}=1 would work")
+    rows, designed = padded(arch.vocab_size, multiple), count_total(arch)
+    row_params = count_total(replace(arch, vocab_size=3)) - count_total(replace(arch, vocab_size=2))
+    padding = (rows - arch.vocab_size) * row_params
+    return (
+        f"vocabulary: {arch.vocab_size:,} tokens padded to {rows:,} rows, a multiple of {multiple:,}; "
+        f"parameters: {designed:,} designed + {padding:,} of padding = {designed + padding:,}"
+    )
+
+
+def padded(vocab_size: int, multiple: int) -> int:
+    """Return the vocabulary rounded up to a multiple."""
+    return -(-vocab_size // multiple) * multiple
+
+
+def _and(parts: Iterator[str]) -> str:
+    return " and ".join(parts)

@@ -1,0 +1,14 @@
+"""Hugging Face's config.json in and out, without transformers."""
+
+from slimlm.interop.hf.export_config import native_class, to_hf_config
+from slimlm.interop.hf.import_config import FAMILIES, MAX_BYTES, from_hf_config, parse_hf_config, unmodelled
+
+__all__ = [
+    "FAMILIES",
+    "MAX_BYTES",
+    "from_hf_config",
+    "native_class",
+    "parse_hf_config",
+    "to_hf_config",
+    "unmodelled",
+]

@@ -1,0 +1,274 @@
+"""The classes of Hugging Face transformers that are exactly an architecture: what each can be, and its keys.
+
+Checked against the configuration and modelling files of transformers 5.23 (src/transformers/models/*); 4.57 builds the
+same from the same keys. A class without a key for a dropout loses it: that changes training alone, neither the
+shapes nor the outputs.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slimlm.core.accounting import BIASED
+from slimlm.core.architecture import Architecture
+
+Options = tuple[Any, ...] | Callable[[Architecture], tuple[Any, ...]]
+"""The values of a field that a class can be, the preferred one first; some depend on the other fields."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NativeClass:
+    """A class of transformers: which architectures it is, and how its config says so."""
+
+    title: str
+    """What people call it."""
+    name: str
+    model_type: str
+    needs: Mapping[str, Options]
+    """Field of Architecture → the values that the class can be; a field left out may have any."""
+    keys: Mapping[str, str]
+    """Config key → the field of Architecture that gives its value."""
+    settings: Callable[[Architecture], Mapping[str, Any]]
+    """The other keys."""
+
+    def changes(self, arch: Architecture) -> dict[str, Any] | None:
+        """Return the fields that must change for an architecture to be of this class; None when that cannot be."""
+        found: dict[str, Any] = {}
+        for name, options in self.needs.items():
+            allowed = options(arch) if callable(options) else options
+            if not allowed:
+                return None
+            if getattr(arch, name) not in allowed:
+                found[name] = allowed[0]
+        return found
+
+
+def _own_width(arch: Architecture) -> tuple[int, ...]:
+    """Return the only head_dim of classes that have no key for it; none when the heads do not divide d_model."""
+    return () if arch.d_model % arch.n_heads else (arch.d_model // arch.n_heads,)
+
+
+def _even_width(arch: Architecture) -> tuple[int, ...]:
+    """Return head_dim when rotary positions can turn its pairs, else the next one."""
+    return (arch.head_dim + arch.head_dim % 2,)
+
+
+def _divided_width(arch: Architecture) -> tuple[int, ...]:
+    """Return d_model when the heads divide it, as LlamaConfig asks whatever head_dim is, else the next one."""
+    return (arch.d_model + -arch.d_model % arch.n_heads,)
+
+
+USUAL: dict[str, Options] = {
+    "qk_norm": ("none",),
+    "block": ("pre_norm",),
+    "lm_head_bias": (False,),
+    "embedding_norm": (False,),
+    "position_offset": (0,),
+}
+"""What a class needs that says nothing else of these fields."""
+
+_LLAMA: dict[str, Options] = USUAL | {
+    "norm": ("rmsnorm",),
+    "positions": ("rope",),
+    "ffn": ("swiglu", "geglu"),
+    "head_dim": _even_width,
+}
+_GPT: dict[str, Options] = USUAL | {
+    "norm": ("layernorm",),
+    "positions": ("learned",),
+    "ffn": ("gelu", "relu"),
+    "n_kv_heads": lambda arch: (arch.n_heads,),
+    "head_dim": _own_width,
+}
+_TORCH_EPS = (1e-5,)
+"""What PyTorch's norms have where a class does not say."""
+
+_SIZES = {
+    "vocab_size": "vocab_size",
+    "hidden_size": "d_model",
+    "intermediate_size": "d_ff",
+    "num_hidden_layers": "n_layers",
+    "num_attention_heads": "n_heads",
+    "max_position_embeddings": "max_seq_length",
+    "attention_dropout": "attention_dropout",
+}
+_ROTARY = _SIZES | {"num_key_value_heads": "n_kv_heads", "rope_theta": "rope_theta"}
+_RMS = _ROTARY | {"head_dim": "head_dim", "rms_norm_eps": "layer_norm_eps"}
+_LAYERNORM = _ROTARY | {"layer_norm_eps": "layer_norm_eps"}
+
+_ACTIVATIONS = {"swiglu": "silu", "geglu": "gelu", "gelu": "gelu", "relu": "relu"}
+
+
+def _act(arch: Architecture) -> dict[str, Any]:
+    return {"hidden_act": _ACTIVATIONS[arch.ffn]}
+
+
+def _activation_function(arch: Architecture) -> dict[str, Any]:
+    return {"activation_function": _ACTIVATIONS[arch.ffn]}
+
+
+def _biases(arch: Architecture) -> dict[str, Any]:
+    return _act(arch) | {"attention_bias": "qkv" in BIASED[arch.bias], "mlp_bias": "ffn" in BIASED[arch.bias]}
+
+
+def _attention_bias(arch: Architecture) -> dict[str, Any]:
+    return _act(arch) | {"attention_bias": "qkv" in BIASED[arch.bias]}
+
+
+NATIVE = (
+    NativeClass(
+        title="Llama",
+        name="LlamaForCausalLM",
+        model_type="llama",
+        needs=_LLAMA | {"bias": ("none", "attention", "ffn", "all"), "d_model": _divided_width},
+        keys=_RMS,
+        settings=_biases,
+    ),
+    NativeClass(
+        title="Mistral",
+        name="MistralForCausalLM",
+        model_type="mistral",
+        needs=_LLAMA | {"bias": ("none",)},
+        keys=_RMS,
+        settings=lambda arch: _act(arch) | {"sliding_window": None},
+    ),
+    NativeClass(
+        title="Qwen2",
+        name="Qwen2ForCausalLM",
+        model_type="qwen2",
+        needs=_LLAMA | {"bias": ("qkv",)},
+        keys=_RMS,
+        settings=_act,
+    ),
+    NativeClass(
+        title="Qwen3",
+        name="Qwen3ForCausalLM",
+        model_type="qwen3",
+        needs=_LLAMA | {"bias": ("none", "attention"), "qk_norm": ("head",)},
+        keys=_RMS,
+        settings=_attention_bias,
+    ),
+    NativeClass(
+        title="OLMo 2",
+        name="Olmo2ForCausalLM",
+        model_type="olmo2",
+        needs=_LLAMA | {"bias": ("none", "attention"), "qk_norm": ("full",), "block": ("output_norm",)},
+        keys=_RMS,
+        settings=_attention_bias,
+    ),
+    NativeClass(
+        title="OLMo",
+        name="OlmoForCausalLM",
+        model_type="olmo",
+        needs=_LLAMA | {"norm": ("layernorm_no_params",), "bias": ("none", "attention"), "layer_norm_eps": _TORCH_EPS},
+        keys=_ROTARY | {"head_dim": "head_dim"},
+        settings=_attention_bias,
+    ),
+    NativeClass(
+        title="SmolLM3",
+        name="SmolLM3ForCausalLM",
+        model_type="smollm3",
+        needs=_LLAMA | {"positions": ("none",), "bias": ("none", "attention", "ffn", "all")},
+        keys=_RMS,
+        settings=lambda arch: _biases(arch) | {"no_rope_layers": [0] * arch.n_layers},
+    ),
+    NativeClass(
+        title="StableLM",
+        name="StableLmForCausalLM",
+        model_type="stablelm",
+        needs=_LLAMA
+        | {"norm": ("layernorm",), "bias": ("none", "qkv"), "block": ("pre_norm", "parallel_one_norm")}
+        | {"head_dim": _own_width},
+        keys=_LAYERNORM | {"hidden_dropout": "dropout"},
+        settings=lambda arch: (
+            _act(arch)
+            | {"partial_rotary_factor": 1.0, "use_qkv_bias": arch.bias == "qkv"}
+            | {"use_parallel_residual": arch.block == "parallel_one_norm"}
+        ),
+    ),
+    NativeClass(
+        title="StarCoder2",
+        name="Starcoder2ForCausalLM",
+        model_type="starcoder2",
+        needs=_LLAMA | {"norm": ("layernorm",), "ffn": ("gelu", "relu"), "bias": ("none", "all")},
+        keys=_ROTARY
+        | {"head_dim": "head_dim", "norm_epsilon": "layer_norm_eps"}
+        | {"residual_dropout": "dropout", "embedding_dropout": "dropout"},
+        settings=lambda arch: _act(arch) | {"sliding_window": None, "use_bias": arch.bias == "all"},
+    ),
+    NativeClass(
+        title="GPT-NeoX",
+        name="GPTNeoXForCausalLM",
+        model_type="gpt_neox",
+        needs=_GPT | {"positions": ("rope",), "bias": ("all", "ffn"), "block": ("parallel", "pre_norm")},
+        keys=_SIZES
+        | {"rotary_emb_base": "rope_theta", "layer_norm_eps": "layer_norm_eps", "hidden_dropout": "dropout"},
+        settings=lambda arch: (
+            _act(arch)
+            | {"rotary_pct": 1.0, "attention_bias": arch.bias == "all"}
+            | {"use_parallel_residual": arch.block == "parallel"}
+        ),
+    ),
+    NativeClass(
+        title="Phi",
+        name="PhiForCausalLM",
+        model_type="phi",
+        needs=_LLAMA
+        | {"norm": ("layernorm",), "ffn": ("gelu", "relu"), "bias": ("all",), "block": ("parallel_one_norm",)}
+        | {"lm_head_bias": (True,), "head_dim": _own_width},
+        keys=_LAYERNORM | {"resid_pdrop": "dropout", "embd_pdrop": "dropout"},
+        settings=lambda arch: _act(arch) | {"partial_rotary_factor": 1.0},
+    ),
+    NativeClass(
+        title="GPT-2",
+        name="GPT2LMHeadModel",
+        model_type="gpt2",
+        needs=_GPT | {"bias": ("all",)},
+        keys={
+            "vocab_size": "vocab_size",
+            "n_embd": "d_model",
+            "n_inner": "d_ff",
+            "n_layer": "n_layers",
+            "n_head": "n_heads",
+            "n_positions": "max_seq_length",
+            "layer_norm_epsilon": "layer_norm_eps",
+            "resid_pdrop": "dropout",
+            "embd_pdrop": "dropout",
+            "attn_pdrop": "attention_dropout",
+        },
+        settings=_activation_function,
+    ),
+    NativeClass(
+        title="OPT",
+        name="OPTForCausalLM",
+        model_type="opt",
+        needs=_GPT
+        | {"norm": ("layernorm", "layernorm_no_params"), "bias": ("all", "none")}
+        | {"position_offset": (2,), "layer_norm_eps": _TORCH_EPS},
+        keys={"ffn_dim" if key == "intermediate_size" else key: name for key, name in _SIZES.items()}
+        | {"dropout": "dropout"},
+        settings=lambda arch: (
+            _activation_function(arch)
+            | {"word_embed_proj_dim": arch.d_model, "do_layer_norm_before": True, "enable_bias": arch.bias == "all"}
+            | {"layer_norm_elementwise_affine": arch.norm == "layernorm"}
+        ),
+    ),
+    NativeClass(
+        title="MPT",
+        name="MptForCausalLM",
+        model_type="mpt",
+        needs=_GPT
+        | {"norm": ("layernorm_no_bias",), "positions": ("alibi",), "ffn": ("gelu",), "bias": ("none",)}
+        | {"d_ff": lambda arch: (4 * arch.d_model,)},
+        keys={
+            "vocab_size": "vocab_size",
+            "d_model": "d_model",
+            "n_layers": "n_layers",
+            "n_heads": "n_heads",
+            "max_seq_len": "max_seq_length",
+            "layer_norm_epsilon": "layer_norm_eps",
+        },
+        settings=lambda arch: {"expansion_ratio": 4, "no_bias": True, "attn_config": {"alibi": True}},
+    ),
+)
+"""The classes, those that more tools know first: an architecture that several could be is the first of them."""

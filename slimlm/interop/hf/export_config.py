@@ -1,0 +1,98 @@
+"""Hugging Face configs out: the config.json of an architecture, where a class of transformers is exactly it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from slimlm.core.architecture import Architecture
+from slimlm.interop.hf.export_classes import NATIVE, USUAL, NativeClass
+
+INITIALIZER_RANGE = 0.02
+"""Standard deviation of every weight matrix at initialisation, as in `LanguageModel`."""
+
+
+def native_class(architecture: Architecture) -> NativeClass:
+    """Return the class of transformers that is exactly an architecture.
+
+    >>> native_class(Architecture(norm="rmsnorm", positions="rope", d_model=512, d_ff=1365, n_layers=8)).name
+    'LlamaForCausalLM'
+
+    Raises ValueError when there is none, with the choices that lead to one.
+    """
+    found = next((native for native in NATIVE if native.changes(architecture) == {}), None)
+    if found is None:
+        raise ValueError(_no_class(architecture))
+    return found
+
+
+def to_hf_config(architecture: Architecture, dtype: str = "float32") -> dict[str, Any]:
+    """Return the config.json of an architecture, as `AutoModelForCausalLM` reads it.
+
+    `dtype` is the type of the weights beside it. The special tokens are left open: a tokenizer knows them. Dropouts
+    that the class has no key for are left out.
+
+    Raises ValueError when no class of transformers is exactly the architecture, with the choices that lead to one.
+    """
+    native = native_class(architecture)
+    return {
+        "architectures": [native.name],
+        "model_type": native.model_type,
+        **{key: getattr(architecture, name) for key, name in native.keys.items()},
+        **native.settings(architecture),
+        "initializer_range": INITIALIZER_RANGE,
+        "tie_word_embeddings": architecture.tied_lm_head,
+        "torch_dtype": dtype,
+        "bos_token_id": None,
+        "eos_token_id": None,
+        "pad_token_id": None,
+    }
+
+
+def _no_class(arch: Architecture) -> str:
+    """Say in one sentence that there is no class, and which choices lead to the two nearest ones."""
+    near = _nearest(arch)[:2]
+    named = arch.changed().keys() & USUAL.keys() | {name for _, changes in near for name in changes}
+    order = dict.fromkeys(("norm", "positions", "ffn", *sorted(named)))
+    leads = [f"{_with(changes)} {{}} {title}" for title, changes in near]
+    remedies = ", ".join(lead.format("to" if number else "leads to") for number, lead in enumerate(leads))
+    return (
+        f"{_with({name: getattr(arch, name) for name in order})} has no class in transformers; {remedies}; "
+        "slimlm's save_pretrained keeps any design"
+    )
+
+
+def _nearest(arch: Architecture) -> list[tuple[str, dict[str, Any]]]:
+    """List the classes that an architecture could become, each with the fields to change, fewest first.
+
+    A class is left out when a class before it needs only a part of its changes.
+    """
+    found: list[tuple[str, dict[str, Any]]] = []
+    for changes, title in sorted(_reachable(arch), key=lambda reached: len(reached[0])):
+        if not any(before.keys() <= changes.keys() for _, before in found):
+            found.append((title, changes))
+    return found
+
+
+def _reachable(arch: Architecture) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield the changes that lead to each class, where they can be made, and what people call it."""
+    for native in NATIVE:
+        changes = native.changes(arch)
+        if changes is not None and _is_valid(arch, changes):
+            yield changes, native.title
+
+
+def _is_valid(arch: Architecture, changes: dict[str, Any]) -> bool:
+    try:
+        replace(arch, **changes)
+    except ValueError:
+        return False
+    return True
+
+
+def _with(values: Mapping[str, object]) -> str:
+    """Write fields in a row: the first with the others."""
+    first, *others = (f"{name}={value!r}" for name, value in values.items())
+    if not others:
+        return first
+    *middle, last = others
+    return f"{first} with {', '.join(middle)} and {last}" if middle else f"{first} with {last}"

@@ -1,0 +1,218 @@
+"""Hugging Face configs: the architecture that a config.json describes, for the model types of `FAMILIES`.
+
+transformers itself is not needed: what its classes build from each key is written down in
+`slimlm.interop.hf.types_plain` and `slimlm.interop.hf.types_gated`, and checked against them on the meta device in
+the tests.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from slimlm.core.accounting import BIASED
+from slimlm.core.architecture import Architecture
+from slimlm.core.named_model import Specimen, tidy_name
+from slimlm.interop.hf.family import Family, Reader, not_supported
+from slimlm.interop.hf.types_gated import GATED
+from slimlm.interop.hf.types_plain import PLAIN
+from slimlm.interop.hf.unmodelled import remarks
+from slimlm.utils.files import read_bytes, read_json, unreadable
+from slimlm.utils.text import shown
+
+FAMILIES = {family.model_type: family for family in (*PLAIN, *GATED)}
+"""The model types that are read."""
+
+MAX_BYTES = 1_000_000
+"""A config.json has some 1 kB; long lists of labels make it 100."""
+
+_WHOLE = ("vocab_size", "max_seq_length", "n_heads", "n_kv_heads", "head_dim", "d_model", "d_ff", "n_layers")
+_REAL = ("dropout", "attention_dropout", "layer_norm_eps")
+
+_GELUS = {
+    "gelu",
+    "gelu_10",
+    "gelu_accurate",
+    "gelu_fast",
+    "gelu_new",
+    "gelu_python",
+    "gelu_python_tanh",
+    "gelu_pytorch_tanh",
+    "quick_gelu",
+}
+
+_EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts", "num_moe_experts")
+_OTHER_MODELS = {
+    "text_config": "a model of several kinds of input; the object under text_config, by itself, may work",
+    "vision_config": "a model that reads images; the config of its language model, by itself, may work",
+    "audio_config": "a model that reads audio; the config of its language model, by itself, may work",
+    "is_encoder_decoder": "an encoder beside the decoder; slimlm describes decoders alone",
+    "add_cross_attention": "attention to an encoder; slimlm describes decoders alone",
+    "use_bidirectional_attention": "attention to later tokens; slimlm describes causal decoders",
+    "quantization_config": "weights that are stored in other shapes; the config without this key would work, for the "
+    "model before it was quantised",
+    "pruned_heads": "layers with different numbers of heads; all of slimlm's layers are alike",
+    "per_layer_config": "layers that differ from each other; all of slimlm's layers are alike",
+}
+"""Keys that mean a model of another kind unless they are empty."""
+
+
+def from_hf_config(source: Mapping[str, Any] | str | Path) -> Architecture:
+    """Return the architecture that a Hugging Face config describes.
+
+    The source is the config itself (see `parse_hf_config`), or the path of a config.json or of the folder that holds
+    it. A key left out has the default of its model type.
+
+    >>> from_hf_config({"model_type": "llama", "hidden_size": 576, "num_attention_heads": 9}).head_dim
+    64
+
+    Raises ValueError, in one sentence that names key and value, for a file that cannot be read, a model of a type or
+    a structure that no Architecture describes, and values outside their limits.
+    """
+    return _read(source)[1]
+
+
+def unmodelled(source: Mapping[str, Any] | str | Path) -> tuple[str, ...]:
+    """Return what a config has that carries no parameters and that its Architecture does not describe.
+
+    >>> unmodelled({"model_type": "mistral"})
+    ('sliding-window attention (sliding_window=4096)',)
+
+    Raises ValueError as `from_hf_config` does.
+    """
+    return remarks(*_read(source))
+
+
+def parse_hf_config(text: str | bytes) -> dict[str, Any]:
+    """Read the text of a config.json.
+
+    Raises ValueError, in one sentence, for a text that `read_json` refuses, and for one that is no object.
+    """
+    config = read_json(text, "the config", MAX_BYTES)
+    if not isinstance(config, dict):
+        raise ValueError(f"the config is {shown(config)}: a config.json holds an object such as {{...}}")
+    return config
+
+
+def _load(path: Path) -> dict[str, Any]:
+    name = f"the config {shown(str(path), 120)}"
+    try:
+        file = path / "config.json" if path.is_dir() else path
+        return parse_hf_config(read_bytes(file, name, MAX_BYTES))
+    except OSError as error:  # a folder that may not be looked into, or a name that is too long
+        raise unreadable(name, error) from None
+
+
+def _read(source: Mapping[str, Any] | str | Path) -> tuple[Reader, Architecture]:
+    if isinstance(source, str | Path):
+        source = _load(Path(source))
+    if not isinstance(source, Mapping):
+        raise ValueError(f"a config of type {type(source).__name__} is not allowed: it must be a mapping or a path")
+    _refuse_other_models(source)
+    reader = Reader(_family(source), source)
+    for key, only in reader.family.only.items():
+        if reader.get(key) not in only.allowed:
+            working = " or ".join(f"{key}={shown(value)}" for value in only.allowed)
+            raise not_supported(key, reader.get(key), f"{only.reason}; {working} would work")
+    return reader, _architecture(reader)
+
+
+def _refuse_other_models(config: Mapping[str, Any]) -> None:
+    for key in _EXPERTS:
+        value = config.get(key)
+        if value is not None and (value not in (0, 1) or isinstance(value, bool)):
+            raise not_supported(key, value, f"it means a mixture of experts; {key}=1 or a dense model would work")
+    for key, meaning in _OTHER_MODELS.items():
+        if config.get(key):
+            raise not_supported(key, config[key], f"it means {meaning}")
+
+
+def _family(config: Mapping[str, Any]) -> Family:
+    """Return the family of a config, by model_type or else by the class that `architectures` names."""
+    named, classes = config.get("model_type"), config.get("architectures")
+    if named is None and isinstance(classes, list):
+        named = next((name for name, family in FAMILIES.items() if set(family.classes.split()) & _words(classes)), None)
+    if isinstance(named, str) and named in FAMILIES:
+        return FAMILIES[named]
+    found = "model_type is missing" if named is None else f"model_type={shown(named)} is not supported"
+    raise ValueError(f"{found}: slimlm reads {', '.join(sorted(FAMILIES))}")
+
+
+def _words(values: list[Any]) -> set[str]:
+    return {value for value in values if isinstance(value, str)}
+
+
+def _architecture(reader: Reader) -> Architecture:
+    fields: dict[str, Any] = {name: reader.whole(name) for name in _WHOLE} | {name: reader.real(name) for name in _REAL}
+    if fields["d_ff"] is None:
+        fields["d_ff"] = 4 * fields["d_model"]
+    fields["tied_lm_head"] = reader.switch(reader.key("tied_lm_head"))
+    fields |= _structure(reader)
+    if fields["positions"] == "rope":
+        given = reader.rope().get("rope_theta")
+        fields["rope_theta"] = reader.real("rope_theta") if given is None else given
+    try:
+        return Architecture(**fields)
+    except ValueError as error:
+        raise ValueError(_in_keys(str(error), reader)) from None
+
+
+def _structure(reader: Reader) -> dict[str, Any]:
+    """Return the fields of Architecture that are words or switches: fixed by the type, set by keys, found together."""
+    family = reader.family
+    found = {"bias": "none", **family.fixed}
+    for key, switch in family.switches.items():
+        if reader.switch(key):
+            found |= switch.when_true | {"bias": _both(found["bias"], switch.when_true.get("bias", "none"))}
+    if "activation" in family.fields:
+        found["ffn"] = _feed_forward(reader)
+    return found | (family.derive(reader) if family.derive else {})
+
+
+def _both(bias: str, other: str) -> str:
+    """Return the word for the biases of two words."""
+    parts = {*BIASED[bias], *BIASED[other]}
+    return next(word for word, biased in BIASED.items() if set(biased) == parts)
+
+
+def _feed_forward(reader: Reader) -> str:
+    """Return the word for the feed-forward: the names of activations are those of transformers (activations.ACT2FN)."""
+    key, gated = reader.key("activation"), reader.family.gated
+    name = reader.get(key)
+    if isinstance(name, str) and name in _GELUS:
+        return "geglu" if gated else "gelu"
+    if gated and name in ("silu", "swish"):
+        return "swiglu"
+    if not gated and name == "relu":
+        return "relu"
+    kinds = "a gated feed-forward has silu, swish" if gated else "a feed-forward without a gate has relu"
+    working = f"{key}={shown(reader.family.fields['activation'])}"
+    raise not_supported(key, name, f"{kinds} or a kind of gelu; {working} would work")
+
+
+def _in_keys(sentence: str, reader: Reader) -> str:
+    """Say a sentence about fields of Architecture in the words of the config."""
+    names = "|".join(reader.family.keys.keys() & reader.family.fields.keys())
+    translated = re.sub(rf"\b({names})(?==)", lambda found: reader.key(found[1]), sentence)
+    return translated.replace("positions='rope'", "RoPE")
+
+
+def hf_specimen(config: Mapping[str, Any] | Path, name: str) -> Specimen:
+    """Return what a Hugging Face config, or the file at a path, describes.
+
+    >>> hf_specimen({"model_type": "llama", "hidden_size": 576, "num_attention_heads": 9}, "small").origin
+    'From a config.json'
+
+    Raises ValueError, in one sentence, for a config that no Architecture describes.
+    """
+    return Specimen(tidy_name(name), from_hf_config(config), "From a config.json", unmodelled(config))
+
+
+def name_in(config: Mapping[str, Any]) -> str:
+    """Return the name that a Hugging Face config holds, or else its model type.
+
+    >>> name_in({"model_type": "llama", "_name_or_path": "someone/small-llama"})
+    'small-llama'
+    """
+    held = config.get("_name_or_path") or config.get("model_type")
+    return held.rstrip("/").rpartition("/")[2] if isinstance(held, str) else ""

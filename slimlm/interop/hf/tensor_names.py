@@ -1,0 +1,101 @@
+"""What the classes of Hugging Face transformers call the modules of `LanguageModel`, and how they keep their tensors.
+
+Checked against the modelling files of transformers 5.23 (src/transformers/models/*).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensors:
+    """The names of a class's modules, and the tensors that it keeps in another shape."""
+
+    outer: Mapping[str, str]
+    """Module outside the blocks → its name."""
+    layer: str
+    """The name of a block, `*` being its number."""
+    inner: Mapping[str, str]
+    """Module of a block → its name in the block."""
+    fused: str = ""
+    """The one projection, in a block, for q, k and v: their rows one after the other."""
+    fused_by_head: bool = False
+    """Whether the rows of one head's q, k and v stand together in the fused projection."""
+    transposed: bool = False
+    """Whether the matrices of a block are (inputs, outputs)."""
+
+
+def _outer(token_embedding: str, final_norm: str, lm_head: str = "lm_head", **more: str) -> dict[str, str]:
+    return {"token_embedding": token_embedding, "final_norm": final_norm, "lm_head": lm_head, **more}
+
+
+def _attention(output: str = "o_proj") -> dict[str, str]:
+    projections = {f"attention.{name}_proj": f"self_attn.{name}_proj" for name in "qkv"}
+    return projections | {"attention.o_proj": f"self_attn.{output}"}
+
+
+def _plain(up: str, down: str) -> dict[str, str]:
+    return {"ffn.up_proj": up, "ffn.down_proj": down}
+
+
+_GATED = {f"ffn.{name}_proj": f"mlp.{name}_proj" for name in ("gate", "up", "down")}
+_QK_NORMS = {f"attention.{name}_norm": f"self_attn.{name}_norm" for name in "qk"}
+_INPUT_NORMS = {
+    "attention_norm": "input_layernorm",
+    "shared_norm": "input_layernorm",
+    "ffn_norm": "post_attention_layernorm",
+}
+_OUTPUT_NORMS = {
+    "attention_output_norm": "post_attention_layernorm",
+    "ffn_output_norm": "post_feedforward_layernorm",
+}
+
+_OUTER = _outer("model.embed_tokens", "model.norm")
+_LLAMA = Tensors(outer=_OUTER, layer="model.layers.*", inner=_INPUT_NORMS | _attention() | _QK_NORMS | _GATED)
+
+TENSORS = {
+    **dict.fromkeys(("llama", "mistral", "qwen2", "qwen3", "olmo", "smollm3", "stablelm"), _LLAMA),
+    "olmo2": Tensors(outer=_OUTER, layer="model.layers.*", inner=_OUTPUT_NORMS | _attention() | _QK_NORMS | _GATED),
+    "starcoder2": Tensors(
+        outer=_OUTER, layer="model.layers.*", inner=_INPUT_NORMS | _attention() | _plain("mlp.c_fc", "mlp.c_proj")
+    ),
+    "phi": Tensors(
+        outer=_outer("model.embed_tokens", "model.final_layernorm"),
+        layer="model.layers.*",
+        inner=_INPUT_NORMS | _attention("dense") | _plain("mlp.fc1", "mlp.fc2"),
+    ),
+    "opt": Tensors(
+        outer=_outer(
+            "model.decoder.embed_tokens",
+            "model.decoder.final_layer_norm",
+            position_embedding="model.decoder.embed_positions",
+        ),
+        layer="model.decoder.layers.*",
+        inner={"attention_norm": "self_attn_layer_norm", "ffn_norm": "final_layer_norm"}
+        | _attention("out_proj")
+        | _plain("fc1", "fc2"),
+    ),
+    "gpt_neox": Tensors(
+        outer=_outer("gpt_neox.embed_in", "gpt_neox.final_layer_norm", "embed_out"),
+        layer="gpt_neox.layers.*",
+        inner=_INPUT_NORMS | {"attention.o_proj": "attention.dense"} | _plain("mlp.dense_h_to_4h", "mlp.dense_4h_to_h"),
+        fused="attention.query_key_value",
+        fused_by_head=True,
+    ),
+    "gpt2": Tensors(
+        outer=_outer("transformer.wte", "transformer.ln_f", position_embedding="transformer.wpe"),
+        layer="transformer.h.*",
+        inner={"attention_norm": "ln_1", "ffn_norm": "ln_2", "attention.o_proj": "attn.c_proj"}
+        | _plain("mlp.c_fc", "mlp.c_proj"),
+        fused="attn.c_attn",
+        transposed=True,
+    ),
+    "mpt": Tensors(
+        outer=_outer("transformer.wte", "transformer.norm_f"),
+        layer="transformer.blocks.*",
+        inner={"attention_norm": "norm_1", "ffn_norm": "norm_2", "attention.o_proj": "attn.out_proj"}
+        | _plain("ffn.up_proj", "ffn.down_proj"),
+        fused="attn.Wqkv",
+    ),
+}
+"""The tensors of each class of `slimlm.interop.hf.export_classes`, by model_type."""

@@ -1,0 +1,123 @@
+"""The device: its name, free memory and precisions, and peak memory and seconds of a piece of work."""
+
+import ctypes
+import gc
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import psutil
+import torch
+
+Precision = Literal["float32", "bfloat16"]
+"""The types of weights that a probe knows."""
+
+Way = Literal["whole", "block by block", "slice by slice"]
+"""How many of the weights are in memory at once: all, one block's, or one slice of a matrix."""
+
+PRECISIONS: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PRECISION_BYTES = {"float32": 4, "bfloat16": 2}
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def pick_device(name: str | None = None) -> torch.device:
+    """Return the device of this name; without one the accelerator (CUDA, MPS) where there is one, else the CPU.
+
+    Raises ValueError for a device that torch does not know or this machine does not have.
+    """
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if name is None:
+        return accelerator or torch.device("cpu")
+    present = sorted({"cpu", accelerator.type if accelerator else "cpu"})
+    with suppress(RuntimeError):
+        device = torch.device(name)
+        if device.type in present:
+            return device
+    raise ValueError(f"device={name!r} is not on this machine; it has {' and '.join(present)}")
+
+
+def device_name(device: torch.device) -> str:
+    """Return what people call the device: "cpu", "mps", "cuda (NVIDIA H100)"."""
+    if device.type != "cuda":
+        return device.type
+    return f"cuda ({torch.cuda.get_device_name(device)})"
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done what it was told, so that the clock tells the truth."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize()
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that are free on the device now: for the CPU within the limit of its container, too."""
+    if device.type == "cuda":
+        return torch.accelerator.get_memory_info(device)[0]
+    free = psutil.virtual_memory().available  # MPS shares the memory of the CPU
+    with suppress(OSError, ValueError):  # no such limit is the rule outside containers
+        limit, used = (int((_CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        free = min(free, max(0, limit - used))
+    return free
+
+
+def give_back_memory() -> None:
+    """Return freed memory to the system, where the C library can; without it a server keeps its largest model."""
+    gc.collect(0)
+    if torch.accelerator.is_available():
+        torch.accelerator.empty_cache()
+    if os.name == "posix" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
+
+
+class PeakMemory:
+    """The most memory that is held while it is entered, beyond what was held before: on the CPU resident memory."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def __enter__(self) -> Self:
+        self._process = psutil.Process()
+        self._before = self._highest = self._process.memory_info().rss
+        if self._device.type == "cuda":
+            torch.accelerator.reset_peak_memory_stats(self._device)
+        self._stop = threading.Event()
+        self._sampler = threading.Thread(target=self._sample, daemon=True)
+        self._sampler.start()
+        return self
+
+    def _sample(self) -> None:
+        while not self._stop.wait(0.002):
+            self._highest = max(self._highest, self._process.memory_info().rss)
+
+    def added_bytes(self) -> int:
+        """Return the largest memory seen so far, beyond that at the start."""
+        if self._device.type == "cuda":
+            return torch.accelerator.max_memory_allocated(self._device)
+        return max(self._highest, self._process.memory_info().rss) - self._before
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        self._sampler.join()
+
+
+@dataclass
+class Clock:
+    """Seconds spent on one kind of work, on one device."""
+
+    device: torch.device
+    seconds: float = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count the time of what is done inside."""
+        synchronize(self.device)
+        started = time.perf_counter()
+        yield
+        synchronize(self.device)
+        self.seconds += time.perf_counter() - started

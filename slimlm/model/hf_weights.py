@@ -1,0 +1,44 @@
+"""A model's weights by the names, and in the shapes, of a class of Hugging Face transformers."""
+
+import torch
+from torch import Tensor
+
+from slimlm.interop.hf.tensor_names import Tensors
+from slimlm.model.language_model import LanguageModel
+
+_QKV = ("attention.q_proj", "attention.k_proj", "attention.v_proj")
+
+
+def renamed_weights(model: LanguageModel, layout: Tensors) -> dict[str, Tensor]:
+    """Return the weights of a model as a class keeps them; a tied head is left out, being the token embedding.
+
+    Only what the class fuses is copied.
+    """
+    found: dict[str, Tensor] = {}
+    for name, parameter in model.named_parameters():
+        module, _, part = name.rpartition(".")
+        if not module.startswith("blocks."):
+            found[f"{layout.outer[module]}.{part}"] = parameter.detach()
+    for number, block in enumerate(model.blocks):
+        weights = {name: parameter.detach() for name, parameter in block.named_parameters()}
+        for name, weight in _renamed_block(weights, layout, model.architecture.n_heads).items():
+            found[f"{layout.layer.replace('*', str(number))}.{name}"] = weight
+    return found
+
+
+def _renamed_block(weights: dict[str, Tensor], layout: Tensors, n_heads: int) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = {}
+    for name, weight in weights.items():
+        module, _, part = name.rpartition(".")
+        if not (layout.fused and module in _QKV):
+            found[f"{layout.inner[module]}.{part}"] = weight
+        elif module == _QKV[0]:
+            rows = [weights[f"{other}.{part}"] for other in _QKV]
+            found[f"{layout.fused}.{part}"] = _fused_by_head(rows, n_heads) if layout.fused_by_head else torch.cat(rows)
+    return {name: weight.T if layout.transposed and weight.ndim == 2 else weight for name, weight in found.items()}
+
+
+def _fused_by_head(projections: list[Tensor], n_heads: int) -> Tensor:
+    """Put the rows of each head's q, k and v, every one (H · K, …), together: (H · 3 · K, …)."""
+    by_head = [rows.reshape(n_heads, -1, *rows.shape[1:]) for rows in projections]  # (H, K, …)
+    return torch.stack(by_head, dim=1).flatten(0, 2)

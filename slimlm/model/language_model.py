@@ -1,0 +1,220 @@
+"""The real model: a decoder-only transformer made of `slimlm.model.layers`.
+
+By default: learned position embeddings; LayerNorm with weight and bias before attention, before the feed-forward and at
+the end; multi-head attention and SwiGLU without biases; LM head without bias, tied to the token embedding.
+`Architecture` holds every other choice.
+
+Shapes: B batch, T tokens, D d_model, V vocab_size.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from slimlm.core.accounting import count_total
+from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig
+from slimlm.core.design import TOLERANCE, Design
+from slimlm.core.table import count_parameters
+from slimlm.model.initialisation import Drawn, Weights, random_seed
+from slimlm.model.layers import TransformerBlock, alibi_bias, make_norm, rotary_angles
+from slimlm.solver.solver import solve
+
+IGNORED_LABEL = -100
+"""A label that is not scored."""
+
+
+class LanguageModel(nn.Module):
+    """A decoder-only language model of a request (which it solves), a design or an architecture.
+
+    On the meta device, or with `initialise=False`, the weights are left undrawn; `reset_parameters` draws them.
+    Building never holds two copies of a weight.
+
+    Raises BudgetError when no model meets the request.
+    """
+
+    def __init__(
+        self,
+        source: ModelConfig | Design | Architecture,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        initialise: bool = True,
+    ) -> None:
+        super().__init__()
+        design = solve(source) if isinstance(source, ModelConfig) else source
+        self.config = design.config if isinstance(design, Design) else None
+        self.architecture = arch = design.architecture if isinstance(design, Design) else design
+        self.d_model, self.d_ff, self.n_layers = arch.d_model, arch.d_ff, arch.n_layers
+        target = torch.get_default_device() if device is None else torch.device(device)
+        # Modules are laid out on the meta device, so that each weight is allocated and drawn once.
+        with torch.device("meta"):
+            self.token_embedding = _embedding(arch.vocab_size, arch.d_model, dtype)
+            if arch.positions == "learned":
+                self.position_embedding = _embedding(arch.max_seq_length + arch.position_offset, arch.d_model, dtype)
+            self.embedding_norm = _norm(arch).to(dtype) if arch.embedding_norm else nn.Identity()
+            self.dropout = nn.Dropout(arch.dropout)
+            self.blocks = nn.ModuleList(_block(arch).to(dtype) for _ in range(arch.n_layers))
+            self.final_norm = _norm(arch).to(dtype)
+            self.lm_head = nn.Linear(arch.d_model, arch.vocab_size, bias=arch.lm_head_bias, dtype=dtype)
+        self._tie()
+        self.register_load_state_dict_pre_hook(_refuse_two_tables)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_tie_again)  # type: ignore[no-untyped-call]
+        self._check_count()
+        if target.type != "meta":
+            self.to_empty(device=target)
+            if initialise:
+                self.reset_parameters()
+
+    def _check_count(self) -> None:
+        counted = count_parameters(self)
+        assert counted == count_total(self.architecture), "the module and the account must count the same"
+        if self.config is not None:
+            asked = self.config.total_params
+            assert abs(counted - asked) <= TOLERANCE * asked, "a solved model lies within ±0.5 % of its request"
+
+    @torch.no_grad()
+    def reset_parameters(self, on_drawn: Drawn | None = None, *, seed: int | None = None) -> None:
+        """Draw every weight: matrices normal with std 0.02, norms one and zero (see `slimlm.model.initialisation`).
+
+        Without a seed, one is taken from torch's global generator. `on_drawn` is called with the number of elements of
+        each vector and each part of a matrix.
+        """
+        weights = Weights(self, random_seed() if seed is None else seed)
+        weights.draw(dict(self.named_parameters()), on_drawn)
+
+    def forward(self, input_ids: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return logits (B, T, V) for token ids (B, T), and the mean loss in nats when labels are given.
+
+        `labels` have the shape of `input_ids` and are shifted inside: position t is scored against label t+1; -100 is
+        not scored (the loss is NaN when nothing is).
+
+        Raises ValueError for ids or labels of another shape, longer than max_seq_length, or outside the vocabulary.
+        """
+        self._check_ids(input_ids)
+        x = self.dropout(self.embedding_norm(self._embed(input_ids)))  # (B, T, D)
+        positions = self.attention_positions(input_ids.shape[1], x)
+        for block in self.blocks:
+            x = block(x, is_causal=True, **positions)
+        logits: Tensor = self.lm_head(self.final_norm(x))  # (B, T, V)
+        return logits, None if labels is None else self._loss(logits, input_ids, labels)
+
+    def _embed(self, input_ids: Tensor) -> Tensor:
+        tokens: Tensor = self.token_embedding(input_ids)
+        if self.architecture.positions != "learned":
+            return tokens
+        first = self.architecture.position_offset
+        rows = torch.arange(first, first + input_ids.shape[1], device=input_ids.device)
+        embedded: Tensor = tokens + self.position_embedding(rows)
+        return embedded
+
+    def attention_positions(self, tokens: int, like: Tensor) -> dict[str, Any]:
+        """Return what tells the blocks of order, where the embeddings do not: made once for all of them."""
+        arch = self.architecture
+        if arch.positions == "rope":
+            return {"rotary": rotary_angles(tokens, arch.head_dim, arch.rope_theta, like.device, like.dtype)}
+        if arch.positions == "alibi":
+            return {"score_bias": alibi_bias(arch.n_heads, tokens, like.device, like.dtype)}
+        return {}
+
+    def _loss(self, logits: Tensor, input_ids: Tensor, labels: Tensor) -> Tensor:
+        if labels.shape != input_ids.shape:
+            raise ValueError(f"labels of shape {tuple(labels.shape)} must have input_ids' {tuple(input_ids.shape)}")
+        self._check_type("labels", labels)
+        self._check_range("labels", labels.masked_fill(labels == IGNORED_LABEL, 0))
+        # The labels move by one and the last position is ignored: slicing the logits would copy them.
+        following = F.pad(labels[:, 1:], (0, 1), value=IGNORED_LABEL)
+        return F.cross_entropy(logits.flatten(0, 1), following.flatten().long(), ignore_index=IGNORED_LABEL)
+
+    def _check_ids(self, input_ids: Tensor) -> None:
+        self._check_type("input_ids", input_ids)
+        if input_ids.ndim != 2 or 0 in input_ids.shape:
+            raise ValueError(f"input_ids of shape {tuple(input_ids.shape)} must be a non-empty (batch, tokens) tensor")
+        if input_ids.shape[1] > self.architecture.max_seq_length:
+            raise ValueError(
+                f"a sequence of {input_ids.shape[1]} tokens is longer than "
+                f"max_seq_length={self.architecture.max_seq_length}; shorten it or raise max_seq_length"
+            )
+        self._check_range("input_ids", input_ids)
+
+    def _check_type(self, name: str, ids: Tensor) -> None:
+        if ids.dtype not in (torch.int64, torch.int32):
+            raise ValueError(f"{name} of dtype {ids.dtype} must be whole numbers: int64 or int32")
+
+    def _check_range(self, name: str, ids: Tensor) -> None:
+        if ids.is_meta or torch.compiler.is_compiling():
+            return
+        low, high = (int(end) for end in ids.aminmax())
+        if low < 0 or high >= self.architecture.vocab_size:
+            raise ValueError(
+                f"{name} hold {low if low < 0 else high}, which is outside the vocabulary: ids go from 0 to "
+                f"vocab_size−1={self.architecture.vocab_size - 1}"
+            )
+
+    def get_causal_mask(self, seq_length: int, device: torch.device | str | None = None) -> Tensor:
+        """Return a mask (1, 1, T, T) of ones on and below the diagonal: nonzero where a token may attend."""
+        return torch.ones(seq_length, seq_length, device=device).tril()[None, None]
+
+    def _tie(self) -> None:
+        if self.architecture.tied_lm_head:
+            self.lm_head.weight = self.token_embedding.weight
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # Moving or materialising replaces each module's parameters on its own and would untie (and double) the shared
+        # one, so the head lets go of it meanwhile.
+        if self.architecture.tied_lm_head:
+            self.lm_head.register_parameter("weight", None)
+        try:
+            super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        finally:
+            self._tie()
+        return self
+
+
+def _refuse_two_tables(model: LanguageModel, state: Mapping[str, Any], prefix: str, *rest: Any) -> None:
+    """Report weights of an untied model, one of whose tables a tied model would silently lose."""
+    names = (f"{prefix}token_embedding.weight", f"{prefix}lm_head.weight")
+    tables = [state[name] for name in names if name in state]
+    if not model.architecture.tied_lm_head or len(tables) < 2 or any(table.is_meta for table in tables):
+        return
+    if not torch.equal(*tables):
+        errors: list[str] = rest[-1]
+        errors.append("lm_head.weight differs from token_embedding.weight, but tied_lm_head=True means one table")
+
+
+def _tie_again(model: LanguageModel, _: Any) -> None:
+    """Tie the head to what was loaded: assigned weights replace the shared parameter."""
+    model._tie()
+
+
+def _embedding(rows: int, d_model: int, dtype: torch.dtype | None) -> nn.Embedding:
+    # nn.Embedding draws its weight, which on the meta device imports torch's compiler for over a second.
+    table: nn.Embedding = nn.Embedding.from_pretrained(  # type: ignore[no-untyped-call]
+        torch.empty(rows, d_model, dtype=dtype), freeze=False
+    )
+    return table
+
+
+def _norm(arch: Architecture) -> nn.Module:
+    return make_norm(arch.norm, arch.d_model, arch.layer_norm_eps)
+
+
+def _block(arch: Architecture) -> TransformerBlock:
+    return TransformerBlock(
+        arch.d_model,
+        arch.d_ff,
+        arch.n_heads,
+        arch.dropout,
+        arch.attention_dropout,
+        arch.layer_norm_eps,
+        n_kv_heads=arch.n_kv_heads,
+        head_dim=arch.head_dim,
+        norm=arch.norm,
+        ffn=arch.ffn,
+        bias=arch.bias,
+        qk_norm=arch.qk_norm,
+        block=arch.block,
+    )

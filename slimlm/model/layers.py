@@ -1,0 +1,286 @@
+"""The layers of the real model: norms, feed-forwards, attention with its positions, and the block made of them.
+
+SwiGLU and GeGLU (Shazeer 2020, "GLU Variants Improve Transformer", section 2); grouped-query attention (Ainslie et al.
+2023, "GQA"); rotary positions in halves, as GPT-NeoX and Llama have them (Su et al. 2021, "RoFormer", section 3.2.2);
+ALiBi (Press et al. 2021, "Train Short, Test Long", section 3).
+
+Shapes: B batch, T tokens, D d_model, H n_heads, G n_kv_heads, K head_dim, F d_ff.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from slimlm.core.accounting import BIASED, BLOCK_NORMS
+
+Rotary = tuple[Tensor, Tensor]
+"""Cosines and sines of the rotary angles, each (T, K); the sines of the first half are negative."""
+
+
+def make_norm(kind: str, width: int, eps: float) -> nn.Module:
+    """Return a norm over the last `width` numbers: of the kinds that `Architecture.norm` names."""
+    if kind == "rmsnorm":
+        return nn.RMSNorm(width, eps=eps)
+    return nn.LayerNorm(width, eps=eps, elementwise_affine=kind != "layernorm_no_params", bias=kind == "layernorm")
+
+
+class GatedFeedForward(nn.Module):
+    """Gated feed-forward: down(activation(gate(x)) · up(x)) (Shazeer 2020, section 2)."""
+
+    activation: Callable[[Tensor], Tensor]
+
+    def __init__(self, d_model: int, d_ff: int, dropout: float = 0.0, *, bias: bool = False) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(d_model, d_ff, bias=bias)
+        self.up_proj = nn.Linear(d_model, d_ff, bias=bias)
+        self.down_proj = nn.Linear(d_ff, d_model, bias=bias)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, T, D) to (B, T, D)."""
+        out: Tensor = self.dropout(self.down_proj(self.activation(self.gate_proj(x)) * self.up_proj(x)))
+        return out
+
+
+class SwiGLU(GatedFeedForward):
+    """Gated feed-forward with SiLU: down(silu(gate(x)) · up(x))."""
+
+    activation = staticmethod(F.silu)
+
+
+class GeGLU(GatedFeedForward):
+    """Gated feed-forward with GELU: down(gelu(gate(x)) · up(x))."""
+
+    activation = staticmethod(F.gelu)
+
+
+class PlainFeedForward(nn.Module):
+    """Feed-forward of two matrices: down(activation(up(x)))."""
+
+    activation: Callable[[Tensor], Tensor]
+
+    def __init__(self, d_model: int, d_ff: int, dropout: float = 0.0, *, bias: bool = False) -> None:
+        super().__init__()
+        self.up_proj = nn.Linear(d_model, d_ff, bias=bias)
+        self.down_proj = nn.Linear(d_ff, d_model, bias=bias)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, T, D) to (B, T, D)."""
+        out: Tensor = self.dropout(self.down_proj(self.activation(self.up_proj(x))))
+        return out
+
+
+class GeluFeedForward(PlainFeedForward):
+    """Feed-forward with the exact GELU."""
+
+    activation = staticmethod(F.gelu)
+
+
+class ReluFeedForward(PlainFeedForward):
+    """Feed-forward with ReLU."""
+
+    activation = staticmethod(F.relu)
+
+
+FEED_FORWARDS: dict[str, type[GatedFeedForward | PlainFeedForward]] = {
+    "swiglu": SwiGLU,
+    "geglu": GeGLU,
+    "gelu": GeluFeedForward,
+    "relu": ReluFeedForward,
+}
+
+
+def rotary_angles(
+    tokens: int, head_dim: int, theta: float, device: torch.device | None = None, dtype: torch.dtype | None = None
+) -> Rotary:
+    """Return cosines and sines of position · theta^(−2i / head_dim) (Su et al. 2021, eq. 15), for both halves."""
+    pairs = torch.arange(0, head_dim, 2, device=device, dtype=torch.float32)
+    positions = torch.arange(tokens, device=device, dtype=torch.float32)
+    angles = torch.outer(positions, theta ** (-pairs / head_dim))
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat((cos, cos), dim=-1).to(dtype), torch.cat((-sin, sin), dim=-1).to(dtype)
+
+
+def rotate(x: Tensor, rotary: Rotary) -> Tensor:
+    """Turn queries or keys (B, T, H, K) by their positions: number i and number i + K / 2 are a pair."""
+    cos, sin = (angles[:, None] for angles in rotary)  # (T, 1, K)
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)
+
+
+def alibi_bias(
+    n_heads: int, tokens: int, device: torch.device | None = None, dtype: torch.dtype | None = None
+) -> Tensor:
+    """Return what ALiBi adds to the scores, (1, H, T, T): −slope · distance, and −∞ for later tokens.
+
+    The slopes are a geometric sequence of powers of 2 (Press et al. 2021, section 3); for a number of heads that is no
+    power of two, those of the next lower power and every other one of the next higher, as in the paper's code.
+    """
+    power = 2 ** math.floor(math.log2(n_heads))
+    slopes = [2 ** (-8 * (i + 1) / power) for i in range(power)]
+    slopes += [2 ** (-4 * (2 * i + 1) / power) for i in range(n_heads - power)]
+    positions = torch.arange(tokens, device=device)
+    distance = (positions[:, None] - positions[None, :]).to(torch.float32)
+    scores = -torch.tensor(slopes, device=device)[:, None, None] * distance  # (H, T, T)
+    return scores.masked_fill(distance < 0, -math.inf).to(dtype)[None]
+
+
+class MultiHeadAttention(nn.Module):
+    """Multi-head, grouped-query or multi-query attention on the fused kernel.
+
+    `qk_norm` makes the norm of a width for queries and keys; `full_qk_norm` applies it to the whole projection, else to
+    each head. Dropout acts on the attention weights and, separately, on the output.
+
+    Raises ValueError when n_heads does not divide d_model (and no head_dim is given), or n_kv_heads not n_heads.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        n_heads: int,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        *,
+        n_kv_heads: int | None = None,
+        head_dim: int | None = None,
+        qkv_bias: bool = False,
+        output_bias: bool = False,
+        qk_norm: Callable[[int], nn.Module] | None = None,
+        full_qk_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        if n_heads < 1 or (head_dim is None and d_model % n_heads):
+            raise ValueError(f"d_model={d_model} must be a multiple of n_heads={n_heads}, and n_heads at least 1")
+        self.n_heads, self.n_kv_heads = n_heads, n_kv_heads or n_heads
+        if n_heads % self.n_kv_heads:
+            raise ValueError(f"n_kv_heads={n_kv_heads} must divide n_heads={n_heads}")
+        self.head_dim = head_dim or d_model // n_heads
+        self.attention_dropout = attention_dropout
+        queries, keys = self.n_heads * self.head_dim, self.n_kv_heads * self.head_dim
+        self.q_proj = nn.Linear(d_model, queries, bias=qkv_bias)
+        self.k_proj = nn.Linear(d_model, keys, bias=qkv_bias)
+        self.v_proj = nn.Linear(d_model, keys, bias=qkv_bias)
+        self.o_proj = nn.Linear(queries, d_model, bias=output_bias)
+        self.full_qk_norm = full_qk_norm
+        self.q_norm = qk_norm(queries if full_qk_norm else self.head_dim) if qk_norm else None
+        self.k_norm = qk_norm(keys if full_qk_norm else self.head_dim) if qk_norm else None
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        *,
+        is_causal: bool = False,
+        rotary: Rotary | None = None,
+        score_bias: Tensor | None = None,
+    ) -> Tensor:
+        """Map (B, T, D) to (B, T, D).
+
+        `mask` broadcasts to (B, H, T, T): nonzero where a query (row) may attend to a key (column). Without a mask
+        every token attends to every other, or to itself and those before it when `is_causal`. `rotary` turns queries
+        and keys; `score_bias` (1, H, T, T) is added to the scores and, being causal itself, replaces `is_causal`.
+        """
+        q = self._heads(self.q_proj(x), self.n_heads, self.q_norm, rotary)  # (B, H, T, K)
+        k = self._heads(self.k_proj(x), self.n_kv_heads, self.k_norm, rotary)  # (B, G, T, K)
+        v = self._heads(self.v_proj(x), self.n_kv_heads, None, None)
+        heads = F.scaled_dot_product_attention(
+            q,
+            k,
+            v,
+            attn_mask=_scores_mask(mask, score_bias),
+            dropout_p=self.attention_dropout if self.training else 0.0,
+            is_causal=is_causal and mask is None and score_bias is None,
+            enable_gqa=self.n_kv_heads != self.n_heads,
+        )
+        out: Tensor = self.dropout(self.o_proj(heads.transpose(1, 2).flatten(2)))  # (B, T, D)
+        return out
+
+    def _heads(self, x: Tensor, heads: int, norm: nn.Module | None, rotary: Rotary | None) -> Tensor:
+        if norm is not None and self.full_qk_norm:
+            x = norm(x)
+        x = x.reshape(*x.shape[:2], heads, self.head_dim)
+        if norm is not None and not self.full_qk_norm:
+            x = norm(x)
+        # Turned before the transposition, the output of attention keeps the layout in which it is flattened uncopied.
+        return (x if rotary is None else rotate(x, rotary)).transpose(1, 2)
+
+
+def _scores_mask(mask: Tensor | None, score_bias: Tensor | None) -> Tensor | None:
+    if mask is None:
+        return score_bias
+    return mask != 0 if score_bias is None else score_bias.masked_fill(mask == 0, -math.inf)
+
+
+class TransformerBlock(nn.Module):
+    """Attention and feed-forward around a residual stream.
+
+    By default pre-norm: x + attention(norm(x)), then x + ffn(norm(x)). `block` and the other choices are those of
+    `Architecture`; norms that a block does not have are identities.
+    """
+
+    shared_norm: nn.Module
+    attention_norm: nn.Module
+    attention_output_norm: nn.Module
+    ffn_norm: nn.Module
+    ffn_output_norm: nn.Module
+
+    def __init__(
+        self,
+        d_model: int,
+        d_ff: int,
+        n_heads: int,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        layer_norm_eps: float = 1e-6,
+        *,
+        n_kv_heads: int | None = None,
+        head_dim: int | None = None,
+        norm: str = "layernorm",
+        ffn: str = "swiglu",
+        bias: str = "none",
+        qk_norm: str = "none",
+        block: str = "pre_norm",
+    ) -> None:
+        super().__init__()
+        for name in ("shared_norm", "attention_norm", "attention_output_norm", "ffn_norm", "ffn_output_norm"):
+            present = name in BLOCK_NORMS[block]
+            setattr(self, name, make_norm(norm, d_model, layer_norm_eps) if present else nn.Identity())
+        self.is_parallel = block.startswith("parallel")
+        self.attention = MultiHeadAttention(
+            d_model,
+            n_heads,
+            dropout,
+            attention_dropout,
+            n_kv_heads=n_kv_heads,
+            head_dim=head_dim,
+            qkv_bias="qkv" in BIASED[bias],
+            output_bias="output" in BIASED[bias],
+            qk_norm=None if qk_norm == "none" else lambda width: make_norm(norm, width, layer_norm_eps),
+            full_qk_norm=qk_norm == "full",
+        )
+        self.ffn = FEED_FORWARDS[ffn](d_model, d_ff, dropout, bias="ffn" in BIASED[bias])
+
+    def forward(
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        *,
+        is_causal: bool = False,
+        rotary: Rotary | None = None,
+        score_bias: Tensor | None = None,
+    ) -> Tensor:
+        """Map (B, T, D) to (B, T, D); the arguments are those of `MultiHeadAttention`."""
+        options: dict[str, Any] = {"is_causal": is_causal, "rotary": rotary, "score_bias": score_bias}
+        if self.is_parallel:
+            shared = self.shared_norm(x)
+            x = x + self.attention(self.attention_norm(shared), mask, **options)
+            x = x + self.ffn(self.ffn_norm(shared))
+        else:
+            x = x + self.attention_output_norm(self.attention(self.attention_norm(x), mask, **options))
+            x = x + self.ffn_output_norm(self.ffn(self.ffn_norm(x)))
+        return x

@@ -1,0 +1,203 @@
+"""Models on disk: slimlm's own folders, for every architecture, and Hugging Face's, where transformers has the class.
+
+Weights are in safetensors files, which hold numbers and no code: nothing is ever unpickled. A tied head is stored once.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, fields
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from slimlm.core.accounting import Shape, account
+from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig
+from slimlm.core.design import TOLERANCE, Design
+from slimlm.interop.hf.export_config import native_class, to_hf_config
+from slimlm.interop.hf.tensor_names import TENSORS
+from slimlm.model.hf_weights import renamed_weights
+from slimlm.model.language_model import LanguageModel
+from slimlm.utils.files import read_bytes, read_json, reason, replacing, unreadable
+from slimlm.utils.text import named
+
+FORMAT = "slimlm-model-1"
+MAX_BYTES = 100_000
+"""A slimlm.json has some 2 kB."""
+
+_CONFIG, _WEIGHTS = "slimlm.json", "model.safetensors"
+_REAL = ("F64", "F32", "F16", "BF16")
+
+_Fields = TypeVar("_Fields", Architecture, ModelConfig)
+
+
+def save_pretrained(model: LanguageModel, folder: str | Path) -> Path:
+    """Write a model of any architecture into a folder, for `from_pretrained`, and return the folder.
+
+    slimlm.json holds the architecture, and the request of a model that was solved for one; model.safetensors holds the
+    weights, in the types that they have. Files of these names are replaced.
+
+    Raises ValueError for a model on the meta device, and when the folder is a file; OSError, in one sentence, when the
+    files cannot be written: those that were there stay as they were.
+    """
+    record = {
+        "format": FORMAT,
+        "architecture": asdict(model.architecture),
+        "request": asdict(model.config) if model.config else None,
+    }
+    return _write(Path(folder), {_CONFIG: record}, dict(model.named_parameters()))
+
+
+def export_pretrained(model: LanguageModel, folder: str | Path) -> Path:
+    """Write a model into a folder that transformers' `AutoModelForCausalLM` loads, and return the folder.
+
+    config.json (see `to_hf_config`), generation_config.json, and model.safetensors by the names that transformers has
+    for the weights; no tokenizer. Files of these names are replaced.
+
+    Raises ValueError when no class of transformers is exactly the architecture, for a model on the meta device, and
+    when the folder is a file; OSError, in one sentence, when the files cannot be written: those that were there stay
+    as they were.
+    """
+    config = to_hf_config(model.architecture, str(model.token_embedding.weight.dtype).removeprefix("torch."))
+    generation = {name: config[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    layout = TENSORS[native_class(model.architecture).model_type]
+    records = {"config.json": config, "generation_config.json": generation}
+    return _write(Path(folder), records, renamed_weights(model, layout))
+
+
+def from_pretrained(
+    folder: str | Path, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+) -> LanguageModel:
+    """Return the model that `save_pretrained` wrote into a folder, in evaluation mode.
+
+    `dtype` is a floating-point type for all weights; None keeps the types that they were saved in. Weights are not
+    drawn first, and there is never a second copy of them: on the CPU they are the file's own pages until they change.
+
+    Raises ValueError, in one sentence, for a folder that lacks a file, for a file that cannot be read, is too large,
+    broken or of another format, for fields that are unknown, missing or impossible, and for tensors that are missing,
+    unexpected, or of a wrong shape or type.
+    """
+    if dtype is not None and not dtype.is_floating_point:
+        raise ValueError(f"dtype={dtype} is not allowed: weights are real numbers; dtype=torch.float32 would work")
+    record = read_json(read_bytes(_file(Path(folder), _CONFIG), _CONFIG, MAX_BYTES), _CONFIG, MAX_BYTES)
+    source = _source(record)
+    architecture = source.architecture if isinstance(source, Design) else source
+    target = torch.get_default_device() if device is None else torch.device(device)
+    weights = _read_weights(_file(Path(folder), _WEIGHTS), architecture, target, dtype)
+    if architecture.tied_lm_head:
+        weights["lm_head.weight"] = weights["token_embedding.weight"]
+    model = LanguageModel(source, device="meta")
+    model.load_state_dict(weights, assign=True)
+    return model.eval()
+
+
+def _write(folder: Path, records: Mapping[str, object], weights: Mapping[str, Tensor]) -> Path:
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"folder={str(folder)!r} is a file: a model is several; the name of a folder would work")
+    if any(weight.is_meta for weight in weights.values()):
+        raise ValueError("a model on the meta device has no weights to save; one built with device='cpu' would work")
+    tensors = {name: weight.detach().contiguous() for name, weight in weights.items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as files:  # all are whole before the first takes the place of an old one
+            for name, record in records.items():
+                part = files.enter_context(replacing(folder / name))
+                part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+            # A new file, and not the old one, whose pages a loaded model may still hold.
+            save_file(tensors, files.enter_context(replacing(folder / _WEIGHTS)), metadata={"format": "pt"})
+    except (OSError, SafetensorError) as error:
+        raise OSError(
+            f"folder={str(folder)!r} cannot be written: {reason(error)}; another folder would work"
+        ) from error
+    return folder
+
+
+def _file(folder: Path, name: str) -> Path:
+    try:
+        found = (folder / name).is_file()
+    except OSError as error:
+        raise unreadable(name, error) from None
+    if not found:
+        raise ValueError(f"folder={str(folder)!r} holds no {name}; a folder that save_pretrained wrote would work")
+    return folder / name
+
+
+def _source(record: object) -> Architecture | Design:
+    """Return the architecture of a record, or the design of which it is a part."""
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise ValueError(f"{_CONFIG} is not a model saved by slimlm; its JSON would hold format={FORMAT!r}")
+    _check_names("model", set(record), {"format", "architecture", "request"})
+    architecture = _fields(Architecture, "architecture", record["architecture"])
+    if record["request"] is None:
+        return architecture
+    design = Design(_fields(ModelConfig, "request", record["request"]), architecture)
+    asked = design.config.total_params
+    if abs(design.total_params - asked) > TOLERANCE * asked:
+        raise ValueError(
+            f"the saved request asks for total_params={asked}, but the saved architecture has {design.total_params}; "
+            "request=null would work"
+        )
+    return design
+
+
+def _fields(kind: type[_Fields], name: str, saved: object) -> _Fields:
+    if not isinstance(saved, dict):
+        raise ValueError(f"the saved {name} must be an object of fields and their values")
+    _check_names(name, set(saved), {field.name for field in fields(kind)})
+    return kind(**saved)
+
+
+def _check_names(what: str, found: set[str], known: set[str]) -> None:
+    for problem, names in (("unknown", found - known), ("missing", known - found)):
+        if names:
+            raise ValueError(f"the saved {what} has {problem} fields: {named(names)}")
+
+
+def _read_weights(
+    file: Path, architecture: Architecture, device: torch.device, dtype: torch.dtype | None
+) -> dict[str, Tensor]:
+    try:
+        with safe_open(file, framework="pt", device=str(device)) as saved:
+            names = saved.keys()
+            _check_tensors({name: saved.get_slice(name) for name in names}, architecture)
+            return {name: saved.get_tensor(name).to(dtype=dtype) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise unreadable(_WEIGHTS, error) from None
+
+
+def _check_tensors(found: Mapping[str, Any], architecture: Architecture) -> None:
+    """Raise ValueError for tensors that are not the architecture's, before any is read and any module is made."""
+    shapes = {name: shape for part in account(architecture).components for name, shape in part.shapes.items()}
+    for name, tensor in found.items():
+        expected, shape, kind = _expected(name, shapes, architecture.n_layers), tensor.get_shape(), tensor.get_dtype()
+        if expected is None:
+            raise ValueError(f"{_WEIGHTS} holds {named([name])}, which the saved architecture does not have")
+        if tuple(shape) != expected:
+            raise ValueError(
+                f"{name} of shape {tuple(shape)} must have shape {expected}, as the saved architecture says"
+            )
+        if kind not in _REAL:
+            raise ValueError(f"{name} of type {kind} must hold real numbers: {', '.join(_REAL)}")
+    if missing := list(islice((name for name in _names(shapes, architecture.n_layers) if name not in found), 3)):
+        raise ValueError(f"{_WEIGHTS} lacks tensors of the saved architecture: {', '.join(missing)}, …")
+
+
+def _expected(name: str, shapes: Mapping[str, Shape], n_layers: int) -> Shape | None:
+    """Return the shape of a tensor; None when there is no such tensor."""
+    outer, _, rest = name.partition(".")
+    if outer != "blocks":
+        return shapes.get(name)
+    number, _, inner = rest.partition(".")
+    is_layer = number.isdecimal() and len(number) < 20 and str(int(number)) == number and int(number) < n_layers
+    return shapes.get(f"blocks.*.{inner}") if is_layer else None
+
+
+def _names(shapes: Mapping[str, Shape], n_layers: int) -> Iterator[str]:
+    for name in shapes:
+        yield from (name.replace("*", str(layer)) for layer in range(n_layers if "*" in name else 1))

@@ -1,0 +1,76 @@
+"""What a design note is, the words that notes share, and the sources that they cite."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from slimlm.core.published import PublishedModel
+from slimlm.utils.formatting import format_count
+
+AINSLIE = "Ainslie et al. 2023, GQA (arXiv 2305.13245), abstract"
+ANTHONY = "Anthony et al. 2024 (arXiv 2401.14489), sizing guidelines"
+BIAN = "Bian et al. 2025 (arXiv 2510.18245)"
+CHOWDHERY = "Chowdhery et al. 2022, PaLM (arXiv 2204.02311), sec. 2"
+FAHIM = "Fahim & Karim 2026 (arXiv 2601.20994, preprint), critical depth"
+FLASH = "FlashAttention-2 (github.com/Dao-AILab/flash-attention), README and flash_attn_interface.py"
+KAPLAN = "Kaplan et al. 2020 (arXiv 2001.08361), sec. 3.1 and Fig. 5"
+KAZEMNEJAD = "Kazemnejad et al. 2023 (arXiv 2305.19466), abstract"
+LEVINE = "Levine et al. 2020 (arXiv 2006.12467), fit of optimal depth"
+MEGATRON = "Megatron-LM, make_vocab_size_divisible_by=128"
+MOBILE = "Liu et al. 2024, MobileLLM (arXiv 2402.14905)"
+NVIDIA = "NVIDIA, Matrix Multiplication Background User's Guide, Table 1"
+PUBLISHED = "slimlm.published, parameter counts of public models"
+ROPE = "Su et al. 2021, RoFormer (arXiv 2104.09864)"
+SHAZEER = "Shazeer 2020 (arXiv 2002.05202), sec. 2"
+TAO = "Tao et al. 2024 (arXiv 2407.13623), sec. 4.2 (Approach 2)"
+VASWANI_FFN = "Vaswani et al. 2017 (arXiv 1706.03762), sec. 3.3"
+VASWANI_POSITIONS = "Vaswani et al. 2017 (arXiv 1706.03762), sec. 3.5"
+XIONG = "Xiong et al. 2023 (arXiv 2309.16039), positional encoding"
+
+
+class Severity(StrEnum):
+    """How much a note matters: a warning is likely to hurt, advice is likely to help, info is good to know."""
+
+    WARNING = "warning"
+    ADVICE = "advice"
+    INFO = "info"
+
+
+@dataclass(frozen=True)
+class Note:
+    """One remark on a design."""
+
+    key: str
+    """Stable identifier of the rule."""
+    severity: Severity
+    text: str
+    """One sentence, with the figure in it."""
+    figure: str
+    """The figure alone, for a table or a badge."""
+    source: str
+    """Paper and section, or documentation."""
+
+
+def median(values: Sequence[float]) -> float:
+    """Return the middle value, or the mean of the two in the middle."""
+    ordered, count = sorted(values), len(values)
+    return (ordered[(count - 1) // 2] + ordered[count // 2]) / 2
+
+
+def name_sizes(models: Sequence[PublishedModel]) -> str:
+    """Say how many published models there are and how large: "3 published models of 14.07M to 16.58M"."""
+    totals = sorted({model.total_params for model in models})
+    ends = " to ".join(map(format_count, dict.fromkeys((totals[0], totals[-1]))))
+    return f"{len(models)} published model{'' if len(models) == 1 else 's'} of {ends}"
+
+
+def name_layers(count: int) -> str:
+    """Write a number of layers with its noun."""
+    return f"{count:,} layer{'' if count == 1 else 's'}"
+
+
+def format_number(value: float) -> str:
+    """Round a positive number to two significant digits, or to a whole number from ten on."""
+    if value < 0.01:
+        return "less than 0.01"
+    return f"{value:,.0f}" if value >= 9.95 else f"{value:.2g}"

@@ -1,0 +1,1 @@
+"""Requests and designs as text: links, command-line flags, JSON, code and presets."""

@@ -1,0 +1,68 @@
+"""The lines that bring a design or a specimen back: Python, and a command."""
+
+from dataclasses import fields
+
+from slimlm.core.architecture import Choices
+from slimlm.core.design import Design
+from slimlm.core.named_model import Specimen, Subject
+from slimlm.serialization.flags import command
+from slimlm.solver.solver import solve
+from slimlm.utils.formatting import parse_number
+from slimlm.utils.validation import field_docs
+
+_STRUCTURE = {
+    *("n_kv_heads", "head_dim", "norm", "positions", "ffn", "bias", "qk_norm", "block"),
+    *("rope_theta", "lm_head_bias", "embedding_norm", "position_offset"),
+}
+"""Choices that code leaves out where they are at their default."""
+
+
+def python_code(subject: Subject) -> str:
+    """Return the lines of Python that make this design or specimen again.
+
+    Every field is written out, but for choices of structure that are at their default.
+
+    >>> from slimlm.core.config import ModelConfig
+    >>> python_code(solve(ModelConfig())).splitlines()[2:5]
+    ['design = solve(', '    ModelConfig(', '        total_params=10_000_000,']
+    """
+    architecture = _call(subject.architecture)
+    if isinstance(subject, Specimen):
+        return f"from slimlm import Architecture\n\narchitecture = {architecture}"
+    request = _call(subject.config)
+    if solve(subject.config) == subject:
+        return f"from slimlm import ModelConfig, solve\n\ndesign = solve(\n{_indented(request)},\n)"
+    parts = f"{_indented(request)},\n{_indented(architecture)},"
+    return f"from slimlm import Architecture, Design, ModelConfig\n\ndesign = Design(\n{parts}\n)"
+
+
+def _call(instance: Choices) -> str:
+    written = [name for name in field_names(type(instance)) if name not in _STRUCTURE or name in instance.changed()]
+    lines = (f"    {name}={literal(getattr(instance, name))}," for name in written)
+    return "\n".join([f"{type(instance).__name__}(", *lines, ")"])
+
+
+def field_names(cls: type) -> list[str]:
+    """Return the names of a dataclass's fields, its own before those that it shares."""
+    return sorted(field_docs(cls), key=lambda name: name not in cls.__annotations__)
+
+
+def literal(value: object) -> str:
+    """Write a value as Python source, with thousands set apart."""
+    return f"{value:_}" if isinstance(value, int) and not isinstance(value, bool) else repr(value)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def command_line(design: Design) -> str | None:
+    """Return the command that prints this design; None when the command line cannot ask for it exactly.
+
+    >>> from slimlm.core.config import ModelConfig
+    >>> (command_line(solve(ModelConfig(norm="rmsnorm"))) or "").partition("--multiple-of")[2]
+    ' 1 --norm rmsnorm'
+    """
+    values = [getattr(design.config, field.name) for field in fields(design.config)]
+    exact = all(parse_number(repr(value)) == value for value in values if isinstance(value, float))
+    return command(design.config) if exact and solve(design.config) == design else None

@@ -1,0 +1,107 @@
+"""Designs and named models as JSON, and requests read back from it."""
+
+import json
+from dataclasses import asdict, fields
+from typing import Any
+
+from slimlm.core.architecture import Architecture, ModelDims
+from slimlm.core.config import ModelConfig
+from slimlm.core.design import Design
+from slimlm.core.named_model import Specimen, tidy_name
+from slimlm.solver.inverse import nearest_request
+from slimlm.utils.files import read_json
+from slimlm.utils.text import named, shown
+
+FORMAT = "slimlm-design-1"
+MAX_BYTES = 100_000
+"""A saved design has some 3 kB."""
+
+_LATER_FIELDS = frozenset(
+    {"n_kv_heads", "head_dim", "norm", "positions", "ffn", "bias", "qk_norm", "block"}
+    | {"rope_theta", "lm_head_bias", "embedding_norm", "position_offset"}
+)
+"""Fields that the first saved designs do not have: each was then what its default is now."""
+
+
+def to_record(design: Design) -> dict[str, Any]:
+    """Return request, architecture, account and misses of a design, ready for JSON."""
+    return {
+        "format": FORMAT,
+        "request": asdict(design.config),
+        "architecture": asdict(design.architecture),
+        "account": {
+            "total_params": design.total_params,
+            "components": [
+                {
+                    "key": part.key,
+                    "name": part.name,
+                    "formula": part.formula,
+                    "shapes": {name: list(shape) for name, shape in part.shapes.items()},
+                    "copies": part.copies,
+                    "params": part.params,
+                    "share": part.share,
+                    "note": part.note,
+                }
+                for part in design.account.components
+            ],
+        },
+        "asked_got": [
+            {"name": knob.name, "asked": knob.asked, "got": knob.got, "miss": knob.miss} for knob in design.asked_got
+        ],
+    }
+
+
+def request_from_text(text: str | bytes) -> ModelConfig:
+    """Return the request of a saved design from the text of its file.
+
+    Raises ValueError, in one sentence, for a file that `read_json` refuses, or that is no saved design.
+    """
+    return request_from_record(read_json(text, "the file", MAX_BYTES))
+
+
+def request_from_record(record: object) -> ModelConfig:
+    """Return the request of a saved design.
+
+    Raises ValueError when it is no saved design, or when its request has unknown, missing or impossible fields.
+    """
+    request = record.get("request") if isinstance(record, dict) else None
+    if not isinstance(record, dict) or record.get("format") != FORMAT or not isinstance(request, dict):
+        raise ValueError(f"this is not a design saved by slimlm; its JSON would hold format={FORMAT!r} and a request")
+    known = {field.name for field in fields(ModelConfig)}
+    for problem, names in (("unknown", request.keys() - known), ("missing", known - request.keys() - _LATER_FIELDS)):
+        if names:
+            raise ValueError(f"the saved request has {problem} fields: {named(names)}")
+    return ModelConfig(**request)
+
+
+LONGEST_TEXT = 4000
+"""Most characters of a named model in a link."""
+
+
+def specimen_record(specimen: Specimen) -> dict[str, Any]:
+    """Return a specimen ready for JSON: its name, its origin, and the record of a design that asks for it."""
+    design = Design(nearest_request(specimen.architecture), specimen.architecture)
+    head = {"name": specimen.name, "origin": specimen.origin, "remarks": list(specimen.remarks)}
+    return head | to_record(design)
+
+
+def to_text(specimen: Specimen) -> str:
+    """Write a specimen as compact JSON for a link, every field of its architecture included."""
+    record = {"name": specimen.name} | asdict(specimen.architecture)
+    return json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+
+
+def from_text(text: str) -> Specimen:
+    """Read a specimen that `to_text` has written.
+
+    Raises ValueError, in one sentence, for text that is something else, or for an architecture that cannot be.
+    """
+    record = read_json(text, "the link's model", LONGEST_TEXT)
+    if not isinstance(record, dict):
+        raise ValueError(f"the link's model is {shown(record)}: it must be an object; copy the whole link again")
+    given = {name: value for name, value in record.items() if name != "name"}
+    known = {field.name for field in fields(Architecture)}
+    for problem, names in (("unknown", given.keys() - known), ("missing", {*ModelDims._fields} - given.keys())):
+        if names:
+            raise ValueError(f"the link's model has {problem} fields: {named(names)}")
+    return Specimen(tidy_name(str(record.get("name", ""))), Architecture(**given), "From a link")

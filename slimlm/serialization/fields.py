@@ -1,0 +1,223 @@
+"""The knobs of the pages as plain data: their options, and how each value is written in a link and read back."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, cast
+
+from slimlm.core.config import ModelConfig
+from slimlm.utils.formatting import format_size, parse_number, parse_size
+from slimlm.utils.validation import check_field, field_docs, nearest_allowed
+
+Value = int | float | bool | str | None
+
+_MANTISSAS = (1, 1.1, 1.25, 1.4, 1.6, 1.8, 2, 2.25, 2.5, 2.75, 3, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 9)
+TOTALS = (*(round(m * 10**power) for power in range(6, 10) for m in _MANTISSAS), 10**10)
+_SMALL_VOCABULARIES = (256, 512, 1024, 2048, 4096, 8192, 10_000, 16_000, 24_000, 32_000, 32_768, 40_000)
+_LARGE_VOCABULARIES = (49_152, 50_257, 50_304, 65_536, 80_000, 100_352, 128_256, 151_936, 200_064, 256_000, 262_144)
+VOCABULARIES = _SMALL_VOCABULARIES + _LARGE_VOCABULARIES
+RATIOS = tuple(percent / 100 for percent in range(1, 91))
+EXPANSIONS = tuple(sorted({tenth / 10 for tenth in range(5, 81)} | {2.66}))
+HEAD_COUNTS = ("auto", 1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 14, 15, 16, 20, 24, 25, 28, 32, 40, 48, 64, 96, 128)
+ALIGNMENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+@dataclasses.dataclass(frozen=True)
+class Knob:
+    """One field of a request as a control."""
+
+    field: str
+    label: str
+    options: tuple[Any, ...] = ()
+    """Stops of its slider; empty for a number field, a switch or a choice."""
+    write: Callable[[Any], str] = str
+    """The value as text that `read` takes back: shown at the slider and in a link, so never to be changed."""
+    read: Callable[[str], Value] = parse_size
+    unset: str = ""
+    """What None means, in a few words."""
+    words: dict[str, str] = dataclasses.field(default_factory=dict)
+    """The words of a choice, each with what a reader sees of it."""
+
+    @property
+    def default(self) -> Value:
+        """The field's default."""
+        return cast(
+            "Value", next(field.default for field in dataclasses.fields(ModelConfig) if field.name == self.field)
+        )
+
+    @property
+    def help(self) -> str:
+        """The field's docstring."""
+        return " ".join(field_docs(ModelConfig)[self.field].split())
+
+    def stops(self, value: Value) -> list[Any]:
+        """Return the slider's stops with a value of any precision among them, words first."""
+        stops = {*self.options, *([] if value is None else [value])}
+        return sorted(stops, key=lambda stop: (not isinstance(stop, str), stop))
+
+    def from_text(self, text: str) -> Value:
+        """Read a value from a link or a text field.
+
+        Raises ValueError, with the rule and what would work, for text that is no value of this field.
+        """
+        value = self.read(text)
+        check_field(ModelConfig, self.field, value)
+        return value
+
+    def as_linked(self, value: Value) -> Value:
+        """Return a real value with the digits that a link keeps; other values are kept whole."""
+        return self.read(self.write(value)) if isinstance(self.default, float) else value
+
+    def nearest(self, text: str) -> Value:
+        """Return the allowed value nearest to the text: its own, the limit that it oversteps, or else the default."""
+        try:
+            return self.from_text(text)
+        except ValueError:
+            pass
+        try:
+            return nearest_allowed(ModelConfig, self.field, self.read(text))  # type: ignore[return-value]
+        except ValueError:
+            return self.default
+
+
+def _write_number(value: float) -> str:
+    return f"{value:.10g}"
+
+
+def _write_switch(value: bool) -> str:
+    return str(value).lower()
+
+
+def _read_switch(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"{text[:40]!r} is neither true nor false")
+    return text.lower() == "true"
+
+
+def _read_optional(text: str) -> int | None:
+    return parse_size(text) if text.strip() else None
+
+
+def _read_heads(text: str) -> int | str:
+    if text.strip().lower() == "auto":
+        return "auto"
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise ValueError(f"{text[:40]!r} is neither auto nor a whole number") from error
+
+
+_number = partial(Knob, write=_write_number, read=parse_number)
+_switch = partial(Knob, write=_write_switch, read=_read_switch)
+_choice = partial(Knob, read=str)
+
+SLIDERS = (
+    Knob("total_params", "Total parameters", TOTALS, format_size),
+    Knob("vocab_size", "Vocabulary size", VOCABULARIES),
+    _number("embedding_ratio", "Embedding ratio", RATIOS),
+    _number("glu_expansion", "GLU expansion", EXPANSIONS),
+)
+HEADS = Knob("n_heads", "Attention heads", HEAD_COUNTS, read=_read_heads)
+TIED = _switch("tied_lm_head", "Tied LM head")
+STRUCTURE = (
+    _choice(
+        "norm",
+        "Norm",
+        words={
+            "layernorm": "LayerNorm",
+            "rmsnorm": "RMSNorm",
+            "layernorm_no_bias": "LayerNorm without bias",
+            "layernorm_no_params": "LayerNorm without weights",
+        },
+    ),
+    _choice(
+        "positions",
+        "Positions",
+        words={"learned": "Learned table", "rope": "RoPE", "none": "None", "alibi": "ALiBi"},
+    ),
+    _choice(
+        "ffn",
+        "Feed-forward",
+        words={"swiglu": "SwiGLU", "geglu": "GeGLU", "gelu": "GELU", "relu": "ReLU"},
+    ),
+    _choice("qk_norm", "QK-norm", words={"none": "None", "head": "Per head", "full": "All heads at once"}),
+    _choice(
+        "bias",
+        "Biases",
+        words={
+            "none": "None",
+            "qkv": "Q, K, V",
+            "attention": "Attention",
+            "ffn": "Feed-forward",
+            "output_ffn": "O and feed-forward",
+            "all": "Everywhere",
+        },
+    ),
+)
+BLOCK = _choice(
+    "block",
+    "Block",
+    words={
+        "pre_norm": "Norm before",
+        "sandwich_norm": "Norm before and after",
+        "output_norm": "Norm after",
+        "parallel": "Parallel, two norms",
+        "parallel_one_norm": "Parallel, one norm",
+    },
+)
+KV_HEADS = Knob("n_kv_heads", "KV heads", read=_read_optional, unset="as many as heads")
+HEAD_DIM = Knob("head_dim", "Head width", read=_read_optional, unset="d_model / heads")
+ROPE_BASE = _number("rope_theta", "RoPE base")
+OFFSET = Knob("position_offset", "More position rows")
+DEPTH = Knob("n_layers", "Pinned depth (layers)", read=_read_optional, unset="chosen by the solver")
+LENGTH = Knob("max_seq_length", "Maximum sequence length")
+ALIGNMENT = Knob("multiple_of", "Hardware alignment", ALIGNMENTS)
+EXTRAS = (_switch("lm_head_bias", "LM head bias"), _switch("embedding_norm", "Embedding norm"))
+REGULARISATION = (
+    _number("dropout", "Dropout"),
+    _number("attention_dropout", "Attention dropout"),
+    _number("layer_norm_eps", "Norm epsilon"),
+)
+_NUMBERS = (KV_HEADS, HEAD_DIM, ROPE_BASE, OFFSET, DEPTH, LENGTH, ALIGNMENT)
+KNOBS: dict[str, Knob] = {
+    knob.field: knob for knob in (*SLIDERS, HEADS, TIED, *STRUCTURE, BLOCK, *_NUMBERS, *EXTRAS, *REGULARISATION)
+}
+
+
+def values_of(config: ModelConfig) -> dict[str, Value]:
+    """Return the values of the knobs for a request, real ones as a link gives them back."""
+    asked = {name: getattr(config, name) for name in KNOBS}
+    return {name: KNOBS[name].as_linked(value) for name, value in asked.items()}
+
+
+def to_query(values: Mapping[str, Value]) -> dict[str, str]:
+    """Write the values of knobs as the query of a link, defaults included."""
+    return {name: KNOBS[name].write(value) for name, value in values.items() if value is not None}
+
+
+def to_short_query(values: Mapping[str, Value]) -> dict[str, str]:
+    """Write the values that are not at their default: what the address bar holds."""
+    return to_query({name: value for name, value in values.items() if value != KNOBS[name].default})
+
+
+def complaint(field: str, text: str) -> str:
+    """Say why a value in a link cannot be used and what is shown instead; nothing when it can."""
+    knob = KNOBS[field]
+    try:
+        knob.from_text(text)
+    except ValueError as error:
+        nearest = knob.nearest(text)
+        shown = "none" if nearest is None else knob.write(nearest)
+        return f"The link's {field} was ignored and {shown} is shown: {error}."
+    return ""
+
+
+def remedies(refusal: str) -> list[tuple[str, Value]]:
+    """Return the changes that the end of a refusal names, each of which would work.
+
+    >>> remedies("n_kv_heads=3 is not allowed: it must divide n_heads=8; n_kv_heads=2 or n_kv_heads=4 would work")
+    [('n_kv_heads', 2), ('n_kv_heads', 4)]
+    """
+    named = re.findall(r"(\w+)='?([^\s']+)", refusal.rpartition(";")[2])
+    return [(name, KNOBS[name].from_text(text)) for name, text in named if name in KNOBS]

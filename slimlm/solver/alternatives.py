@@ -1,0 +1,105 @@
+"""Other good designs near a request: other head counts, alignments, depths and widths, each with what it bends."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from slimlm.core.config import ModelConfig
+from slimlm.core.design import Design
+from slimlm.solver.search import SearchSpace, nearest, to_architecture
+from slimlm.solver.solver import solve
+from slimlm.utils.formatting import shown
+
+_ALIGNMENTS = (1, 8, 16, 32, 64, 128)
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A design near a request, and how to ask for it."""
+
+    kind: str
+    """The knob that differs: heads, alignment, depth or width."""
+    change: str
+    """What differs, in words: "10 heads"."""
+    request: ModelConfig
+    """What to ask for to get this design."""
+    design: Design
+    """The design, judged against the total, ratio and expansion of the original request."""
+
+
+def alternatives(config: ModelConfig, limit: int = 12) -> tuple[Alternative, ...]:
+    """Return up to `limit` other designs within ±0.5 % of the total, nearest to the request first.
+
+    >>> best = alternatives(ModelConfig())[0]
+    >>> best.change, best.design.architecture.d_model, best.design.total_params
+    ('10 heads', 220, 10019460)
+
+    Raises ValueError for a limit that is no whole number above 0, and BudgetError when the request itself cannot be
+    met.
+    """
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise ValueError(f"limit={shown(limit)} is not allowed: it must be a whole number of at least 1; 12 would work")
+    chosen = solve(config)
+    found: dict[tuple[int, ...], Alternative] = {}
+    for other in sorted(_candidates(chosen), key=lambda other: (other.design.cost, _head_change(other, chosen))):
+        found.setdefault(other.design.dims, other)
+    found.pop(chosen.dims, None)
+    others = list(found.values())
+    kept = [other for i, other in enumerate(others) if _same_kind(other, others[:i]) < max(1, limit // 4)]
+    return tuple(kept[:limit])
+
+
+def _head_change(other: Alternative, chosen: Design) -> float:
+    return abs(math.log(other.design.architecture.n_heads / chosen.architecture.n_heads))
+
+
+def _same_kind(other: Alternative, earlier: list[Alternative]) -> int:
+    return sum(alternative.kind == other.kind for alternative in earlier)
+
+
+def _candidates(chosen: Design) -> Iterator[Alternative]:
+    config, depth, heads = chosen.config, chosen.architecture.n_layers, chosen.architecture.n_heads
+    for n_heads in range(max(1, heads // 2), 2 * heads + 1, max(1, heads // 8)):
+        design = _try(config, n_heads=n_heads)
+        if design and n_heads != config.n_heads and _usual_head(design.architecture.head_dim):
+            yield Alternative("heads", f"{n_heads} heads" if n_heads > 1 else "1 head", design.config, design)
+    for multiple_of in _ALIGNMENTS:
+        if multiple_of != config.multiple_of and (design := _try(config, multiple_of=multiple_of)):
+            change = f"multiples of {multiple_of}" if multiple_of > 1 else "no alignment"
+            yield Alternative("alignment", change, design.config, design)
+    for n_layers in sorted({depth - 2, depth - 1, depth + 1, depth + 2, depth // 2, 3 * depth // 2, 2 * depth}):
+        if n_layers > 0 and (design := _try(config, n_layers=n_layers)):
+            yield Alternative("depth", f"{n_layers} layers" if n_layers > 1 else "1 layer", design.config, design)
+    if config.n_layers is not None and (design := _try(config, n_layers=None)):
+        yield Alternative("depth", "depth left open", design.config, design)
+    yield from _other_widths(chosen)
+
+
+def _other_widths(chosen: Design) -> Iterator[Alternative]:
+    """Take the widths next to the chosen one, each with its best depth and feed-forward."""
+    config, space = chosen.config, SearchSpace(chosen.config)
+    width = chosen.architecture.d_model // space.width_grain
+    for x in (width - 2, width - 1, width + 1, width + 2):
+        best = space.nearest_at(x) if x > 0 else None
+        if best is None:
+            continue
+        design = Design(config, to_architecture(config, best))
+        d_model = design.architecture.d_model
+        ratio = config.vocabulary_tables * config.vocab_size * d_model / config.total_params
+        asking = _try(config, embedding_ratio=ratio) if ratio < 1 else None
+        if asking and asking.architecture == design.architecture:
+            yield Alternative("width", f"d_model {d_model:,}", asking.config, design)
+
+
+def _try(config: ModelConfig, **changes: int | float | None) -> Design | None:
+    """Solve a changed request; None where nothing meets it (`solve` would look for what does, which takes longer)."""
+    try:
+        changed = replace(config, **changes)  # type: ignore[arg-type]
+    except ValueError:  # outside a field's limits, or beside other choices
+        return None
+    found = nearest(changed)
+    return Design(changed, found) if found else None
+
+
+def _usual_head(head_dim: int) -> bool:
+    return head_dim % 2 == 0 and 16 <= head_dim <= 256

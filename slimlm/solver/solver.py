@@ -1,0 +1,143 @@
+"""The solver: from a request to the nearest design, or to what would work instead."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from slimlm.core.accounting import count_total
+from slimlm.core.architecture import ModelDims
+from slimlm.core.config import ModelConfig
+from slimlm.core.design import Design
+from slimlm.solver.search import SearchSpace, nearest, smallest, window
+from slimlm.utils.formatting import format_size
+
+Knob = int | bool | None
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """One change to a request that makes it possible."""
+
+    field: str
+    value: Knob
+    config: ModelConfig
+    """The request with the change applied; `solve` meets it."""
+
+    def __str__(self) -> str:
+        """Name the change: "vocab_size=123456"."""
+        shown = format_size(self.value) if type(self.value) is int else repr(self.value)
+        return f"{self.field}={shown}"
+
+
+class BudgetError(ValueError):
+    """No model meets the request; each of `suggestions` changes one of the knobs that clash, and is met."""
+
+    def __init__(self, message: str, suggestions: tuple[Suggestion, ...]) -> None:
+        super().__init__(message)
+        self.suggestions = suggestions
+
+
+def solve(config: ModelConfig) -> Design:
+    """Return the design nearest to the request among all whose total lies within ±0.5 % of it.
+
+    Nearest means the least `slimlm.core.design.distance`; ties go to the smaller miss of the total, then to fewer
+    layers, then to the smaller d_model. No better design exists; only where there are many millions of widths to choose
+    among may the search become coarser in the end, so that its work stays bounded (`slimlm.solver.search.MOST_WORK`).
+
+    Raises BudgetError when no design meets the total.
+    """
+    found = nearest(config)
+    if found is None:
+        raise _budget_error(config)
+    return Design(config, found)
+
+
+def compute_model_dims(config: ModelConfig) -> ModelDims:
+    """Return the solved (d_model, d_ff, n_layers) alone.
+
+    >>> d_model, d_ff, n_layers = compute_model_dims(ModelConfig())
+    >>> d_model, d_ff, n_layers
+    (216, 544, 12)
+
+    Raises BudgetError when no design meets the total.
+    """
+    return solve(config).dims
+
+
+def _budget_error(config: ModelConfig) -> BudgetError:
+    space = SearchSpace(config)
+    totals = space.nearest_totals()
+    suggestions = _suggestions(config, totals)
+    clash = [s.field for s in suggestions if s.field != "total_params"]
+    knobs = ", ".join(f"{field}={getattr(config, field)}" for field in dict.fromkeys(clash))
+    remedies = ", ".join(map(str, suggestions))
+    problem = f"clashes with {knobs}" if knobs else "is out of reach"
+    message = f"total_params={config.total_params:,} {problem}: {_reason(space, totals)}"
+    return BudgetError(f"{message}; any one of these would work: {remedies}" if remedies else message, suggestions)
+
+
+def _reason(space: SearchSpace, totals: tuple[int, ...]) -> str:
+    model = smallest(space.config)
+    if model is None:
+        groups = "" if space.config.n_kv_heads is None else f" in groups of n_kv_heads={space.config.n_kv_heads}"
+        return f"no d_model that is a multiple of {space.config.multiple_of} has heads from 16 to 256 wide{groups}"
+    if (total := count_total(model)) <= space.high:
+        return f"the nearest such totals are {' and '.join(f'{total:,}' for total in totals)}"
+    return (
+        f"the smallest such model (d_model={model.d_model}, d_ff={model.d_ff}, n_layers={model.n_layers}) "
+        f"has {total:,} parameters"
+    )
+
+
+def _suggestions(config: ModelConfig, totals: tuple[int, ...]) -> tuple[Suggestion, ...]:
+    """Change a single knob at a time, the mildest of each kind that makes the request possible."""
+    proposals: list[tuple[str, Iterable[Knob]]] = [("total_params", (total,)) for total in reversed(totals)]
+    proposals += [(field, _largest(config, field)) for field in ("vocab_size", "max_seq_length")]
+    proposals += [(field, _customary(config, field)) for field in ("n_heads", "n_kv_heads", "head_dim", "multiple_of")]
+    if config.n_layers is not None:
+        proposals += [("n_layers", _largest(config, "n_layers")), ("n_layers", (None,))]
+    if not config.tied_lm_head:
+        proposals.append(("tied_lm_head", (True,)))
+    tried = (_first_met(config, field, values) for field, values in proposals)
+    return tuple(suggestion for suggestion in tried if suggestion)
+
+
+def _first_met(config: ModelConfig, field: str, values: Iterable[Knob]) -> Suggestion | None:
+    """Return the first change of a knob to one of the values that makes the request possible."""
+    for value in values:
+        with suppress(ValueError):  # outside the field's limits, or it does not go with the other choices
+            changed = _change(config, field, value)
+            if _fits(changed) and nearest(changed):
+                return Suggestion(field, value, changed)
+    return None
+
+
+def _change(config: ModelConfig, field: str, value: Knob) -> ModelConfig:
+    changes: dict[str, Knob] = {field: value}
+    return replace(config, **changes)  # type: ignore[arg-type]
+
+
+def _fits(config: ModelConfig) -> bool:
+    model = smallest(config)
+    return model is not None and count_total(model) <= window(config)[1]
+
+
+def _largest(config: ModelConfig, field: str) -> tuple[int, ...]:
+    """Return the largest value below the asked one with which a model fits, for a knob that costs parameters.
+
+    The smallest model's total is linear in each of these knobs, so that two of its totals tell all of them.
+    """
+    least, asked = 2 if field == "vocab_size" else 1, getattr(config, field)
+    models = [smallest(_change(config, field, value)) for value in (least, least + 1)]
+    first, second = (count_total(model) if model else 0 for model in models)
+    room = window(config)[1] - first
+    if not first or room < 0:
+        return ()
+    fitting = least + room // (second - first) if second > first else asked
+    return (min(fitting, asked - 1),) if asked > least else ()
+
+
+def _customary(config: ModelConfig, field: str) -> Iterator[int]:
+    """Yield the customary values below the asked one, the greatest first."""
+    asked = getattr(config, field)
+    return (value for value in (512, 256, 128, 64, 32, 16, 12, 8, 6, 4, 2, 1) if type(asked) is int and value < asked)

@@ -1,0 +1,154 @@
+"""All (d_ff, n_layers) that meet the budget at one d_model, and the heads that a d_model allows.
+
+All in integers. d_ff is counted in grains: d_ff = multiple_of · f.
+"""
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from slimlm.core.architecture import AUTO_HEAD_DIMS, width_multiple
+from slimlm.core.config import ModelConfig
+from slimlm.core.design import distance
+
+PREFERRED_HEAD_DIM = 64
+MOST_HEADS = 1024
+AUTO_WIDEST = AUTO_HEAD_DIMS[-1] * MOST_HEADS
+
+
+def width_grain(config: ModelConfig) -> int:
+    """Return what every d_model of a request is a multiple of."""
+    if config.n_heads == "auto":  # n_heads is a multiple of n_kv_heads, and head_dim of 2
+        return math.lcm(2 * (config.n_kv_heads or 1), config.multiple_of)
+    return math.lcm(width_multiple(config.n_heads, config.head_dim, config.positions), config.multiple_of)
+
+
+def auto_heads(d_model: int, n_kv_heads: int | None) -> Iterator[tuple[int, int]]:
+    """Yield every head_dim that n_heads="auto" allows for a width, narrowest first, with its number of heads."""
+    unit = n_kv_heads or 1
+    for head_dim in [width for width in AUTO_HEAD_DIMS if d_model % (width * unit) == 0]:
+        if d_model <= MOST_HEADS * head_dim:
+            yield head_dim, d_model // head_dim
+
+
+def narrowest(config: ModelConfig) -> tuple[int, int] | None:
+    """Return the narrowest d_model of a request, and its heads: the most where they are chosen; None without any."""
+    if config.n_heads == "auto":
+        return _narrowest_auto(config.n_kv_heads or 1, config.multiple_of)
+    return width_grain(config), config.n_heads
+
+
+@lru_cache(maxsize=256)
+def _narrowest_auto(unit: int, multiple_of: int) -> tuple[int, int] | None:
+    """Return the least common multiple of head_dim · n_kv_heads and the alignment that leaves few enough heads."""
+    widths = ((math.lcm(head_dim * unit, multiple_of), head_dim) for head_dim in AUTO_HEAD_DIMS)
+    d_model, head_dim = min((pair for pair in widths if pair[0] <= MOST_HEADS * pair[1]), default=(0, 0))
+    return (d_model, d_model // head_dim) if d_model else None
+
+
+class Best(NamedTuple):
+    """A design, with its fields in the order in which designs are preferred."""
+
+    cost: float
+    miss: int
+    """|total − asked|."""
+    n_layers: int
+    d_model: int
+    d_ff: int
+    head_miss: float
+    """|ln(head_dim / preferred)| where the solver chooses the heads, else 0."""
+    n_heads: int
+
+
+class Scope(NamedTuple):
+    """A request, and the totals and depths that it accepts, both ends included."""
+
+    config: ModelConfig
+    low: int
+    high: int
+    min_layers: int
+    max_layers: int
+
+
+class Level(NamedTuple):
+    """Designs of fixed + n_layers · (layer + slope · f) parameters."""
+
+    scope: Scope
+    d_model: int
+    fixed: int
+    layer: int
+    slope: int
+    head_miss: float
+    n_heads: int
+
+    def total(self, f: int, n_layers: int) -> int:
+        """Return the parameters of one model."""
+        return self.fixed + n_layers * (self.layer + self.slope * f)
+
+    def nearest(self) -> Iterator[Best]:
+        """Yield the nearest designs above and below the asked expansion: at most two."""
+        config = self.scope.config
+        grain = config.multiple_of
+        above = max(1, math.ceil(config.glu_expansion * self.d_model / grain))
+        for f in (self.feasible_above(above), self.feasible_below(above - 1)):
+            if f:
+                n_layers, miss = self.depth(f)
+                cost = distance(config, self.d_model, grain * f)
+                yield Best(cost, miss, n_layers, self.d_model, grain * f, self.head_miss, self.n_heads)
+
+    def feasible_above(self, f: int) -> int | None:
+        """Return the least feasible d_ff from f upwards: as long as no depth fits, go to what the next one needs.
+
+        At most about 200 steps: each takes a layer off, and with more layers than that some depth fits, since the
+        accepted totals are then further apart than the layer is large. `feasible_below` adds layers likewise.
+        """
+        room_low, room_high = self.scope.low - self.fixed, self.scope.high - self.fixed
+        while True:
+            n_layers = min(self.scope.max_layers, room_high // (self.layer + self.slope * f))
+            if n_layers < self.scope.min_layers:
+                return None
+            needed = _ceil_div(_ceil_div(room_low, n_layers) - self.layer, self.slope)
+            if needed <= f:
+                return f
+            f = needed
+
+    def feasible_below(self, f: int) -> int | None:
+        """Return the greatest feasible d_ff from f downwards."""
+        room_low, room_high = self.scope.low - self.fixed, self.scope.high - self.fixed
+        while f >= 1:
+            n_layers = max(self.scope.min_layers, _ceil_div(room_low, self.layer + self.slope * f))
+            if n_layers > self.scope.max_layers:
+                return None
+            allowed = (room_high // n_layers - self.layer) // self.slope
+            if allowed >= f:
+                return f
+            f = allowed
+        return None
+
+    def depth(self, f: int) -> tuple[int, int]:
+        """Return the feasible depth with the smallest miss, and that miss, for a feasible d_ff."""
+        scope, size, room = self.scope, self.layer + self.slope * f, self.scope.config.total_params - self.fixed
+        shallowest = max(scope.min_layers, _ceil_div(scope.low - self.fixed, size))
+        deepest = min(scope.max_layers, (scope.high - self.fixed) // size)
+        near = room // size
+        depths = {min(max(n_layers, shallowest), deepest) for n_layers in (near, near + 1)}
+        miss, n_layers = min((abs(room - n_layers * size), n_layers) for n_layers in depths)
+        return n_layers, miss
+
+    def nearest_totals(self) -> tuple[int, int]:
+        """Return the largest total below an unreachable window (0: there is none) and the smallest above it."""
+        scope, room_high = self.scope, self.scope.high - self.fixed
+        deepest = min(scope.max_layers, room_high // (self.layer + self.slope))
+        below, above = [0], []
+        for n_layers in range(scope.min_layers, deepest + 1):
+            f = (room_high // n_layers - self.layer) // self.slope
+            below.append(self.total(f, n_layers))
+            above.append(self.total(f + 1, n_layers))
+        if deepest < scope.max_layers:
+            above.append(self.total(1, max(scope.min_layers, deepest + 1)))
+        return max(below), min(above)
+
+
+def _ceil_div(a: int, b: int) -> int:
+    return -(-a // b)

@@ -1,0 +1,48 @@
+"""A sweep as a table for spreadsheets."""
+
+import csv
+import io
+from collections.abc import Iterable
+
+from slimlm.serialization.fields import Value
+from slimlm.sweep.grid import Cell, Sweep
+from slimlm.sweep.metrics import METRICS, Reports, metric_of
+
+_DIMENSIONS = ("d_model", "d_ff", "n_layers", "n_heads", "head_dim")
+_MISSES = ("total_miss", "ratio_miss", "expansion_miss")
+
+
+def sweep_csv(sweep: Sweep, reports: Reports | None = None, metrics: Iterable[str] = METRICS) -> str:
+    """Return a sweep as CSV (RFC 4180), one cell a line: values, dimensions, misses, figures, and why there is none.
+
+    Figures are plain numbers; one that would have to be measured first is empty. `metrics` are keys of `METRICS`.
+
+    Raises ValueError for a key that is none.
+    """
+    # What always has a column of its own is not repeated.
+    chosen = [metric for key in metrics if (metric := metric_of(key)).key not in (*_DIMENSIONS, "total_params")]
+    asked = (f"{sweep.x.name}_asked", f"{sweep.y.name}_asked")
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    names = (metric.key for metric in chosen)
+    writer.writerow((*asked, *_DIMENSIONS, "total_params", *_MISSES, *names, "reason"))
+    columns = [sweep.figures(metric, reports) for metric in chosen]
+    for cell, reason, *figures in zip(sweep.cells, sweep.reasons, *columns, strict=True):
+        writer.writerow((_plain(cell.x), _plain(cell.y), *_design(cell), *map(_number, figures), reason))
+    return text.getvalue()
+
+
+def _design(cell: Cell) -> list[object]:
+    design = cell.design
+    if design is None:
+        return [""] * (len(_DIMENSIONS) + 1 + len(_MISSES))
+    dimensions = [getattr(design.architecture, name) for name in _DIMENSIONS]
+    return [*dimensions, design.total_params, *(repr(knob.miss) for knob in design.asked_got)]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else repr(value)
+
+
+def _plain(value: Value) -> str:
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

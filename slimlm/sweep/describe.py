@@ -1,0 +1,110 @@
+"""A sweep in words: what it holds fixed, and what it varies besides the two knobs that it names."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from slimlm.core.config import ModelConfig
+from slimlm.core.describe import choice_words, counted, expansion_name
+from slimlm.core.design import Design
+from slimlm.serialization.fields import KNOBS
+from slimlm.sweep.axis_values import label_value
+from slimlm.sweep.grid import Axis, Sweep
+from slimlm.utils.formatting import format_size
+
+
+def knob_name(sweep: Sweep, axis: Axis) -> str:
+    """Return what the knob of an axis is called: "Embedding ratio"."""
+    return expansion_name(sweep.base) if axis.name == "glu_expansion" else KNOBS[axis.name].label
+
+
+def mid_sentence(name: str) -> str:
+    """Write a name as it stands inside a sentence: abbreviations keep their capitals.
+
+    >>> mid_sentence("Embedding ratio"), mid_sentence("GLU expansion"), mid_sentence("KV cache per token")
+    ('embedding ratio', 'GLU expansion', 'KV cache per token')
+    """
+    return name if name[:2].isupper() or name[:4] == "RoPE" else f"{name[:1].lower()}{name[1:]}"
+
+
+def fixed_line(sweep: Sweep) -> str:
+    """Say in one line what all designs were asked for alike.
+
+    >>> from slimlm.sweep.grid import sweep
+    >>> fixed_line(sweep(ModelConfig(), ("embedding_ratio", (0.3,)), ("n_layers", (9, 12))))
+    'Asked: 10M · vocabulary 16,000 · GLU expansion 2.66 · tied · 512 tokens'
+    """
+    base, swept = sweep.base, {sweep.x.name, sweep.y.name}
+    parts = {
+        "total_params": format_size(base.total_params),
+        "vocab_size": f"vocabulary {base.vocab_size:,}",
+        "embedding_ratio": f"embedding ratio {base.embedding_ratio:g}",
+        "glu_expansion": f"{expansion_name(base)} {base.glu_expansion:g}",
+    }
+    words = dict(zip(("tied_lm_head", "max_seq_length"), (plain := choice_words(_unswept(sweep)))[:2], strict=True))
+    parts |= words | {word: word for word in plain[2:]}
+    if base.n_layers is not None:
+        parts["n_layers"] = f"depth {base.n_layers:,}"
+    if base.multiple_of > 1:
+        parts["multiple_of"] = f"multiples of {base.multiple_of:,}"
+    return f"Asked: {' · '.join(part for name, part in parts.items() if name not in swept)}"
+
+
+def _unswept(sweep: Sweep) -> ModelConfig:
+    """Return the base with the swept knobs at their defaults, of which words say nothing."""
+    base = sweep.base
+    for axis in (sweep.x, sweep.y):
+        with suppress(ValueError):  # the default may not go with the other choices: then the base's own value stays
+            base = replace(base, **{axis.name: KNOBS[axis.name].default})  # type: ignore[arg-type]
+    return base
+
+
+def ratio_reading(sweep: Sweep) -> str:
+    """Say what a sweep of the embedding ratio varies besides: width and depth. Empty when it is not swept.
+
+    For one total and one vocabulary the ratio is the width: d_model = ratio · total / (c · vocab_size).
+    """
+    axis = next((axis for axis in (sweep.x, sweep.y) if axis.name == "embedding_ratio"), None)
+    ratios = sorted(float(value) for value in axis.values) if axis else []  # type: ignore[arg-type]
+    ends = [[design for design in sweep.designs if design.config.embedding_ratio == ratio] for ratio in ratios]
+    ends = [designs for designs in ends if designs]
+    if len(ends) < 2:
+        return ""
+    low, high = ends[0], ends[-1]
+    first, last = low[0].config.embedding_ratio, high[0].config.embedding_ratio
+    return (
+        f"At a fixed total and vocabulary the embedding ratio fixes the width, so this is a sweep of depth against "
+        f"width too: from {first:g} to {last:g} d_model goes from {_span(low, 'd_model')} to {_span(high, 'd_model')} "
+        f"and the layers from {_span(low, 'n_layers')} to {_span(high, 'n_layers')}."
+    )
+
+
+def spans_line(sweep: Sweep) -> str:
+    """Say what dimensions the designs have, in one line.
+
+    >>> from slimlm.sweep.grid import sweep
+    >>> spans_line(sweep(ModelConfig(), ("embedding_ratio", (0.25, 0.45)), ("glu_expansion", (2.66, 4.0))))
+    'Got: d_model 160–288 · d_ff 426–1,146 · 4–24 layers'
+    """
+    if not sweep.designs:
+        return "Got: no design"
+    layers = _span(sweep.designs, "n_layers")
+    noun = counted(2 if layers != "1" else 1, "layer").split()[1]
+    return f"Got: d_model {_span(sweep.designs, 'd_model')} · d_ff {_span(sweep.designs, 'd_ff')} · {layers} {noun}"
+
+
+def pair_label(sweep: Sweep, index: int, named: bool = False) -> str:
+    """Name a cell by its two values, with the names of the knobs where they are wanted."""
+    cell = sweep.cells[index]
+    pairs = ((sweep.x, cell.x), (sweep.y, cell.y))
+    labels = [label_value(axis.name, value) for axis, value in pairs]
+    if named:
+        labels = [
+            f"{mid_sentence(knob_name(sweep, axis))} {label}" for (axis, _), label in zip(pairs, labels, strict=True)
+        ]
+    return " · ".join(labels)
+
+
+def _span(designs: Sequence[Design], dimension: str) -> str:
+    found = [getattr(design.architecture, dimension) for design in designs]
+    return f"{min(found):,}" if min(found) == max(found) else f"{min(found):,}–{max(found):,}"

@@ -1,0 +1,94 @@
+"""One thing at a time across all sessions, first come first served, and what came of it: how real models are built."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from slimlm.core.describe import counted
+
+Result = TypeVar("Result")
+
+Show = Callable[[float, str], object]
+"""Called with the share of the work that is done and what is being done; what it raises ends the wait or the work."""
+
+SAME_MODEL = "waiting for this very model, which is being built for another session"
+
+
+@dataclass(eq=False)
+class _Ticket(Generic[Result]):
+    """A place in the queue, and what another thread's work for the same key has given meanwhile."""
+
+    key: Hashable
+    result: Result | None
+
+
+class Queue(Generic[Result]):
+    """Does one thing at a time, each once, for the threads that wait for it; keeps the latest results.
+
+    at_most: results kept, of which those unused for longest go first; no result is None.
+    beat: seconds between two calls of `show` while a thread waits.
+    """
+
+    def __init__(self, at_most: int = 256, beat: float = 0.2) -> None:
+        self._at_most, self._beat = at_most, beat
+        self._kept: OrderedDict[Hashable, Result] = OrderedDict()
+        self._tickets: list[_Ticket[Result]] = []
+        self._changed = threading.Condition()  # re-entrant: a ticket looks for a result and takes its place at once
+
+    def get(self, key: Hashable) -> Result | None:
+        """Return what came of a key lately, if anything did."""
+        with self._changed:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def run(self, key: Hashable, work: Callable[[], Result], show: Show) -> Result:
+        """Return what came of a key: another thread's result when there is one by this thread's turn, else `work`'s.
+
+        `show` hears the place in the queue. What it or `work` raises gives the place up.
+        """
+        with self._place(key) as ticket:
+            seconds = 0.0
+            while not self._is_due(ticket, seconds):
+                show(0.0, self._waiting_for(ticket))
+                seconds = self._beat
+            if ticket.result is None:
+                self._keep(key, work())
+            assert ticket.result is not None
+            return ticket.result
+
+    @contextmanager
+    def _place(self, key: Hashable) -> Iterator[_Ticket[Result]]:
+        with self._changed:
+            ticket = _Ticket(key, self.get(key))
+            self._tickets.append(ticket)
+        try:
+            yield ticket
+        finally:
+            with self._changed:
+                self._tickets.remove(ticket)
+                self._changed.notify_all()
+
+    def _is_due(self, ticket: _Ticket[Result], seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: ticket.result is not None or self._tickets[0] is ticket, seconds)
+
+    def _waiting_for(self, ticket: _Ticket[Result]) -> str:
+        """Say how many other things come before this one, for which an earlier place may be held as well."""
+        with self._changed:
+            keys = [earlier.key for earlier in self._tickets[: self._tickets.index(ticket)]]
+        before = len(set(keys[: keys.index(ticket.key)] if ticket.key in keys else keys))
+        return f"waiting for {counted(before, 'other model')} to be built" if before else SAME_MODEL
+
+    def _keep(self, key: Hashable, result: Result) -> None:
+        with self._changed:
+            self._kept[key] = result
+            while len(self._kept) > self._at_most:
+                self._kept.popitem(last=False)
+            for ticket in self._tickets:
+                if ticket.key == key:
+                    ticket.result = result
+            self._changed.notify_all()

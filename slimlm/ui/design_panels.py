@@ -1,0 +1,277 @@
+"""Parts of a page that show one model: its figures, its account, its real model, its neighbours and its notes."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from slimlm.charts.tradeoff import tradeoff_chart, tradeoff_points
+from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION, Component
+from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig
+from slimlm.core.describe import counted, expansion_name, heads_phrase
+from slimlm.core.design import BENT, AskedGot, Design
+from slimlm.core.named_model import Specimen, Subject
+from slimlm.core.published import published_near
+from slimlm.notes import Severity, design_notes
+from slimlm.serialization.fields import to_short_query, values_of
+from slimlm.solver.alternatives import Alternative
+from slimlm.ui.downloads import Offer, show_downloads
+from slimlm.ui.frame import apply_request, full_link
+from slimlm.ui.pins import pin_button
+from slimlm.utils.formatting import format_bytes, format_count, format_miss, format_seconds, format_share, format_size
+from slimlm.utils.text import plain
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+    from slimlm.probing.probe import ProbeReport
+
+
+def sentence(subject: Subject) -> str:
+    """Name the model in one sentence."""
+    arch = subject.architecture
+    name = f"{subject.name}, " if isinstance(subject, Specimen) else ""
+    return (
+        f"{name}{format_count(subject.total_params)} parameters: {counted(arch.n_layers, 'layer')} of width "
+        f"{arch.d_model:,}, {heads_phrase(arch)} of {arch.head_dim:,}, {subject.account['ffn'].name} of {arch.d_ff:,}."
+    )
+
+
+def show_top(design: Design) -> tuple["DeltaGenerator", "DeltaGenerator"]:
+    """Name the design, offer to share it, show its figures; return the places of the model's check and the verdict."""
+    show_heading(design, partial(_show_links, design.config))
+    return _show_figures(design), st.container(key="verdict")
+
+
+def show_heading(subject: Subject, show_links: Callable[[], None]) -> None:
+    """Name the model, and offer to pin it, its links and its files."""
+    title, pin, share, downloads = st.columns([0.59, 0.12, 0.13, 0.16], vertical_alignment="center")
+    name, _, structure = sentence(subject).rpartition(": ")
+    title.markdown(f"##### {plain(name)}\n:gray[:small[{plain(structure)}]]")
+    if not st.context.is_embedded:
+        pin_button(pin, subject, architecture=subject.architecture)
+        with share.popover("Share", icon=":material/share:", width="stretch"):
+            show_links()
+        with downloads.popover("Download", icon=":material/download:", width="stretch"):
+            _show_downloads(subject)
+
+
+def _show_figures(design: Design) -> "DeltaGenerator":
+    """Show what was asked beside what was got; return the place of the real model's verdict."""
+    config = design.config
+    total, ratio, expansion = design.asked_got
+    columns = st.container(key="figures").columns(5)
+    asked = format_size(config.total_params)
+    _show_knob(columns[0], "Total parameters", total, format_count(design.total_params), asked)
+    _show_knob(columns[1], "Embedding ratio", ratio, format_share(ratio.got), f"{100 * ratio.asked:.4g} %")
+    _show_knob(columns[2], expansion_name(config), expansion, f"{expansion.got:.3f}", f"{expansion.asked:.4g}")
+    show_shape(columns[3], design.architecture)
+    place = columns[4].empty()
+    place.metric("Real model", "…", "not built yet", delta_color="off", delta_arrow="off", border=True)
+    return place
+
+
+def show_shape(column: "DeltaGenerator", arch: Architecture) -> None:
+    """Show depth, width and their proportion."""
+    column.metric(
+        "Depth × width",
+        f"{arch.n_layers:,} × {arch.d_model:,}",
+        f"d_model / layers {arch.d_model / arch.n_layers:.3g}",
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+    )
+
+
+def _show_knob(column: "DeltaGenerator", label: str, knob: AskedGot, got: str, asked: str) -> None:
+    """Show one knob; amber when it had to be bent by more than 5 %."""
+    column.metric(
+        label,
+        got,
+        f"asked {asked}, {format_miss(knob.miss)}",
+        delta_color="orange" if knob.bent else "off",
+        delta_arrow="off",
+        border=True,
+    )
+
+
+def verdict(design: Design, others: tuple[Alternative, ...]) -> str:
+    """Say how near the design is to its request, and what would straighten a knob that is bent.
+
+    >>> from slimlm import ModelConfig, alternatives, solve
+    >>> verdict(solve(ModelConfig()), alternatives(ModelConfig()))
+    'GLU expansion is bent by −5.32 %; 10 heads of 22 would meet every knob within 0.5 %.'
+    """
+    expansion = expansion_name(design.config)
+    labels = {"embedding_ratio": "embedding ratio", "glu_expansion": expansion, "total_params": "total"}
+    if not design.bent:
+        return f"Every knob is met within {_bound(design)}."
+    bent = " and ".join(f"{labels[knob.name]} is bent by {format_miss(knob.miss)}" for knob in design.bent)
+    straight = next((other for other in others if not other.design.bent), None)
+    if straight is None:
+        return f"{bent[0].upper()}{bent[1:]}; no neighbour straightens it."
+    head_dim = straight.design.architecture.head_dim
+    change = f"{straight.change} of {head_dim}" if straight.kind == "heads" else straight.change
+    return f"{bent[0].upper()}{bent[1:]}; {change} would meet every knob within {_bound(straight.design)}."
+
+
+def _bound(design: Design) -> str:
+    """Round the worst miss up to a bound that is easily said."""
+    worst = max(abs(knob.miss) for knob in design.asked_got)
+    return next(f"{100 * bound:g} %" for bound in (0.001, 0.005, 0.01, 0.02, 0.03, 0.04, BENT) if worst <= bound)
+
+
+def component_table(subject: Subject) -> str:
+    """Return the account as a Markdown table."""
+    lines = [
+        "| Component | Formula | Tensors | Per layer × layers | Parameters | Share |",
+        "|:--|:--|:--|--:|--:|--:|",
+        *map(_component_row, subject.account.components),
+        f"| **Total** | | | | **{subject.total_params:,}** | **100 %** |",
+        "",
+        f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}.",
+    ]
+    return "\n".join(lines)
+
+
+def _component_row(part: Component) -> str:
+    shapes = Counter(part.shapes.values())
+    tensors = ", ".join(f"{n} × " * (n > 1) + f"({', '.join(f'{s:,}' for s in shape)})" for shape, n in shapes.items())
+    per_layer = f"{part.copy_params:,} × {part.copies:,}" if part.per_layer else ""
+    return (
+        f"| {part.name} | {part.formula} | {tensors or part.note} | {per_layer} "
+        f"| {part.params:,} | {format_share(part.share)} |"
+    )
+
+
+def show_check(place: "DeltaGenerator", report: "ProbeReport") -> None:
+    """Put the real model's verdict beside the other figures."""
+    if report.passed:
+        value, detail, color = "passed", "counted, run, causal", "green"
+    else:
+        value, detail, color = "failed", "see the report below", "red"
+    place.metric("Real model", value, detail, delta_color=color, delta_arrow="off", border=True)  # type: ignore[arg-type]
+
+
+def show_report(report: "ProbeReport") -> None:
+    """Show what the real model said about itself."""
+    claims, figures = st.columns(2, gap="large")
+    show_claims(claims, report.checks)
+    loss = "no next token to score" if report.loss is None else f"{report.loss:.3f} nats"
+    rows = {
+        "Counted on the module": f"{report.total_params:,} parameters",
+        "Loss on random tokens": loss,
+        "ln(vocab_size), for comparison": f"{report.uniform_loss:.3f} nats",
+        "Built in": format_seconds(report.build_seconds),
+        f"Forward pass of {report.batch} × {report.tokens} tokens": f"{format_seconds(report.forward_seconds)} "
+        f"({report.tokens_per_second:,.0f} tokens/s)",
+        "Peak memory": format_bytes(report.peak_bytes),
+        "Precision, device": f"{report.dtype}, {report.device}",
+        "Weights in memory": "all at once" if report.way == "whole" else f"{report.way}: not all of them fit",
+    }
+    figures.markdown("\n".join(["| | |", "|:--|--:|", *(f"| {name} | {figure} |" for name, figure in rows.items())]))
+
+
+def show_claims(place: Any, checks: Mapping[str, bool]) -> None:
+    """Show what the real module was checked for, and whether it holds."""
+    for claim, holds in checks.items():
+        icon = ":green[:material/check_circle:]" if holds else ":red[:material/cancel:]"
+        place.markdown(f"{icon} {claim[0].upper()}{claim[1:]}")
+
+
+_ROW = [0.79, 0.12, 0.09]
+
+
+def show_alternatives(others: tuple[Alternative, ...]) -> None:
+    """Show designs nearby, each with what it bends and buttons that ask for it and pin it."""
+    head = ["Instead", "layers × d_model", "d_ff", "head_dim", "Total", "Ratio", "Expansion"]
+    st.columns(_ROW, gap="small")[0].html(_grid(head, head=True))
+    for number, other in enumerate(others):
+        arch = other.design.architecture
+        wide, narrow, last = st.columns(_ROW, vertical_alignment="center", gap="small")
+        cells = [other.change, f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}", f"{arch.head_dim:,}"]
+        wide.html(_grid([*cells, *map(_miss_cell, other.design.asked_got)]))
+        narrow.button("Use this", key=f"use_{number}", on_click=apply_request, args=(other.request,), width="stretch")
+        name = f"{format_count(other.design.total_params)} · {other.change}"
+        pin_button(last, other.request, name, key=f"pin_{number}", architecture=arch, icon_alone=True)
+
+
+def show_tradeoff(design: Design, others: tuple[Alternative, ...]) -> None:
+    """Draw the neighbours by what they miss; a click on one asks for it."""
+    key = f"tradeoff-{hash(design)}"  # another design's picture starts with nothing picked
+
+    def apply_picked() -> None:
+        picked = st.session_state[key].selection["pick"]
+        if picked and (place := picked[0]["index"]) > 0:
+            apply_request(others[place - 1].request)
+
+    st.altair_chart(
+        tradeoff_chart(tradeoff_points(design, others)),
+        width="stretch",
+        theme=None,
+        key=key,
+        on_select=apply_picked,
+        selection_mode="pick",
+    )
+
+
+def _miss_cell(knob: AskedGot) -> str:
+    text = format_miss(knob.miss)
+    return f'<span class="bent">{text}</span>' if knob.bent else text
+
+
+def _grid(cells: list[str], *, head: bool = False) -> str:
+    spans = "".join(f"<span>{cell}</span>" for cell in cells)
+    return f'<div class="alternative{" head" if head else ""}">{spans}</div>'
+
+
+_ICONS = {
+    Severity.WARNING: ":orange[:material/warning:]",
+    Severity.ADVICE: ":blue[:material/lightbulb:]",
+    Severity.INFO: ":gray[:material/info:]",
+}
+
+
+def show_notes(design: Design) -> None:
+    """Show what a reviewer would say, the weightiest first, each with its source, and models of about this size."""
+    for note in design_notes(design):
+        st.markdown(f"{_ICONS[note.severity]} {note.text}  \n:gray[:small[{note.source}]]")
+    _show_published_near(design)
+
+
+def _show_published_near(design: Design, most: int = 4) -> None:
+    """Name the published models nearest in size, each as a link that opens it on the Inspect page."""
+    near = published_near(design.total_params)[:most]
+    if near:
+        st.markdown(":gray[Published models near this size:]")
+    for model in near:
+        arch = model.architecture
+        st.page_link(
+            "pages/inspect.py",
+            label=f"{plain(model.name)} · {format_count(model.total_params)} · {arch.n_layers} × {arch.d_model:,} · "
+            f"embedding {format_share(model.embedding_ratio)}",
+            icon=":material/frame_inspect:",
+            query_params={"model": model.name} | to_short_query(values_of(design.config)),
+        )
+
+
+def _show_downloads(subject: Subject) -> None:
+    """Offer the model in every form."""
+    from slimlm.export.downloads import DOWNLOADS, SPECIMEN_DOWNLOADS, file_name
+
+    downloads: tuple[Any, ...] = DOWNLOADS if isinstance(subject, Design) else SPECIMEN_DOWNLOADS
+    show_downloads(
+        Offer(each.label, partial(each.build, subject), file_name(subject, each.suffix), each.mime, each.help)
+        for each in downloads
+    )
+
+
+def _show_links(config: ModelConfig) -> None:
+    """Offer the link that holds the whole request, and one for clean screenshots."""
+    st.caption("Link to this design, every knob included")
+    st.code(full_link(config), language=None, wrap_lines=True)
+    st.caption("The same without frame and sidebar, for screenshots")
+    st.code(full_link(config, embedded=True), language=None, wrap_lines=True)

@@ -1,0 +1,133 @@
+"""Parts of the Inspect page: the figures of a model that nobody asked for, its real module and its remarks."""
+
+import gc
+from functools import partial
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from slimlm.core.architecture import Architecture
+from slimlm.core.describe import expansion_name
+from slimlm.core.named_model import Specimen
+from slimlm.core.published import LEFT_OUT
+from slimlm.solver.inverse import request_like
+from slimlm.ui.design_panels import show_claims, show_heading, show_shape
+from slimlm.ui.frame import full_link, open_on_design
+from slimlm.ui.inspect_picker import Shown, link_of
+from slimlm.ui.model_builds import can_build
+from slimlm.utils.formatting import format_count, format_seconds, format_share
+from slimlm.utils.optional import TORCH
+from slimlm.utils.text import plain
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+    from slimlm.probing.shape_check import ShapeReport
+
+
+def show_specimen(shown: Shown) -> "DeltaGenerator":
+    """Name the model, offer to share it, show its figures; return the place of its module's check."""
+    show_heading(shown.specimen, partial(_show_links, shown))
+    place = _show_figures(shown.specimen)
+    st.caption(plain(count_claim(shown)))
+    return place
+
+
+def count_claim(shown: Shown) -> str:
+    """Say what was counted, and who else counts the same."""
+    found, published = shown.specimen.total_params, shown.published
+    if published is None:
+        return f"Counted: {found:,} parameters."
+    same = "equal to" if found == published.published_params else "not equal to"
+    return f"Counted: {found:,} parameters, {same} the count outside slimlm ({published.confirmed_by})."
+
+
+def _show_links(shown: Shown) -> None:
+    for caption, embedded in (
+        ("Link to this model", False),
+        ("The same without frame and sidebar, for screenshots", True),
+    ):
+        st.caption(caption)
+        st.code(full_link(None, embedded=embedded, extra=link_of(shown)), language=None, wrap_lines=True)
+
+
+def _show_figures(specimen: Specimen) -> "DeltaGenerator":
+    arch = specimen.architecture
+    columns = st.container(key="figures").columns(5)
+    figures = (
+        ("Total parameters", format_count(specimen.total_params), f"{specimen.total_params:,}"),
+        ("Embedding ratio", format_share(specimen.account.embedding_ratio), f"vocabulary {arch.vocab_size:,}"),
+        (expansion_name(arch), f"{arch.glu_expansion:.3f}", f"d_ff {arch.d_ff:,}"),
+    )
+    for column, (label, value, detail) in zip(columns, figures, strict=False):
+        column.metric(label, value, detail, delta_color="off", delta_arrow="off", border=True)
+    show_shape(columns[3], arch)
+    place = columns[4].empty()
+    place.metric("Real module", "…", "not built yet", delta_color="off", delta_arrow="off", border=True)
+    return place
+
+
+def offer_request(place: "DeltaGenerator", architecture: Architecture) -> None:
+    """Offer to ask for the same shape on the Design page."""
+    try:
+        request = request_like(architecture)
+    except ValueError as error:
+        place.caption(plain(f"The Design page cannot ask for it: {error}."))
+        return
+    place.button(
+        "Ask for this shape on the Design page",
+        on_click=open_on_design,
+        args=(request,),
+        icon=":material/tune:",
+        help="Moves every knob there to this model's total, embedding ratio, expansion, depth and choices.",
+        width="stretch",
+    )
+
+
+def show_module(place: "DeltaGenerator", architecture: Architecture) -> None:
+    """Build the real module without its weights and say whether it counts and runs as the account says."""
+    if not can_build(TORCH):
+        place.metric("Real module", "not built", "torch missing", delta_color="off", delta_arrow="off", border=True)
+        return
+    try:
+        report = _checked(architecture)
+    except ValueError as error:
+        place.metric("Real module", "not built", "too deep", delta_color="off", delta_arrow="off", border=True)
+        st.info(plain(f"{error}."), icon=":material/info:")
+        return
+    value, color = ("passed", "green") if report.passed else ("failed", "red")
+    place.metric("Real module", value, "counted, shapes run", delta_color=color, delta_arrow="off", border=True)  # type: ignore[arg-type]
+    show_claims(st, report.checks)
+    st.caption(
+        f"Built on the meta device, which holds shapes and no weights, in {format_seconds(report.seconds)}: "
+        f"{report.total_params:,} parameters counted on the module, logits of shape {report.logits_shape}."
+    )
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _checked(architecture: Architecture) -> "ShapeReport":
+    _warm_up()
+    from slimlm.probing.shape_check import check_shapes
+
+    return check_shapes(architecture)
+
+
+@st.cache_resource(show_spinner=False)
+def _warm_up() -> None:
+    """Load what the first pass of shapes imports, and spare it the collection after every run."""
+    from slimlm.probing.shape_check import check_shapes
+
+    check_shapes(Architecture(d_model=8, d_ff=8, n_layers=1))
+    gc.collect()
+    gc.freeze()
+
+
+def show_remarks(specimen: Specimen) -> None:
+    """Say what the shape does not show."""
+    st.markdown("\n".join(f"* {plain(remark)}" for remark in specimen.remarks))
+
+
+def show_left_out() -> None:
+    """Name the published models that no architecture of slimlm describes, with the reasons."""
+    with st.expander("Published models that are left out"):
+        st.markdown("\n".join(f"* **{plain(name)}**: {plain(reason)}." for name, reason in LEFT_OUT.items()))

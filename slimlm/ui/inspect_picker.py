@@ -1,0 +1,129 @@
+"""Which model the Inspect page shows: the link says it, and the fields on top of the page move the link."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from slimlm.core.named_model import Specimen, published_specimen
+from slimlm.core.published import PublishedModel, published_model, published_models
+from slimlm.interop.hf import MAX_BYTES, parse_hf_config
+from slimlm.interop.hf.import_config import hf_specimen, name_in
+from slimlm.serialization.design_json import from_text, to_text
+from slimlm.utils.formatting import format_count
+from slimlm.utils.text import plain
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+MODEL, ARCHITECTURE = "model", "architecture"
+"""Query parameters: the name of a published model, or a specimen as text, which goes first."""
+
+FIRST_SHOWN = "SmolLM2-135M"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The model that a link asks for."""
+
+    specimen: Specimen
+    published: PublishedModel | None = None
+    """Its entry among the published models, when the link names one."""
+
+
+def linked_model() -> Shown:
+    """Return the model that the link asks for: a well-known one when it asks for none.
+
+    Raises ValueError, in one sentence, for a name that is not known or an architecture that cannot be.
+    """
+    if text := st.query_params.get(ARCHITECTURE):
+        read: Specimen | None = st.session_state.get("read")
+        # What was read in this session knows more than its link: what the config says beyond the shape.
+        return Shown(read if read and to_text(read) == text else from_text(text))
+    model = published_model(st.query_params.get(MODEL, FIRST_SHOWN)[:80])
+    return Shown(published_specimen(model), model)
+
+
+def link_of(shown: Shown) -> dict[str, str]:
+    """Return the query that shows a model again."""
+    return {MODEL: shown.specimen.name} if shown.published else {ARCHITECTURE: to_text(shown.specimen)}
+
+
+def draw_picker() -> "DeltaGenerator":
+    """Offer every published model by name, and to read a config.json; return the place beside them."""
+    left, middle, beside = st.columns([0.44, 0.22, 0.34], vertical_alignment="bottom")
+    with left:
+        _draw_names()
+    with middle.popover("Read a config.json", icon=":material/data_object:", width="stretch"):
+        st.file_uploader("A file", type="json", key="config_file", on_change=_take_file, max_upload_size=1)
+        st.text_area("Or its text", key="config_text", placeholder='{"model_type": "llama", …}', max_chars=MAX_BYTES)
+        st.button("Read the text", on_click=_take_text)
+    if problem := st.session_state.get("config_problem"):
+        st.error(plain(f"{problem}."), icon=":material/error:")
+    return beside
+
+
+def _draw_names() -> None:
+    linked = None if ARCHITECTURE in st.query_params else st.query_params.get(MODEL, FIRST_SHOWN)
+    st.session_state.picked = linked if linked in {model.name for model in published_models()} else None
+    draw_published("Published model", "Choose a published model", key="picked", on_change=_take_name)
+
+
+def draw_published(label: str, placeholder: str, *, key: str, on_change: Callable[[], None]) -> None:
+    """Draw a list of the published models; what is chosen is a name in the session's state."""
+    names = {model.name: model for model in published_models()}
+    st.selectbox(
+        label,
+        list(names),
+        format_func=lambda name: describe_model(names[name]),
+        index=None,
+        key=key,
+        on_change=on_change,
+        placeholder=placeholder,
+        label_visibility="collapsed",
+    )
+
+
+def describe_model(model: PublishedModel) -> str:
+    """Name a published model with its family, year and size, as a list shows it."""
+    return f"{model.name} · {model.family} {model.year} · {format_count(model.total_params)}"
+
+
+def _take_name() -> None:
+    if name := st.session_state.picked:
+        _show(MODEL, name)
+
+
+def _take_file() -> None:
+    if file := st.session_state.config_file:
+        _take_config(file.getvalue(), file.name.removesuffix(".json"))
+
+
+def _take_text() -> None:
+    _take_config(st.session_state.config_text, "")
+
+
+def read_config(text: str | bytes, file: str = "") -> Specimen:
+    """Read the text of a config.json, named after its file where that says more than "config".
+
+    Raises ValueError, in one sentence, for text that no Architecture describes.
+    """
+    config = parse_hf_config(text)
+    return hf_specimen(config, name_in(config) if file in ("", "config") else file)
+
+
+def _take_config(text: str | bytes, file: str) -> None:
+    try:
+        st.session_state.read = read_config(text, file)
+    except ValueError as error:
+        st.session_state.config_problem = str(error)
+        return
+    _show(ARCHITECTURE, to_text(st.session_state.read))
+
+
+def _show(parameter: str, value: str) -> None:
+    st.session_state.config_problem = None
+    for other in (MODEL, ARCHITECTURE):
+        st.query_params.pop(other, None)
+    st.query_params[parameter] = value

@@ -1,0 +1,150 @@
+"""Every knob as a widget, and their order in the sidebar."""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import streamlit as st
+
+from slimlm.core.config import ModelConfig
+from slimlm.serialization.fields import (
+    ALIGNMENT,
+    BLOCK,
+    DEPTH,
+    EXTRAS,
+    HEAD_DIM,
+    HEADS,
+    KNOBS,
+    KV_HEADS,
+    LENGTH,
+    OFFSET,
+    REGULARISATION,
+    ROPE_BASE,
+    SLIDERS,
+    STRUCTURE,
+    TIED,
+    Knob,
+    Value,
+)
+from slimlm.ui import url_state
+from slimlm.utils.text import plain
+from slimlm.utils.validation import field_limits
+
+
+def draw_knobs() -> dict[str, Value]:
+    """Draw every knob where the page draws just now; return their values by field."""
+    values = {knob.field: _slider_and_field(knob) for knob in (*SLIDERS, HEADS)}
+    values[TIED.field] = _switch(TIED)
+    values |= _structure(values[HEADS.field])
+    values |= _more(values["positions"])
+    return values
+
+
+def _structure(n_heads: Value) -> dict[str, Value]:
+    with st.expander("Architecture"):
+        values: dict[str, Value] = {knob.field: _choice(knob) for knob in STRUCTURE}
+        values[KV_HEADS.field] = _number(KV_HEADS)
+        values[HEAD_DIM.field] = _number(HEAD_DIM, unset="64 preferred" if n_heads == "auto" else "")
+        values[ROPE_BASE.field] = _number(ROPE_BASE, disabled=values["positions"] != "rope")
+    return values
+
+
+def _more(positions: Value) -> dict[str, Value]:
+    with st.expander("More choices"):
+        values = {knob.field: _number(knob) for knob in (DEPTH, LENGTH)}
+        values[ALIGNMENT.field] = _slider(ALIGNMENT)
+        values[BLOCK.field] = _choice(BLOCK)
+        values |= {knob.field: _switch(knob) for knob in EXTRAS}
+        idle = (
+            positions != "learned" and not st.session_state[OFFSET.field]
+        )  # one that is refused has to be within reach
+        values[OFFSET.field] = _number(OFFSET, disabled=idle)
+        values |= {knob.field: _number(knob) for knob in REGULARISATION}
+    return values
+
+
+def move_knobs(values: Mapping[str, Value]) -> None:
+    """Move knobs to values: before they are drawn, or in a callback."""
+    st.session_state.update(values)
+    for name in values:
+        _forget_problem(KNOBS[name])
+
+
+def _slider(knob: Knob, on_change: Callable[[Knob], None] | None = None) -> Value:
+    value: Value = st.select_slider(
+        knob.label,
+        knob.stops(st.session_state[knob.field]),
+        format_func=knob.write,
+        key=knob.field,
+        help=knob.help,
+        on_change=on_change,
+        args=(knob,),
+    )
+    return value
+
+
+def _slider_and_field(knob: Knob) -> Value:
+    """Draw a slider and, beside it, a field for any exact value; each follows the other."""
+    state, typed, problem = st.session_state, f"{knob.field}_typed", f"{knob.field}_problem"
+    wide, narrow = st.columns([0.66, 0.34], vertical_alignment="bottom", gap="small")
+    with wide:
+        value = _slider(knob, _forget_problem)
+    if problem not in state and state.get(typed) != knob.write(value):
+        state[typed] = knob.write(value)
+        _shown(knob).append(state[typed])
+    narrow.text_input(
+        f"{knob.label}, exact", key=typed, label_visibility="collapsed", on_change=_take_typed, args=(knob,)
+    )
+    if problem in state:
+        st.error(plain(f"{state[problem]}. {knob.write(value)} is kept."))
+    return value
+
+
+def _forget_problem(knob: Knob) -> None:
+    st.session_state.pop(f"{knob.field}_problem", None)
+
+
+def _shown(knob: Knob) -> deque[str]:
+    """Return what this page has lately written into a knob's field."""
+    shown: deque[str] = st.session_state.setdefault(f"{knob.field}_shown", deque(maxlen=16))
+    return shown
+
+
+def _take_typed(knob: Knob) -> None:
+    _forget_problem(knob)
+    # Sliders that move faster than the page answers come with a field that still shows what has been overwritten.
+    if url_state.has_moved() and st.session_state[f"{knob.field}_typed"] in _shown(knob):
+        return
+    try:
+        st.session_state[knob.field] = knob.from_text(st.session_state[f"{knob.field}_typed"])
+    except ValueError as error:
+        st.session_state[f"{knob.field}_problem"] = str(error)
+
+
+def _number(knob: Knob, *, unset: str = "", disabled: bool = False) -> Value:
+    limits = field_limits(ModelConfig, knob.field)
+    default = cast("int | float | None", knob.default)
+    real = isinstance(default, float)
+    value: Value = st.number_input(
+        knob.label,
+        min_value=limits.low,
+        max_value=limits.high,
+        value=default,
+        step=None if not real else 0.05 if limits.low == 0 else default,
+        format="%g" if real else None,
+        key=knob.field,
+        help=knob.help,
+        placeholder=unset or knob.unset,
+        disabled=disabled,
+    )
+    return value
+
+
+def _switch(knob: Knob) -> bool:
+    return st.toggle(knob.label, key=knob.field, help=knob.help)
+
+
+def _choice(knob: Knob) -> str:
+    return st.selectbox(
+        knob.label, list(knob.words), format_func=knob.words.__getitem__, key=knob.field, help=knob.help
+    )

@@ -1,0 +1,99 @@
+"""Builds of PyTorch models for pages: one at a time across all sessions, with progress."""
+
+import gc
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+import streamlit as st
+
+from slimlm.core.architecture import Architecture
+from slimlm.ui.build_queue import Queue
+from slimlm.utils.formatting import format_bytes, format_seconds
+from slimlm.utils.optional import PSUTIL, TORCH, problem_with
+from slimlm.utils.text import plain
+
+if TYPE_CHECKING:
+    from slimlm.model.device import Precision
+    from slimlm.probing.estimate import ProbeEstimate
+    from slimlm.probing.probe import ProbeReport
+    from slimlm.utils.progress import Progress
+
+
+def can_build(*packages: str) -> bool:
+    """Return whether what a real model needs can be loaded, torch and psutil unless named; else say why in a sentence.
+
+    It loads them, which takes a second the first time: call it once the charts are drawn.
+    """
+    problem = problem_with("The real model", *(packages or (TORCH, PSUTIL)))
+    if problem:
+        st.info(plain(f"{problem}. Everything else on this page is exact without it."), icon=":material/extension_off:")
+    return problem is None
+
+
+@st.cache_resource(show_spinner=False)
+def _queue() -> "Queue[ProbeReport]":
+    """Return the one queue of this server; a report and its key take about 3 kB."""
+    return Queue(at_most=256)
+
+
+@st.cache_resource(show_spinner=False)
+def _freeze_imports() -> None:
+    """Spare the collection after every run the objects of the heavy imports: 0.3 s each time otherwise."""
+    gc.collect()
+    gc.freeze()
+
+
+def real_model(architecture: Architecture) -> "ProbeReport | None":
+    """Return the report of the real model: at once when it is light, on a button when it is heavy, never beyond memory.
+
+    An `st.` call while it is being built ends a run that a newer one supersedes.
+    """
+    if not can_build():
+        return None
+    from slimlm.probing.estimate import estimate_probe
+    from slimlm.probing.probe import what_does_not_fit
+
+    _freeze_imports()
+    dtype = _precision()
+    if report := _queue().get((architecture, dtype)):
+        return report
+    estimate = estimate_probe(architecture, dtype=dtype)
+    if not estimate.fits:
+        missing = what_does_not_fit(estimate)
+        st.info(
+            f"{missing[0].upper()}{missing[1:]}. Its account above is exact all the same.", icon=":material/memory:"
+        )
+        return None
+    slot = st.empty()
+    label = f"Build the real model ({_cost(estimate)})"
+    if not estimate.is_light and not slot.button(label, icon=":material/play_arrow:"):
+        return None
+    report = build(architecture, slot.progress(0.0, "starting").progress, dtype)
+    slot.empty()
+    return report
+
+
+def _precision() -> "Precision":
+    help_text = "The type of the weights; bfloat16 takes half the memory of float32."
+    words = ("float32", "bfloat16")
+    return cast("Precision", st.radio("Precision", words, horizontal=True, key="probe_dtype", help=help_text))
+
+
+def _cost(estimate: "ProbeEstimate") -> str:
+    way = "" if estimate.way == "whole" else f", {estimate.way}"
+    place = "" if estimate.device == "cpu" else f" on {estimate.device}"
+    return f"about {format_seconds(estimate.seconds)} and {format_bytes(estimate.memory_bytes)}{place}{way}"
+
+
+def build(architecture: Architecture, show: "Progress", dtype: "Precision" = "float32") -> "ProbeReport":
+    """Build the real model, one at a time across all sessions, or return the report of one that was built lately.
+
+    `show` is called while another model is waited for, too. What it raises ends the work: an `st.` call in it ends a
+    run that a newer one supersedes.
+
+    Raises MemoryError when the model does not fit in the free memory.
+    """
+    from slimlm.probing.probe import probe
+
+    _freeze_imports()
+    return _queue().run((architecture, dtype), partial(probe, architecture, progress=show, dtype=dtype), show)

@@ -1,0 +1,91 @@
+"""The request in the address bar, which every page reads and writes alike.
+
+The address carries the knobs from page to page, and back and forth in the browser's history. Streamlit's own binding
+of widgets to the address would drop them on the way to another page, and write what a select box shows for its word.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+import streamlit as st
+
+from slimlm.serialization.fields import KNOBS, Value, complaint, to_short_query
+from slimlm.ui.pins import keep_pins
+
+Values = dict[str, Value]
+
+
+def follow() -> Values:
+    """Move the knobs, before they are drawn, to what the address says when it is new; return what is asked for.
+
+    It is new at first, and when somebody has gone back or forward in history. When a knob has moved it is old: a quick
+    second move comes with the address from before the first.
+    """
+    state, query = st.session_state, _knobs_in_address()
+    if "asked" not in state:
+        state.complaints = _complaints(query)
+        state.broken = bool(state.complaints)
+        _take(query)
+    elif has_moved():
+        state.complaints = []  # the link is history
+    elif query != state.address:
+        state.complaints = []
+        _take(query)
+    if state.get("page") != st.context.url:  # another page has forgotten the widgets of this one
+        state.update(state.asked)
+    state.page = st.context.url
+    return cast("Values", state.asked)
+
+
+def write() -> Values:
+    """Write the knobs into the address when one has moved, or when the link was in need of mending; return them."""
+    state = st.session_state
+    values = {name: state[name] for name in KNOBS}
+    if values != state.asked or state.broken:
+        keep_pins()
+        st.query_params.from_dict(others() | note(values))
+    state.broken = False
+    return values
+
+
+def note(values: Values) -> dict[str, str]:
+    """Take down what is asked for; return what the address is going to say."""
+    st.session_state.asked, st.session_state.address = values, to_short_query(values)
+    return to_short_query(values)
+
+
+def complaints() -> list[str]:
+    """Return what of the link cannot be used, one sentence each, until a knob moves."""
+    return list(st.session_state.complaints)
+
+
+def others() -> dict[str, Iterable[str] | str]:
+    """Return what pages have put into the address besides the knobs."""
+    return {name: st.query_params.get_all(name) for name in st.query_params if name not in KNOBS}
+
+
+def _knobs_in_address() -> dict[str, str]:
+    return {name: text for name, text in st.query_params.to_dict().items() if name in KNOBS}
+
+
+def has_moved() -> bool:
+    """Say whether a knob stands elsewhere than what was asked for when the address was last written or followed."""
+    return any(st.session_state.get(name, value) != value for name, value in st.session_state.asked.items())
+
+
+def _take(query: Mapping[str, str]) -> None:
+    state = st.session_state
+    state.asked = {name: knob.nearest(query[name]) if name in query else knob.default for name, knob in KNOBS.items()}
+    state.address = dict(query)
+    state.update(state.asked)
+
+
+def _complaints(query: Mapping[str, str]) -> list[str]:
+    """Say what of a link cannot be used."""
+    found = []
+    for name, text in query.items():
+        if (times := len(st.query_params.get_all(name))) > 1:
+            found.append(f"The link gives {name} {times} times; the last one counts.")
+        if problem := complaint(name, text):
+            found.append(problem)
+    return found

@@ -1,0 +1,76 @@
+"""Untrusted text made safe to show: Markdown escaping, control characters, long names."""
+
+import json
+import re
+from collections.abc import Iterable
+
+_MOST_NAMED = 3
+_LONGEST_SHOWN = 40
+
+
+def shown(value: object, most: int = _LONGEST_SHOWN) -> str:
+    r"""Write a value as JSON does, in visible characters, cut to `most` of them.
+
+    >>> shown("a\u202eb"), shown([1, None]), shown("x" * 99, 10)
+    ('"a\\u202eb"', '[1, null]', '"xxxxxx...')
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):  # Python writes no number of thousands of digits
+        text = "(a number of thousands of digits)" if isinstance(value, int) else f"({type(value).__name__})"
+    text = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[: most + 1])
+    return cut(text, most)
+
+
+def cut(text: str, most: int) -> str:
+    """Return a text of at most `most` characters, "..." at the end of a longer one."""
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def named(names: Iterable[str]) -> str:
+    """Name a few fields, and say how many there are besides.
+
+    >>> named({"depth", "width", "heads", "vocabulary", "colour"})
+    "'colour', 'depth', 'heads' and 2 more"
+    """
+    found = sorted(map(repr, names))
+    more = f" and {len(found) - _MOST_NAMED:,} more" if len(found) > _MOST_NAMED else ""
+    return ", ".join(cut(name, _LONGEST_SHOWN) for name in found[:_MOST_NAMED]) + more
+
+
+def one_line(text: str, most: int) -> str:
+    r"""Return a name as one line of at most `most` visible characters: none that break it, hide or turn its direction.
+
+    >>> one_line("small \n\u202e model", 40)
+    'small model'
+    """
+    visible = "".join(c if c.isprintable() else " " for c in text[: 4 * most])
+    return " ".join(visible.split())[:most].rstrip()
+
+
+_MARKS = re.compile(r"([\\`*_{}\[\]()#+!<>|~$:&-])")
+_NUMBERS = re.compile(r"^(\s*\d+)(?=[.)])", re.MULTILINE)
+_FEW_MARKS = re.compile(r"([\\`*|<\[~$#]|&(?=[#\w])|(?<!\w)_|_(?!\w))")
+
+_ALIVE = re.compile(r"(?<=:)(?=//|[\w+-]+[:/])|(?<=www)(?=\.)|(?<=@)|(?<=#)(?=\d)|(?<=[<>~-])(?=[->=])", re.IGNORECASE)
+"""Where addresses, icons, emoji, mentions and arrows are cut in two.
+
+What shows Markdown looks for them in the text that it is about to show, where escapes are no more.
+"""
+
+JOINER = "\u2060"
+"""A character without width, at which no line is broken."""
+
+
+def plain(text: str) -> str:
+    """Escape foreign text, so that a page's Markdown shows it as it is."""
+    return _NUMBERS.sub(r"\1\\", _MARKS.sub(r"\\\1", _inert(text)))
+
+
+def lightly(text: str) -> str:
+    """Escape foreign text within a line or a table of a Markdown document, which stays easy to read as it stands."""
+    return _FEW_MARKS.sub(r"\\\1", _inert(text))
+
+
+def _inert(text: str) -> str:
+    return _ALIVE.sub(JOINER, text)

@@ -1,0 +1,172 @@
+"""Charts of models side by side: lengths and areas, names, and that nothing is cut off or covered."""
+
+import json
+import math
+import re
+from functools import cache
+from typing import Any, get_args
+
+import altair as alt
+import pytest
+
+from slimlm.charts.comparison_profiles import profiles_chart
+from slimlm.charts.comparison_strips import Measure, comparison_chart, describe_comparison, key_rows
+from slimlm.charts.palette import COMPONENT_COLORS
+from slimlm.charts.theme import Figure
+from slimlm.compare.comparison import COMPONENT_NAMES
+from slimlm.compare.pins import LONGEST_NAME, Pin, pin_of, with_pin
+from slimlm.compare.presets import STARTS, start_pins
+from slimlm.core.config import ModelConfig
+from slimlm.core.published import published_model
+from tests.figures import assert_well_set, rows_of, svg_of, texts_of, words_of
+
+LONG = "W" * LONGEST_NAME
+EIGHT = (
+    ("pythia-14m", LONG),
+    ("stories15M", ""),
+    ("OLMo-tiny-20M", ""),
+    ("gpt2", "m" * LONGEST_NAME),
+    ("SmolLM2-135M", ""),
+    ("gemma-3-270m", ""),
+    ("Qwen3-0.6B", "a name that is as long as names may be, and"),
+    ("Llama-3.2-1B", ""),
+)
+
+
+@cache
+def pins_of(name: str) -> tuple[Pin, ...]:
+    if name in STARTS:
+        return start_pins(name)
+    pins: tuple[Pin, ...] = ()
+    for model, own_name in EIGHT[: {"one": 1, "two": 2, "five": 5, "eight": 8}[name]]:
+        pins = with_pin(pins, pin_of(published_model(model), own_name))
+    return pins
+
+
+CHARTS = {"strips": comparison_chart, "profiles": profiles_chart}
+SETS = (*STARTS, "one", "two", "five", "eight")
+every_chart = pytest.mark.parametrize("chart", CHARTS.values(), ids=CHARTS)
+every_set = pytest.mark.parametrize("name", SETS)
+every_measure = pytest.mark.parametrize("measure", get_args(Measure))
+
+
+def by_model(chart: Figure) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows_of(chart):
+        found.setdefault(row["model"], []).append(row)
+    return found
+
+
+@every_measure
+@every_set
+@every_chart
+def test_no_text_is_clipped_or_covers_another(chart: Any, name: str, measure: Measure) -> None:
+    for width in (720, 960, 1400):
+        assert_well_set(svg_of(chart(pins_of(name), measure), width=width))
+
+
+@every_measure
+@every_chart
+def test_the_specification_conforms_to_the_schema(chart: Any, measure: Measure) -> None:
+    alt.LayerChart.from_dict(chart(pins_of("eight"), measure).to_dict(), validate=True)
+
+
+@every_set
+def test_strips_of_shares_have_one_length_and_components_in_the_order_of_the_model(name: str) -> None:
+    order = list(COMPONENT_NAMES)
+    for pin in pins_of(name):
+        rows = by_model(comparison_chart(pins_of(name)))[pin.name]
+        assert rows[0]["start"] == 0 and rows[-1]["end"] == pytest.approx(1)
+        assert [row["key"] for row in rows] == sorted((row["key"] for row in rows), key=order.index)
+        shares = {part.key: part.share for part in pin.subject.account.components if part.params}
+        assert {row["key"]: row["end"] - row["start"] for row in rows} == pytest.approx(shares)
+
+
+@every_set
+def test_strips_of_parameters_share_one_scale(name: str) -> None:
+    largest = max(pin.subject.total_params for pin in pins_of(name))
+    for pin in pins_of(name):
+        for row in by_model(comparison_chart(pins_of(name), "params"))[pin.name]:
+            counted = pin.subject.account[row["key"]].params
+            assert (row["end"] - row["start"]) * largest == pytest.approx(counted)
+
+
+@every_measure
+@every_set
+def test_areas_of_profiles_are_shares_or_parameters_in_the_models_own_proportion(name: str, measure: Measure) -> None:
+    pins = pins_of(name)
+    largest = max(pin.subject.total_params for pin in pins)
+    full = 0.93 * 180
+    for pin in pins:
+        rows = by_model(profiles_chart(pins, measure))[pin.name]
+        for row in rows:
+            area = (row["end"] - row["start"]) * (row["bottom"] - row["top"]) / full
+            part = pin.subject.account[row["key"]]
+            assert area == pytest.approx(part.share if measure == "share" else part.params / largest)
+        width = max(row["end"] for row in rows) - min(row["start"] for row in rows)
+        height = max(row["bottom"] for row in rows) - min(row["top"] for row in rows)
+        assert width / 0.93 == pytest.approx(height / 180)
+
+
+@every_chart
+def test_a_component_has_one_colour_everywhere_and_is_named_once(chart: Any) -> None:
+    written = chart(pins_of("eight")).to_dict()
+    assert all(row["fill"] == COMPONENT_COLORS[row["key"]] for row in rows_of(chart(pins_of("eight"))))
+    keys = written["layer"][-1]["data"]["values"]
+    assert [row["name"] for row in keys] == list(COMPONENT_NAMES.values())
+    words = [text.words for text in texts_of(svg_of(chart(pins_of("eight"))))]
+    assert all(words.count(name) == 1 for name in COMPONENT_NAMES.values())
+
+
+def test_only_components_that_occur_are_named() -> None:
+    rope = (pin_of(published_model("SmolLM2-135M")),)
+    assert [row["name"] for row in key_rows(rope)] == [
+        "Token embedding",
+        "Attention",
+        "Feed-forward",
+        "Norms",
+        "Final norm",
+    ]
+
+
+def test_segments_and_ends_say_figures() -> None:
+    words = {text.words for text in texts_of(svg_of(comparison_chart(start_pins(next(iter(STARTS))))))}
+    assert {"34.4 % · 3.456M", "42.1 % · 4.230M", "10.05M", "134.5M", "596.0M"} <= words
+    assert "12 layers × d_model 216 · d_ff 544 · 8 heads" in words
+
+
+def test_the_heading_says_what_length_and_area_stand_for() -> None:
+    pins = pins_of("two")
+    assert words_of(comparison_chart(pins)).startswith("Where the parameters go: 2 models side by side Each strip is")
+    assert "Length is parameters, on one scale" in words_of(comparison_chart(pins, "params"))
+    assert "area is share of the model" in words_of(profiles_chart(pins))
+    assert "area is parameters, on one scale" in words_of(profiles_chart(pins, "params"))
+    assert "Where the parameters go: gpt2" in words_of(comparison_chart((pin_of(published_model("gpt2")),)))
+
+
+def test_blocks_are_ruled_off_and_a_group_is_named() -> None:
+    deep = (pin_of(ModelConfig(total_params=200_000_000, n_layers=1500, embedding_ratio=0.05)),)
+    chart = profiles_chart(deep)
+    lines, captions = rows_of(chart, 1), rows_of(chart, 3)
+    group = int(re.findall(r"a line every (\d+)", captions[0]["shape"])[0])
+    assert len(lines) == math.ceil(1500 / group) - 1
+    one_by_one = profiles_chart((pin_of(ModelConfig()),))
+    assert len(rows_of(one_by_one, 1)) == 11
+    assert "a line every" not in rows_of(one_by_one, 3)[0]["shape"]
+
+
+@every_chart
+def test_names_are_text_and_nothing_else(chart: Any) -> None:
+    svg = svg_of(chart((pin_of(ModelConfig(), '<script>alert("x")</script>'),)))
+    assert "&lt;script&gt;" in svg and "<script" not in svg
+
+
+def test_the_description_says_every_share() -> None:
+    assert describe_comparison(pins_of("25, 35 and 45 % of 10M in embeddings")).startswith(
+        "25 % embedding, 10.02M parameters: Token embedding 25.5 %, Position embedding 0.8 %, Attention 24.5 %, "
+    )
+
+
+@every_chart
+def test_eight_models_are_sent_in_a_few_kilobytes(chart: Any) -> None:
+    assert len(json.dumps(chart(pins_of("eight")).to_dict())) < 60_000

@@ -1,0 +1,189 @@
+"""The command line: what it prints, and how it ends."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from slimlm.cli.main import main
+from slimlm.core.config import ModelConfig
+from slimlm.core.published import published_model, published_models
+from slimlm.core.table import format_param_table
+from slimlm.serialization.design_json import request_from_record
+from slimlm.solver.solver import solve
+
+
+def test_design_prints_the_table_of_the_request(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = "design 10M --vocab-size 16k --embedding-ratio 35% --glu-expansion 2.66 --heads 8"
+    assert main(arguments.split()) == 0
+    assert capsys.readouterr().out == format_param_table(solve(ModelConfig())) + "\n"
+
+
+def test_every_option_reaches_the_request(capsys: pytest.CaptureFixture[str]) -> None:
+    options = "--heads 4 --layers 6 --max-seq-length 1k --multiple-of 8 --untied --json --glu-expansion 8/3"
+    assert main(["design", "20M", *options.split()]) == 0
+    asked = ModelConfig(
+        total_params=20_000_000,
+        n_heads=4,
+        n_layers=6,
+        max_seq_length=1000,
+        multiple_of=8,
+        tied_lm_head=False,
+        glu_expansion=2.666667,
+    )
+    assert request_from_record(json.loads(capsys.readouterr().out)) == asked
+
+
+def test_every_choice_of_structure_reaches_the_request(capsys: pytest.CaptureFixture[str]) -> None:
+    options = (
+        "--heads auto --kv-heads 2 --head-dim 64 --norm rmsnorm --positions rope --rope-theta 500000 --ffn geglu "
+        "--bias qkv --qk-norm head --block sandwich_norm --lm-head-bias --embedding-norm --dropout 0 "
+        "--attention-dropout 0.2 --layer-norm-eps 1e-5"
+    )
+    assert main(["design", "20M", *options.split(), "--json"]) == 0
+    asked = ModelConfig(
+        total_params=20_000_000,
+        n_heads="auto",
+        n_kv_heads=2,
+        head_dim=64,
+        norm="rmsnorm",
+        positions="rope",
+        rope_theta=500_000.0,
+        ffn="geglu",
+        bias="qkv",
+        qk_norm="head",
+        block="sandwich_norm",
+        lm_head_bias=True,
+        embedding_norm=True,
+        dropout=0.0,
+        attention_dropout=0.2,
+        layer_norm_eps=1e-5,
+    )
+    assert request_from_record(json.loads(capsys.readouterr().out)) == asked
+
+
+def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["design", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--norm layernorm|rmsnorm|layernorm_no_bias|layernorm_no_params Normalisation: LayerNorm has" in shown
+    assert "--heads auto|N" in shown and "(default 8)" in shown
+    assert "within ±0.5 % of it" in shown
+
+
+def test_inspect_prints_a_published_model_with_its_note(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "gemma-3-270m"]) == 0
+    title, origin, note, blank, *table = capsys.readouterr().out.splitlines()
+    assert title == "gemma-3-270m · 268.1M parameters · 18 layers × d_model 640 · d_ff 2,048 · 4 heads (1 KV)"
+    assert (origin, blank) == ("Published 2025.", "")
+    assert note.startswith("Note: RMSNorm multiplies by 1 + weight; ")
+    assert "\n".join(table) == format_param_table(published_model("gemma-3-270m").architecture)
+
+
+@pytest.mark.parametrize("named", ["config.json", "."], ids=["file", "folder"])
+def test_inspect_reads_a_config(
+    named: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "mine"
+    home.mkdir()
+    (home / "config.json").write_text('{"model_type": "mistral"}', encoding="utf-8")
+    monkeypatch.chdir(home)
+    assert main(["inspect", named]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("mine · 7.242B parameters · 32 layers × d_model 4,096 · d_ff 14,336 · 32 heads (8 KV)\n")
+    assert "\nFrom a config.json.\nNote: sliding-window attention (sliding_window=4096).\n" in printed
+    assert main(["inspect", named, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["architecture"]["n_kv_heads"] == 8
+    assert solve(request_from_record(record)).total_params == record["account"]["total_params"]
+
+
+def test_published_lists_every_model_in_straight_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["published"]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split() == ["Name", "Family", "Year", "Parameters", "Embedding"]
+    assert {len(row) for row in rows} == {len(head)}
+    assert [row.split()[0] for row in rows] == [model.name.split()[0] for model in published_models()]
+    assert all(f"{model.total_params:,}" in row for row, model in zip(rows, published_models(), strict=True))
+
+
+def test_json_holds_request_architecture_and_account(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["design", "10M", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["architecture"]["d_model"] == 216
+    assert sum(part["params"] for part in record["account"]["components"]) == record["account"]["total_params"]
+    assert [knob["name"] for knob in record["asked_got"]] == ["total_params", "embedding_ratio", "glu_expansion"]
+
+
+def test_probe_reports_the_real_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["design", "1M", "--vocab-size", "1k", "--probe"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("  yes  ") == 4
+    assert "ln vocab_size = 6.908" in printed
+
+
+def test_probe_takes_a_dtype_and_a_device(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["design", "1M", "--vocab-size", "1k", "--probe", "--dtype", "bfloat16", "--device", "cpu"]) == 0
+    assert "logits (2, 64, 1000), bfloat16 on cpu; weights all at once" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--dtype", "float8"], r"dtype='float8' must be float32 or bfloat16"),
+        (["--device", "abacus"], r"device='abacus' is not on this machine; it has cpu"),
+    ],
+)
+def test_probe_refuses_what_there_is_not(option: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["design", "1M", "--vocab-size", "1k", "--probe", *option]) == 2
+    assert re.match(rf"slimlm: {message}", capsys.readouterr().err)
+
+
+def test_probe_joins_the_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["design", "1M", "--vocab-size", "1k", "--probe", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)["probe"]
+    assert report["passed"]
+    assert report["counted"] == report["accounted"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("design lots", "slimlm: 'lots' is not a size; write a number such as 10M"),
+        ("design 10M --embedding-ratio 1.5", "slimlm: embedding_ratio=1.5 is not allowed: it must be a number between"),
+        ("design 10M --glu-expansion wide", "slimlm: 'wide' is not a number"),
+        ("design 10M --norm batchnorm", "slimlm: norm='batchnorm' is not allowed: it must be one of 'layernorm', "),
+        ("design 10M --kv-heads 3", "slimlm: n_kv_heads=3 is not allowed: it must divide n_heads=8"),
+        ("design 10M --heads some", "slimlm: 'some' is not a size"),
+        (
+            "inspect gpt3",
+            "slimlm: name='gpt3' is not one of the 60 published models known here; name='gpt2' would work",
+        ),
+        ("inspect opt-350m", "slimlm: name='opt-350m' is left out: its embeddings are 512 wide"),
+        (
+            "inspect nowhere/config.json",
+            'slimlm: the config "nowhere/config.json" cannot be read: No such file or directory',
+        ),
+        ("design 1M --vocab-size 262144", "slimlm: total_params=1,000,000 clashes with vocab_size=262144, n_heads=8"),
+    ],
+)
+def test_a_bad_or_impossible_request_is_one_sentence_and_exit_code_2(
+    arguments: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments.split()) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(sentence)
+    assert printed.err.count("\n") == 1
+
+
+def test_the_module_runs_and_a_closed_pipe_is_no_traceback() -> None:
+    command = [sys.executable, "-m", "slimlm", "design", "10M", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0

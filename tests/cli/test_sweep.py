@@ -1,0 +1,134 @@
+"""The command `sweep`: the CSV that it prints or writes, what it says meanwhile, and how it ends."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from slimlm.cli.main import main
+from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig
+from slimlm.probing import probe as probing
+from slimlm.probing.probe import ProbeReport
+from slimlm.sweep import sweep, sweep_csv
+
+SMALL = "1M --vocab-size 1k --heads 4 --max-seq-length 32"
+GRID = ("embedding_ratio", (0.25, 0.35, 0.45)), ("glu_expansion", (2.0, 2.66, 3.0, 4.0))
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_the_specified_grid_is_printed_by_default(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep"]) == 0
+    assert capsys.readouterr().out == sweep_csv(sweep(ModelConfig(), *GRID))
+
+
+def test_knobs_values_and_the_rest_of_the_request_are_options(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["sweep", "20M", "--heads", "auto", "--norm", "rmsnorm", "--figure", "worst_miss"]
+    assert main([*asked, "--x", "n-layers=none, 8..12 x 3", "--y", "tied_lm_head=true,false"]) == 0
+    base = ModelConfig(total_params=20_000_000, n_heads="auto", norm="rmsnorm")
+    found = sweep(base, ("n_layers", (None, 8, 10, 12)), ("tied_lm_head", (True, False)))
+    assert capsys.readouterr().out == sweep_csv(found, None, ["worst_miss"])
+
+
+def test_measured_figures_are_written_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "sweep.csv"
+    arguments = f"sweep {SMALL} --x n_layers=1,2 --y norm=layernorm,rmsnorm --measure -o {file}"
+    assert main(arguments.split()) == 0
+    rows = rows_of(file.read_bytes().decode())
+    assert all(float(row["forward_seconds"]) > 0 and int(row["peak_bytes"]) >= 0 for row in rows)
+    assert len(rows) == 4
+    assert b"\r\r\n" not in file.read_bytes()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_model_that_fails_is_told_and_the_rest_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = probing.probe
+
+    def probe(architecture: Architecture) -> ProbeReport:
+        if architecture.n_layers == 2:
+            raise MemoryError("building this model takes about 9 GB, and 1 GB of memory are free")
+        return real(architecture)
+
+    monkeypatch.setattr(probing, "probe", probe)
+    assert main(f"sweep {SMALL} --x n_layers=1,2,3 --y norm=rmsnorm --measure".split()) == 0
+    printed = capsys.readouterr()
+    assert [bool(row["forward_seconds"]) for row in rows_of(printed.out)] == [True, False, True]
+    assert printed.err.startswith("slimlm: 2 × ")
+    assert printed.err.endswith("is not measured: building this model takes about 9 GB, and 1 GB of memory are free\n")
+
+
+def test_an_interruption_keeps_what_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real, built = probing.probe, list[Architecture]()
+
+    def probe(architecture: Architecture) -> ProbeReport:
+        if built:
+            raise KeyboardInterrupt
+        built.append(architecture)
+        return real(architecture)
+
+    monkeypatch.setattr(probing, "probe", probe)
+    assert main(f"sweep {SMALL} --x n_layers=1,2,3 --y norm=rmsnorm --measure".split()) == 0
+    printed = capsys.readouterr()
+    assert [bool(row["forward_seconds"]) for row in rows_of(printed.out)] == [True, False, False]
+    assert printed.err == "slimlm: stopped after 1 of 3 models\n"
+
+
+def test_progress_is_shown_where_somebody_sees_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    seen = Terminal()
+    monkeypatch.setattr("sys.stderr", seen)
+    assert main(f"sweep {SMALL} --x n_layers=1,2 --y norm=rmsnorm --measure".split()) == 0
+    steps = seen.getvalue().split("\r")[1:]
+    assert [step.split(" ", 1)[1].strip()[:14] for step in steps] == [
+        "0 of 2 measuri",
+        "1 of 2 measuri",
+        "2 of 2 measure",
+    ]
+    assert steps[-1].startswith("█" * 28) and steps[-1].endswith("\n")
+    assert "█" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--x", "embedding_ratio"], "slimlm: --x 'embedding_ratio' has no values; write KNOB=VALUES, such as "),
+        (["--y", "ratio=0.3"], "slimlm: 'ratio' is no knob: it must be one of total_params, "),
+        (["--x", "norm=batchnorm"], "slimlm: norm='batchnorm' is not allowed: it must be one of 'layernorm', "),
+        (["--x", "glu_expansion=2,3"], "slimlm: x and y are both glu_expansion: two different knobs would work"),
+        (["--figure", "beauty"], "slimlm: 'beauty' is no figure: it must be one of n_layers, "),
+        (["lots"], "slimlm: 'lots' is not a size; write a number such as 10M"),
+        (["-o", "nowhere/sweep.csv"], "slimlm: nowhere/sweep.csv cannot be written: there is no folder nowhere"),
+        (["-o", "tests"], "slimlm: tests cannot be written: Is a directory"),
+    ],
+)
+def test_what_cannot_be_swept_is_one_sentence_and_exit_code_2(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(__file__).parents[2])
+    assert main(["sweep", *arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(sentence)
+    assert printed.err.count("\n") == 1
+
+
+def test_help_explains_values_and_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["sweep", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "'0.2..0.5 in 7 steps'" in shown
+    assert "kv_cache_bytes_per_token" in shown
+    assert "--norm layernorm|rmsnorm" in shown

@@ -1,0 +1,176 @@
+"""Exports: what is written is read back by the programs that it is meant for, and says the same design."""
+
+import csv
+import io
+import json
+import re
+import xml.etree.ElementTree as ET
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import nbclient
+import nbformat
+import pytest
+from PIL import Image
+
+from slimlm.core.config import ModelConfig
+from slimlm.core.design import Design
+from slimlm.core.named_model import Specimen, Subject
+from slimlm.core.table import format_param_table
+from slimlm.export import downloads
+from slimlm.export.downloads import DOWNLOADS, SPECIMEN_DOWNLOADS, Download, components_csv, design_json, file_name
+from slimlm.export.notebooks import mimebundle, notebook
+from slimlm.serialization.design_json import request_from_record
+from slimlm.solver.solver import solve
+from tests.models import ARCHITECTURES
+from tests.models import REQUESTS as STRUCTURED
+
+ROOT = Path(__file__).parents[2]
+REQUESTS = {
+    "default": ModelConfig(),
+    "untied": ModelConfig(total_params=125_000_000, vocab_size=32_000, tied_lm_head=False),
+    "auto": ModelConfig(n_heads="auto", positions="rope", n_kv_heads=2),
+    **STRUCTURED,
+}
+every_request = pytest.mark.parametrize("name", REQUESTS)
+every_specimen = pytest.mark.parametrize("name", ARCHITECTURES)
+
+
+def design_of(name: str) -> Design:
+    return solve(REQUESTS[name])
+
+
+def specimen_of(name: str) -> Specimen:
+    return Specimen(name, ARCHITECTURES[name], "From a test")
+
+
+def test_files_of_a_specimen_have_its_name() -> None:
+    assert file_name(Specimen("a/b: c", ARCHITECTURES["gpt2"], ""), "-profile.svg") == "slimlm-a-b-c-profile.svg"
+
+
+def test_file_names_hold_safe_characters_alone() -> None:
+    assert file_name(design_of("default"), ".png") == "slimlm-10.05M-12x216.png"
+    assert file_name(design_of("default"), "/../é.md") == "slimlm-10.05M-12x216-..-.md"
+
+
+@every_request
+def test_csv_is_read_back_and_its_columns_add_up(name: str) -> None:
+    check_csv(design_of(name))
+
+
+@every_specimen
+def test_csv_of_a_specimen_is_read_back_and_its_columns_add_up(name: str) -> None:
+    check_csv(specimen_of(name))
+
+
+def check_csv(design: Subject) -> None:
+    text = components_csv(design)
+    assert text.isascii()
+    assert text.count("\r\n") == text.count("\n") == 8
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["key"] for row in rows] == [part.key for part in design.account.components]
+    assert sum(int(row["params"]) for row in rows) == design.total_params
+    assert sum(float(row["share"]) for row in rows) == pytest.approx(1, abs=1e-12)
+    for row in rows:
+        assert int(row["copies"]) * int(row["params_per_copy"]) == int(row["params"])
+        shapes = [shape.split(" ")[1].split("x") for shape in row["shapes"].split("; ") if shape]
+        assert sum(prod(map(int, shape)) for shape in shapes) == int(row["params_per_copy"])
+
+
+@every_request
+def test_json_is_loaded_back_as_the_same_design(name: str) -> None:
+    text = design_json(design_of(name))
+    assert text.startswith('{\n  "format": "slimlm-design-1"')
+    assert solve(request_from_record(json.loads(text))) == design_of(name)
+
+
+@every_specimen
+def test_json_of_a_specimen_is_loaded_as_a_design_of_the_same_shape(name: str) -> None:
+    record = json.loads(design_json(specimen_of(name)))
+    assert (record["name"], record["origin"]) == (name, "From a test")
+    assert solve(request_from_record(record)).architecture == ARCHITECTURES[name]
+
+
+def cells_of(design: Design) -> Any:
+    written = nbformat.reads(notebook(design), as_version=4)  # type: ignore[no-untyped-call]
+    nbformat.validate(written)
+    return written
+
+
+def test_the_notebook_runs_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    done = cells_of(design_of("default"))
+    nbclient.NotebookClient(done, kernel_name="python3", timeout=300, resources={"metadata": {"path": ROOT}}).execute()
+    _, _, table, chart, model = done.cells
+    assert table.outputs[0].text == format_param_table(design_of("default")) + "\n"
+    assert "10.05M parameters" in chart.outputs[0].data["image/svg+xml"]
+    assert model.outputs[-1].data["text/plain"] == "torch.Size([1, 32, 16000])"
+
+
+def test_the_notebook_of_a_large_design_takes_no_memory_for_its_weights() -> None:
+    small, large = cells_of(design_of("untied")), cells_of(solve(ModelConfig(total_params=3_000_000_000)))
+    assert 'device="cpu"' in small.cells[-1].source
+    names: dict[str, Any] = {}
+    exec(large.cells[1].source, names)
+    source: str = large.cells[-1].source
+    assert 'device="meta"' in source
+    exec(source.removesuffix("logits.shape"), names)
+    assert names["logits"].shape == (1, 32, 16_000)
+
+
+def test_a_notebook_shows_a_design_as_text_and_as_a_chart_over_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    design = design_of("default")
+    shown = mimebundle(design)
+    assert shown.keys() == {"text/plain", "text/html"}
+    assert shown["text/plain"] == format_param_table(design)
+    assert shown["text/html"].index("<svg ") < shown["text/html"].index("<table ")
+    assert "http" not in shown["text/html"]
+
+    def missing(*_: object, **__: object) -> str:
+        raise RuntimeError("no converter")
+
+    monkeypatch.setattr(downloads, "inline_svg", missing)
+    assert "<svg " not in mimebundle(design)["text/html"]
+    assert "10,047,024" in mimebundle(design)["text/html"]
+
+
+@every_request
+@pytest.mark.parametrize("download", DOWNLOADS, ids=lambda download: download.label)
+def test_every_download_builds_what_its_type_says(name: str, download: Download[Design]) -> None:
+    check_download(download, design_of(name))
+
+
+@every_specimen
+@pytest.mark.parametrize("download", SPECIMEN_DOWNLOADS, ids=lambda download: download.label)
+def test_every_download_of_a_specimen_builds_what_its_type_says(name: str, download: Download[Specimen]) -> None:
+    check_download(download, specimen_of(name))
+
+
+def check_download(download: Download[Any], subject: Subject) -> None:
+    built = download.build(subject)
+    content = built.encode() if isinstance(built, str) else built
+    if download.mime == "image/png":
+        image = Image.open(io.BytesIO(content))
+        assert image.width in (1600, 1920)
+        assert len(image.convert("RGB").getcolors(maxcolors=2**24) or []) > 20
+    elif download.mime == "image/svg+xml":
+        assert ET.fromstring(content).tag.endswith("svg")
+    elif "json" in download.mime:
+        json.loads(content)
+    else:
+        assert f"{subject.account['ffn'].params}" in content.decode().replace(",", "")
+
+
+def test_downloads_have_labels_names_and_help_of_their_own() -> None:
+    names = [file_name(design_of("default"), download.suffix) for download in DOWNLOADS]
+    assert len(set(names)) == len({download.label for download in DOWNLOADS}) == len(DOWNLOADS)
+    assert all(re.fullmatch(r"[A-Za-z0-9.-]+", name) for name in names)
+    assert all(download.help.endswith(".") for download in DOWNLOADS)
+
+
+def test_a_notebook_is_shown_the_table_and_the_chart() -> None:
+    shown = solve(ModelConfig())._repr_mimebundle_()
+    assert shown["text/plain"] == format_param_table(solve(ModelConfig()))
+    assert "<svg" in shown["text/html"]
+    assert "10,047,024" in shown["text/html"]

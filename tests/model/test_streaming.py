@@ -1,0 +1,90 @@
+"""The streamed model is the whole model of the same seed, logit by logit, with one block in memory."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from slimlm.core.accounting import account
+from slimlm.core.architecture import Architecture
+from slimlm.model import initialisation, streaming
+from slimlm.model.language_model import LanguageModel
+from slimlm.model.streaming import StreamedModel, slice_rows
+from tests.model.test_layers import STRUCTURES
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def small_slices(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Chunks and slices so small that small tables have many."""
+    monkeypatch.setattr(initialisation, "CHUNK", 256)
+    monkeypatch.setattr(streaming, "SLICE", 512)
+    yield
+
+
+def both(
+    arch: Architecture, dtype: torch.dtype = torch.float32, *, slices: bool = False
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the logits of two batches by the whole model and by the streamed one."""
+    batches = [torch.randint(arch.vocab_size, (2, 9)) for _ in range(2)]
+    model = LanguageModel(arch, initialise=False, dtype=dtype).eval()
+    model.reset_parameters(seed=11)
+    with torch.inference_mode():
+        whole = [model(ids)[0] for ids in batches]
+        parts = list(StreamedModel(arch, 11, CPU, dtype, slices=slices).logits(batches, lambda done, what: None))
+    firsts, widths = [first for first, _ in parts], [logits[0].shape[-1] for _, logits in parts]
+    assert firsts == [sum(widths[:number]) for number in range(len(widths))]
+    return whole, [torch.cat([logits[number] for _, logits in parts], -1) for number in range(2)]
+
+
+@pytest.mark.parametrize("structure", STRUCTURES, ids=lambda structure: "-".join(map(str, structure.values())))
+def test_every_structure_gives_the_logits_of_the_whole_model(structure: dict[str, Any]) -> None:
+    arch = Architecture(vocab_size=60, max_seq_length=16, d_model=32, d_ff=24, n_layers=3, n_heads=4, **structure)
+    whole, streamed = both(arch)
+    assert all(torch.equal(one, other) for one, other in zip(whole, streamed, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"tied_lm_head": False, "lm_head_bias": True},
+        {"embedding_norm": True, "positions": "alibi"},
+        {"position_offset": 2, "block": "output_norm"},
+    ],
+)
+def test_tables_in_slices_give_the_logits_of_the_whole_model(
+    small_slices: None, more: dict[str, Any], dtype: torch.dtype
+) -> None:
+    arch = Architecture(vocab_size=1001, max_seq_length=16, d_model=8, d_ff=6, n_layers=2, n_heads=2, **more)
+    assert slice_rows(arch.vocab_size, arch.d_model) < 100
+    whole, streamed = both(arch, dtype)
+    for one, other in zip(whole, streamed, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5 if dtype == torch.float32 else 1e-2, atol=1e-6)
+
+
+@pytest.mark.parametrize("structure", STRUCTURES, ids=lambda structure: "-".join(map(str, structure.values())))
+def test_blocks_in_slices_give_the_logits_of_the_whole_model(small_slices: None, structure: dict[str, Any]) -> None:
+    arch = Architecture(vocab_size=60, max_seq_length=16, d_model=32, d_ff=24, n_layers=3, n_heads=4, **structure)
+    assert slice_rows(arch.d_ff, arch.d_model) < arch.d_ff
+    for one, other in zip(*both(arch, slices=True), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_one_block_is_in_memory_at_a_time() -> None:
+    arch = Architecture(vocab_size=60, max_seq_length=16, d_model=32, d_ff=24, n_layers=5, n_heads=4)
+    streamed, seen = StreamedModel(arch, 0, CPU, torch.float32), list[int]()
+
+    def look(done: float, what: str) -> None:
+        if what.startswith("running block"):
+            seen.append(sum(part.numel() for part in streamed.model.parameters() if not part.is_meta))
+
+    with torch.inference_mode():
+        list(streamed.logits([torch.zeros(1, 3, dtype=torch.long)], look))
+    assert set(seen) == {account(arch).layer_params}
+    assert all(parameter.is_meta for parameter in streamed.model.blocks.parameters())
+    assert sum(parameter.numel() for parameter in streamed.model.parameters()) == account(arch).total_params

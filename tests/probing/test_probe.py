@@ -1,0 +1,359 @@
+"""The probe: what it reports, that each of its checks can fail, and what it leaves behind."""
+
+import gc
+import json
+import math
+import re
+import subprocess
+import sys
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from torch import Tensor, nn
+
+from slimlm.core.accounting import account
+from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig
+from slimlm.model.device import Precision, Way
+from slimlm.model.initialisation import Drawn
+from slimlm.model.language_model import LanguageModel
+from slimlm.model.layers import MultiHeadAttention
+from slimlm.probing import probe as probing
+from slimlm.probing import speed
+from slimlm.probing.estimate import ProbeEstimate, estimate_probe
+from slimlm.probing.probe import ProbeReport, probe
+from slimlm.solver.solver import solve
+from tests.model.test_layers import STRUCTURES
+
+Spoil = Callable[[LanguageModel], object]
+SMALL = Architecture(vocab_size=60, max_seq_length=16, n_heads=2, d_model=16, d_ff=20, n_layers=3)
+COUNTS, SHAPE, FINITE, CAUSAL = (
+    "every component counts what the account says",
+    "logits have the expected shape",
+    "all logits are finite",
+    "later tokens leave earlier logits untouched",
+)
+
+
+@pytest.fixture(scope="module")
+def default_report() -> ProbeReport:
+    return probe(solve(ModelConfig()))
+
+
+def failed(report: ProbeReport) -> set[str]:
+    assert report.passed is all(report.checks.values())
+    return {check for check, holds in report.checks.items() if not holds}
+
+
+# The report
+
+
+def test_default_design_reports_what_its_account_says(default_report: ProbeReport) -> None:
+    design, report = solve(ModelConfig()), default_report
+    assert report.accounted == {part.key: part.params for part in design.account.components}
+    assert report.counted == report.accounted
+    assert report.counted["lm_head"] == 0
+    assert report.total_params == design.total_params == 10_047_024
+    assert (report.batch, report.tokens) == (2, 64)
+    assert report.logits_shape == report.expected_shape == (2, 64, 16_000)
+    assert report.finite
+    assert report.uniform_loss == math.log(16_000)
+    assert report.loss == pytest.approx(report.uniform_loss, abs=0.2)
+    assert report.causal_leak == 0.0
+    assert report.later_change > 0.01
+    assert (report.dtype, report.device) == ("float32", "cpu")
+    assert set(report.checks) == {COUNTS, SHAPE, FINITE, CAUSAL}
+    assert failed(report) == set()
+
+
+def test_times_and_memory_are_plausible(default_report: ProbeReport) -> None:
+    started = time.perf_counter()
+    report = probe(SMALL)
+    assert 0 < report.build_seconds + report.forward_seconds < time.perf_counter() - started
+    assert report.tokens_per_second == 2 * 16 / report.forward_seconds
+    weights = 4 * default_report.total_params
+    assert 0.5 * weights < default_report.peak_bytes < 5 * weights
+
+
+def test_untied_design_counts_its_head() -> None:
+    design = solve(ModelConfig(tied_lm_head=False))
+    report = probe(design)
+    assert report.counted == report.accounted
+    assert report.counted["lm_head"] == report.counted["token_embedding"] == 16_000 * design.architecture.d_model
+    assert report.total_params == design.total_params
+    assert failed(report) == set()
+
+
+def test_a_sequence_of_one_token_has_no_loss() -> None:
+    report = probe(replace(SMALL, max_seq_length=1))
+    assert (report.tokens, report.loss, report.later_change) == (1, None, 0.0)
+    assert failed(report) == set()
+
+
+def test_the_seed_decides_the_weights_and_tokens() -> None:
+    assert probe(SMALL).loss == probe(SMALL, seed=0).loss != probe(SMALL, seed=1).loss
+
+
+@pytest.mark.parametrize("structure", STRUCTURES, ids=lambda structure: "-".join(map(str, structure.values())))
+def test_every_structure_passes_every_check(structure: dict[str, Any]) -> None:
+    arch = Architecture(vocab_size=60, max_seq_length=16, d_model=32, d_ff=24, n_layers=3, n_heads=4, **structure)
+    report = probe(arch)
+    assert failed(report) == set()
+    assert report.total_params == account(arch).total_params
+    assert report.causal_leak <= 1e-6
+    assert report.later_change > 1e-3
+
+
+# Every check can fail
+
+
+def patched(monkeypatch: pytest.MonkeyPatch, spoil: Spoil) -> None:
+    """Let the probe build models that are spoilt after their weights were drawn."""
+
+    class Spoilt(LanguageModel):
+        @torch.no_grad()
+        def reset_parameters(self, on_drawn: Drawn | None = None, *, seed: int | None = None) -> None:
+            super().reset_parameters(on_drawn, seed=seed)
+            spoil(self)
+
+    monkeypatch.setattr(probing, "LanguageModel", Spoilt)
+
+
+def test_attention_that_looks_ahead_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = MultiHeadAttention.forward
+
+    def forward(self: MultiHeadAttention, x: Tensor, mask: Tensor | None = None, **options: Any) -> Tensor:
+        return honest(self, x, mask, **options | {"is_causal": False})
+
+    monkeypatch.setattr(MultiHeadAttention, "forward", forward)
+    report = probe(SMALL)
+    assert failed(report) == {CAUSAL}
+    assert report.causal_leak > 1e-5
+
+
+def widen(model: LanguageModel) -> None:
+    model.position_embedding.weight = nn.Parameter(torch.zeros(SMALL.max_seq_length + 1, SMALL.d_model))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "difference"),
+    [
+        (lambda model: model.final_norm.register_parameter("bias", None), {"final_norm": -SMALL.d_model}),
+        (lambda model: model.final_norm.requires_grad_(False), {"final_norm": -2 * SMALL.d_model}),
+        (widen, {"position_embedding": SMALL.d_model}),
+    ],
+)
+def test_another_count_fails(monkeypatch: pytest.MonkeyPatch, spoil: Spoil, difference: dict[str, int]) -> None:
+    patched(monkeypatch, spoil)
+    report = probe(SMALL)
+    assert failed(report) == {COUNTS}
+    found = {key: report.counted[key] - count for key, count in report.accounted.items()}
+    assert {key: more for key, more in found.items() if more} == difference
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda model: model.token_embedding.weight.zero_(), {CAUSAL}),  # it ignores its tokens
+        (lambda model: model.final_norm.weight[0].fill_(math.nan), {FINITE, CAUSAL}),
+        (lambda model: model.final_norm.weight[0].fill_(math.inf), {FINITE, CAUSAL}),
+    ],
+)
+def test_spoilt_weights_fail(monkeypatch: pytest.MonkeyPatch, spoil: Spoil, expected: set[str]) -> None:
+    patched(monkeypatch, spoil)
+    assert failed(probe(SMALL)) == expected
+
+
+def test_logits_of_another_shape_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = LanguageModel.forward
+
+    def forward(self: LanguageModel, input_ids: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        logits, loss = honest(self, input_ids, labels)
+        return logits[..., :-1], loss
+
+    monkeypatch.setattr(LanguageModel, "forward", forward)
+    assert failed(probe(SMALL)) == {SHAPE}
+
+
+# Progress, and what the probe leaves behind
+
+
+def test_progress_rises_to_one() -> None:
+    calls: list[tuple[float, str, bool]] = []
+    probe(SMALL, progress=lambda fraction, message: calls.append((fraction, message, torch.is_grad_enabled())))
+    assert not any(grad_enabled for *_, grad_enabled in calls)
+    fractions = [fraction for fraction, *_ in calls]
+    assert fractions == sorted(fractions)
+    assert 0 < fractions[0] < 0.5
+    assert fractions[-1] == 1.0
+    messages = dict.fromkeys(message for _, message, _ in calls)
+    assert [*messages] == ["drawing the weights", "running the forward pass", "checking causality"]
+
+
+class StopError(Exception):
+    """Raised by a page whose visitor has gone on."""
+
+
+@pytest.mark.parametrize("stop_at", [0.0, 0.6, 0.8, 1.0])
+def test_what_progress_raises_ends_the_probe_and_frees_it(monkeypatch: pytest.MonkeyPatch, stop_at: float) -> None:
+    models: list[weakref.ref[LanguageModel]] = []
+    draw, state, fractions = LanguageModel.reset_parameters, torch.random.get_rng_state(), [0.0]
+
+    def remember(self: LanguageModel, on_drawn: Drawn | None = None, *, seed: int | None = None) -> None:
+        models.append(weakref.ref(self))
+        draw(self, on_drawn, seed=seed)
+
+    def progress(fraction: float, message: str) -> None:
+        fractions.append(fraction)
+        if fraction >= stop_at:
+            raise StopError(message)
+
+    estimate_probe(SMALL)  # measures the machine's speed, once, on a model of its own
+    monkeypatch.setattr(LanguageModel, "reset_parameters", remember)
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(StopError, match=r"the weights|forward pass|causality"):
+            probe(SMALL, progress=progress)
+        assert fractions[-1] >= stop_at > fractions[-2] or len(fractions) == 2
+        assert [model() for model in models] == [None]
+    finally:
+        gc.enable()
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert torch.is_grad_enabled()
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_the_process_is_left_as_it_was() -> None:
+    speed.machine_speed.cache_clear()  # so that its measurement is watched as well
+    torch.manual_seed(3)
+    state, threads = torch.random.get_rng_state(), torch.get_num_threads()
+    with torch.no_grad():
+        probe(SMALL)
+        assert not torch.is_grad_enabled()
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert torch.is_grad_enabled()
+    assert not torch.is_inference_mode_enabled()
+    assert torch.get_num_threads() == threads
+
+
+# Block by block, and slice by slice
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_block_by_block_reports_what_the_whole_model_does(dtype: Precision) -> None:
+    arch = solve(ModelConfig(tied_lm_head=False)).architecture
+    enough = estimate_probe(arch, dtype=dtype).memory_bytes
+    whole, streamed = probe(arch, dtype=dtype), probe(arch, dtype=dtype, max_memory=enough)
+    assert (whole.way, streamed.way) == ("whole", "block by block")
+    assert streamed.dtype == whole.dtype == dtype
+    assert streamed.loss == pytest.approx(whole.loss, abs=1e-6)
+    assert streamed.later_change == pytest.approx(whole.later_change, rel=1e-5)
+    assert streamed.counted == whole.counted
+    assert failed(streamed) == set()
+
+
+def sent(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
+    """Send the probe a way, on a clock that ticks a second at each look."""
+    estimate = ProbeEstimate(1, 0, free_bytes=10**9, draw_seconds=1.0, run_seconds=1.0, way=way)
+    ticks = count()
+    monkeypatch.setattr(probing, "estimate_probe", lambda *_, **__: estimate)
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(ticks)))
+
+
+@pytest.mark.parametrize("way", ["block by block", "slice by slice"])
+def test_streams_say_which_block_and_how_much_is_left(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
+    sent(monkeypatch, way)
+    calls: list[tuple[float, str]] = []
+    report = probe(SMALL, progress=lambda *call: calls.append(call))
+    assert report.way == way
+    assert failed(report) == set()
+    fractions = [fraction for fraction, _ in calls]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    told = [message.split(", about")[0].removeprefix(f"{way}: ") for _, message in calls]
+    blocks = [f"{doing} block {number} of 3" for number in (1, 2, 3) for doing in ("drawing", "running")]
+    head = ["drawing the LM head", "running the LM head"]
+    assert [*dict.fromkeys(told)] == ["drawing the embedding", *blocks, *head, "done"]
+    assert re.search(r"running block 2 of 3, about \d+(\.\d)? s left$", "\n".join(dict(calls).values()), re.MULTILINE)
+
+
+@pytest.mark.parametrize("way", ["block by block", "slice by slice"])
+@pytest.mark.parametrize("stop_at", ["drawing block 2", "running block 2", "drawing the LM head"])
+def test_what_progress_raises_ends_the_stream_within_a_block(
+    monkeypatch: pytest.MonkeyPatch, way: Way, stop_at: str
+) -> None:
+    sent(monkeypatch, way)
+    told: list[str] = []
+
+    def stop(_: float, message: str) -> None:
+        told.append(message)
+        if stop_at in message:
+            raise StopError(message)
+
+    with pytest.raises(StopError, match=stop_at):
+        probe(SMALL, progress=stop)
+    assert sum(stop_at in message for message in told) == 1
+    assert stop_at in told[-1]
+
+
+# Memory
+
+
+def test_a_model_that_does_not_fit_is_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    estimate_probe(SMALL)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1_000_000))
+    monkeypatch.setattr(probing, "LanguageModel", None)  # building would be a TypeError
+    message = r"^even slice by slice, this model takes about \d+ MB, and 1\.00 MB of memory are free; a smaller "
+    with pytest.raises(MemoryError, match=message + "total_params or vocab_size would fit$"):
+        probe(solve(ModelConfig()))
+
+
+def test_other_dtypes_and_devices_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^dtype='float16' must be float32 or bfloat16$"):
+        probe(SMALL, dtype="float16")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^device='abacus' is not on this machine; it has .*cpu"):
+        probe(SMALL, device="abacus")
+
+
+MEMORY = """
+import json
+from pathlib import Path
+from slimlm import ModelConfig, solve
+from slimlm.model import LanguageModel
+from slimlm.probing.estimate import estimate_probe
+from slimlm.probing.probe import probe
+
+def memory(kind):
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(kind))
+    return 1024 * int(line.split()[1])
+
+design = solve(ModelConfig(total_params=100_000_000, vocab_size=32_000))
+estimate = estimate_probe(design.architecture).memory_bytes
+start = memory("VmRSS")
+model = LanguageModel(design)
+built = memory("VmHWM") - start
+del model
+report = probe(design)
+print(json.dumps({"weights": 4 * design.total_params, "built": built, "estimate": estimate,
+                  "probed": memory("VmHWM") - start, "reported": report.peak_bytes}))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+def test_building_holds_one_copy_of_the_weights_and_the_estimate_is_near_the_peak() -> None:
+    command = [sys.executable, "-c", MEMORY]  # in a fresh interpreter the highest memory is the model's own
+    out = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    found: dict[str, int] = json.loads(out.stdout)
+    assert 0.95 * found["weights"] < found["built"] < 1.25 * found["weights"]
+    assert 1 / 1.6 < found["estimate"] / found["probed"] < 1.6
+    assert found["reported"] == pytest.approx(found["probed"], rel=0.2)

@@ -1,0 +1,57 @@
+"""The command line's options: each field has one, and what is written is read back."""
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from slimlm.core.config import ModelConfig
+from slimlm.serialization.flags import OPTIONS, command
+from slimlm.utils.formatting import parse_size
+from slimlm.utils.validation import field_options
+
+
+def test_every_field_has_an_option_with_help_and_a_flag_of_its_own() -> None:
+    assert {*OPTIONS, "total_params"} == {field.name for field in fields(ModelConfig)}
+    assert len({option.flag for option in OPTIONS.values()}) == len(OPTIONS)
+    assert all(option.help[0].isupper() and "\n" not in option.help for option in OPTIONS.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "metavar"),
+    [("n_heads", "auto|N"), ("vocab_size", "N"), ("norm", "|".join(field_options(ModelConfig, "norm")))],
+)
+def test_the_value_is_shown_as_its_words_or_as_a_number(name: str, metavar: str) -> None:
+    assert OPTIONS[name].metavar == metavar
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "written"),
+    [
+        ("n_heads", "auto", "--heads auto"),
+        ("n_kv_heads", 2, "--kv-heads 2"),
+        ("n_kv_heads", None, ""),
+        ("rope_theta", 500_000.0, "--rope-theta 500000.0"),
+        ("layer_norm_eps", 1e-5, "--layer-norm-eps 1e-05"),
+        ("layer_norm_eps", 1e-6, ""),
+        ("norm", "rmsnorm", "--norm rmsnorm"),
+        ("multiple_of", 1, "--multiple-of 1"),
+        ("lm_head_bias", True, "--lm-head-bias"),
+        ("tied_lm_head", False, "--untied"),
+    ],
+)
+def test_an_option_is_written_as_it_is_read_back(name: str, value: Any, written: str) -> None:
+    option = OPTIONS[name]
+    assert option.write(value) == written
+    if option.kind != "switch" and written:
+        assert option.read(written.split(" ")[1]) == value
+
+
+@pytest.mark.parametrize(("name", "text"), [("n_heads", "many"), ("rope_theta", "large")])
+def test_text_that_is_neither_word_nor_number_is_refused(name: str, text: str) -> None:
+    with pytest.raises(ValueError, match=f"'{text}' is not a "):
+        OPTIONS[name].read(text)
+
+
+def test_a_command_names_the_total_first() -> None:
+    assert parse_size(command(ModelConfig(total_params=12_345_678)).split(" ")[4]) == 12_345_678

@@ -1,0 +1,358 @@
+"""The solver is exact: no better design exists, and what it calls impossible is."""
+
+import math
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slimlm.core.accounting import count_total
+from slimlm.core.architecture import Architecture, ModelDims, architecture
+from slimlm.core.config import ModelConfig
+from slimlm.core.design import TOLERANCE, Design, distance
+from slimlm.solver.search import SearchSpace
+from slimlm.solver.solver import BudgetError, compute_model_dims, solve
+from tests.strategies import (
+    Rank,
+    any_requests,
+    closed_form,
+    grain_of,
+    head_counts,
+    impossible_requests,
+    log_spaced,
+    rank,
+    requests,
+    structured_requests,
+    try_all,
+    try_all_depths,
+)
+
+HANG = timedelta(seconds=5)
+"""A guard against searches that do not end; a solve takes milliseconds."""
+
+
+def random_structure(rng: random.Random) -> dict[str, Any]:
+    """Draw heads and structure; the default architecture in half of all cases."""
+    n_heads = rng.choice([1, 2, 3, 4, 6, 8, 12, 16])
+    if rng.random() < 0.5:
+        return {}
+    positions = rng.choice(["learned", "rope", "none", "alibi"])
+    heads: dict[str, Any] = {
+        "n_kv_heads": rng.choice([None, 1, n_heads // 2 or None]) if n_heads % 2 == 0 else None,
+        "head_dim": rng.choice([None, None, 4, 16]),
+        "n_heads": n_heads,
+    }
+    if rng.random() < 0.5:
+        heads = {"n_heads": "auto", "n_kv_heads": rng.choice([None, 1, 2]), "head_dim": rng.choice([None, 32])}
+    return heads | {
+        "positions": positions,
+        "norm": rng.choice(["layernorm", "rmsnorm", "layernorm_no_params"]),
+        "ffn": rng.choice(["swiglu", "geglu", "gelu"]),
+        "bias": rng.choice(["none", "qkv", "all", "ffn"]),
+        "qk_norm": rng.choice(["none", "head", "full"]),
+        "block": rng.choice(["pre_norm", "sandwich_norm", "parallel_one_norm"]),
+        "embedding_norm": rng.random() < 0.5,
+        "lm_head_bias": rng.random() < 0.5,
+    }
+
+
+def random_request(rng: random.Random, low: float, high: float) -> ModelConfig:
+    fields: dict[str, Any] = {
+        "total_params": int(math.exp(rng.uniform(math.log(low), math.log(high)))),
+        "vocab_size": int(2 ** rng.uniform(8, 18)) if high > 1e6 else rng.randint(2, 500),
+        "embedding_ratio": rng.uniform(0.01, 0.9),
+        "glu_expansion": rng.uniform(0.5, 8),
+        "n_heads": rng.choice([1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128] if high > 1e6 else [1, 1, 2, 4]),
+        "tied_lm_head": rng.random() < 0.5,
+        "n_layers": rng.choice([None, None, None, 1, 2, 5, 12, 40]),
+        "multiple_of": rng.choice([1, 1, 1, 8, 64, 128] if high > 1e6 else [1, 1, 1, 2, 5]),
+        "max_seq_length": rng.choice([128, 512, 2048] if high > 1e6 else [1, 16]),
+    }
+    return ModelConfig(**fields | random_structure(rng))
+
+
+Answer = tuple[ModelDims, int]
+
+
+def answer(config: ModelConfig) -> Answer | None:
+    try:
+        design = solve(config)
+    except BudgetError:
+        return None
+    return design.dims, design.architecture.n_heads
+
+
+def answered(best: Rank | None) -> Answer | None:
+    return best and (ModelDims(best.d_model, best.d_ff, best.n_layers), best.n_heads)
+
+
+@pytest.mark.parametrize(("seed", "count"), [(seed, 100) for seed in range(6)])
+def test_no_better_design_exists(seed: int, count: int) -> None:
+    rng = random.Random(seed)
+    answers = []
+    for _ in range(count):
+        config = random_request(rng, 1e5, 2e7)
+        answers.append(answer(config))
+        assert answers[-1] == answered(try_all_depths(config)), config
+    assert 0 < answers.count(None) < count / 2, "the requests are of both kinds"
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_no_better_design_exists_among_all_that_can_be_tried_one_by_one(seed: int) -> None:
+    rng = random.Random(seed)
+    answers = []
+    for _ in range(60):
+        config = random_request(rng, 30, 10_000)
+        answers.append(answer(config))
+        assert answers[-1] == answered(try_all(config)) == answered(try_all_depths(config)), config
+    assert 0 < answers.count(None) < 55
+
+
+def check_design(design: Design) -> None:
+    """Hold a design against every promise but the best cost."""
+    config, (d_model, d_ff, n_layers) = design.config, design.dims
+    heads = design.architecture.n_heads if config.n_heads == "auto" else None
+    assert heads is None or heads in head_counts(config, d_model)
+    total = closed_form(config, d_model, d_ff, n_layers, heads)
+    assert total == design.total_params
+    assert 1000 * abs(total - config.total_params) <= 5 * config.total_params
+    assert d_model % grain_of(config) == d_ff % config.multiple_of == 0
+    assert min(design.dims) >= 1
+    assert n_layers == (config.n_layers or n_layers)
+
+
+def narrowest(config: ModelConfig) -> tuple[int, int | None] | None:
+    """Return the narrowest allowed width, with the most heads; None when none of the first few has heads."""
+    grain = grain_of(config)
+    options = ((x * grain, head_counts(config, x * grain)) for x in range(1, 1 + 512 * (config.n_kv_heads or 1)))
+    return next(((d_model, max(heads, key=lambda h: h or 0)) for d_model, heads in options if heads), None)
+
+
+def out_of_reach(config: ModelConfig) -> bool:
+    """Whether the narrowest models are too large, or their totals further apart than the allowed window is wide."""
+    grain, n_layers, slack = config.multiple_of, config.n_layers or 1, config.total_params // 200
+    if (found := narrowest(config)) is None:
+        return True
+    width, heads = found
+    smallest, next_one = (closed_form(config, width, d_ff, n_layers, heads) for d_ff in (grain, 2 * grain))
+    return smallest > config.total_params + slack or next_one - smallest > 2 * slack + 1
+
+
+def neighbours(config: ModelConfig, dims: ModelDims) -> Iterator[Rank]:
+    """Yield the best design at each width, number of heads and depth next to some dimensions."""
+    width_grain, grain = grain_of(config), config.multiple_of
+    depths = [config.n_layers] if config.n_layers else range(max(1, dims.n_layers - 2), dims.n_layers + 3)
+    widths = [dims.d_model + step * width_grain for step in (-2, -1, 0, 1, 2)]
+    for d_model, heads in ((width, heads) for width in widths if width > 0 for heads in head_counts(config, width)):
+        for n_layers in depths:
+            empty, full = (closed_form(config, d_model, d_ff, n_layers, heads) for d_ff in (0, grain))
+            low, high = ((share * config.total_params // 1000 - empty) / (full - empty) for share in (995, 1005))
+            asked = config.glu_expansion * d_model / grain
+            for nearest in (math.floor(asked), math.ceil(asked), math.ceil(low), math.floor(high)):
+                if nearest >= 1 and (placed := rank(config, d_model, nearest * grain, n_layers, heads)):
+                    yield placed
+
+
+@given(requests(1_000_000, 100_000_000_000) | structured_requests(1_000_000, 100_000_000_000))
+@settings(deadline=HANG, max_examples=400)
+def test_designs_keep_every_promise_over_the_whole_range(config: ModelConfig) -> None:
+    found = answer(config)
+    if found is None:
+        assert out_of_reach(config)
+        return
+    design, (dims, heads) = solve(config), found
+    assert answer(config) == found, "solving twice gives the same"
+    check_design(design)
+    chosen = rank(config, *dims, heads if config.n_heads == "auto" else None)
+    assert chosen is not None
+    assert all(chosen <= neighbour for neighbour in neighbours(config, dims))
+    assert design.cost == distance(config, dims.d_model, dims.d_ff) == pytest.approx(chosen.cost, rel=1e-9, abs=1e-15)
+
+
+@given(any_requests())
+@settings(deadline=HANG, max_examples=500)
+def test_every_valid_request_has_a_design_or_a_way_out(config: ModelConfig) -> None:
+    try:
+        design = solve(config)
+    except BudgetError as error:
+        assert out_of_reach(config)
+        assert str(error).startswith(f"total_params={config.total_params:,} ")
+        assert all(abs(solve(other.config).asked_got[0].miss) <= TOLERANCE for other in error.suggestions)
+    else:
+        check_design(design)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("glu_expansion", [2.0, 2.66, 3.0, 4.0])
+@pytest.mark.parametrize("embedding_ratio", [0.25, 0.35, 0.45])
+def test_ten_million_parameters_are_met(embedding_ratio: float, glu_expansion: float, tied: bool) -> None:
+    design = solve(ModelConfig(embedding_ratio=embedding_ratio, glu_expansion=glu_expansion, tied_lm_head=tied))
+    check_design(design)
+    assert abs(design.total_params - 10_000_000) <= 50_000
+    assert answer(design.config) == answered(try_all_depths(design.config))
+
+
+def test_the_default_request() -> None:
+    design = solve(ModelConfig())
+    assert design.dims == (216, 544, 12)
+    assert design.total_params == 10_047_024
+    assert [knob.name for knob in design.asked_got] == ["total_params", "embedding_ratio", "glu_expansion"]
+    assert [knob.name for knob in design.bent] == ["glu_expansion"]
+    assert design.architecture == Architecture(d_model=216, d_ff=544, n_layers=12)
+
+
+def test_of_two_depths_that_miss_by_the_same_the_smaller_is_taken() -> None:
+    # Every layer of width 1 and d_ff 2 has 14 parameters, and 1412 lies 7 from both 100 and 101 layers.
+    config = ModelConfig(
+        total_params=1412, vocab_size=2, max_seq_length=1, n_heads=1, embedding_ratio=2 / 1412, glu_expansion=2
+    )
+    assert [closed_form(config, 1, 2, n_layers) - 1412 for n_layers in (100, 101)] == [-7, 7]
+    assert answer(config) == answered(try_all(config)) == ((1, 2, 100), 1)
+
+
+def test_compute_model_dims_unpacks() -> None:
+    d_model, d_ff, n_layers = dims = compute_model_dims(ModelConfig())
+    assert (d_model, d_ff, n_layers) == (dims.d_model, dims.d_ff, dims.n_layers) == (216, 544, 12)
+
+
+def test_an_architecture_takes_over_every_choice() -> None:
+    config = ModelConfig(n_heads=6, tied_lm_head=False, max_seq_length=64, dropout=0.2, attention_dropout=0.0)
+    built = solve(config).architecture
+    assert (built.n_heads, built.tied_lm_head, built.max_seq_length) == (6, False, 64)
+    assert (built.dropout, built.attention_dropout, built.layer_norm_eps) == (0.2, 0.0, 1e-6)
+
+
+@given(structured_requests(10_000_000, 10_000_000), st.integers(1, 10**3), log_spaced(1, 10**6), log_spaced(1, 10**4))
+@settings(deadline=None)
+def test_the_polynomial_price_is_the_account(config: ModelConfig, x: int, f: int, n_layers: int) -> None:
+    space = SearchSpace(config)
+    dims = ModelDims(space.width_grain * x, space.grain * f, n_layers)
+    levels = list(space.levels(x))
+    assert len({level.layer for level in levels}) == len(levels) <= max(1, len(head_counts(config, dims.d_model)))
+    for level in levels:
+        assert level.total(f, n_layers) == count_total(architecture(config, dims, level.n_heads))
+    totals = {level.total(f, n_layers) for level in levels}
+    assert totals == {
+        closed_form(config, dims.d_model, dims.d_ff, n_layers, h) for h in head_counts(config, dims.d_model)
+    }
+
+
+@given(impossible_requests())
+@settings(deadline=HANG)
+def test_a_budget_error_names_what_clashes_and_what_would_work(config: ModelConfig) -> None:
+    with pytest.raises(BudgetError, match=f"^total_params={config.total_params:,} ") as caught:
+        solve(config)
+    suggestions = caught.value.suggestions
+    assert suggestions[0].field == "total_params"
+    for suggestion in suggestions:
+        assert suggestion.config == replace(config, **{suggestion.field: suggestion.value})  # type: ignore[arg-type]
+        check_design(solve(suggestion.config))
+        assert str(suggestion) in str(caught.value).split("any one of these would work: ")[1].split(", ")
+        if suggestion.field != "total_params":
+            assert f"{suggestion.field}={getattr(config, suggestion.field)}" in str(caught.value).split(": ")[0]
+
+
+@given(impossible_requests())
+@settings(deadline=HANG)
+def test_suggestions_go_no_further_than_needed(config: ModelConfig) -> None:
+    with pytest.raises(BudgetError, match=r"^total_params=") as caught:
+        solve(config)
+    smallest = closed_form(config, grain_of(config), config.multiple_of, config.n_layers or 1)
+    values = {suggestion.field: suggestion.value for suggestion in caught.value.suggestions}
+    assert values["total_params"] == smallest
+    assert answer(replace(config, total_params=max(1, smallest * 99 // 100))) is None
+    for field in values.keys() & {"vocab_size", "max_seq_length"}:
+        value = values[field]
+        assert isinstance(value, int)
+        one_more: dict[str, int] = {field: value + 1}
+        assert answer(replace(config, **one_more)) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            ModelConfig(total_params=1000),
+            "total_params=1,000 is out of reach: the smallest such model (d_model=8, d_ff=1, n_layers=1) "
+            "has 132,424 parameters; any one of these would work: total_params=132424",
+        ),
+        (
+            ModelConfig(total_params=1_000_000, vocab_size=262_144, n_heads=128),
+            "total_params=1,000,000 clashes with vocab_size=262144, n_heads=128: the smallest such model "
+            "(d_model=128, d_ff=1, n_layers=1) has 33,686,656 parameters; any one of these would work: "
+            "total_params=33686656, vocab_size=6818, n_heads=2",
+        ),
+        (
+            ModelConfig(total_params=5_000_000, vocab_size=1000, n_layers=24, multiple_of=128),
+            "total_params=5,000,000 clashes with multiple_of=128, n_layers=24: the nearest such totals are "
+            "4,138,240 and 5,317,888; any one of these would work: total_params=5317888, total_params=4138240, "
+            "multiple_of=32, n_layers=None",
+        ),
+        (
+            ModelConfig(total_params=1_000_000, n_layers=10**12, multiple_of=65_536),
+            "total_params=1,000,000 is out of reach: the smallest such model (d_model=65536, d_ff=65536, "
+            "n_layers=1000000000000) has 30,065,033,216,001,082,261,504 parameters",
+        ),
+        (
+            ModelConfig(total_params=1000, n_heads="auto"),
+            "total_params=1,000 is out of reach: the smallest such model (d_model=16, d_ff=1, n_layers=1) "
+            "has 265,360 parameters; any one of these would work: total_params=265360",
+        ),
+        (
+            ModelConfig(total_params=1_000_000, n_heads=12, n_kv_heads=4, vocab_size=100_000),
+            "total_params=1,000,000 clashes with vocab_size=100000, n_heads=12: the smallest such model "
+            "(d_model=12, d_ff=1, n_layers=1) has 1,206,636 parameters; any one of these would work: "
+            "total_params=1206636, vocab_size=83197, n_heads=8",
+        ),
+        (
+            ModelConfig(n_heads="auto", n_kv_heads=255, multiple_of=65_536),
+            "total_params=10,000,000 is out of reach: no d_model that is a multiple of 65536 has heads from 16 to 256 "
+            "wide in groups of n_kv_heads=255",
+        ),
+    ],
+)
+def test_budget_error_text(config: ModelConfig, message: str) -> None:
+    with pytest.raises(BudgetError, match=f"^{re.escape(message)}$"):
+        solve(config)
+
+
+def test_totals_between_the_nearest_two_are_out_of_reach() -> None:
+    config = ModelConfig(total_params=5_000_000, vocab_size=1000, n_layers=24, multiple_of=128)
+    with pytest.raises(BudgetError, match="the nearest such totals are ") as caught:
+        solve(config)
+    above, below = (other.config for other in caught.value.suggestions if other.field == "total_params")
+    assert below.total_params < config.total_params < above.total_params
+    assert [solve(other).total_params for other in (below, above)] == [below.total_params, above.total_params]
+    between = np.linspace(below.total_params / 0.9949, above.total_params / 1.0051, 50)
+    assert [answer(replace(config, total_params=round(total))) for total in between] == [None] * 50
+
+
+def test_a_budget_error_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match=r"^total_params=1 is out of reach: "):
+        compute_model_dims(ModelConfig(total_params=1))
+
+
+def test_chosen_heads_are_no_further_from_the_request_than_any_number_of_them() -> None:
+    asked = ModelConfig(n_heads="auto", positions="rope", norm="rmsnorm", n_kv_heads=2)
+    chosen = solve(asked)
+    assert chosen.architecture.head_dim % 2 == 0
+    for n_heads in range(2, 41, 2):
+        other = solve(replace(asked, n_heads=n_heads))
+        if other.architecture.head_dim in range(16, 257, 2):
+            assert chosen.cost <= other.cost, n_heads
+
+
+@pytest.mark.parametrize(("preferred", "heads"), [(None, (5, 44)), (128, (2, 110)), (20, (11, 20))])
+def test_of_heads_that_count_the_same_the_nearest_to_the_preferred_width_are_taken(
+    preferred: int | None, heads: tuple[int, int]
+) -> None:
+    design = solve(ModelConfig(n_heads="auto", head_dim=preferred))
+    assert design.dims == (220, 585, 11)
+    assert (design.architecture.n_heads, design.architecture.head_dim) == heads

@@ -1,0 +1,62 @@
+"""Below their charts pages are drawn one at a time, and a page that fails or waits no longer lets the others go on."""
+
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from slimlm.ui import chart_first
+from slimlm.ui.chart_first import below_the_chart
+
+
+class SupersededError(Exception):
+    """Stands for what Streamlit raises in a run that a newer one supersedes."""
+
+
+def test_a_page_waits_for_the_one_that_is_drawn() -> None:
+    drawn: list[str] = []
+
+    def draw() -> None:
+        with below_the_chart():
+            drawn.append("second")
+
+    with below_the_chart(pause=0.0):
+        second = threading.Thread(target=draw)
+        second.start()
+        second.join(0.2)
+        assert second.is_alive()
+        drawn.append("first")
+    second.join(10)
+    assert drawn == ["first", "second"]
+
+
+def test_a_page_that_fails_lets_the_next_one_go_on() -> None:
+    with pytest.raises(ValueError, match="clashes"), below_the_chart():
+        raise ValueError("clashes")
+    with below_the_chart():
+        pass
+
+
+def test_a_run_that_is_superseded_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    def supersede(name: str) -> None:
+        raise SupersededError(name)
+
+    monkeypatch.setattr(chart_first, "st", SimpleNamespace(session_state=SimpleNamespace(get=supersede)))
+    with below_the_chart():
+        with pytest.raises(SupersededError), below_the_chart(beat=0.01):
+            pytest.fail("drawn beside another page")
+        assert chart_first._turn.waiting == 0
+    with below_the_chart():
+        pass
+
+
+def test_the_server_has_a_pause_for_sending_only_when_another_page_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    with below_the_chart():
+        pass
+    assert pauses == []
+    with below_the_chart(pause=7.0):
+        monkeypatch.setattr(chart_first._turn, "waiting", 1)
+    assert pauses == [7.0]

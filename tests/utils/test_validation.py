@@ -1,0 +1,256 @@
+"""Fields refuse what breaks their rule, say what would work, and document themselves."""
+
+import ast
+import dataclasses
+import inspect
+import math
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig
+from slimlm.utils.validation import (
+    Limits,
+    check_field,
+    check_fields,
+    choice,
+    field_docs,
+    field_limits,
+    field_options,
+    nearest_allowed,
+    real,
+    required_whole,
+    whole,
+)
+from tests.strategies import anything_allowed, limits_of
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Kettle:
+    litres: int = whole(2, 1, 1000)
+    """Volume."""
+    power: float = real(1.5, 0.5, 3.0)
+    """Power in kW,
+    at full steam."""
+    timer: int | None = whole(None, 1, 60)
+    """Minutes."""
+    lid: bool = True
+    steam: int | str = whole(3, 1, 9, "auto")
+    """Minutes of steam."""
+    colour: str = choice("red", "blue")
+    """Colour."""
+    cups: int = required_whole(1, 10**6)
+    """Cups."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"litres": 0}, "litres=0 is not allowed: it must be a whole number between 1 and 1,000; litres=1 would work"),
+        ({"litres": 1001}, "litres=1001 is not allowed: {}; litres=1000 would work"),
+        ({"litres": 2.0}, "litres=2.0 is not allowed: {}; litres=2 would work"),
+        ({"litres": 2.5}, "litres=2.5 is not allowed: {}; litres=2 would work"),
+        ({"litres": True}, "litres=True is not allowed: {}; litres=2 would work"),
+        ({"litres": None}, "litres=None is not allowed: {}; litres=2 would work"),
+        ({"litres": math.nan}, "litres=nan is not allowed: {}; litres=2 would work"),
+        ({"litres": -math.inf}, "litres=-inf is not allowed: {}; litres=1 would work"),
+        ({"litres": 60 * "9"}, f"litres='{36 * '9'}... is not allowed: {{}}; litres=2 would work"),
+        ({"power": 0.1}, "power=0.1 is not allowed: it must be a number between 0.5 and 3; power=0.5 would work"),
+        ({"power": math.inf}, "power=inf is not allowed: it must be a number between 0.5 and 3; power=3.0 would work"),
+        ({"power": "1"}, "power='1' is not allowed: it must be a number between 0.5 and 3; power=1.5 would work"),
+        (
+            {"timer": 0},
+            "timer=0 is not allowed: it must be a whole number between 1 and 60, or None; timer=1 would work",
+        ),
+        (
+            {"timer": "5"},
+            "timer='5' is not allowed: it must be a whole number between 1 and 60, or None; timer=None would work",
+        ),
+        ({"lid": 1}, "lid=1 is not allowed: it must be True or False; lid=True would work"),
+        ({"lid": None}, "lid=None is not allowed: it must be True or False; lid=True would work"),
+        (
+            {"steam": 0},
+            "steam=0 is not allowed: it must be a whole number between 1 and 9, or 'auto'; steam=1 would work",
+        ),
+        (
+            {"steam": "much"},
+            "steam='much' is not allowed: it must be a whole number between 1 and 9, or 'auto'; steam=3 would work",
+        ),
+        (
+            {"colour": "green"},
+            "colour='green' is not allowed: it must be one of 'red', 'blue'; colour='red' would work",
+        ),
+        (
+            {"colour": ["red"]},
+            "colour=['red'] is not allowed: it must be one of 'red', 'blue'; colour='red' would work",
+        ),
+        ({"cups": 0}, "cups=0 is not allowed: it must be a whole number between 1 and 1,000,000; cups=1 would work"),
+        ({"cups": "2"}, "cups='2' is not allowed: it must be a whole number between 1 and 1,000,000"),
+    ],
+)
+def test_message_names_value_rule_and_remedy(changes: dict[str, Any], message: str) -> None:
+    whole_message = message.format("it must be a whole number between 1 and 1,000")
+    with pytest.raises(ValueError, match=f"^{re.escape(whole_message)}$"):
+        Kettle(**({"cups": 4} | changes))
+
+
+def test_a_word_may_stand_for_a_number() -> None:
+    assert Kettle(cups=1, steam="auto").steam == "auto"
+
+
+def test_one_field_is_checked_whatever_the_others_are() -> None:
+    check_field(ModelConfig, "n_kv_heads", 3)
+    with pytest.raises(ValueError, match=r"^litres=0 is not allowed: .*; litres=1 would work$"):
+        check_field(Kettle, "litres", 0)
+
+
+def test_options_are_the_declared_words() -> None:
+    assert field_options(Kettle, "colour") == ("red", "blue")
+    assert field_options(Kettle, "litres") == ()
+
+
+def test_a_real_field_takes_whole_numbers_and_both_ends() -> None:
+    assert [Kettle(cups=1, power=power).power for power in (1, 0.5, 3)] == [1, 0.5, 3]
+
+
+def test_the_first_broken_rule_is_named() -> None:
+    with pytest.raises(ValueError, match=r"^litres=0 is not allowed"):
+        Kettle(cups=0, litres=0)
+
+
+BAD: dict[type, list[Any]] = {
+    int: [0.5, math.nan, math.inf, -math.inf, "", "10", b"10", True, False, -1, 10**20, [1], 1j, object],
+    float: [math.nan, math.inf, -math.inf, "", "0.5", None, True, False, -1, 1e300, [0.5], 1j, object],
+    bool: [0, 1, None, "True", 1.0, math.nan],
+}
+WORDS = [None, 1, True, "", "other", ["layernorm"], object]
+BASES: dict[type, dict[str, Any]] = {
+    ModelConfig: {"n_heads": 1024},
+    Architecture: {"d_model": 1024, "d_ff": 1024, "n_layers": 1, "n_heads": 1024, "head_dim": 1},
+}
+
+
+def bad_numbers(cls: type, field: dataclasses.Field[Any]) -> list[Any]:
+    kind: Any = field.type if field.type in BAD else int
+    bad = list(BAD[kind])
+    if kind is not bool:
+        bad += [limits_of(cls, field.name).low - 1, limits_of(cls, field.name).high + 1]
+    if kind is int and not limits_of(cls, field.name).optional:
+        bad.append(None)
+    return bad
+
+
+def bad_values() -> list[Any]:
+    cases = []
+    for cls in BASES:
+        for field in dataclasses.fields(cls):
+            bad = list(WORDS) if field_options(cls, field.name) else bad_numbers(cls, field)
+            cases += [
+                pytest.param(cls, field.name, value, id=f"{cls.__name__}-{field.name}-{shown(value)}") for value in bad
+            ]
+    return cases
+
+
+def shown(value: object) -> str:
+    return repr(value)[:12]
+
+
+@pytest.mark.parametrize(("cls", "name", "value"), bad_values())
+def test_bad_values_are_refused_and_the_remedy_works(cls: type, name: str, value: Any) -> None:
+    text = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
+    with pytest.raises(ValueError, match=f"^{name}={re.escape(text)} is not allowed: it must be ") as caught:
+        cls(**(BASES[cls] | {name: value}))
+    message = str(caught.value)
+    assert len(message) < 250
+    remedy = re.search(rf"; {name}=(\S+) would work$", message)
+    if remedy:
+        cls(**(BASES[cls] | {name: ast.literal_eval(remedy[1])}))
+    else:
+        required = next(field for field in dataclasses.fields(cls) if field.name == name)
+        assert required.default is dataclasses.MISSING, "a field with a default always knows a value that works"
+
+
+@pytest.mark.parametrize(("sign", "remedy"), [(1, 10**15), (-1, 1)])
+def test_a_number_too_large_for_a_float_is_refused_like_any_other(sign: int, remedy: int) -> None:
+    with pytest.raises(
+        ValueError, match=rf"^total_params=-?10+\.\.\. is not allowed: .*; total_params={remedy} would work$"
+    ):
+        ModelConfig(total_params=sign * 10**400)
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(ModelConfig)])
+def test_every_value_within_the_limits_is_taken(name: str) -> None:
+    @given(anything_allowed(ModelConfig, name))
+    @settings(deadline=None)
+    def check(value: Any) -> None:
+        beside: dict[str, Any] = {"n_heads": value} if name == "n_kv_heads" and value else {}
+        assert getattr(ModelConfig(**beside | {name: value}), name) is value
+
+    check()
+
+
+def test_limits_include_their_ends() -> None:
+    limits = Limits(1, 2)
+    assert [limits.admits(value) for value in (0.999, 1, 1.5, 2, 2.001, math.nan)] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_field_limits_are_the_declared_ones() -> None:
+    assert field_limits(Kettle, "litres") == Limits(1, 1000)
+    assert field_limits(Kettle, "timer") == Limits(1, 60, optional=True)
+
+
+@given(st.sampled_from(["litres", "power", "timer", "cups"]), st.integers() | st.floats(allow_nan=False))
+@settings(deadline=None)
+def test_the_nearest_allowed_value_is_allowed_and_none_is_nearer(name: str, value: float) -> None:
+    limits = field_limits(Kettle, name)
+    nearest = nearest_allowed(Kettle, name, value)
+    assert isinstance(nearest, (int, float))
+    allowed: dict[str, Any] = {"cups": 1, name: nearest}
+    Kettle(**allowed)
+    expected = limits.low if value < limits.low else limits.high if value > limits.high else value
+    assert nearest == (expected if name == "power" else int(expected))
+
+
+def test_docstrings_of_fields_are_cleaned_and_only_those() -> None:
+    assert field_docs(Kettle) == {
+        "litres": "Volume.",
+        "power": "Power in kW,\nat full steam.",
+        "timer": "Minutes.",
+        "steam": "Minutes of steam.",
+        "colour": "Colour.",
+        "cups": "Cups.",
+    }
+
+
+@pytest.mark.parametrize("cls", [ModelConfig, Architecture])
+def test_every_field_is_documented(cls: type) -> None:
+    docs = field_docs(cls)
+    assert docs.keys() == {field.name for field in dataclasses.fields(cls)}
+    assert all(text == inspect.cleandoc(text) and text.endswith(".") for text in docs.values())
+
+
+def test_inherited_docstrings_come_along() -> None:
+    assert field_docs(ModelConfig)["vocab_size"] == field_docs(Architecture)["vocab_size"]
+    assert field_docs(ModelConfig)["vocab_size"].startswith("Number of tokens that the tokenizer knows")
+
+
+def test_field_docs_leave_a_plain_class_out() -> None:
+    class Plain:
+        size: int = 1
+        """Not a dataclass field."""
+
+    assert field_docs(Plain) == {}
