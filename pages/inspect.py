@@ -22,28 +22,28 @@ def main() -> None:
         st.error(plain(f"{error}."), icon=":material/error:")
         inspect_panels.show_left_out()
         return
-    specimen = shown.specimen
+    named_model = shown.named_model
     top = st.container(key="top")
-    st.altair_chart(allocation_chart(specimen), width="stretch", theme=None, key="allocation")
+    st.altair_chart(allocation_chart(named_model), width="stretch", theme=None, key="allocation")
     ui.let_the_browser_draw()
     with top:
-        place = inspect_panels.show_specimen(shown)
+        place = inspect_panels.show_named_model(shown)
     if beside is not None:
-        inspect_panels.offer_request(beside, specimen.architecture)
-    st.altair_chart(layer_profile_chart(specimen), width="stretch", theme=None, key="profile")
-    st.markdown(design_panels.component_table(specimen))
+        inspect_panels.offer_request(beside, named_model.architecture)
+    st.altair_chart(layer_profile_chart(named_model), width="stretch", theme=None, key="profile")
+    st.markdown(design_panels.component_table(named_model))
     st.subheader("Real module", anchor=False)
     real_module = st.container(key="real_module")
-    if specimen.remarks:
+    if named_model.remarks:
         st.subheader("What the shape does not show", anchor=False)
-        inspect_panels.show_remarks(specimen)
+        inspect_panels.show_remarks(named_model)
     st.subheader("Costs", anchor=False)
-    show_costs(specimen.architecture)
+    show_costs(named_model.architecture)
     st.subheader("For a training stack", anchor=False)
-    show_handover(specimen.architecture)
+    show_handover(named_model.architecture)
     inspect_panels.show_left_out()
     with real_module:
-        inspect_panels.show_module(place, specimen.architecture)
+        inspect_panels.show_module(place, named_model.architecture)
 
 
 main()

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from slimlm.core.config import ModelConfig
 from slimlm.core.published import published_model
-from slimlm.export.downloads import DOWNLOADS, SPECIMEN_DOWNLOADS, Download
+from slimlm.export.downloads import DOWNLOADS, NAMED_MODEL_DOWNLOADS, Download
 from slimlm.serialization.design_json import request_from_text
 from slimlm.solver.solver import solve
 from tests.browser import open_app
@@ -83,7 +83,7 @@ def test_every_download_of_a_published_model_is_saved_and_opens(page: Page, addr
             solve(request_from_text(data)).architecture == published_model("gemma-3-270m").architecture
         ),
     }
-    for download in SPECIMEN_DOWNLOADS:
+    for download in NAMED_MODEL_DOWNLOADS:
         name, data = saved(page, download)
         assert name == f"slimlm-gemma-3-270m{download.suffix}"
         assert checks[name.rpartition(".")[2]](data), download.label

@@ -14,11 +14,11 @@ from slimlm.charts.comparison_strips import comparison_chart
 from slimlm.compare.comparison import Comparison
 from slimlm.compare.pins import Pin, pin_of
 from slimlm.core.architecture import Architecture
-from slimlm.core.named_model import Specimen
+from slimlm.core.named_model import NamedModel
 from slimlm.core.published import published_models
 from slimlm.export.comparison_downloads import COMPARISON_DOWNLOADS, comparison_html
 from slimlm.export.comparison_tables import comparison_csv, comparison_markdown
-from slimlm.export.downloads import SPECIMEN_DOWNLOADS, file_name
+from slimlm.export.downloads import NAMED_MODEL_DOWNLOADS, file_name
 from slimlm.interop.hf import from_hf_config, to_hf_config
 from slimlm.serialization.code import python_code
 from slimlm.serialization.design_json import from_text, to_text
@@ -38,7 +38,7 @@ BREAKING = (
 TAGS = {"img", "script", "a", "iframe", "em", "b", "code"}
 
 
-def specimen(name: str) -> Specimen:
+def named_model(name: str) -> NamedModel:
     return from_text(json.dumps({"name": name, "d_model": 216, "d_ff": 544, "n_layers": 12}))
 
 
@@ -74,8 +74,8 @@ def test_a_comparison_in_html_has_names_as_text() -> None:
 
 @pytest.mark.parametrize("name", BREAKING)
 def test_a_chart_in_svg_has_its_name_as_text(name: str) -> None:
-    named = specimen(name)
-    build = {download.suffix: download.build for download in SPECIMEN_DOWNLOADS}
+    named = named_model(name)
+    build = {download.suffix: download.build for download in NAMED_MODEL_DOWNLOADS}
     root = ElementTree.fromstring(build["-allocation.svg"](named))
     words = "".join("".join(element.itertext()) for element in root.iter() if element.tag.endswith("}text"))
     assert named.name in words
@@ -111,8 +111,8 @@ def test_a_comparison_in_markdown_has_names_as_text(names: tuple[str, ...]) -> N
 
 @pytest.mark.parametrize("name", BREAKING)
 def test_a_model_in_markdown_has_its_name_as_text(name: str) -> None:
-    named = specimen(name)
-    build = {download.suffix: download.build for download in SPECIMEN_DOWNLOADS}
+    named = named_model(name)
+    build = {download.suffix: download.build for download in NAMED_MODEL_DOWNLOADS}
     title = str(build[".md"](named)).splitlines()[0]
     assert _shown(title) == f"# {named.title}"
     assert not _LIVE.search(title)
@@ -130,12 +130,12 @@ def test_a_comparison_in_csv_has_no_formula(names: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("name", BREAKING)
 def test_a_model_in_json_in_a_link_and_in_code_keeps_its_name_or_does_without(name: str) -> None:
-    named = specimen(name)
-    build = {download.suffix: download.build for download in SPECIMEN_DOWNLOADS}
+    named = named_model(name)
+    build = {download.suffix: download.build for download in NAMED_MODEL_DOWNLOADS}
     assert json.loads(build[".json"](named))["name"] == named.name
     assert from_text(to_text(named)).name == named.name
-    assert python_code(named) == python_code(Specimen("other", SMALL, "From a link"))
-    assert build[".csv"](named) == build[".csv"](Specimen("other", SMALL, "From a link"))
+    assert python_code(named) == python_code(NamedModel("other", SMALL, "From a link"))
+    assert build[".csv"](named) == build[".csv"](NamedModel("other", SMALL, "From a link"))
     assert to_hf_config(from_hf_config({"model_type": "gpt2", "_name_or_path": name})).get("_name_or_path") is None
 
 
@@ -143,7 +143,7 @@ def test_a_model_in_json_in_a_link_and_in_code_keeps_its_name_or_does_without(na
     "name", [*BREAKING, "../../etc/passwd", "..\\x", "CON", "nul.", "a/b:c*?", "x" * 300, "é", "\u202efdp"]
 )
 def test_a_file_is_named_in_characters_that_every_file_system_takes(name: str) -> None:
-    found = file_name(specimen(name), ".json")
+    found = file_name(named_model(name), ".json")
     assert re.fullmatch(r"slimlm-[A-Za-z0-9.-]+\.json", found) and len(found) <= 80
     assert ".." not in found
     assert all(re.fullmatch(r"slimlm-[a-z.-]+", download.file_name) for download in COMPARISON_DOWNLOADS)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from slimlm.core.named_model import Specimen, published_specimen
+from slimlm.core.named_model import NamedModel, published_named_model
 from slimlm.core.published import LEFT_OUT, published_model
 from slimlm.serialization.design_json import from_text, to_text
 from slimlm.ui.inspect_panels import count_claim
@@ -81,8 +81,8 @@ def test_a_link_to_nothing_is_one_sentence(query: dict[str, str], sentence: str)
 
 
 def test_a_link_holds_a_model_from_a_file() -> None:
-    specimen = Specimen("mine", ARCHITECTURES["gemma"], "From a config.json")
-    page = opened(architecture=to_text(specimen))
+    named_model = NamedModel("mine", ARCHITECTURES["gemma"], "From a config.json")
+    page = opened(architecture=to_text(named_model))
     assert "##### mine, 268.1M parameters\n" in said(page)
     assert "18 layers of width 640, 4 heads (1 KV) of 256, GeGLU of 2,048." in said(page)
     assert "Counted: 268,098,176 parameters." in said(page)
@@ -90,7 +90,7 @@ def test_a_link_holds_a_model_from_a_file() -> None:
 
 
 def test_a_name_is_picked_and_the_link_follows() -> None:
-    page = opened(architecture=to_text(Specimen("mine", ARCHITECTURES["gemma"], "From a config.json")))
+    page = opened(architecture=to_text(NamedModel("mine", ARCHITECTURES["gemma"], "From a config.json")))
     page.selectbox(key="picked").select("Qwen3-0.6B").run()
     assert page.query_params == {"model": "Qwen3-0.6B"}
     assert metrics(page)["Total parameters"] == ("596.0M", "596,049,920")
@@ -123,14 +123,14 @@ def test_a_broken_config_is_one_sentence_and_the_model_stays(text: str, sentence
 
 
 def test_a_model_that_is_too_deep_to_build_is_shown_all_the_same() -> None:
-    record = json.loads(to_text(Specimen("deep", ARCHITECTURES["llama"], ""))) | {"n_layers": 1001}
+    record = json.loads(to_text(NamedModel("deep", ARCHITECTURES["llama"], ""))) | {"n_layers": 1001}
     page = opened(architecture=json.dumps(record))
     assert metrics(page)["Real module"] == ("not built", "too deep")
     assert shown(page.info[0].value).startswith("n_layers=1,001 is too deep to be built")
 
 
 def test_the_design_page_is_offered_only_where_it_can_ask_for_the_shape() -> None:
-    record = json.loads(to_text(Specimen("wide", ARCHITECTURES["llama"], ""))) | {"d_ff": 10**6}
+    record = json.loads(to_text(NamedModel("wide", ARCHITECTURES["llama"], ""))) | {"d_ff": 10**6}
     page = opened(architecture=json.dumps(record))
     assert "Ask for this shape on the Design page" not in [button.label for button in page.button]
     assert "The Design page cannot ask for it: no request gives exactly this architecture" in said(page)
@@ -139,12 +139,12 @@ def test_the_design_page_is_offered_only_where_it_can_ask_for_the_shape() -> Non
 
 def test_a_count_that_differs_is_not_called_equal() -> None:
     model = published_model("gpt2")
-    other = Specimen("gpt2", ARCHITECTURES["llama"], "")
-    assert count_claim(Shown(published_specimen(model), model)).count(" equal to the count outside slimlm") == 1
+    other = NamedModel("gpt2", ARCHITECTURES["llama"], "")
+    assert count_claim(Shown(published_named_model(model), model)).count(" equal to the count outside slimlm") == 1
     assert "134,515,008 parameters, not equal to the count outside slimlm" in count_claim(Shown(other, model))
 
 
 def test_the_link_of_a_model_is_its_name_or_all_of_it() -> None:
     model = published_model("gpt2")
-    assert link_of(Shown(published_specimen(model), model)) == {"model": "gpt2"}
-    assert from_text(link_of(Shown(published_specimen(model)))["architecture"]).architecture == model.architecture
+    assert link_of(Shown(published_named_model(model), model)) == {"model": "gpt2"}
+    assert from_text(link_of(Shown(published_named_model(model)))["architecture"]).architecture == model.architecture

@@ -14,11 +14,11 @@ from typing import Any, NoReturn
 from slimlm.cli.request import add_request, request_of
 from slimlm.cli.sweep import add_sweep
 from slimlm.core.design import Design
-from slimlm.core.named_model import Specimen, published_specimen
+from slimlm.core.named_model import NamedModel, published_named_model
 from slimlm.core.published import published_model, published_models
 from slimlm.core.table import format_param_table
-from slimlm.interop.hf.import_config import hf_specimen
-from slimlm.serialization.design_json import specimen_record, to_record
+from slimlm.interop.hf.import_config import hf_named_model
+from slimlm.serialization.design_json import named_model_record, to_record
 from slimlm.solver.solver import solve
 from slimlm.utils.files import reason
 from slimlm.utils.formatting import format_bytes, format_seconds, format_share
@@ -103,21 +103,21 @@ def _design(options: argparse.Namespace) -> None:
 
 
 def _inspect(options: argparse.Namespace) -> None:
-    specimen = _specimen(options.model)
+    named_model = _named_model(options.model)
     if options.json:
-        print(json.dumps(specimen_record(specimen), indent=2))
+        print(json.dumps(named_model_record(named_model), indent=2))
         return
-    head = [specimen.title, f"{specimen.origin}.", *(f"Note: {remark}." for remark in specimen.remarks)]
-    print("\n".join([*head, "", format_param_table(specimen.architecture)]))
+    head = [named_model.title, f"{named_model.origin}.", *(f"Note: {remark}." for remark in named_model.remarks)]
+    print("\n".join([*head, "", format_param_table(named_model.architecture)]))
 
 
-def _specimen(named: str) -> Specimen:
+def _named_model(named: str) -> NamedModel:
     """Return the published model of this name, or what the config.json at this path describes."""
     path = Path(named)
     if path.exists() or path.suffix == ".json" or len(path.parts) > 1:
         home = path if path.is_dir() else path.parent
-        return hf_specimen(path, path.stem if path.is_file() and path.stem != "config" else home.resolve().name)
-    return published_specimen(published_model(named))
+        return hf_named_model(path, path.stem if path.is_file() and path.stem != "config" else home.resolve().name)
+    return published_named_model(published_model(named))
 
 
 def _published(_: argparse.Namespace) -> None:

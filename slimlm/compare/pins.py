@@ -8,7 +8,7 @@ from slimlm.core.accounting import count_total
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
-from slimlm.core.named_model import Specimen, Subject, published_specimen
+from slimlm.core.named_model import NamedModel, Subject, published_named_model
 from slimlm.core.published import PublishedModel, published_model
 from slimlm.serialization.fields import values_of
 from slimlm.solver.solver import solve
@@ -50,8 +50,8 @@ class Pin:
         if isinstance(self.held, ModelConfig):
             return _solved(self.held)
         if isinstance(self.held, PublishedModel):
-            return replace(published_specimen(self.held), name=self.name)
-        return Specimen(self.name, self.held, "Pinned")
+            return replace(published_named_model(self.held), name=self.name)
+        return NamedModel(self.name, self.held, "Pinned")
 
     @property
     def architecture(self) -> Architecture:
@@ -85,9 +85,9 @@ def _tidy(name: str) -> str:
 
 
 def pin_of(subject: Subject | ModelConfig | PublishedModel, name: str = "") -> Pin:
-    """Return the pin of a design or its request, of a specimen, or of a published model.
+    """Return the pin of a design or its request, of a named model, or of a published model.
 
-    A request is held with the digits that a link keeps. A specimen that is a published model is held as that.
+    A request is held with the digits that a link keeps. A named model that is a published model is held as that.
 
     Raises BudgetError for a request that no model meets.
     """
@@ -97,15 +97,15 @@ def pin_of(subject: Subject | ModelConfig | PublishedModel, name: str = "") -> P
         return Pin(ModelConfig(**values_of(subject))).renamed(name)  # type: ignore[arg-type]
     if isinstance(subject, PublishedModel):
         return Pin(subject).renamed(name)
-    return _of_specimen(subject).renamed(name or subject.name)
+    return _of_named_model(subject).renamed(name or subject.name)
 
 
-def _of_specimen(specimen: Specimen) -> Pin:
+def _of_named_model(named_model: NamedModel) -> Pin:
     try:
-        model = published_model(specimen.name)
+        model = published_model(named_model.name)
     except ValueError:
-        return Pin(specimen.architecture)
-    return Pin(model if model.architecture == specimen.architecture else specimen.architecture)
+        return Pin(named_model.architecture)
+    return Pin(model if model.architecture == named_model.architecture else named_model.architecture)
 
 
 def with_pin(pins: tuple[Pin, ...], pin: Pin) -> tuple[Pin, ...]:

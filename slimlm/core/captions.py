@@ -4,7 +4,7 @@ from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION, Component
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import choice_words, expansion_name
 from slimlm.core.design import Design
-from slimlm.core.named_model import Specimen, Subject
+from slimlm.core.named_model import NamedModel, Subject
 from slimlm.utils.formatting import format_count, format_miss, format_share, format_size
 
 RATIO_LINE = f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}."
@@ -30,21 +30,21 @@ def request_line(config: ModelConfig) -> str:
     return f"Asked: {' · '.join(parts)}"
 
 
-def specimen_line(specimen: Specimen) -> str:
-    """Say where a specimen comes from and what it has chosen, in one line."""
-    arch = specimen.architecture
+def named_model_line(named_model: NamedModel) -> str:
+    """Say where a named model comes from and what it has chosen, in one line."""
+    arch = named_model.architecture
     parts = [
         f"vocabulary {arch.vocab_size:,}",
-        f"embedding ratio {specimen.account.embedding_ratio:.3f}",
+        f"embedding ratio {named_model.account.embedding_ratio:.3f}",
         f"{expansion_name(arch)} {arch.glu_expansion:.3g}",
         *choice_words(arch),
     ]
-    return f"{specimen.origin}: {' · '.join(parts)}"
+    return f"{named_model.origin}: {' · '.join(parts)}"
 
 
 def source_line(subject: Subject) -> str:
-    """Say in one line what was asked, or where a specimen comes from."""
-    return request_line(subject.config) if isinstance(subject, Design) else specimen_line(subject)
+    """Say in one line what was asked, or where a named model comes from."""
+    return request_line(subject.config) if isinstance(subject, Design) else named_model_line(subject)
 
 
 def result_line(design: Design) -> str:

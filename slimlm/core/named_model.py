@@ -15,7 +15,7 @@ LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
-class Specimen:
+class NamedModel:
     """A concrete model under a name: published, or described by somebody's config.json."""
 
     name: str
@@ -44,19 +44,19 @@ class Specimen:
     def title(self) -> str:
         """Name, size and shape on one line.
 
-        >>> Specimen("small", Architecture(d_model=216, d_ff=544, n_layers=12), "From a file").title
+        >>> NamedModel("small", Architecture(d_model=216, d_ff=544, n_layers=12), "From a file").title
         'small · 10.05M parameters · 12 layers × d_model 216 · d_ff 544 · 8 heads'
         """
         return f"{self.name} · {shape_line(self.account)}"
 
 
-Subject = Design | Specimen
+Subject = Design | NamedModel
 """What charts, tables and files show: a model with its account and its title."""
 
 
-def published_specimen(model: PublishedModel) -> Specimen:
-    """Return a published model as a specimen."""
-    return Specimen(model.name, model.architecture, f"Published {model.year}", (model.note,) if model.note else ())
+def published_named_model(model: PublishedModel) -> NamedModel:
+    """Return a published model as a named model."""
+    return NamedModel(model.name, model.architecture, f"Published {model.year}", (model.note,) if model.note else ())
 
 
 def tidy_name(text: str) -> str:

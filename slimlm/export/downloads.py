@@ -12,20 +12,20 @@ from slimlm.charts.allocation import allocation_chart
 from slimlm.charts.layer_profile import layer_profile_chart
 from slimlm.charts.tradeoff import tradeoff_chart, tradeoff_points
 from slimlm.core.design import Design
-from slimlm.core.named_model import Specimen, Subject
+from slimlm.core.named_model import NamedModel, Subject
 from slimlm.export.card import design_card
 from slimlm.export.notebooks import mimebundle, notebook
 from slimlm.export.pictures import picture
 from slimlm.export.report_html import html_report
 from slimlm.export.report_markdown import markdown
 from slimlm.serialization.code import command_line, python_code
-from slimlm.serialization.design_json import specimen_record, to_record
+from slimlm.serialization.design_json import named_model_record, to_record
 from slimlm.solver.alternatives import alternatives
 from slimlm.utils.formatting import format_count
 
 __all__ = [
     "DOWNLOADS",
-    "SPECIMEN_DOWNLOADS",
+    "NAMED_MODEL_DOWNLOADS",
     "Download",
     "command_line",
     "components_csv",
@@ -44,7 +44,7 @@ _CSV_HEAD = ("key", "name", "formula", "shapes", "copies", "params_per_copy", "p
 
 
 def file_name(subject: Subject, suffix: str) -> str:
-    """Name a file after a design or a specimen, in characters that every file system takes.
+    """Name a file after a design or a named model, in characters that every file system takes.
 
     >>> from slimlm import ModelConfig, solve
     >>> file_name(solve(ModelConfig()), "-card.png")
@@ -52,7 +52,7 @@ def file_name(subject: Subject, suffix: str) -> str:
     """
     d_model, _, n_layers = subject.dims
     size = f"{format_count(subject.total_params)}-{n_layers}x{d_model}"
-    name = subject.name if isinstance(subject, Specimen) else size
+    name = subject.name if isinstance(subject, NamedModel) else size
     tidy = re.sub(r"\.(?!\w)|(?<!\w)\.", "-", name)  # dots at the ends of a name mean something to file systems
     return re.sub(r"[^A-Za-z0-9.-]+", "-", f"slimlm-{tidy}{suffix}")
 
@@ -75,9 +75,9 @@ def components_csv(subject: Subject) -> str:
 def design_json(subject: Subject) -> str:
     """Return a design as JSON; `slimlm.serialization.design_json.request_from_record` reads its request back.
 
-    A specimen comes with its name, its origin, and the request that would bring it about.
+    A named model comes with its name, its origin, and the request that would bring it about.
     """
-    record = specimen_record(subject) if isinstance(subject, Specimen) else to_record(subject)
+    record = named_model_record(subject) if isinstance(subject, NamedModel) else to_record(subject)
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -86,7 +86,7 @@ T_contra = TypeVar("T_contra", bound=Subject, contravariant=True)
 
 @dataclass(frozen=True)
 class Download(Generic[T_contra]):
-    """One file that a page offers for a design, or for a specimen too."""
+    """One file that a page offers for a design, or for a named model too."""
 
     label: str
     suffix: str
@@ -162,7 +162,7 @@ _TABLES: tuple[Download[Subject], ...] = (
         "Request, architecture and account for programs; slimlm loads it back.",
     ),
 )
-SPECIMEN_DOWNLOADS = (*_CHARTS, *_TABLES)
+NAMED_MODEL_DOWNLOADS = (*_CHARTS, *_TABLES)
 """What a page offers for a model that nobody asked for, in this order."""
 
 DOWNLOADS: tuple[Download[Design], ...] = (

@@ -101,7 +101,7 @@ def html_page(title: str, parts: Iterable[str], style: str = "") -> str:
 
 
 def component_table(subject: Subject) -> str:
-    """Return the account of a design or a specimen as an HTML table."""
+    """Return the account of a design or a named model as an HTML table."""
     return html_table(TABLE_HEAD, component_rows(subject), kind="left3 sum")
 
 

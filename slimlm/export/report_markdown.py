@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from slimlm.core.design import Design
-from slimlm.core.named_model import Specimen, Subject
+from slimlm.core.named_model import NamedModel, Subject
 from slimlm.notes import Note, design_notes
 from slimlm.serialization.code import command_line, python_code
 from slimlm.utils.text import lightly
@@ -29,7 +29,7 @@ from slimlm.export.report_rows import (
 
 
 def markdown(subject: Subject) -> str:
-    """Return a design or a specimen as Markdown, for a pull request or a design document."""
+    """Return a design or a named model as Markdown, for a pull request or a design document."""
     command = command_line(subject) if isinstance(subject, Design) else None
     sections = [
         f"# {lightly(subject.title)}",
@@ -48,7 +48,7 @@ def markdown(subject: Subject) -> str:
 
 
 def _markdown_figures(subject: Subject) -> list[str]:
-    if isinstance(subject, Specimen):
+    if isinstance(subject, NamedModel):
         return [f"{lightly(subject.origin)}.", markdown_table(("", "Counted"), figure_rows(subject), left=1)]
     return [markdown_table(ASKED_GOT_HEAD, asked_got_rows(subject), left=1)]
 

@@ -8,7 +8,7 @@ from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION, Component
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import expansion_name, structure_words
 from slimlm.core.design import BENT, TOLERANCE, AskedGot, Design
-from slimlm.core.named_model import Specimen, Subject
+from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.table import whole_shares
 from slimlm.serialization.code import field_names, literal
 from slimlm.solver.alternatives import Alternative, alternatives
@@ -42,12 +42,12 @@ def asked_got_rows(design: Design) -> list[Cells]:
     return [(label, *_asked_got_cells(knob), _miss(knob)) for label, knob in knobs]
 
 
-def figure_rows(specimen: Specimen) -> list[Cells]:
+def figure_rows(named_model: NamedModel) -> list[Cells]:
     """Return the figures of a model that nobody asked for."""
     return [
-        ("Total parameters", f"{specimen.total_params:,}"),
-        ("Embedding ratio", format_share(specimen.account.embedding_ratio)),
-        (expansion_name(specimen.architecture), f"{specimen.architecture.glu_expansion:.4f}"),
+        ("Total parameters", f"{named_model.total_params:,}"),
+        ("Embedding ratio", format_share(named_model.account.embedding_ratio)),
+        (expansion_name(named_model.architecture), f"{named_model.architecture.glu_expansion:.4f}"),
     ]
 
 

@@ -1,10 +1,10 @@
-"""The lines that bring a design or a specimen back: Python, and a command."""
+"""The lines that bring a design or a named model back: Python, and a command."""
 
 from dataclasses import fields
 
 from slimlm.core.architecture import Choices
 from slimlm.core.design import Design
-from slimlm.core.named_model import Specimen, Subject
+from slimlm.core.named_model import NamedModel, Subject
 from slimlm.serialization.flags import command
 from slimlm.solver.solver import solve
 from slimlm.utils.formatting import parse_number
@@ -18,7 +18,7 @@ _STRUCTURE = {
 
 
 def python_code(subject: Subject) -> str:
-    """Return the lines of Python that make this design or specimen again.
+    """Return the lines of Python that make this design or named model again.
 
     Every field is written out, but for choices of structure that are at their default.
 
@@ -27,7 +27,7 @@ def python_code(subject: Subject) -> str:
     ['design = solve(', '    ModelConfig(', '        total_params=10_000_000,']
     """
     architecture = _call(subject.architecture)
-    if isinstance(subject, Specimen):
+    if isinstance(subject, NamedModel):
         return f"from slimlm import Architecture\n\narchitecture = {architecture}"
     request = _call(subject.config)
     if solve(subject.config) == subject:

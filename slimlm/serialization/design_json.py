@@ -7,7 +7,7 @@ from typing import Any
 from slimlm.core.architecture import Architecture, ModelDims
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
-from slimlm.core.named_model import Specimen, tidy_name
+from slimlm.core.named_model import NamedModel, tidy_name
 from slimlm.solver.inverse import nearest_request
 from slimlm.utils.files import read_json
 from slimlm.utils.text import named, shown
@@ -78,21 +78,21 @@ LONGEST_TEXT = 4000
 """Most characters of a named model in a link."""
 
 
-def specimen_record(specimen: Specimen) -> dict[str, Any]:
-    """Return a specimen ready for JSON: its name, its origin, and the record of a design that asks for it."""
-    design = Design(nearest_request(specimen.architecture), specimen.architecture)
-    head = {"name": specimen.name, "origin": specimen.origin, "remarks": list(specimen.remarks)}
+def named_model_record(named_model: NamedModel) -> dict[str, Any]:
+    """Return a named model ready for JSON: its name, its origin, and the record of a design that asks for it."""
+    design = Design(nearest_request(named_model.architecture), named_model.architecture)
+    head = {"name": named_model.name, "origin": named_model.origin, "remarks": list(named_model.remarks)}
     return head | to_record(design)
 
 
-def to_text(specimen: Specimen) -> str:
-    """Write a specimen as compact JSON for a link, every field of its architecture included."""
-    record = {"name": specimen.name} | asdict(specimen.architecture)
+def to_text(named_model: NamedModel) -> str:
+    """Write a named model as compact JSON for a link, every field of its architecture included."""
+    record = {"name": named_model.name} | asdict(named_model.architecture)
     return json.dumps(record, separators=(",", ":"), ensure_ascii=False)
 
 
-def from_text(text: str) -> Specimen:
-    """Read a specimen that `to_text` has written.
+def from_text(text: str) -> NamedModel:
+    """Read a named model that `to_text` has written.
 
     Raises ValueError, in one sentence, for text that is something else, or for an architecture that cannot be.
     """
@@ -104,4 +104,4 @@ def from_text(text: str) -> Specimen:
     for problem, names in (("unknown", given.keys() - known), ("missing", {*ModelDims._fields} - given.keys())):
         if names:
             raise ValueError(f"the link's model has {problem} fields: {named(names)}")
-    return Specimen(tidy_name(str(record.get("name", ""))), Architecture(**given), "From a link")
+    return NamedModel(tidy_name(str(record.get("name", ""))), Architecture(**given), "From a link")

@@ -121,11 +121,11 @@ def _add_text() -> None:
 
 def _add_config(text: str | bytes, file: str) -> None:
     try:
-        specimen = read_config(text, file)
+        named_model = read_config(text, file)
     except ValueError as error:
         st.session_state.added_problem = str(error)
     else:
-        pin(specimen)
+        pin(named_model)
 
 
 def show_starts() -> None:

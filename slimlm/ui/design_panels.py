@@ -13,7 +13,7 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import counted, expansion_name, heads_phrase
 from slimlm.core.design import BENT, AskedGot, Design
-from slimlm.core.named_model import Specimen, Subject
+from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.published import published_near
 from slimlm.notes import Severity, design_notes
 from slimlm.serialization.fields import to_short_query, values_of
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def sentence(subject: Subject) -> str:
     """Name the model in one sentence."""
     arch = subject.architecture
-    name = f"{subject.name}, " if isinstance(subject, Specimen) else ""
+    name = f"{subject.name}, " if isinstance(subject, NamedModel) else ""
     return (
         f"{name}{format_count(subject.total_params)} parameters: {counted(arch.n_layers, 'layer')} of width "
         f"{arch.d_model:,}, {heads_phrase(arch)} of {arch.head_dim:,}, {subject.account['ffn'].name} of {arch.d_ff:,}."
@@ -260,9 +260,9 @@ def _show_published_near(design: Design, most: int = 4) -> None:
 
 def _show_downloads(subject: Subject) -> None:
     """Offer the model in every form."""
-    from slimlm.export.downloads import DOWNLOADS, SPECIMEN_DOWNLOADS, file_name
+    from slimlm.export.downloads import DOWNLOADS, NAMED_MODEL_DOWNLOADS, file_name
 
-    downloads: tuple[Any, ...] = DOWNLOADS if isinstance(subject, Design) else SPECIMEN_DOWNLOADS
+    downloads: tuple[Any, ...] = DOWNLOADS if isinstance(subject, Design) else NAMED_MODEL_DOWNLOADS
     show_downloads(
         Offer(each.label, partial(each.build, subject), file_name(subject, each.suffix), each.mime, each.help)
         for each in downloads

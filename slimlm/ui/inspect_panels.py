@@ -8,7 +8,7 @@ import streamlit as st
 
 from slimlm.core.architecture import Architecture
 from slimlm.core.describe import expansion_name
-from slimlm.core.named_model import Specimen
+from slimlm.core.named_model import NamedModel
 from slimlm.core.published import LEFT_OUT
 from slimlm.solver.inverse import request_like
 from slimlm.ui.design_panels import show_claims, show_heading, show_shape
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from slimlm.probing.shape_check import ShapeReport
 
 
-def show_specimen(shown: Shown) -> "DeltaGenerator":
+def show_named_model(shown: Shown) -> "DeltaGenerator":
     """Name the model, offer to share it, show its figures; return the place of its module's check."""
-    show_heading(shown.specimen, partial(_show_links, shown))
-    place = _show_figures(shown.specimen)
+    show_heading(shown.named_model, partial(_show_links, shown))
+    place = _show_figures(shown.named_model)
     st.caption(plain(count_claim(shown)))
     return place
 
 
 def count_claim(shown: Shown) -> str:
     """Say what was counted, and who else counts the same."""
-    found, published = shown.specimen.total_params, shown.published
+    found, published = shown.named_model.total_params, shown.published
     if published is None:
         return f"Counted: {found:,} parameters."
     same = "equal to" if found == published.published_params else "not equal to"
@@ -51,12 +51,12 @@ def _show_links(shown: Shown) -> None:
         st.code(full_link(None, embedded=embedded, extra=link_of(shown)), language=None, wrap_lines=True)
 
 
-def _show_figures(specimen: Specimen) -> "DeltaGenerator":
-    arch = specimen.architecture
+def _show_figures(named_model: NamedModel) -> "DeltaGenerator":
+    arch = named_model.architecture
     columns = st.container(key="figures").columns(5)
     figures = (
-        ("Total parameters", format_count(specimen.total_params), f"{specimen.total_params:,}"),
-        ("Embedding ratio", format_share(specimen.account.embedding_ratio), f"vocabulary {arch.vocab_size:,}"),
+        ("Total parameters", format_count(named_model.total_params), f"{named_model.total_params:,}"),
+        ("Embedding ratio", format_share(named_model.account.embedding_ratio), f"vocabulary {arch.vocab_size:,}"),
         (expansion_name(arch), f"{arch.glu_expansion:.3f}", f"d_ff {arch.d_ff:,}"),
     )
     for column, (label, value, detail) in zip(columns, figures, strict=False):
@@ -122,9 +122,9 @@ def _warm_up() -> None:
     gc.freeze()
 
 
-def show_remarks(specimen: Specimen) -> None:
+def show_remarks(named_model: NamedModel) -> None:
     """Say what the shape does not show."""
-    st.markdown("\n".join(f"* {plain(remark)}" for remark in specimen.remarks))
+    st.markdown("\n".join(f"* {plain(remark)}" for remark in named_model.remarks))
 
 
 def show_left_out() -> None:

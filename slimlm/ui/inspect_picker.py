@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from slimlm.core.named_model import Specimen, published_specimen
+from slimlm.core.named_model import NamedModel, published_named_model
 from slimlm.core.published import PublishedModel, published_model, published_models
 from slimlm.interop.hf import MAX_BYTES, parse_hf_config
-from slimlm.interop.hf.import_config import hf_specimen, name_in
+from slimlm.interop.hf.import_config import hf_named_model, name_in
 from slimlm.serialization.design_json import from_text, to_text
 from slimlm.utils.formatting import format_count
 from slimlm.utils.text import plain
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
 MODEL, ARCHITECTURE = "model", "architecture"
-"""Query parameters: the name of a published model, or a specimen as text, which goes first."""
+"""Query parameters: the name of a published model, or a named model as text, which goes first."""
 
 FIRST_SHOWN = "SmolLM2-135M"
 
@@ -27,7 +27,7 @@ FIRST_SHOWN = "SmolLM2-135M"
 class Shown:
     """The model that a link asks for."""
 
-    specimen: Specimen
+    named_model: NamedModel
     published: PublishedModel | None = None
     """Its entry among the published models, when the link names one."""
 
@@ -38,16 +38,16 @@ def linked_model() -> Shown:
     Raises ValueError, in one sentence, for a name that is not known or an architecture that cannot be.
     """
     if text := st.query_params.get(ARCHITECTURE):
-        read: Specimen | None = st.session_state.get("read")
+        read: NamedModel | None = st.session_state.get("read")
         # What was read in this session knows more than its link: what the config says beyond the shape.
         return Shown(read if read and to_text(read) == text else from_text(text))
     model = published_model(st.query_params.get(MODEL, FIRST_SHOWN)[:80])
-    return Shown(published_specimen(model), model)
+    return Shown(published_named_model(model), model)
 
 
 def link_of(shown: Shown) -> dict[str, str]:
     """Return the query that shows a model again."""
-    return {MODEL: shown.specimen.name} if shown.published else {ARCHITECTURE: to_text(shown.specimen)}
+    return {MODEL: shown.named_model.name} if shown.published else {ARCHITECTURE: to_text(shown.named_model)}
 
 
 def draw_picker() -> "DeltaGenerator":
@@ -104,13 +104,13 @@ def _take_text() -> None:
     _take_config(st.session_state.config_text, "")
 
 
-def read_config(text: str | bytes, file: str = "") -> Specimen:
+def read_config(text: str | bytes, file: str = "") -> NamedModel:
     """Read the text of a config.json, named after its file where that says more than "config".
 
     Raises ValueError, in one sentence, for text that no Architecture describes.
     """
     config = parse_hf_config(text)
-    return hf_specimen(config, name_in(config) if file in ("", "config") else file)
+    return hf_named_model(config, name_in(config) if file in ("", "config") else file)
 
 
 def _take_config(text: str | bytes, file: str) -> None:

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
-from slimlm.core.named_model import LONGEST_NAME, Specimen, published_specimen
+from slimlm.core.named_model import LONGEST_NAME, NamedModel, published_named_model
 from slimlm.core.published import published_model, published_models
-from slimlm.interop.hf.import_config import hf_specimen, name_in
-from slimlm.serialization.design_json import from_text, request_from_record, specimen_record, to_text
+from slimlm.interop.hf.import_config import hf_named_model, name_in
+from slimlm.serialization.design_json import from_text, named_model_record, request_from_record, to_text
 from slimlm.solver.inverse import nearest_request, request_like
 from slimlm.solver.solver import solve
 from slimlm.utils.formatting import parse_number
@@ -71,9 +71,9 @@ def test_an_architecture_beyond_a_requests_limits_has_none() -> None:
 
 @every_published
 def test_a_link_holds_the_whole_architecture(name: str) -> None:
-    specimen = published_specimen(published_model(name))
-    text = to_text(specimen)
-    assert from_text(text) == Specimen(specimen.name, specimen.architecture, "From a link")
+    named_model = published_named_model(published_model(name))
+    text = to_text(named_model)
+    assert from_text(text) == NamedModel(named_model.name, named_model.architecture, "From a link")
     assert "\n" not in text and len(text) < 700
 
 
@@ -103,7 +103,7 @@ def test_names_are_one_short_line() -> None:
 
 def test_a_config_is_read_with_its_remarks() -> None:
     config = {"model_type": "mistral", "_name_or_path": "someone/small/"}
-    found = hf_specimen(config, name_in(config))
+    found = hf_named_model(config, name_in(config))
     assert (found.name, found.origin) == ("small", "From a config.json")
     assert found.remarks == ("sliding-window attention (sliding_window=4096)",)
     assert name_in({"model_type": "gpt2"}) == "gpt2"
@@ -113,12 +113,12 @@ def test_a_config_is_read_with_its_remarks() -> None:
 def test_a_config_is_read_from_its_file(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_text('{"model_type": "gpt2"}', encoding="utf-8")
-    assert hf_specimen(file, "mine").total_params == published_model("gpt2").total_params
+    assert hf_named_model(file, "mine").total_params == published_model("gpt2").total_params
 
 
 def test_the_record_loads_as_a_design_that_asks_for_the_model() -> None:
-    specimen = published_specimen(published_model("gemma-3-270m"))
-    record = json.loads(json.dumps(specimen_record(specimen)))
+    named_model = published_named_model(published_model("gemma-3-270m"))
+    record = json.loads(json.dumps(named_model_record(named_model)))
     assert (record["name"], record["origin"]) == ("gemma-3-270m", "Published 2025")
     assert record["remarks"][0].startswith("RMSNorm multiplies by 1 + weight")
-    assert solve(request_from_record(record)).architecture == specimen.architecture
+    assert solve(request_from_record(record)).architecture == named_model.architecture

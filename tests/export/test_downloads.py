@@ -16,10 +16,10 @@ from PIL import Image
 
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
-from slimlm.core.named_model import Specimen, Subject
+from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.table import format_param_table
 from slimlm.export import downloads
-from slimlm.export.downloads import DOWNLOADS, SPECIMEN_DOWNLOADS, Download, components_csv, design_json, file_name
+from slimlm.export.downloads import DOWNLOADS, NAMED_MODEL_DOWNLOADS, Download, components_csv, design_json, file_name
 from slimlm.export.notebooks import mimebundle, notebook
 from slimlm.serialization.design_json import request_from_record
 from slimlm.solver.solver import solve
@@ -34,19 +34,19 @@ REQUESTS = {
     **STRUCTURED,
 }
 every_request = pytest.mark.parametrize("name", REQUESTS)
-every_specimen = pytest.mark.parametrize("name", ARCHITECTURES)
+every_named_model = pytest.mark.parametrize("name", ARCHITECTURES)
 
 
 def design_of(name: str) -> Design:
     return solve(REQUESTS[name])
 
 
-def specimen_of(name: str) -> Specimen:
-    return Specimen(name, ARCHITECTURES[name], "From a test")
+def named_model_of(name: str) -> NamedModel:
+    return NamedModel(name, ARCHITECTURES[name], "From a test")
 
 
-def test_files_of_a_specimen_have_its_name() -> None:
-    assert file_name(Specimen("a/b: c", ARCHITECTURES["gpt2"], ""), "-profile.svg") == "slimlm-a-b-c-profile.svg"
+def test_files_of_a_named_model_have_its_name() -> None:
+    assert file_name(NamedModel("a/b: c", ARCHITECTURES["gpt2"], ""), "-profile.svg") == "slimlm-a-b-c-profile.svg"
 
 
 def test_file_names_hold_safe_characters_alone() -> None:
@@ -59,9 +59,9 @@ def test_csv_is_read_back_and_its_columns_add_up(name: str) -> None:
     check_csv(design_of(name))
 
 
-@every_specimen
-def test_csv_of_a_specimen_is_read_back_and_its_columns_add_up(name: str) -> None:
-    check_csv(specimen_of(name))
+@every_named_model
+def test_csv_of_a_named_model_is_read_back_and_its_columns_add_up(name: str) -> None:
+    check_csv(named_model_of(name))
 
 
 def check_csv(design: Subject) -> None:
@@ -85,9 +85,9 @@ def test_json_is_loaded_back_as_the_same_design(name: str) -> None:
     assert solve(request_from_record(json.loads(text))) == design_of(name)
 
 
-@every_specimen
-def test_json_of_a_specimen_is_loaded_as_a_design_of_the_same_shape(name: str) -> None:
-    record = json.loads(design_json(specimen_of(name)))
+@every_named_model
+def test_json_of_a_named_model_is_loaded_as_a_design_of_the_same_shape(name: str) -> None:
+    record = json.loads(design_json(named_model_of(name)))
     assert (record["name"], record["origin"]) == (name, "From a test")
     assert solve(request_from_record(record)).architecture == ARCHITECTURES[name]
 
@@ -141,10 +141,10 @@ def test_every_download_builds_what_its_type_says(name: str, download: Download[
     check_download(download, design_of(name))
 
 
-@every_specimen
-@pytest.mark.parametrize("download", SPECIMEN_DOWNLOADS, ids=lambda download: download.label)
-def test_every_download_of_a_specimen_builds_what_its_type_says(name: str, download: Download[Specimen]) -> None:
-    check_download(download, specimen_of(name))
+@every_named_model
+@pytest.mark.parametrize("download", NAMED_MODEL_DOWNLOADS, ids=lambda download: download.label)
+def test_every_download_of_a_named_model_builds_what_its_type_says(name: str, download: Download[NamedModel]) -> None:
+    check_download(download, named_model_of(name))
 
 
 def check_download(download: Download[Any], subject: Subject) -> None:

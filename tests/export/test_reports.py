@@ -20,7 +20,7 @@ from slimlm.core.accounting import Component
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
-from slimlm.core.named_model import Specimen
+from slimlm.core.named_model import NamedModel
 from slimlm.export.report_html import component_table, html_report
 from slimlm.export.report_markdown import markdown
 from slimlm.notes import design_notes
@@ -89,9 +89,9 @@ def test_there_is_no_command_for_what_it_cannot_ask_exactly() -> None:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_the_python_lines_of_a_specimen_make_its_architecture(name: str) -> None:
+def test_the_python_lines_of_a_named_model_make_its_architecture(name: str) -> None:
     names: dict[str, Architecture] = {}
-    exec(python_code(Specimen(name, ARCHITECTURES[name], "From a test")), names)
+    exec(python_code(NamedModel(name, ARCHITECTURES[name], "From a test")), names)
     assert names["architecture"] == ARCHITECTURES[name]
 
 
@@ -152,15 +152,15 @@ def test_the_structure_has_a_row_of_its_own_and_plain_feed_forwards_no_glu() -> 
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_markdown_of_a_specimen_names_origin_and_figures_and_adds_up(name: str) -> None:
-    specimen = Specimen(name, ARCHITECTURES[name], "From a *test*")
-    text = markdown(specimen)
-    assert text.startswith(f"# {specimen.title}\n\nFrom a \\*test\\*.\n")
+def test_markdown_of_a_named_model_names_origin_and_figures_and_adds_up(name: str) -> None:
+    named_model = NamedModel(name, ARCHITECTURES[name], "From a *test*")
+    text = markdown(named_model)
+    assert text.startswith(f"# {named_model.title}\n\nFrom a \\*test\\*.\n")
     figures, dimensions, components = markdown_tables(text)
-    assert figures[2] == ["Total parameters", f"{specimen.total_params:,}"]
+    assert figures[2] == ["Total parameters", f"{named_model.total_params:,}"]
     assert dimensions[-1][0] == "Structure"
     *parts, total = components[2:]
-    assert sum(int(row[4].replace(",", "")) for row in parts) == specimen.total_params
+    assert sum(int(row[4].replace(",", "")) for row in parts) == named_model.total_params
     assert sum(round(100 * float(row[5].removesuffix(" %"))) for row in parts) == 10_000
     assert total[0] == "Total"
     assert "A design lies within" not in text and "## Alternatives" not in text

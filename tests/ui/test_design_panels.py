@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from slimlm.core.config import ModelConfig
-from slimlm.core.named_model import Specimen
+from slimlm.core.named_model import NamedModel
 from slimlm.solver.alternatives import alternatives
 from slimlm.solver.solver import solve
 from slimlm.ui.design_panels import component_table, sentence, verdict
@@ -43,7 +43,7 @@ def test_the_sentence_counts_one_layer_and_one_head_as_one() -> None:
 
 
 def test_the_sentence_names_heads_feed_forward_and_whose_model_it_is() -> None:
-    words = sentence(Specimen("small", ARCHITECTURES["gemma"], "From a test"))
+    words = sentence(NamedModel("small", ARCHITECTURES["gemma"], "From a test"))
     assert words == "small, 268.1M parameters: 18 layers of width 640, 4 heads (1 KV) of 256, GeGLU of 2,048."
     assert "GELU MLP of" in sentence(solve(REQUESTS["gpt2"]))
 

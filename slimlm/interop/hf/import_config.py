@@ -12,7 +12,7 @@ from typing import Any
 
 from slimlm.core.accounting import BIASED
 from slimlm.core.architecture import Architecture
-from slimlm.core.named_model import Specimen, tidy_name
+from slimlm.core.named_model import NamedModel, tidy_name
 from slimlm.interop.hf.family import Family, Reader, not_supported
 from slimlm.interop.hf.types_gated import GATED
 from slimlm.interop.hf.types_plain import PLAIN
@@ -197,15 +197,15 @@ def _in_keys(sentence: str, reader: Reader) -> str:
     return translated.replace("positions='rope'", "RoPE")
 
 
-def hf_specimen(config: Mapping[str, Any] | Path, name: str) -> Specimen:
+def hf_named_model(config: Mapping[str, Any] | Path, name: str) -> NamedModel:
     """Return what a Hugging Face config, or the file at a path, describes.
 
-    >>> hf_specimen({"model_type": "llama", "hidden_size": 576, "num_attention_heads": 9}, "small").origin
+    >>> hf_named_model({"model_type": "llama", "hidden_size": 576, "num_attention_heads": 9}, "small").origin
     'From a config.json'
 
     Raises ValueError, in one sentence, for a config that no Architecture describes.
     """
-    return Specimen(tidy_name(name), from_hf_config(config), "From a config.json", unmodelled(config))
+    return NamedModel(tidy_name(name), from_hf_config(config), "From a config.json", unmodelled(config))
 
 
 def name_in(config: Mapping[str, Any]) -> str:
