@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from slimlm.core.accounting import Account, Component, account
 from slimlm.core.architecture import Architecture, ModelDims
 from slimlm.core.config import ModelConfig
-from slimlm.core.design import AskedGot, Design
+from slimlm.core.design import AskedGot, Design, TargetActual
 from slimlm.core.table import count_parameters, format_param_table, print_param_table
 from slimlm.solver.alternatives import Alternative, alternatives
 from slimlm.solver.solver import BudgetError, Suggestion, compute_model_dims, solve
@@ -67,6 +67,7 @@ __all__ = [
     "PublishedModel",
     "Suggestion",
     "SwiGLU",
+    "TargetActual",
     "TransformerBlock",
     "account",
     "alternatives",

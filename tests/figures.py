@@ -49,7 +49,7 @@ def some_points(name: str = "default") -> tuple[TradeoffPoint, ...]:
     config = REQUESTS[name]
     others = [replace(config, n_heads=n_heads, n_kv_heads=None) for n_heads in (2, 4, 8, 10, 16)]
     others += [replace(config, multiple_of=multiple_of) for multiple_of in (8, 32)]
-    points = [TradeoffPoint("as asked", solve(config), chosen=True)]
+    points = [TradeoffPoint("as requested", solve(config), chosen=True)]
     for other in others:
         with suppress(BudgetError):
             points.append(TradeoffPoint(f"{other.n_heads} heads, multiples of {other.multiple_of}", solve(other)))

@@ -87,12 +87,12 @@ def attention(weights: Weights, x: Tensor, arch: Architecture, mask: Tensor | No
     batch, length, _ = x.shape
     queries, keys, values = projections(weights, x, arch)
     allowed = (torch.ones(length, length) if mask is None else mask).expand(batch, arch.n_heads, length, length)
-    heads = torch.zeros(batch, length, arch.n_heads, arch.head_dim, dtype=x.dtype)
+    heads = torch.zeros(batch, length, arch.n_heads, arch.head_width, dtype=x.dtype)
     positions = torch.arange(length)
     for b in range(batch):
         for h in range(arch.n_heads):
-            shared = h * arch.n_kv_heads // arch.n_heads
-            scores = queries[b, :, h] @ keys[b, :, shared].T / math.sqrt(arch.head_dim)
+            shared = h * arch.kv_heads // arch.n_heads
+            scores = queries[b, :, h] @ keys[b, :, shared].T / math.sqrt(arch.head_width)
             if arch.positions == "alibi":
                 scores = scores - alibi_slope(h, arch.n_heads) * (positions[:, None] - positions[None, :])
             weight = scores.exp() * (allowed[b, h] != 0)
@@ -103,12 +103,12 @@ def attention(weights: Weights, x: Tensor, arch: Architecture, mask: Tensor | No
 def projections(weights: Weights, x: Tensor, arch: Architecture) -> list[Tensor]:
     """Return queries, keys and values, each (B, T, heads, K): normalised and turned."""
     made = []
-    for name, count in (("q", arch.n_heads), ("k", arch.n_kv_heads), ("v", arch.n_kv_heads)):
+    for name, count in (("q", arch.n_heads), ("k", arch.kv_heads), ("v", arch.kv_heads)):
         y, of_norm = linear(weights, f"{name}_proj", x), part(weights, f"{name}_norm.")
         normed = arch.qk_norm if name != "v" else "none"
         if normed == "full":
             y = norm(of_norm, y, arch.layer_norm_eps, arch.norm)
-        y = y.reshape(*x.shape[:2], count, arch.head_dim)
+        y = y.reshape(*x.shape[:2], count, arch.head_width)
         if normed == "head":
             y = norm(of_norm, y, arch.layer_norm_eps, arch.norm)
         if name != "v" and arch.positions == "rope":

@@ -49,9 +49,9 @@ def test_the_default_page_shows_the_design_the_account_and_the_real_model() -> N
     page = opened()
     assert not page.exception
     metrics = {metric.label: (metric.value, metric.delta) for metric in page.metric}
-    assert metrics["Total parameters"] == ("10.05M", "asked 10M, +0.47 %")
-    assert metrics["Embedding ratio"] == ("34.4 %", "asked 35 %, −1.72 %")
-    assert metrics["GLU expansion"] == ("2.519", "asked 2.66, −5.32 %")
+    assert metrics["Total parameters"] == ("10.05M", "target 10M, +0.47 %")
+    assert metrics["Embedding ratio"] == ("34.4 %", "target 35 %, −1.72 %")
+    assert metrics["GLU expansion"] == ("2.519", "target 2.66, −5.32 %")
     assert metrics["Depth × width"] == ("12 × 216", "d_model / layers 18")
     assert metrics["Real model"] == ("passed", "counted, run, causal")
     assert "10.05M parameters" in str(chart_title(page)["text"])

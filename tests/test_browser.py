@@ -63,7 +63,7 @@ def test_every_slider_goes_to_both_ends_without_a_traceback(page: Page, address:
 def test_a_typed_value_is_taken_exactly_and_nonsense_is_refused_in_a_sentence(page: Page, address: str) -> None:
     open_app(page, address)
     type_exactly(page, "Total parameters", "12.5M")
-    expect(chart(page)).to_contain_text("Asked: 12.5M ·")
+    expect(chart(page)).to_contain_text("Target: 12.5M ·")
     type_exactly(page, "Vocabulary size", "50257")
     expect(chart(page)).to_contain_text("vocabulary 50,257")
     type_exactly(page, "Embedding ratio", "banana")
@@ -157,7 +157,7 @@ def test_a_preset_moves_every_knob_and_reset_moves_them_back(page: Page, address
     open_app(page, address)
     page.get_by_role("button", name="Presets").click()
     page.get_by_role("button", name="30M, multiples of 8").click()
-    expect(chart(page)).to_contain_text("Asked: 30M ·")
+    expect(chart(page)).to_contain_text("Target: 30M ·")
     expect(page).to_have_url(re.compile("total_params=30M.*n_heads=6.*multiple_of=8"))
     page.get_by_role("button", name="Reset every knob").click()
     expect(chart(page)).to_contain_text(DEFAULT_TITLE)

@@ -69,7 +69,7 @@ def test_pins_of_every_page_come_together_and_the_knobs_stay(page: Page, address
         expect(page.get_by_test_id("stVegaLiteChart").nth(1)).to_contain_text(name)
     expect(page).to_have_url(re.compile(r"total_params=12\.5M"))
     go_to(page, "Design")
-    expect(chart(page)).to_contain_text("Asked: 12.5M")
+    expect(chart(page)).to_contain_text("Target: 12.5M")
     expect(control(page, "pin")).to_contain_text("Pinned")
     press(page, "GLU expansion", "ArrowRight")
     expect(page).to_have_url(re.compile("glu_expansion=2.7.*"))

@@ -97,13 +97,13 @@ def test_a_saved_design_is_loaded_back_and_a_broken_one_is_refused(page: Page, a
     page.get_by_role("button", name="Presets").click()
     loader = page.locator("input[type=file]")
     loader.set_input_files({"name": "design.json", "mimeType": "application/json", "buffer": data})
-    expect(chart(page)).to_contain_text("Asked: 2M · vocabulary 1,024 · embedding ratio 0.2")
+    expect(chart(page)).to_contain_text("Target: 2M · vocabulary 1,024 · embedding ratio 0.2")
     expect(page).to_have_url(re.compile("tied_lm_head=false"))
     broken = {**json.loads(data), "format": "**other**"}
     buffer = json.dumps(broken).encode()
     loader.set_input_files({"name": "broken.json", "mimeType": "application/json", "buffer": buffer})
     expect(page.get_by_text("this is not a design saved by slimlm")).to_be_visible()
-    expect(chart(page)).to_contain_text("Asked: 2M")
+    expect(chart(page)).to_contain_text("Target: 2M")
 
 
 def test_the_report_is_shown_without_a_network(page: Page, address: str) -> None:

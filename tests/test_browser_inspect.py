@@ -96,7 +96,7 @@ def test_the_same_shape_is_asked_for_on_the_design_page(page: Page, address: str
     open_app(page, address, "inspect?model=gemma-3-270m")
     expect(chart(page)).to_contain_text("gemma-3-270m · 268.1M parameters")
     page.get_by_role("button", name="Ask for this shape on the Design page").click()
-    expect(chart(page)).to_contain_text("Asked: 268098176 · vocabulary 262,144")
+    expect(chart(page)).to_contain_text("Target: 268098176 · vocabulary 262,144")
     expect(chart(page)).to_contain_text("18 layers × d_model 640 · d_ff 2,048 · 4 heads (1 KV)")
     expect(chart(page)).to_contain_text("(±0 %)")
     expect(page.get_by_role("table").first).to_contain_text("268,098,176")
@@ -107,11 +107,11 @@ def test_the_same_shape_is_asked_for_on_the_design_page(page: Page, address: str
 
 def test_the_knobs_of_the_design_page_survive_a_visit(page: Page, address: str) -> None:
     open_app(page, address, "?total_params=12.5M")
-    expect(chart(page)).to_contain_text("Asked: 12.5M")
+    expect(chart(page)).to_contain_text("Target: 12.5M")
     page.get_by_role("link", name="Inspect").click()
     expect(chart(page)).to_contain_text("SmolLM2-135M")
     page.get_by_role("link", name="Design").click()
-    expect(chart(page)).to_contain_text("Asked: 12.5M")
+    expect(chart(page)).to_contain_text("Target: 12.5M")
 
 
 def test_the_design_page_leads_to_published_models_of_its_size(page: Page, address: str) -> None:
@@ -119,7 +119,7 @@ def test_the_design_page_leads_to_published_models_of_its_size(page: Page, addre
     page.get_by_role("link", name="opt-125m · 125.2M · 12 × 768 · embedding 30.8 %").click()
     expect(chart(page)).to_contain_text("opt-125m · 125.2M parameters")
     page.get_by_role("link", name="Design").click()
-    expect(chart(page)).to_contain_text("Asked: 125M")
+    expect(chart(page)).to_contain_text("Target: 125M")
 
 
 def test_a_screenshot_holds_the_model_alone(page: Page, address: str) -> None:

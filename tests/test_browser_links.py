@@ -22,7 +22,7 @@ def test_a_copied_link_shows_the_same_design_in_a_fresh_browser_on_a_fresh_serve
 ) -> None:
     open_app(page, address)
     type_exactly(page, "Total parameters", "12.5M")
-    expect(chart(page)).to_contain_text("Asked: 12.5M")
+    expect(chart(page)).to_contain_text("Target: 12.5M")
     type_exactly(page, "Vocabulary size", "8000")
     expect(chart(page)).to_contain_text("vocabulary 8,000")
     page.get_by_text("Tied LM head", exact=True).click()
@@ -80,7 +80,7 @@ def test_a_bad_link_says_what_was_ignored_and_mends_the_address(page: Page, addr
     expect(warnings).to_have_count(2)
     expect(warnings.first).to_contain_text("The link's embedding_ratio was ignored and 0.9999 is shown")
     expect(warnings.last).to_contain_text("The link's n_heads was ignored and 8 is shown: 'abc' is neither auto nor")
-    expect(chart(page)).to_contain_text("Asked: 12.5M ·")
+    expect(chart(page)).to_contain_text("Target: 12.5M ·")
     expect(page).to_have_url(re.compile(r"total_params=12\.5M"))
     expect(page).to_have_url(re.compile(r"embedding_ratio=0\.9999"))
 
@@ -104,10 +104,10 @@ def test_going_back_undoes_a_preset(page: Page, address: str) -> None:
     open_app(page, address)
     page.get_by_role("button", name="Presets").click()
     page.get_by_role("button", name="30M, multiples of 8").click()
-    expect(chart(page)).to_contain_text("Asked: 30M ·")
+    expect(chart(page)).to_contain_text("Target: 30M ·")
     expect(page).to_have_url(re.compile("total_params=30M"))  # written after the chart
     page.go_back()
     settle(page)
-    expect(chart(page)).to_contain_text("Asked: 10M ·")
+    expect(chart(page)).to_contain_text("Target: 10M ·")
     page.go_forward()
-    expect(chart(page)).to_contain_text("Asked: 30M ·")
+    expect(chart(page)).to_contain_text("Target: 30M ·")

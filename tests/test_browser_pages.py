@@ -31,7 +31,7 @@ def fresh(browser: Browser) -> Iterator[Page]:
 def test_knobs_survive_a_change_of_page_in_both_directions(page: Page, address: str) -> None:
     open_app(page, address)
     type_exactly(page, "Total parameters", "12.5M")
-    expect(chart(page)).to_contain_text("Asked: 12.5M")
+    expect(chart(page)).to_contain_text("Target: 12.5M")
     page.get_by_text("Architecture", exact=True).click()
     choose(page, "Norm", "RMSNorm")
     expect(page).to_have_url(ASKED)
@@ -50,7 +50,7 @@ def test_a_copied_address_of_any_page_carries_the_knobs(fresh: Page, address: st
     with running() as other:
         open_app(fresh, other, "inspect?total_params=12.5M&norm=rmsnorm&n_kv_heads=2")
         go_to(fresh, "Design")
-        expect(chart(fresh)).to_contain_text("Asked: 12.5M")
+        expect(chart(fresh)).to_contain_text("Target: 12.5M")
         expect(chart(fresh)).to_contain_text("8 heads (2 KV)")
         expect(fresh).to_have_url(ASKED)
 
@@ -67,7 +67,7 @@ def test_going_back_and_forth_in_history_keeps_page_and_knobs_in_step(page: Page
     expect(page).to_have_url(re.compile(rf"/inspect\?{ASKED.pattern}"))
     settle(page)
     page.go_back()
-    expect(chart(page)).to_contain_text("Asked: 12.5M")
+    expect(chart(page)).to_contain_text("Target: 12.5M")
     for _ in range(3):
         page.go_forward()
         settle(page)

@@ -1,4 +1,4 @@
-"""The trade-off chart: the designs that meet a total, by what each bends."""
+"""The trade-off chart: the designs that meet a total, by what each misses."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from slimlm.charts.palette import FAINT, INK
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
 from slimlm.core.captions import RATIO_LINE, request_line
 from slimlm.core.describe import expansion_name
-from slimlm.core.design import BENT, Design
+from slimlm.core.design import OFF_TARGET, Design
 from slimlm.solver.alternatives import Alternative
 from slimlm.utils.formatting import format_miss
 
@@ -30,14 +30,17 @@ class TradeoffPoint(NamedTuple):
 
 def tradeoff_points(design: Design, others: Iterable[Alternative]) -> list[TradeoffPoint]:
     """Return a design and its alternatives as points, the design first and chosen."""
-    return [TradeoffPoint("as asked", design, True), *(TradeoffPoint(other.change, other.design) for other in others)]
+    return [
+        TradeoffPoint("as requested", design, True),
+        *(TradeoffPoint(other.change, other.design) for other in others),
+    ]
 
 
 def tradeoff_chart(points: Sequence[TradeoffPoint]) -> Figure:
-    """Show what other designs bend: a point in the middle meets ratio and expansion exactly.
+    """Show what other designs miss: a point in the middle meets ratio and expansion exactly.
 
     The horizontal position encodes the miss of the embedding ratio, the vertical one that of the expansion; inside the
-    shaded field neither knob counts as bent; the chosen design is filled. The parameter "pick" selects a point and
+    shaded field neither knob is off target; the chosen design is filled. The parameter "pick" selects a point and
     reports its `index` among the points and its `label`. Raises ValueError when there is no point.
     """
     if not points:
@@ -54,7 +57,7 @@ def tradeoff_chart(points: Sequence[TradeoffPoint]) -> Figure:
     return figure(
         ({"values": [{}]}, _field_layers()),
         ({"values": rows}, _point_layers(expansion)),
-        title=f"{len(points):,} design{'s' if len(points) > 1 else ''} for one request, by what each bends",
+        title=f"{len(points):,} design{'s' if len(points) > 1 else ''} for one request, by what each misses",
         subtitle=[request_line(chosen.design.config), f"Chosen: {chosen.label} · {chosen.design.title}", RATIO_LINE],
         description=_describe_tradeoff(points, chosen),
         height=_TRADEOFF_PX,
@@ -63,7 +66,7 @@ def tradeoff_chart(points: Sequence[TradeoffPoint]) -> Figure:
 
 
 def _describe_tradeoff(points: Sequence[TradeoffPoint], chosen: TradeoffPoint) -> str:
-    _, ratio, expansion = chosen.design.asked_got
+    _, ratio, expansion = chosen.design.targets
     return (
         f"{len(points):,} designs by their misses; the chosen one, {chosen.label}, misses the embedding ratio by "
         f"{format_miss(ratio.miss)} and the {expansion_name(chosen.design.config)} by {format_miss(expansion.miss)}."
@@ -71,7 +74,7 @@ def _describe_tradeoff(points: Sequence[TradeoffPoint], chosen: TradeoffPoint) -
 
 
 def _point_row(index: int, point: TradeoffPoint) -> Row:
-    arch, (total, ratio, expansion) = point.design.architecture, point.design.asked_got
+    arch, (total, ratio, expansion) = point.design.architecture, point.design.targets
     return {
         "index": index,
         "label": point.label,
@@ -79,8 +82,8 @@ def _point_row(index: int, point: TradeoffPoint) -> Row:
         "ratio": ratio.miss,
         "expansion": expansion.miss,
         "total": f"{point.design.total_params:,} ({format_miss(total.miss)})",
-        "ratio_got": f"{ratio.got:.4f} ({format_miss(ratio.miss)})",
-        "expansion_got": f"{expansion.got:.3f} ({format_miss(expansion.miss)})",
+        "ratio_got": f"{ratio.actual:.4f} ({format_miss(ratio.miss)})",
+        "expansion_got": f"{expansion.actual:.3f} ({format_miss(expansion.miss)})",
         "d_model": arch.d_model,
         "d_ff": arch.d_ff,
         "n_layers": arch.n_layers,
@@ -110,7 +113,7 @@ def _pixels(row: Row, reach: Row) -> tuple[float, float]:
 
 
 def _miss(knob: str, title: str) -> Row:
-    written = "datum.value == 0 ? 'as asked' : replace(format(100 * datum.value, '+~r'), '-', '−') + ' %'"
+    written = "datum.value == 0 ? 'on target' : replace(format(100 * datum.value, '+~r'), '-', '−') + ' %'"
     ends = [alt.ExprRef(f"-{knob}_reach"), alt.ExprRef(f"{knob}_reach")]
     ticks = alt.ExprRef(f"{knob}_ticks")
     return {
@@ -132,7 +135,7 @@ def _miss(knob: str, title: str) -> Row:
 @cache
 def _field_layers() -> Row:
     def edge(axis: str, side: str, knob: str) -> alt.ExprRef:
-        return alt.ExprRef(f"scale('{axis}', {side}min({BENT}, {knob}_reach))")
+        return alt.ExprRef(f"scale('{axis}', {side}min({OFF_TARGET}, {knob}_reach))")
 
     field = alt.Chart().mark_rect(
         fill=FAINT,
@@ -151,7 +154,7 @@ def _field_layers() -> Row:
 @cache
 def _point_layers(expansion: str) -> Row:
     x, y = (
-        alt.X(**_miss("ratio", f"Miss of the embedding ratio (shaded: at most {BENT:.0%})".replace("%", " %"))),
+        alt.X(**_miss("ratio", f"Miss of the embedding ratio (shaded: at most {OFF_TARGET:.0%})".replace("%", " %"))),
         alt.Y(**_miss("expansion", f"Miss of the {expansion}")),
     )
     names = {"label": "Design", "total": "Parameters", "ratio_got": "Embedding ratio", "expansion_got": expansion}

@@ -218,7 +218,7 @@ _DETAILS = ("position_offset", "dropout", "attention_dropout", "layer_norm_eps")
 def _shape(archs: list[Architecture]) -> Iterator[Line]:
     def of(name: str) -> dict[str, Any]:
         label = _DIMENSIONS[name] if name in _DIMENSIONS else KNOBS[name].label
-        return {"group": "Shape", "key": name, "name": label, "values": tuple(getattr(arch, name) for arch in archs)}
+        return {"group": "Shape", "key": name, "name": label, "values": tuple(arch.concrete()[name] for arch in archs)}
 
     yield from (_counts(**of(name)) for name in _DIMENSIONS)
     expansions = tuple(arch.glu_expansion for arch in archs)

@@ -48,11 +48,11 @@ def _parts(query: dict[str, str]) -> list[str]:
 
 
 def _shape_query(arch: Architecture) -> dict[str, str]:
-    values = {field.name: getattr(arch, field.name) for field in fields(arch)}
+    values = arch.concrete()
     implied = {name: field.default for name, field in _SHAPE_FIELDS.items()}
     implied |= {"n_kv_heads": arch.n_heads}
-    if arch.head_dim * arch.n_heads == arch.d_model:
-        implied["head_dim"] = arch.head_dim
+    if arch.head_width * arch.n_heads == arch.d_model:
+        implied["head_dim"] = arch.head_width
     return {name: _write(value) for name, value in values.items() if value != implied[name]}
 
 

@@ -3,16 +3,16 @@
 from slimlm.core.accounting import Account, Component, account, count_total
 from slimlm.core.architecture import Architecture, ModelDims
 from slimlm.core.config import ModelConfig
-from slimlm.core.design import AskedGot, Design
+from slimlm.core.design import Design, TargetActual
 
 __all__ = [
     "Account",
     "Architecture",
-    "AskedGot",
     "Component",
     "Design",
     "ModelConfig",
     "ModelDims",
+    "TargetActual",
     "account",
     "count_total",
 ]

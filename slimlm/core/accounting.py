@@ -125,7 +125,7 @@ def _position_embedding(arch: Architecture) -> Component:
 
 
 def _attention(arch: Architecture) -> Component:
-    d_model, query, key = arch.d_model, arch.n_heads * arch.head_dim, arch.n_kv_heads * arch.head_dim
+    d_model, query, key = arch.d_model, arch.n_heads * arch.head_width, arch.kv_heads * arch.head_width
     rows, biased = {"q": query, "k": key, "v": key}, BIASED[arch.bias]
     shapes: dict[str, Shape] = {}
     for name in "qkv":
@@ -185,9 +185,9 @@ def _norms(arch: Architecture) -> Component:
     for name in names:
         shapes |= _norm(arch, f"blocks.*.{name}", arch.d_model)
     if arch.qk_norm != "none":
-        heads = (arch.n_heads, arch.n_kv_heads) if arch.qk_norm == "full" else (1, 1)
+        heads = (arch.n_heads, arch.kv_heads) if arch.qk_norm == "full" else (1, 1)
         for name, count in zip("qk", heads, strict=True):
-            shapes |= _norm(arch, f"blocks.*.attention.{name}_norm", count * arch.head_dim)
+            shapes |= _norm(arch, f"blocks.*.attention.{name}_norm", count * arch.head_width)
     of_qk = {
         "none": "",
         "head": f"{2 * tensors} · head_dim",

@@ -153,20 +153,20 @@ def width_multiple(n_heads: int, head_dim: int | None, positions: str) -> int:
     return 2 * n_heads if positions == "rope" else n_heads
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Architecture(Choices):
     """A concrete decoder-only transformer.
 
     By default pre-norm, with learned positions, LayerNorm, multi-head attention and SwiGLU without biases, and a tied
-    LM head. What may be left open is filled in: head_dim is d_model / n_heads, and n_kv_heads is n_heads.
+    LM head. head_dim and n_kv_heads may be left open (None): `head_width` and `kv_heads` are the concrete integers, so
+    that `dataclasses.replace` of another field keeps them open. Architectures of the same concrete integers and choices
+    are equal.
 
     Raises ValueError for a field outside its limits, for choices that exclude each other, and for a d_model that the
     heads do not divide when head_dim is left open.
     """
 
     n_heads: int = whole(8, 1, 1024)
-    n_kv_heads: int = whole(None, 1, 1024)
-    head_dim: int = whole(None, 1, 10**15)
 
     d_model: int = required_whole(1, 10**15)
     """Width of the residual stream."""
@@ -181,9 +181,14 @@ class Architecture(Choices):
         super().__post_init__()
         if self.head_dim is None:
             self._check_width()
-            object.__setattr__(self, "head_dim", self.d_model // self.n_heads)
-        if self.n_kv_heads is None:
-            object.__setattr__(self, "n_kv_heads", self.n_heads)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Architecture):
+            return NotImplemented
+        return self.concrete() == other.concrete()
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.concrete().values()))
 
     def _check_width(self) -> None:
         grain = width_multiple(self.n_heads, None, self.positions)
@@ -194,6 +199,21 @@ class Architecture(Choices):
             raise ValueError(
                 f"d_model={self.d_model} is not allowed: it must be a multiple of {rule}; {working} would work"
             )
+
+    def concrete(self) -> dict[str, Any]:
+        """Return every field by name, n_kv_heads and head_dim as the integers that they stand for."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values | {"n_kv_heads": self.kv_heads, "head_dim": self.head_width}
+
+    @property
+    def kv_heads(self) -> int:
+        """Heads of keys and values: n_kv_heads, or n_heads where that is left open."""
+        return self.n_heads if self.n_kv_heads is None else self.n_kv_heads
+
+    @property
+    def head_width(self) -> int:
+        """Width of one attention head: head_dim, or d_model / n_heads where that is left open."""
+        return self.d_model // self.n_heads if self.head_dim is None else self.head_dim
 
     @property
     def glu_expansion(self) -> float:

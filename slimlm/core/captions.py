@@ -27,7 +27,7 @@ def request_line(config: ModelConfig) -> str:
         parts.append(f"depth {config.n_layers:,}")
     if config.multiple_of > 1:
         parts.append(f"multiples of {config.multiple_of:,}")
-    return f"Asked: {' · '.join(parts)}"
+    return f"Target: {' · '.join(parts)}"
 
 
 def named_model_line(named_model: NamedModel) -> str:
@@ -49,11 +49,11 @@ def source_line(subject: Subject) -> str:
 
 def result_line(design: Design) -> str:
     """Say what the request became, with the misses, in one line."""
-    total, ratio, expansion = design.asked_got
+    total, ratio, expansion = design.targets
     return (
-        f"Got: {format_count(round(total.got))} ({format_miss(total.miss)}) · "
-        f"embedding ratio {ratio.got:.3f} ({format_miss(ratio.miss)}) · "
-        f"{expansion_name(design.config)} {expansion.got:.3g} ({format_miss(expansion.miss)})"
+        f"Actual: {format_count(round(total.actual))} ({format_miss(total.miss)}) · "
+        f"embedding ratio {ratio.actual:.3f} ({format_miss(ratio.miss)}) · "
+        f"{expansion_name(design.config)} {expansion.actual:.3g} ({format_miss(expansion.miss)})"
     )
 
 

@@ -1,4 +1,4 @@
-"""Design: a request, the architecture found for it, and what the one bends of the other."""
+"""Design: a request, the architecture found for it, and how far it is from each target."""
 
 import math
 from collections.abc import Callable
@@ -14,27 +14,46 @@ from slimlm.core.describe import shape_line
 TOLERANCE = 0.005
 """A design's total lies within this share of the request."""
 
-BENT = 0.05
-"""A knob that is missed by more than this share of the request counts as bent."""
+OFF_TARGET = 0.05
+"""A knob that misses its target by more than this share of it is off target."""
 
 
 @dataclass(frozen=True)
-class AskedGot:
-    """One knob of a request beside what a design makes of it."""
+class TargetActual:
+    """The target of one knob, and the actual value in a design."""
 
     name: str
-    asked: float
-    got: float
+    target: float
+    actual: float
 
     @property
     def miss(self) -> float:
-        """Relative miss: got / asked − 1."""
-        return self.got / self.asked - 1
+        """Relative miss: actual / target − 1."""
+        return self.actual / self.target - 1
+
+    @property
+    def off_target(self) -> bool:
+        """Whether the miss is more than 5 %."""
+        return abs(self.miss) > OFF_TARGET
+
+    @property
+    def asked(self) -> float:
+        """Earlier name of `target`."""
+        return self.target
+
+    @property
+    def got(self) -> float:
+        """Earlier name of `actual`."""
+        return self.actual
 
     @property
     def bent(self) -> bool:
-        """Whether the miss is more than 5 %."""
-        return abs(self.miss) > BENT
+        """Earlier name of `off_target`."""
+        return self.off_target
+
+
+AskedGot = TargetActual
+"""Earlier name of `TargetActual`."""
 
 
 @dataclass(frozen=True)
@@ -72,19 +91,29 @@ class Design:
         return distance(self.config, self.architecture.d_model, self.architecture.d_ff)
 
     @cached_property
-    def asked_got(self) -> tuple[AskedGot, AskedGot, AskedGot]:
-        """Total, embedding ratio and GLU expansion: asked and got."""
+    def targets(self) -> tuple[TargetActual, TargetActual, TargetActual]:
+        """Total, embedding ratio and GLU expansion: target and actual value."""
         config = self.config
         return (
-            AskedGot("total_params", config.total_params, self.total_params),
-            AskedGot("embedding_ratio", config.embedding_ratio, self.account.embedding_ratio),
-            AskedGot("glu_expansion", config.glu_expansion, self.architecture.glu_expansion),
+            TargetActual("total_params", config.total_params, self.total_params),
+            TargetActual("embedding_ratio", config.embedding_ratio, self.account.embedding_ratio),
+            TargetActual("glu_expansion", config.glu_expansion, self.architecture.glu_expansion),
         )
 
     @property
-    def bent(self) -> tuple[AskedGot, ...]:
-        """The knobs that are missed by more than 5 %."""
-        return tuple(knob for knob in self.asked_got if knob.bent)
+    def off_target(self) -> tuple[TargetActual, ...]:
+        """The knobs that miss their target by more than 5 %."""
+        return tuple(knob for knob in self.targets if knob.off_target)
+
+    @property
+    def asked_got(self) -> tuple[TargetActual, TargetActual, TargetActual]:
+        """Earlier name of `targets`."""
+        return self.targets
+
+    @property
+    def bent(self) -> tuple[TargetActual, ...]:
+        """Earlier name of `off_target`."""
+        return self.off_target
 
     @property
     def title(self) -> str:
@@ -108,5 +137,5 @@ def distance(config: ModelConfig, d_model: int, d_ff: int) -> float:
 
 def ratio_cost(config: ModelConfig, d_model: int) -> float:
     """Return the part of `distance` that the width alone decides."""
-    asked = config.total_params * config.embedding_ratio
-    return math.log(config.vocabulary_tables * config.vocab_size * d_model / asked) ** 2
+    target = config.total_params * config.embedding_ratio
+    return math.log(config.vocabulary_tables * config.vocab_size * d_model / target) ** 2

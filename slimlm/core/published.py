@@ -3,7 +3,7 @@
 import csv
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from difflib import get_close_matches
 from functools import cache, cached_property
 from pathlib import Path
@@ -120,15 +120,17 @@ def _model(row: Mapping[str, str]) -> PublishedModel:
         name=row["name"],
         family=row["family"],
         year=int(row["year"]),
-        architecture=Architecture(**{name: _value(field.type, row[name]) for name, field in given.items()}),
+        architecture=Architecture(**{name: _value(field, row[name]) for name, field in given.items()}),
         published_params=int(row["published_params"]),
         confirmed_by=row["confirmed_by"],
         note=row["note"],
     )
 
 
-def _value(kind: Any, text: str) -> Any:
-    """Read a cell as a field's type says; a choice is a word."""
-    if kind is bool:
+def _value(field: Field[Any], text: str) -> Any:
+    """Read a cell as its field declares: a switch, a choice (one of a few words), a real or a whole number."""
+    if field.type is bool:
         return {"true": True, "false": False}[text]
-    return kind(text) if kind in (int, float) else text
+    if "options" in field.metadata:
+        return text
+    return float(text) if field.type is float else int(text)

@@ -52,8 +52,8 @@ def print_param_table(model: Module | Design | Architecture) -> None:
 def format_param_table(model: Module | Design | Architecture) -> str:
     """Return the parameter allocation of a model, a design or an architecture as text.
 
-    The counts of a model are counted on it. Counts and shares add up to the last digit shown. What was asked (of a
-    model or design that was asked for) stands beside what was got.
+    The counts of a model are counted on it. Counts and shares add up to the last digit shown. Targets (of a model or
+    design that was solved for) stand beside the actual values.
     """
     architecture = model if isinstance(model, Architecture) else model.architecture
     accounted = account(architecture)
@@ -65,7 +65,7 @@ def format_param_table(model: Module | Design | Architecture) -> str:
     config = None if isinstance(model, Architecture) else model.config
     parts = [_allocation(accounted, counts), _configuration(accounted)]
     if config is not None:
-        parts.append(_asked_got(Design(config, architecture), sum(counts.values())))
+        parts.append(_targets(Design(config, architecture), sum(counts.values())))
     return "\n\n".join(parts)
 
 
@@ -143,7 +143,7 @@ def _configuration(accounted: Account) -> str:
         [
             "Configuration",
             f"  d_model {arch.d_model:,} · d_ff {arch.d_ff:,} · n_layers {arch.n_layers:,}"
-            f" · n_heads {arch.n_heads} (head_dim {arch.head_dim:,})",
+            f" · n_heads {arch.n_heads} (head_dim {arch.head_width:,})",
             f"  vocab_size {arch.vocab_size:,} · max_seq_length {arch.max_seq_length:,}"
             f" · tied_lm_head {arch.tied_lm_head}",
             *(f"  {line}" for line in _lines(structure_words(arch))),
@@ -163,13 +163,13 @@ def _lines(words: list[str]) -> list[str]:
     return lines
 
 
-def _asked_got(design: Design, actual: int) -> str:
-    _, ratio, expansion = design.asked_got
+def _targets(design: Design, actual: int) -> str:
+    _, ratio, expansion = design.targets
     target = design.config.total_params
-    lines = [f"{'':<20}{'asked':>12}{'got':>12}{'miss':>12}"]
+    lines = [f"{'':<20}{'target':>12}{'actual':>12}{'miss':>12}"]
     for knob in (ratio, expansion):
-        bent = "  bent by more than 5 %" if knob.bent else ""
-        lines.append(f"{knob.name:<20}{knob.asked:>12.4g}{knob.got:>12.4f}{format_miss(knob.miss):>12}{bent}")
+        mark = "  off target by more than 5 %" if knob.off_target else ""
+        lines.append(f"{knob.name:<20}{knob.target:>12.4g}{knob.actual:>12.4f}{format_miss(knob.miss):>12}{mark}")
     return "\n".join(
         [
             *lines,

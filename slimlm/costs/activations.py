@@ -119,7 +119,7 @@ def _residual_numbers(arch: Architecture) -> int:
 
 def _attention_numbers(arch: Architecture) -> int:
     """Count queries, keys, values and output; norms of queries and keys keep these before and after."""
-    queries, keys = arch.n_heads * arch.head_dim, arch.n_kv_heads * arch.head_dim
+    queries, keys = arch.n_heads * arch.head_width, arch.kv_heads * arch.head_width
     return 2 * queries + 2 * keys + (queries + keys if arch.qk_norm != "none" else 0)
 
 
@@ -148,5 +148,5 @@ def _norm_statistics(arch: Architecture) -> int:
 
 def _statistics(arch: Architecture) -> int:
     """Count the numbers that the norms of a block keep of a token."""
-    heads = {"none": 0, "head": arch.n_heads + arch.n_kv_heads, "full": 2}[arch.qk_norm]
+    heads = {"none": 0, "head": arch.n_heads + arch.kv_heads, "full": 2}[arch.qk_norm]
     return (len(BLOCK_NORMS[arch.block]) + heads) * _norm_statistics(arch)

@@ -59,7 +59,7 @@ def forward_flops(architecture: Architecture, tokens: int) -> ForwardFlops:
     Raises ValueError unless tokens is a whole number of at least 1.
     """
     check_whole(tokens=tokens)
-    width = architecture.n_layers * architecture.n_heads * architecture.head_dim
+    width = architecture.n_layers * architecture.n_heads * architecture.head_width
     return ForwardFlops(
         matrices_flops_per_token=2 * matrix_params(architecture),
         attention_flops_per_token=4 * width * tokens,

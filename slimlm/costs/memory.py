@@ -56,7 +56,7 @@ def kv_cache_bytes_per_token(architecture: Architecture, precision: Precision = 
     Raises ValueError for an unknown precision.
     """
     check_option("precision", precision, BITS)
-    numbers = 2 * architecture.n_layers * architecture.n_kv_heads * architecture.head_dim
+    numbers = 2 * architecture.n_layers * architecture.kv_heads * architecture.head_width
     return numbers * BITS[precision] // 8  # whole: there are two numbers at least
 
 

@@ -1,1 +1,45 @@
-"""Files that leave slimlm: pictures, cards, reports, CSV, JSON and notebooks."""
+"""Files that leave slimlm: pictures, cards, reports, CSV, JSON and notebooks.
+
+Names load their module on first use, so that tables do without charts.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slimlm.export.card import design_card
+    from slimlm.export.downloads import DOWNLOADS, NAMED_MODEL_DOWNLOADS, components_csv, design_json, file_name
+    from slimlm.export.notebooks import mimebundle, notebook
+    from slimlm.export.pictures import picture
+    from slimlm.export.report_html import html_report
+    from slimlm.export.report_markdown import markdown
+
+_HOMES = {
+    "card": ("design_card",),
+    "downloads": ("DOWNLOADS", "NAMED_MODEL_DOWNLOADS", "components_csv", "design_json", "file_name"),
+    "notebooks": ("mimebundle", "notebook"),
+    "pictures": ("picture",),
+    "report_html": ("html_report",),
+    "report_markdown": ("markdown",),
+}
+
+__all__ = [
+    "DOWNLOADS",
+    "NAMED_MODEL_DOWNLOADS",
+    "components_csv",
+    "design_card",
+    "design_json",
+    "file_name",
+    "html_report",
+    "markdown",
+    "mimebundle",
+    "notebook",
+    "picture",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"slimlm.export.{module}"), name)
+    raise AttributeError(f"module 'slimlm.export' has no attribute {name!r}")

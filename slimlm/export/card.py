@@ -11,7 +11,7 @@ from slimlm.charts.theme import FONT, Row, text_width, wrap
 from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
 from slimlm.core.captions import request_line
 from slimlm.core.describe import expansion_name
-from slimlm.core.design import AskedGot, Design
+from slimlm.core.design import Design, TargetActual
 from slimlm.export.pictures import Format, convert
 from slimlm.utils.formatting import format_miss, format_share, format_size
 
@@ -38,13 +38,13 @@ class _Inks(NamedTuple):
     ink: str
     muted: str
     faint: str
-    bent: str
+    off_target: str
 
     @classmethod
     def of(cls, dark: bool) -> "_Inks":
         """Read the theme's inks: their expressions name the colour for a light page first, then that for a dark one."""
         ink, muted, faint = (re.findall(r"#\w{6}", either.to_dict()["expr"])[dark] for either in (INK, MUTED, FAINT))
-        return cls(DARK if dark else LIGHT, ink, muted, faint, bent="#E3B341" if dark else "#8A5A00")
+        return cls(DARK if dark else LIGHT, ink, muted, faint, off_target="#E3B341" if dark else "#8A5A00")
 
 
 def _card(design: Design, inks: _Inks) -> str:
@@ -111,20 +111,20 @@ class _Figure(NamedTuple):
     label: str
     value: str
     detail: str
-    bent: bool = False
+    off_target: bool = False
 
 
 def _figures(design: Design, inks: _Inks) -> list[str]:
-    found, arch = design.asked_got, design.architecture
-    asked = (format_size(design.config.total_params), f"{100 * found[1].asked:.4g} %", f"{found[2].asked:.4g}")
-    values = (f"{design.total_params:,}", format_share(found[1].got), f"{found[2].got:.3f}")
+    found, arch = design.targets, design.architecture
+    targets = (format_size(design.config.total_params), f"{100 * found[1].target:.4g} %", f"{found[2].target:.4g}")
+    values = (f"{design.total_params:,}", format_share(found[1].actual), f"{found[2].actual:.3f}")
     labels = ("Total parameters", "Embedding ratio", expansion_name(arch))
-    kv_heads = "" if arch.n_kv_heads == arch.n_heads else f", {arch.n_kv_heads:,} for keys and values"
+    kv_heads = "" if arch.kv_heads == arch.n_heads else f", {arch.kv_heads:,} for keys and values"
     figures = [
-        *map(_knob, labels, values, asked, found),
+        *map(_knob, labels, values, targets, found),
         _Figure("Depth × width", f"{arch.n_layers:,} × {arch.d_model:,}", "layers × d_model"),
         _Figure("Feed-forward width", f"{arch.d_ff:,}", "d_ff"),
-        _Figure("Attention", f"{arch.n_heads:,} × {arch.head_dim:,}", f"heads × head_dim{kv_heads}"),
+        _Figure("Attention", f"{arch.n_heads:,} × {arch.head_width:,}", f"heads × head_dim{kv_heads}"),
     ]
     # The first label's capitals begin where the strip does, and the last detail ends where the profile does.
     step = (_BODY_BOTTOM - _BODY_TOP - _FIGURE_PX) / (len(figures) - 1)
@@ -134,13 +134,13 @@ def _figures(design: Design, inks: _Inks) -> list[str]:
     return [*(line for group in lines for line in group), *rules]
 
 
-def _knob(label: str, value: str, asked: str, knob: AskedGot) -> _Figure:
-    bent = " (bent)" if knob.bent else ""
-    return _Figure(label, value, f"asked {asked} · {format_miss(knob.miss)}{bent}", knob.bent)
+def _knob(label: str, value: str, target: str, knob: TargetActual) -> _Figure:
+    mark = " (off target)" if knob.off_target else ""
+    return _Figure(label, value, f"target {target} · {format_miss(knob.miss)}{mark}", knob.off_target)
 
 
 def _figure(figure: _Figure, top: float, inks: _Inks) -> list[str]:
-    x, detail = _RIGHT - _FIGURES_PX, inks.bent if figure.bent else inks.muted
+    x, detail = _RIGHT - _FIGURES_PX, inks.off_target if figure.off_target else inks.muted
     return [
         _text(x, top + 13, figure.label, 16, inks.muted, _FIGURES_PX),
         _text(x, top + 49, figure.value, 32, inks.ink, _FIGURES_PX, bold=True),

@@ -12,24 +12,24 @@ from slimlm.serialization.code import command_line, python_code
 if TYPE_CHECKING:
     from slimlm.charts.theme import Figure
 from slimlm.export.report_rows import (
-    ASKED_GOT_HEAD,
     NEARBY_HEAD,
     TABLE_HEAD,
+    TARGETS_HEAD,
     Cells,
-    asked_got_rows,
     component_rows,
     definitions,
     dimension_rows,
     nearby_row,
     neighbours,
     request_rows,
+    target_rows,
 )
 
 # HTML.
 
 _STYLE = """
 :root { color-scheme: light dark; --page: #FFFFFF; --ink: #1F2328; --muted: #59636E; --faint: #D8DDE3; }
-:root { --bent: #8A5A00; }
+:root { --off-target: #8A5A00; }
 body { background: var(--page); color: var(--ink); font: 16px/1.5 Arial, sans-serif; margin: 0; }
 main { max-width: 960px; margin: 0 auto; padding: 40px 24px 64px; }
 h1 { font-size: 28px; line-height: 1.25; margin: 0 0 24px; }
@@ -43,12 +43,12 @@ th:last-child, td:last-child { padding-right: 0; }
 .request :is(th, td), .left1 :is(th, td):nth-child(-n+1), .left3 :is(th, td):nth-child(-n+3) { text-align: left; }
 .sum tr:last-child td { border-top: 2px solid var(--ink); font-weight: 600; }
 .figures { display: grid; gap: 0 48px; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr)); }
-.bent { color: var(--bent); font-weight: 600; } small { color: var(--muted); }
+.off-target { color: var(--off-target); font-weight: 600; } small { color: var(--muted); }
 ul { list-style: none; padding: 0; } li { margin: 0 0 12px; } li small { display: block; }
 pre { border: 1px solid var(--faint); border-radius: 6px; font: 13px/1.5 monospace; padding: 12px 16px; }
 pre { white-space: pre-wrap; }
 @media screen and (prefers-color-scheme: dark) {
-  :root { --page: #0E1117; --ink: #F5F5F5; --muted: #A9B2BC; --faint: #343A42; --bent: #E3B341; }
+  :root { --page: #0E1117; --ink: #F5F5F5; --muted: #A9B2BC; --faint: #343A42; --off-target: #E3B341; }
   .light { display: none; } .dark { display: block; }
 }
 """
@@ -66,8 +66,8 @@ def html_report(design: Design) -> str:
         design.title,
         [
             '<div class="figures">',
-            html_table(ASKED_GOT_HEAD, asked_got_rows(design)),
-            html_table(("", "Got"), dimension_rows(design)),
+            html_table(TARGETS_HEAD, target_rows(design)),
+            html_table(("", "Actual"), dimension_rows(design)),
             "</div>",
             *(html_figure(chart) for chart in (allocation_chart(design), layer_profile_chart(design))),
             f"<h2>Parameters</h2>\n{component_table(design)}",
@@ -106,14 +106,16 @@ def component_table(subject: Subject) -> str:
 
 
 def html_table(head: Cells, rows: Iterable[Cells], *, kind: str = "left1") -> str:
-    """Return an HTML table; every cell is escaped, and a bent one is marked."""
+    """Return an HTML table; every cell is escaped, and one off target is marked."""
     written = "\n".join(f"<tr>{''.join(map(_html_cell, row))}</tr>" for row in rows)
     heads = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
     return f'<div class="wide"><table class="{kind}">\n<tr>{heads}</tr>\n{written}\n</table></div>'
 
 
 def _html_cell(cell: str) -> str:
-    return f'<td class="bent">{escape(cell)}</td>' if cell.endswith("(bent)") else f"<td>{escape(cell)}</td>"
+    return (
+        f'<td class="off-target">{escape(cell)}</td>' if cell.endswith("(off target)") else f"<td>{escape(cell)}</td>"
+    )
 
 
 def html_figure(chart: "Figure") -> str:

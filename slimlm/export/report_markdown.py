@@ -12,17 +12,17 @@ from slimlm.utils.text import lightly
 if TYPE_CHECKING:
     pass
 from slimlm.export.report_rows import (
-    ASKED_GOT_HEAD,
     NEARBY_HEAD,
     TABLE_HEAD,
+    TARGETS_HEAD,
     Cells,
-    asked_got_rows,
     component_rows,
     definitions,
     dimension_rows,
     figure_rows,
     nearby_row,
     neighbours,
+    target_rows,
 )
 
 # Markdown.
@@ -34,7 +34,7 @@ def markdown(subject: Subject) -> str:
     sections = [
         f"# {lightly(subject.title)}",
         *_markdown_figures(subject),
-        markdown_table(("", "Got"), dimension_rows(subject), left=1),
+        markdown_table(("", "Actual"), dimension_rows(subject), left=1),
         "## Parameters",
         markdown_table(TABLE_HEAD, component_rows(subject), left=3),
         *(_markdown_review(subject) if isinstance(subject, Design) else ()),
@@ -50,7 +50,7 @@ def markdown(subject: Subject) -> str:
 def _markdown_figures(subject: Subject) -> list[str]:
     if isinstance(subject, NamedModel):
         return [f"{lightly(subject.origin)}.", markdown_table(("", "Counted"), figure_rows(subject), left=1)]
-    return [markdown_table(ASKED_GOT_HEAD, asked_got_rows(subject), left=1)]
+    return [markdown_table(TARGETS_HEAD, target_rows(subject), left=1)]
 
 
 def _markdown_review(design: Design) -> list[str]:

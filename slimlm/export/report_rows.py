@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION, Component
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import expansion_name, structure_words
-from slimlm.core.design import BENT, TOLERANCE, AskedGot, Design
+from slimlm.core.design import OFF_TARGET, TOLERANCE, Design, TargetActual
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.table import whole_shares
 from slimlm.serialization.code import field_names, literal
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 
 Cells = Sequence[str]
 
-ASKED_GOT_HEAD = ("", "Asked", "Got", "Miss")
+TARGETS_HEAD = ("", "Target", "Actual", "Miss")
 TABLE_HEAD = ("Component", "Formula", "Tensors", "Per layer × layers", "Parameters", "Share")
 NEARBY_HEAD = ("Instead", "Layers × d_model", "d_ff", "head_dim", "Total", "Ratio", "Expansion")
 _RULES = (
-    f"A design lies within ±{100 * TOLERANCE:g} % of the total asked; among all that do, it is the one with the least "
-    "ln(ratio got / asked)² + ln(expansion got / asked)², the ratio got taken of the total asked.",
-    f"A knob that is missed by more than {100 * BENT:g} % is called bent.",
+    f"A design lies within ±{100 * TOLERANCE:g} % of the target total; among all that do, it is the one with the least "
+    "ln(actual / target ratio)² + ln(actual / target expansion)², the actual ratio taken of the target total.",
+    f"A knob that misses its target by more than {100 * OFF_TARGET:g} % is off target.",
 )
 
 
 # What both documents say.
 
 
-def asked_got_rows(design: Design) -> list[Cells]:
+def target_rows(design: Design) -> list[Cells]:
     """Return target, actual and miss of each knob."""
     labels = ("Total parameters", "Embedding ratio", expansion_name(design.config))
-    knobs = zip(labels, design.asked_got, strict=True)
-    return [(label, *_asked_got_cells(knob), _miss(knob)) for label, knob in knobs]
+    knobs = zip(labels, design.targets, strict=True)
+    return [(label, *_target_cells(knob), _miss(knob)) for label, knob in knobs]
 
 
 def figure_rows(named_model: NamedModel) -> list[Cells]:
@@ -51,25 +51,25 @@ def figure_rows(named_model: NamedModel) -> list[Cells]:
     ]
 
 
-def _asked_got_cells(knob: AskedGot) -> tuple[str, str]:
+def _target_cells(knob: TargetActual) -> tuple[str, str]:
     if knob.name == "total_params":
-        return f"{knob.asked:,}", f"{knob.got:,}"
-    return f"{knob.asked:.6g}", f"{knob.got:.4f}"
+        return f"{knob.target:,}", f"{knob.actual:,}"
+    return f"{knob.target:.6g}", f"{knob.actual:.4f}"
 
 
-def _miss(knob: AskedGot) -> str:
-    return format_miss(knob.miss) + (" (bent)" if knob.bent else "")
+def _miss(knob: TargetActual) -> str:
+    return format_miss(knob.miss) + (" (off target)" if knob.off_target else "")
 
 
 def dimension_rows(subject: Subject) -> list[Cells]:
     """Return the dimensions and choices of a model."""
     arch = subject.architecture
-    structure, grouped = structure_words(arch), arch.n_kv_heads != arch.n_heads
+    structure, grouped = structure_words(arch), arch.kv_heads != arch.n_heads
     return [
         ("n_layers × d_model", f"{arch.n_layers:,} × {arch.d_model:,}"),
         ("d_ff", f"{arch.d_ff:,}"),
-        ("n_heads × head_dim", f"{arch.n_heads:,} × {arch.head_dim:,}"),
-        *([("n_kv_heads", f"{arch.n_kv_heads:,}")] if grouped else []),
+        ("n_heads × head_dim", f"{arch.n_heads:,} × {arch.head_width:,}"),
+        *([("n_kv_heads", f"{arch.kv_heads:,}")] if grouped else []),
         ("vocab_size, LM head", f"{arch.vocab_size:,}, {'tied' if arch.tied_lm_head else 'untied'}"),
         ("max_seq_length", f"{arch.max_seq_length:,}"),
         *([("Structure", " · ".join(structure))] if structure else []),
@@ -113,8 +113,8 @@ def neighbours(design: Design) -> tuple[Alternative, ...]:
 def nearby_row(other: Alternative) -> Cells:
     """Return the row of an alternative."""
     arch = other.design.architecture
-    misses = map(_miss, other.design.asked_got)
-    return other.change, f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}", f"{arch.head_dim:,}", *misses
+    misses = map(_miss, other.design.targets)
+    return other.change, f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}", f"{arch.head_width:,}", *misses
 
 
 def request_rows(design: Design) -> list[Cells]:

@@ -69,7 +69,7 @@ def megatron_arguments(architecture: Architecture, *, make_vocab_size_divisible_
         "--ffn-hidden-size": arch.d_ff,
         "--num-attention-heads": arch.n_heads,
         **_query_groups(arch),
-        "--kv-channels": arch.head_dim,
+        "--kv-channels": arch.head_width,
         "--max-position-embeddings": arch.max_seq_length,
         "--seq-length": arch.max_seq_length,
         "--norm-epsilon": arch.layer_norm_eps,
@@ -89,6 +89,6 @@ def megatron_arguments(architecture: Architecture, *, make_vocab_size_divisible_
 
 
 def _query_groups(arch: Architecture) -> dict[str, Scalar]:
-    if arch.n_kv_heads == arch.n_heads:
+    if arch.kv_heads == arch.n_heads:
         return {}
-    return {"--group-query-attention": _FLAG, "--num-query-groups": arch.n_kv_heads}
+    return {"--group-query-attention": _FLAG, "--num-query-groups": arch.kv_heads}

@@ -115,7 +115,7 @@ class LanguageModel(nn.Module):
         """Return what tells the blocks of order, where the embeddings do not: made once for all of them."""
         arch = self.architecture
         if arch.positions == "rope":
-            return {"rotary": rotary_angles(tokens, arch.head_dim, arch.rope_theta, like.device, like.dtype)}
+            return {"rotary": rotary_angles(tokens, arch.head_width, arch.rope_theta, like.device, like.dtype)}
         if arch.positions == "alibi":
             return {"score_bias": alibi_bias(arch.n_heads, tokens, like.device, like.dtype)}
         return {}
@@ -210,8 +210,8 @@ def _block(arch: Architecture) -> TransformerBlock:
         arch.dropout,
         arch.attention_dropout,
         arch.layer_norm_eps,
-        n_kv_heads=arch.n_kv_heads,
-        head_dim=arch.head_dim,
+        n_kv_heads=arch.kv_heads,
+        head_dim=arch.head_width,
         norm=arch.norm,
         ffn=arch.ffn,
         bias=arch.bias,

@@ -48,7 +48,7 @@ def save_pretrained(model: LanguageModel, folder: str | Path) -> Path:
     """
     record = {
         "format": FORMAT,
-        "architecture": asdict(model.architecture),
+        "architecture": model.architecture.concrete(),
         "request": asdict(model.config) if model.config else None,
     }
     return _write(Path(folder), {_CONFIG: record}, dict(model.named_parameters()))

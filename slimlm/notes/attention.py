@@ -25,7 +25,7 @@ from slimlm.utils.formatting import format_bytes, format_count, format_share
 def head_dim(design: Design) -> Note | None:
     """Speak of heads that fast attention does not suit."""
     arch = design.architecture
-    width, padded = arch.head_dim, -(-arch.head_dim // 8) * 8
+    width, padded = arch.head_width, -(-arch.head_width // 8) * 8
     severity, source = Severity.WARNING, FLASH
     if width > 256:
         why = "wider than the 256 that FlashAttention supports"
@@ -52,7 +52,7 @@ def attention_width(design: Design) -> Note | None:
         return None
     unlike = sorted((other, model.name) for model in models if (other := _attention_ratio(model.architecture)) != 1)
     ends = " to ".join(f"{format_number(other)} times ({name})" for other, name in (unlike[0], unlike[-1]))
-    width = arch.n_heads * arch.head_dim
+    width = arch.n_heads * arch.head_width
     text = (
         f"Attention is {width:,} wide (n_heads · head_dim), {format_number(ratio)} times d_model {arch.d_model:,}: in "
         f"{len(models) - len(unlike)} of the {len(models)} published models known here both are the same, and in the "
@@ -63,7 +63,7 @@ def attention_width(design: Design) -> Note | None:
 
 
 def _attention_ratio(arch: Architecture) -> float:
-    return arch.n_heads * arch.head_dim / arch.d_model
+    return arch.n_heads * arch.head_width / arch.d_model
 
 
 _GROUPED = "Ainslie and colleagues find the quality of grouped queries close to that of multi-head attention"
@@ -72,7 +72,7 @@ _GROUPED = "Ainslie and colleagues find the quality of grouped queries close to 
 def kv_cache(design: Design) -> Note | None:
     """Say what shared heads of keys and values save; without them, speak when the cache outweighs the model."""
     arch = design.architecture
-    if arch.n_kv_heads < arch.n_heads:
+    if arch.kv_heads < arch.n_heads:
         return _shared_heads(arch)
     cache, weights = kv_cache_bytes(arch, arch.max_seq_length), 2 * design.total_params
     if arch.n_heads == 1 or cache <= weights:
@@ -87,8 +87,8 @@ def kv_cache(design: Design) -> Note | None:
 
 def _shared_heads(arch: Architecture) -> Note:
     figure = f"{format_bytes(kv_cache_bytes_per_token(arch))} per token"
-    heads, caveat = f"{arch.n_kv_heads} heads", ""
-    if arch.n_kv_heads == 1:
+    heads, caveat = f"{arch.kv_heads} heads", ""
+    if arch.kv_heads == 1:
         heads, caveat = "a single head", ", and warn that a single head can lose some"
     text = (
         f"With {heads} of keys and values for {arch.n_heads} of queries the KV cache takes {figure} in 16 bits instead "

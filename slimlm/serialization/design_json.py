@@ -28,7 +28,7 @@ def to_record(design: Design) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "request": asdict(design.config),
-        "architecture": asdict(design.architecture),
+        "architecture": design.architecture.concrete(),
         "account": {
             "total_params": design.total_params,
             "components": [
@@ -46,7 +46,7 @@ def to_record(design: Design) -> dict[str, Any]:
             ],
         },
         "asked_got": [
-            {"name": knob.name, "asked": knob.asked, "got": knob.got, "miss": knob.miss} for knob in design.asked_got
+            {"name": knob.name, "asked": knob.target, "got": knob.actual, "miss": knob.miss} for knob in design.targets
         ],
     }
 
@@ -87,7 +87,7 @@ def named_model_record(named_model: NamedModel) -> dict[str, Any]:
 
 def to_text(named_model: NamedModel) -> str:
     """Write a named model as compact JSON for a link, every field of its architecture included."""
-    record = {"name": named_model.name} | asdict(named_model.architecture)
+    record = {"name": named_model.name} | named_model.architecture.concrete()
     return json.dumps(record, separators=(",", ":"), ensure_ascii=False)
 
 

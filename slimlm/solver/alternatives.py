@@ -1,4 +1,4 @@
-"""Other good designs near a request: other head counts, alignments, depths and widths, each with what it bends."""
+"""Other good designs near a request: other head counts, alignments, depths and widths, each with what it misses."""
 
 import math
 from collections.abc import Iterator
@@ -61,7 +61,7 @@ def _candidates(chosen: Design) -> Iterator[Alternative]:
     config, depth, heads = chosen.config, chosen.architecture.n_layers, chosen.architecture.n_heads
     for n_heads in range(max(1, heads // 2), 2 * heads + 1, max(1, heads // 8)):
         design = _try(config, n_heads=n_heads)
-        if design and n_heads != config.n_heads and _usual_head(design.architecture.head_dim):
+        if design and n_heads != config.n_heads and _usual_head(design.architecture.head_width):
             yield Alternative("heads", f"{n_heads} heads" if n_heads > 1 else "1 head", design.config, design)
     for multiple_of in _ALIGNMENTS:
         if multiple_of != config.multiple_of and (design := _try(config, multiple_of=multiple_of)):

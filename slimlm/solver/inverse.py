@@ -21,10 +21,10 @@ def nearest_request(architecture: Architecture) -> ModelConfig:
         "embedding_ratio": _as_written(counted.embedding_ratio),
         "glu_expansion": _as_written(architecture.glu_expansion),
     }
-    chosen = {field.name: getattr(architecture, field.name) for field in fields(Choices)}
-    if architecture.n_heads * architecture.head_dim == architecture.d_model:
+    chosen = {name: architecture.concrete()[name] for name in (field.name for field in fields(Choices))}
+    if architecture.n_heads * architecture.head_width == architecture.d_model:
         chosen["head_dim"] = None
-    if architecture.n_kv_heads == architecture.n_heads:
+    if architecture.kv_heads == architecture.n_heads:
         chosen["n_kv_heads"] = None
     allowed = {name: nearest_allowed(ModelConfig, name, value) for name, value in realised.items()}
     return ModelConfig(**chosen, **allowed, n_layers=architecture.n_layers)  # type: ignore[arg-type]

@@ -36,8 +36,8 @@ def _design(cell: Cell) -> list[object]:
     design = cell.design
     if design is None:
         return [""] * (len(_DIMENSIONS) + 1 + len(_MISSES))
-    dimensions = [getattr(design.architecture, name) for name in _DIMENSIONS]
-    return [*dimensions, design.total_params, *(repr(knob.miss) for knob in design.asked_got)]
+    dimensions = [design.architecture.concrete()[name] for name in _DIMENSIONS]
+    return [*dimensions, design.total_params, *(repr(knob.miss) for knob in design.targets)]
 
 
 def _number(value: float | None) -> str:

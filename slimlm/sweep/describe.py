@@ -32,7 +32,7 @@ def fixed_line(sweep: Sweep) -> str:
 
     >>> from slimlm.sweep.grid import sweep
     >>> fixed_line(sweep(ModelConfig(), ("embedding_ratio", (0.3,)), ("n_layers", (9, 12))))
-    'Asked: 10M · vocabulary 16,000 · GLU expansion 2.66 · tied · 512 tokens'
+    'Target: 10M · vocabulary 16,000 · GLU expansion 2.66 · tied · 512 tokens'
     """
     base, swept = sweep.base, {sweep.x.name, sweep.y.name}
     parts = {
@@ -47,7 +47,7 @@ def fixed_line(sweep: Sweep) -> str:
         parts["n_layers"] = f"depth {base.n_layers:,}"
     if base.multiple_of > 1:
         parts["multiple_of"] = f"multiples of {base.multiple_of:,}"
-    return f"Asked: {' · '.join(part for name, part in parts.items() if name not in swept)}"
+    return f"Target: {' · '.join(part for name, part in parts.items() if name not in swept)}"
 
 
 def _unswept(sweep: Sweep) -> ModelConfig:
@@ -84,13 +84,13 @@ def spans_line(sweep: Sweep) -> str:
 
     >>> from slimlm.sweep.grid import sweep
     >>> spans_line(sweep(ModelConfig(), ("embedding_ratio", (0.25, 0.45)), ("glu_expansion", (2.66, 4.0))))
-    'Got: d_model 160–288 · d_ff 426–1,146 · 4–24 layers'
+    'Actual: d_model 160–288 · d_ff 426–1,146 · 4–24 layers'
     """
     if not sweep.designs:
-        return "Got: no design"
+        return "Actual: no design"
     layers = _span(sweep.designs, "n_layers")
     noun = counted(2 if layers != "1" else 1, "layer").split()[1]
-    return f"Got: d_model {_span(sweep.designs, 'd_model')} · d_ff {_span(sweep.designs, 'd_ff')} · {layers} {noun}"
+    return f"Actual: d_model {_span(sweep.designs, 'd_model')} · d_ff {_span(sweep.designs, 'd_ff')} · {layers} {noun}"
 
 
 def pair_label(sweep: Sweep, index: int, named: bool = False) -> str:
@@ -106,5 +106,5 @@ def pair_label(sweep: Sweep, index: int, named: bool = False) -> str:
 
 
 def _span(designs: Sequence[Design], dimension: str) -> str:
-    found = [getattr(design.architecture, dimension) for design in designs]
+    found = [design.architecture.concrete()[dimension] for design in designs]
     return f"{min(found):,}" if min(found) == max(found) else f"{min(found):,}–{max(found):,}"

@@ -58,7 +58,7 @@ def _three_digits(value: float) -> str:
 
 
 def _worst_miss(design: Design) -> float:
-    return max(abs(knob.miss) for knob in design.asked_got)
+    return max(abs(knob.miss) for knob in design.targets)
 
 
 def _flops(design: Design) -> float:

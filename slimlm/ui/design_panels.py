@@ -12,7 +12,7 @@ from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION, Component
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import counted, expansion_name, heads_phrase
-from slimlm.core.design import BENT, AskedGot, Design
+from slimlm.core.design import OFF_TARGET, Design, TargetActual
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.published import published_near
 from slimlm.notes import Severity, design_notes
@@ -36,7 +36,8 @@ def sentence(subject: Subject) -> str:
     name = f"{subject.name}, " if isinstance(subject, NamedModel) else ""
     return (
         f"{name}{format_count(subject.total_params)} parameters: {counted(arch.n_layers, 'layer')} of width "
-        f"{arch.d_model:,}, {heads_phrase(arch)} of {arch.head_dim:,}, {subject.account['ffn'].name} of {arch.d_ff:,}."
+        f"{arch.d_model:,}, {heads_phrase(arch)} of {arch.head_width:,}, "
+        f"{subject.account['ffn'].name} of {arch.d_ff:,}."
     )
 
 
@@ -60,14 +61,14 @@ def show_heading(subject: Subject, show_links: Callable[[], None]) -> None:
 
 
 def _show_figures(design: Design) -> "DeltaGenerator":
-    """Show what was asked beside what was got; return the place of the real model's verdict."""
+    """Show each target beside its actual value; return the place of the PyTorch model's verdict."""
     config = design.config
-    total, ratio, expansion = design.asked_got
+    total, ratio, expansion = design.targets
     columns = st.container(key="figures").columns(5)
-    asked = format_size(config.total_params)
-    _show_knob(columns[0], "Total parameters", total, format_count(design.total_params), asked)
-    _show_knob(columns[1], "Embedding ratio", ratio, format_share(ratio.got), f"{100 * ratio.asked:.4g} %")
-    _show_knob(columns[2], expansion_name(config), expansion, f"{expansion.got:.3f}", f"{expansion.asked:.4g}")
+    target = format_size(config.total_params)
+    _show_knob(columns[0], "Total parameters", total, format_count(design.total_params), target)
+    _show_knob(columns[1], "Embedding ratio", ratio, format_share(ratio.actual), f"{100 * ratio.target:.4g} %")
+    _show_knob(columns[2], expansion_name(config), expansion, f"{expansion.actual:.3f}", f"{expansion.target:.4g}")
     show_shape(columns[3], design.architecture)
     place = columns[4].empty()
     place.metric("Real model", "…", "not built yet", delta_color="off", delta_arrow="off", border=True)
@@ -86,42 +87,44 @@ def show_shape(column: "DeltaGenerator", arch: Architecture) -> None:
     )
 
 
-def _show_knob(column: "DeltaGenerator", label: str, knob: AskedGot, got: str, asked: str) -> None:
-    """Show one knob; amber when it had to be bent by more than 5 %."""
+def _show_knob(column: "DeltaGenerator", label: str, knob: TargetActual, actual: str, target: str) -> None:
+    """Show one knob; amber when it is off target by more than 5 %."""
     column.metric(
         label,
-        got,
-        f"asked {asked}, {format_miss(knob.miss)}",
-        delta_color="orange" if knob.bent else "off",
+        actual,
+        f"target {target}, {format_miss(knob.miss)}",
+        delta_color="orange" if knob.off_target else "off",
         delta_arrow="off",
         border=True,
     )
 
 
 def verdict(design: Design, others: tuple[Alternative, ...]) -> str:
-    """Say how near the design is to its request, and what would straighten a knob that is bent.
+    """Say how near the design is to its request, and which alternative meets a knob that is off target.
 
     >>> from slimlm import ModelConfig, alternatives, solve
     >>> verdict(solve(ModelConfig()), alternatives(ModelConfig()))
-    'GLU expansion is bent by −5.32 %; 10 heads of 22 would meet every knob within 0.5 %.'
+    'GLU expansion is off target by −5.32 %; 10 heads of 22 would meet every knob within 0.5 %.'
     """
     expansion = expansion_name(design.config)
     labels = {"embedding_ratio": "embedding ratio", "glu_expansion": expansion, "total_params": "total"}
-    if not design.bent:
+    if not design.off_target:
         return f"Every knob is met within {_bound(design)}."
-    bent = " and ".join(f"{labels[knob.name]} is bent by {format_miss(knob.miss)}" for knob in design.bent)
-    straight = next((other for other in others if not other.design.bent), None)
-    if straight is None:
-        return f"{bent[0].upper()}{bent[1:]}; no neighbour straightens it."
-    head_dim = straight.design.architecture.head_dim
-    change = f"{straight.change} of {head_dim}" if straight.kind == "heads" else straight.change
-    return f"{bent[0].upper()}{bent[1:]}; {change} would meet every knob within {_bound(straight.design)}."
+    missed = " and ".join(
+        f"{labels[knob.name]} is off target by {format_miss(knob.miss)}" for knob in design.off_target
+    )
+    better = next((other for other in others if not other.design.off_target), None)
+    if better is None:
+        return f"{missed[0].upper()}{missed[1:]}; no nearby design meets every knob."
+    head_dim = better.design.architecture.head_width
+    change = f"{better.change} of {head_dim}" if better.kind == "heads" else better.change
+    return f"{missed[0].upper()}{missed[1:]}; {change} would meet every knob within {_bound(better.design)}."
 
 
 def _bound(design: Design) -> str:
     """Round the worst miss up to a bound that is easily said."""
-    worst = max(abs(knob.miss) for knob in design.asked_got)
-    return next(f"{100 * bound:g} %" for bound in (0.001, 0.005, 0.01, 0.02, 0.03, 0.04, BENT) if worst <= bound)
+    worst = max(abs(knob.miss) for knob in design.targets)
+    return next(f"{100 * bound:g} %" for bound in (0.001, 0.005, 0.01, 0.02, 0.03, 0.04, OFF_TARGET) if worst <= bound)
 
 
 def component_table(subject: Subject) -> str:
@@ -192,8 +195,8 @@ def show_alternatives(others: tuple[Alternative, ...]) -> None:
     for number, other in enumerate(others):
         arch = other.design.architecture
         wide, narrow, last = st.columns(_ROW, vertical_alignment="center", gap="small")
-        cells = [other.change, f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}", f"{arch.head_dim:,}"]
-        wide.html(_grid([*cells, *map(_miss_cell, other.design.asked_got)]))
+        cells = [other.change, f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}", f"{arch.head_width:,}"]
+        wide.html(_grid([*cells, *map(_miss_cell, other.design.targets)]))
         narrow.button("Use this", key=f"use_{number}", on_click=apply_request, args=(other.request,), width="stretch")
         name = f"{format_count(other.design.total_params)} · {other.change}"
         pin_button(last, other.request, name, key=f"pin_{number}", architecture=arch, icon_alone=True)
@@ -218,9 +221,9 @@ def show_tradeoff(design: Design, others: tuple[Alternative, ...]) -> None:
     )
 
 
-def _miss_cell(knob: AskedGot) -> str:
+def _miss_cell(knob: TargetActual) -> str:
     text = format_miss(knob.miss)
-    return f'<span class="bent">{text}</span>' if knob.bent else text
+    return f'<span class="off-target">{text}</span>' if knob.off_target else text
 
 
 def _grid(cells: list[str], *, head: bool = False) -> str:

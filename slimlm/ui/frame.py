@@ -57,7 +57,7 @@ _STYLE = """
   .alternative { display: grid; grid-template-columns: 2fr 1.6fr repeat(5, 1fr); gap: 0.6rem;
                  font-variant-numeric: tabular-nums; }
   .alternative span:nth-child(n + 2) { text-align: right; }
-  .alternative .bent { color: light-dark(#A04D00, #FFB366); }
+  .alternative .off-target { color: light-dark(#A04D00, #FFB366); }
   .alternative.head { font-weight: 600; }
 </style>
 """

@@ -104,7 +104,7 @@ def show_picked(found: Sweep) -> None:
     words, open_button, pin_place = st.columns([0.66, 0.22, 0.12], vertical_alignment="center")
     label = plain(pair_label(found, place, named=True))
     if cell.design:
-        total, ratio, expansion = (format_miss(knob.miss) for knob in cell.design.asked_got)
+        total, ratio, expansion = (format_miss(knob.miss) for knob in cell.design.targets)
         words.markdown(
             f"**{label[0].upper()}{label[1:]}:** {plain(sentence(cell.design))}  \n"
             f":gray[:small[total {total} · embedding ratio {ratio} · {expansion_name(cell.design.config)} {expansion}]]"

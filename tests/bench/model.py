@@ -21,7 +21,7 @@ def llama(arch: Any) -> Callable[[], Any]:
         intermediate_size=arch.d_ff,
         num_hidden_layers=arch.n_layers,
         num_attention_heads=arch.n_heads,
-        num_key_value_heads=arch.n_kv_heads,
+        num_key_value_heads=arch.kv_heads,
         max_position_embeddings=arch.max_seq_length,
         tie_word_embeddings=arch.tied_lm_head,
         attn_implementation="sdpa",  # type: ignore[call-arg]
@@ -36,7 +36,7 @@ def even_heads(total_params: int, vocab_size: int) -> Any:
 
     for n_heads in (10, 12, 16, 8, 4):
         config = ModelConfig(total_params=total_params, vocab_size=vocab_size, n_heads=n_heads)
-        if solve(config).architecture.head_dim % 2 == 0:
+        if solve(config).architecture.head_width % 2 == 0:
             return config
     raise LookupError("no customary number of heads gives an even head_dim")
 

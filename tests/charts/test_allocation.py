@@ -48,7 +48,7 @@ def test_the_heading_names_design_request_and_convention() -> None:
     heading = words_of(allocation_chart(design_of("untied")))
     for words in (
         design_of("untied").title,
-        "Asked: 125M",
+        "Target: 125M",
         "vocabulary 32,000",
         "ratio 0.35",
         "expansion 2.66",

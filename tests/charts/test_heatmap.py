@@ -106,7 +106,7 @@ def test_a_map_names_figure_and_shape_in_every_cell_and_both_knobs() -> None:
 
 def test_the_headings_explain_a_map_alone() -> None:
     said = words_of(map_of("impossible"))
-    assert said.startswith("FLOPs per token of 4 designs, by total parameters and vocabulary size Asked: embedding")
+    assert said.startswith("FLOPs per token of 4 designs, by total parameters and vocabulary size Target: embedding")
     assert "hatched: no model meets the request (2)" in said
     assert "outlined: the design in use" in said
     assert "In each cell: layers × d_model" in said
@@ -229,7 +229,7 @@ def test_the_frontier_is_drawn_filled_labelled_and_counted() -> None:
     assert {row["i"] for row in line} == {row["i"] for row in dots if row.get("best")} == {1, 11}
     assert {row["name"] for row in names} == {"0.35 · 2", "0.45 · 4", "0.35 · 2.66"}
     said = words_of(chart)
-    assert said.startswith("FLOPs per token against worst miss of 12 designs Asked: 10M")
+    assert said.startswith("FLOPs per token against worst miss of 12 designs Target: 10M")
     assert "Filled: 2 that no other beats in both · ringed: the design in use" in said
     assert "Varied and labelled: embedding ratio and GLU expansion" in said
     texts = [text.words for text in texts_of(svg_of(chart))]

@@ -83,7 +83,7 @@ def test_the_arithmetic_beside_a_bar_gives_its_count(architecture: Architecture)
     for row in rows_of(allocation_chart(named_model)):
         source = row["origin"].replace("²", "**2").replace("·", "*").replace("×", "*").replace(",", "")
         if row["share"]:
-            assert eval(source, dict(vars(architecture))) == named_model.account[row["key"]].params
+            assert eval(source, architecture.concrete()) == named_model.account[row["key"]].params
 
 
 @every_structure

@@ -11,14 +11,14 @@ def test_tradeoff_points_are_the_misses_and_can_be_picked() -> None:
     written = tradeoff_chart(points).to_dict()
     rows = written["layer"][1]["data"]["values"]
     for row, point in zip(rows, points, strict=True):
-        assert (row["ratio"], row["expansion"]) == tuple(knob.miss for knob in point.design.asked_got[1:])
+        assert (row["ratio"], row["expansion"]) == tuple(knob.miss for knob in point.design.targets[1:])
     assert [row["chosen"] for row in rows] == [True] + [False] * (len(rows) - 1)
     picks = [param for param in written["params"] if param["name"] == "pick"]
     assert picks[0]["select"] == {"type": "point", "fields": ["index", "label"]}
     dots = written["layer"][1]["layer"][0]
     assert picks[0]["views"] == [dots["name"]]
     assert {tip["field"] for tip in dots["encoding"]["tooltip"]} >= {"total", "d_model", "d_ff", "n_layers", "n_heads"}
-    assert "Chosen: as asked" in words_of(tradeoff_chart(points))
+    assert "Chosen: as requested" in words_of(tradeoff_chart(points))
 
 
 def test_tradeoff_names_the_chosen_point_and_draws_a_single_one() -> None:

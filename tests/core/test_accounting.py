@@ -1,6 +1,6 @@
 """The account equals the real module, tensor by tensor, and the closed form."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from math import prod
 
 import pytest
@@ -50,7 +50,7 @@ def test_counts_follow_the_closed_form(architecture: Architecture) -> None:
 @given(architectures())
 @settings(deadline=None)
 def test_formulas_evaluate_to_the_count_of_one_copy(architecture: Architecture) -> None:
-    names = {field.name: getattr(architecture, field.name) for field in fields(architecture)}
+    names = architecture.concrete()
     for component in account(architecture).components:
         python = component.formula.removesuffix(" (tied)").replace("·", "*").replace("²", "**2")
         assert eval(python, names) == component.copy_params, component.key

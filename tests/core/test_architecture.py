@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slimlm.core.accounting import count_total
 from slimlm.core.architecture import Architecture, Choices, width_multiple
 from slimlm.core.config import ModelConfig
 from tests.strategies import architectures, structures
@@ -19,8 +20,7 @@ def test_shares_its_choices_with_a_request() -> None:
     assert issubclass(Architecture, Choices)
     assert {field.name for field in dataclasses.fields(Architecture)} - shared.keys() == {"d_model", "d_ff", "n_layers"}
     asked, built = ModelConfig(), Architecture(d_model=8, d_ff=1, n_layers=1)
-    filled_in = {"n_kv_heads", "head_dim"}
-    assert all(getattr(asked, name) == getattr(built, name) for name in shared.keys() - filled_in)
+    assert all(getattr(asked, name) == getattr(built, name) for name in shared)
 
 
 @pytest.mark.parametrize("missing", ["d_model", "d_ff", "n_layers"])
@@ -51,13 +51,29 @@ def test_derived_values(architecture: Architecture) -> None:
 
 @given(structures(), st.integers(1, 100))
 @settings(deadline=None)
-def test_what_is_left_open_is_filled_in(structure: dict[str, Any], heads: int) -> None:
+def test_what_is_left_open_follows_from_the_other_fields(structure: dict[str, Any], heads: int) -> None:
     d_model = 2 * structure["n_heads"] * heads
     built = Architecture(**structure, d_model=d_model, d_ff=1, n_layers=1)
-    assert built.head_dim == (structure["head_dim"] or d_model // structure["n_heads"])
-    assert built.n_kv_heads == (structure["n_kv_heads"] or structure["n_heads"])
-    written_out = {"head_dim": built.head_dim, "n_kv_heads": built.n_kv_heads}
-    assert Architecture(**structure | written_out, d_model=d_model, d_ff=1, n_layers=1) == built
+    assert built.head_width == (structure["head_dim"] or d_model // structure["n_heads"])
+    assert built.kv_heads == (structure["n_kv_heads"] or structure["n_heads"])
+    written_out = {"head_dim": built.head_width, "n_kv_heads": built.kv_heads}
+    explicit = Architecture(**structure | written_out, d_model=d_model, d_ff=1, n_layers=1)
+    assert explicit == built
+    assert hash(explicit) == hash(built)
+    assert built.concrete() == explicit.concrete() == dataclasses.asdict(explicit)
+
+
+def test_replacing_a_field_keeps_open_what_was_left_open() -> None:
+    eight = Architecture(d_model=512, d_ff=1365, n_layers=8, n_heads=8)
+    sixteen = dataclasses.replace(eight, n_heads=16)
+    assert (sixteen.kv_heads, sixteen.head_width) == (16, 32)
+    assert sixteen == Architecture(d_model=512, d_ff=1365, n_layers=8, n_heads=16) != eight
+    assert count_total(sixteen) == count_total(eight) == 33_633_280
+    assert dataclasses.replace(eight, n_kv_heads=2, n_heads=16).kv_heads == 2
+
+
+def test_an_architecture_equals_nothing_else() -> None:
+    assert Architecture(d_model=8, d_ff=1, n_layers=1) != ModelConfig()
 
 
 def test_a_given_head_dim_frees_the_width_from_the_heads() -> None:

@@ -85,7 +85,7 @@ def test_words_change_with_every_choice_that_changes_the_account(architecture: A
         if (
             getattr(architecture, name) == value
             or (name == "rope_theta" and architecture.positions != "rope")
-            or (name == "positions" and architecture.head_dim % 2)
+            or (name == "positions" and architecture.head_width % 2)
         ):
             continue
         clash: dict[str, Any] = {"position_offset": 0} if name == "positions" else {}

@@ -40,7 +40,7 @@ def test_the_table_is_whole_and_sorted() -> None:
 
 
 def test_every_column_of_the_table_is_read() -> None:
-    table = TESTS.parent / "slimlm" / "published.csv"
+    table = TESTS.parent / "slimlm" / "core" / "published.csv"
     header = table.read_text(encoding="utf-8").splitlines()[0].split(",")
     known = {field.name for cls in (Architecture, PublishedModel) for field in fields(cls)} - {"architecture"}
     assert len(header) == len(set(header))
@@ -80,13 +80,13 @@ def transformers_config(kind: str, arch: Architecture) -> Any:
         "intermediate_size": arch.d_ff,
         "num_hidden_layers": arch.n_layers,
         "num_attention_heads": arch.n_heads,
-        "num_key_value_heads": arch.n_kv_heads,
+        "num_key_value_heads": arch.kv_heads,
         "max_position_embeddings": arch.max_seq_length,
         "tie_word_embeddings": arch.tied_lm_head,
         "pad_token_id": None,
     }
     if kind != "falcon":  # which derives it
-        common["head_dim"] = arch.head_dim
+        common["head_dim"] = arch.head_width
     named = {OWN_NAMES.get(kind, {}).get(name, name): value for name, value in common.items()}
     if kind == "gpt_neo":
         named["attention_types"] = [[["global"], arch.n_layers]]
@@ -137,7 +137,7 @@ def test_notes_on_names_have_the_right_factor(name: str) -> None:
 
 
 def test_heads_are_32_to_256_wide_but_in_tinystories() -> None:
-    narrow_or_wide = {model.name for model in MODELS if not 32 <= model.architecture.head_dim <= 256}
+    narrow_or_wide = {model.name for model in MODELS if not 32 <= model.architecture.head_width <= 256}
     assert narrow_or_wide == {"TinyStories-1M", "TinyStories-3M"}
 
 

@@ -39,9 +39,9 @@ Configuration
   d_model 216 · d_ff 544 · n_layers 12 · n_heads 8 (head_dim 27)
   vocab_size 16,000 · max_seq_length 512 · tied_lm_head True
 
-                           asked         got        miss
+                          target      actual        miss
 embedding_ratio             0.35      0.3440     −1.72 %
-glu_expansion               2.66      2.5185     −5.32 %  bent by more than 5 %
+glu_expansion               2.66      2.5185     −5.32 %  off target by more than 5 %
 embedding_ratio: share of parameters in vocabulary-sized tables (embedding, LM head if untied)
 
 Target            10,000,000
@@ -197,7 +197,7 @@ def test_asked_and_got() -> None:
     numbers = re.search(r"^glu_expansion +4 +([\d.]+) +([+−][\d.]+ %)(.*)$", asked_got, re.MULTILINE)
     assert numbers is not None
     assert float(numbers[1]) == pytest.approx(design.architecture.glu_expansion, abs=5e-5)
-    assert (numbers[3] == "  bent by more than 5 %") == design.asked_got[2].bent
+    assert (numbers[3] == "  off target by more than 5 %") == design.targets[2].off_target
     ending = re.search(r"Target +([\d,]+)\nActual +([\d,]+)\nDifference +([+-][\d,]+)  \((.*) %\)$", asked_got)
     assert ending is not None
     target, actual, difference = (int(number.replace(",", "")) for number in ending.group(1, 2, 3))

@@ -50,7 +50,7 @@ def saved_bytes_per_token(arch: Architecture, tokens: int, dtype: torch.dtype = 
 
 def norm_widths(arch: Architecture) -> int:
     """Return how many numbers of a token all norms of the model normalise."""
-    heads = (arch.n_heads + arch.n_kv_heads) * arch.head_dim
+    heads = (arch.n_heads + arch.kv_heads) * arch.head_width
     layer = len(BLOCK_NORMS[arch.block]) * arch.d_model + (heads if arch.qk_norm != "none" else 0)
     return arch.n_layers * layer + (1 + arch.embedding_norm) * arch.d_model
 

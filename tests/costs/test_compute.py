@@ -62,7 +62,7 @@ def test_a_forward_pass_does_what_torch_counts_of_llama(name: str) -> None:
         intermediate_size=arch.d_ff,
         num_hidden_layers=2,
         num_attention_heads=arch.n_heads,
-        num_key_value_heads=arch.n_kv_heads,
+        num_key_value_heads=arch.kv_heads,
         tie_word_embeddings=arch.tied_lm_head,
     )
     with torch.device("meta"):

@@ -164,9 +164,9 @@ def test_the_words_of_a_card_say_the_design(name: str) -> None:
     words = [text.strip() for text in ET.fromstring(design_card(design, format="svg")).itertext() if text.strip()]
     assert words.count(design.title) == 2  # the picture's name and the title on it
     assert {f"{design.total_params:,}", f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}"} <= set(words)
-    assert f"{arch.n_heads} × {arch.head_dim:,}" in words
-    assert sum("(bent)" in text for text in words) == len(design.bent)
-    assert any(text.startswith("Asked: ") for text in words)
+    assert f"{arch.n_heads} × {arch.head_width:,}" in words
+    assert sum("(off target)" in text for text in words) == len(design.off_target)
+    assert any(text.startswith("Target: ") for text in words)
     assert "Output" not in words, "the layer profile's words repeat the bars"
 
 

@@ -18,7 +18,7 @@ from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.table import format_param_table
-from slimlm.export import downloads
+from slimlm.export import notebooks
 from slimlm.export.downloads import DOWNLOADS, NAMED_MODEL_DOWNLOADS, Download, components_csv, design_json, file_name
 from slimlm.export.notebooks import mimebundle, notebook
 from slimlm.serialization.design_json import request_from_record
@@ -130,7 +130,7 @@ def test_a_notebook_shows_a_design_as_text_and_as_a_chart_over_a_table(monkeypat
     def missing(*_: object, **__: object) -> str:
         raise RuntimeError("no converter")
 
-    monkeypatch.setattr(downloads, "inline_svg", missing)
+    monkeypatch.setattr(notebooks, "inline_svg", missing)
     assert "<svg " not in mimebundle(design)["text/html"]
     assert "10,047,024" in mimebundle(design)["text/html"]
 

@@ -136,7 +136,7 @@ def test_every_row_of_every_table_has_the_cells_of_its_head(name: str) -> None:
 def test_markdown_says_request_result_neighbours_and_notes_with_sources() -> None:
     design, text = design_of("default"), markdown(design_of("default"))
     assert text.startswith(f"# {design.title}\n")
-    assert "| GLU expansion | 2.66 | 2.5185 | −5.32 % (bent) |" in text
+    assert "| GLU expansion | 2.66 | 2.5185 | −5.32 % (off target) |" in text
     assert all(note.text in text and note.source in text for note in design_notes(design))
     assert all(f"| {other.change} |" in text for other in alternatives(design.config))
     assert "\n\n\n" not in text
@@ -198,7 +198,7 @@ def test_the_page_says_what_the_markdown_says() -> None:
     text = html_report(design)
     assert f"<title>{design.title}</title>" in text
     assert text.count("<svg ") == 4  # two charts, light and dark
-    for needed in ("Asked", "Alternatives", "Design notes", "vocabulary-sized matrices", "--untied", "ModelConfig("):
+    for needed in ("Target", "Alternatives", "Design notes", "vocabulary-sized matrices", "--untied", "ModelConfig("):
         assert needed in text
     for note in design_notes(design):
         assert note.source.replace("&", "&amp;").replace("'", "&#x27;") in text

@@ -77,7 +77,7 @@ def remedies_in(sentence: str) -> dict[str, Any]:
 @given(arch=architectures())
 @settings(max_examples=100, deadline=None)
 def test_what_a_refusal_offers_works(framework: str, arch: Architecture) -> None:
-    write, even_heads = WRITERS[framework], replace(arch, head_dim=2 * arch.head_dim)
+    write, even_heads = WRITERS[framework], replace(arch, head_dim=2 * arch.head_width)
     try:
         write(even_heads)
     except ValueError as error:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -58,7 +58,7 @@ def typical(title: str) -> Architecture:
     native = BY_TITLE[title]
     words = {name: options[0] for name, options in native.needs.items() if not callable(options)}
     heads = {"n_heads": 4, "n_kv_heads": 2, "head_dim": 4, "d_model": 18 if title == "Mistral" else 16}
-    arch = Architecture(**{**asdict(SMALL_LLAMA), **words, **heads})
+    arch = Architecture(**{**SMALL_LLAMA.concrete(), **words, **heads})
     return replace(arch, **(native.changes(arch) or {}))
 
 

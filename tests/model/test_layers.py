@@ -257,7 +257,7 @@ def test_forward_costs_the_flops_of_its_matrix_products(arch: Architecture, batc
         if part.per_layer and len(shape) == 2
     ]
     products = sum(matrices) + arch.vocab_size * arch.d_model
-    attention = 4 * tokens**2 * arch.n_heads * arch.head_dim * arch.n_layers * batch
+    attention = 4 * tokens**2 * arch.n_heads * arch.head_width * arch.n_layers * batch
     assert counter.get_total_flops() == 2 * products * batch * tokens + attention
 
 

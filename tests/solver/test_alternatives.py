@@ -35,7 +35,7 @@ def test_the_first_at_the_default_meets_ratio_and_expansion() -> None:
     assert (best.kind, best.change) == ("heads", "10 heads")
     assert best.design.dims == (220, 585, 11)
     assert best.design.total_params == 10_019_460
-    _, ratio, expansion = best.design.asked_got
+    _, ratio, expansion = best.design.targets
     assert abs(ratio.miss) < 0.01
     assert abs(expansion.miss) < 0.01
     assert best.design.cost < solve(ModelConfig()).cost
@@ -63,7 +63,7 @@ def test_each_is_another_good_design_that_can_be_asked_for(config: ModelConfig) 
     for other in found:
         assert solve(other.request).architecture == other.design.architecture
         assert changed(config, other.request) == [FIELDS[other.kind]]
-        knobs = {knob.name: knob.asked for knob in other.design.asked_got}
+        knobs = {knob.name: knob.target for knob in other.design.targets}
         assert knobs == {name: getattr(config, name) for name in knobs}, "judged against the original request"
         assert 1000 * abs(other.design.total_params - config.total_params) <= 5 * config.total_params
         assert other.design.dims != chosen
@@ -104,7 +104,7 @@ def test_head_widths_are_usual_ones() -> None:
     heads = [other for other in alternatives(ModelConfig(total_params=125_000_000), 100) if other.kind == "heads"]
     assert len(heads) >= 2
     assert all(
-        16 <= head_dim <= 256 and head_dim % 2 == 0 for head_dim in (o.design.architecture.head_dim for o in heads)
+        16 <= head_dim <= 256 and head_dim % 2 == 0 for head_dim in (o.design.architecture.head_width for o in heads)
     )
 
 
@@ -125,5 +125,5 @@ def test_heads_that_the_solver_chose_are_chosen_anew_for_other_depths_and_widths
 
 def test_grouped_heads_stay_grouped() -> None:
     others = alternatives(ModelConfig(n_kv_heads=2, positions="rope", norm="rmsnorm"))
-    assert {other.design.architecture.n_kv_heads for other in others} == {2}
+    assert {other.design.architecture.kv_heads for other in others} == {2}
     assert all(other.design.architecture.n_heads % 2 == 0 for other in others)

@@ -184,7 +184,7 @@ def test_every_valid_request_has_a_design_or_a_way_out(config: ModelConfig) -> N
     except BudgetError as error:
         assert out_of_reach(config)
         assert str(error).startswith(f"total_params={config.total_params:,} ")
-        assert all(abs(solve(other.config).asked_got[0].miss) <= TOLERANCE for other in error.suggestions)
+        assert all(abs(solve(other.config).targets[0].miss) <= TOLERANCE for other in error.suggestions)
     else:
         check_design(design)
 
@@ -203,8 +203,8 @@ def test_the_default_request() -> None:
     design = solve(ModelConfig())
     assert design.dims == (216, 544, 12)
     assert design.total_params == 10_047_024
-    assert [knob.name for knob in design.asked_got] == ["total_params", "embedding_ratio", "glu_expansion"]
-    assert [knob.name for knob in design.bent] == ["glu_expansion"]
+    assert [knob.name for knob in design.targets] == ["total_params", "embedding_ratio", "glu_expansion"]
+    assert [knob.name for knob in design.off_target] == ["glu_expansion"]
     assert design.architecture == Architecture(d_model=216, d_ff=544, n_layers=12)
 
 
@@ -342,10 +342,10 @@ def test_a_budget_error_is_a_value_error() -> None:
 def test_chosen_heads_are_no_further_from_the_request_than_any_number_of_them() -> None:
     asked = ModelConfig(n_heads="auto", positions="rope", norm="rmsnorm", n_kv_heads=2)
     chosen = solve(asked)
-    assert chosen.architecture.head_dim % 2 == 0
+    assert chosen.architecture.head_width % 2 == 0
     for n_heads in range(2, 41, 2):
         other = solve(replace(asked, n_heads=n_heads))
-        if other.architecture.head_dim in range(16, 257, 2):
+        if other.architecture.head_width in range(16, 257, 2):
             assert chosen.cost <= other.cost, n_heads
 
 
@@ -355,4 +355,4 @@ def test_of_heads_that_count_the_same_the_nearest_to_the_preferred_width_are_tak
 ) -> None:
     design = solve(ModelConfig(n_heads="auto", head_dim=preferred))
     assert design.dims == (220, 585, 11)
-    assert (design.architecture.n_heads, design.architecture.head_dim) == heads
+    assert (design.architecture.n_heads, design.architecture.head_width) == heads

@@ -188,7 +188,7 @@ def test_the_table_holds_every_cell_and_every_figure() -> None:
             arch = cell.design.architecture
             assert [int(row[name]) for name in ("d_model", "d_ff", "n_layers")] == list(cell.design.dims)
             assert int(row["total_params"]) == cell.design.total_params
-            assert float(row["ratio_miss"]) == cell.design.asked_got[1].miss
+            assert float(row["ratio_miss"]) == cell.design.targets[1].miss
             assert float(row["aspect_ratio"]) == arch.d_model / arch.n_layers
             assert row["forward_seconds"] == ""
         else:
@@ -236,25 +236,25 @@ def test_other_sweeps_are_not_said_to() -> None:
 @pytest.mark.parametrize(
     ("base", "x", "y", "line"),
     [
-        (ModelConfig(), "embedding_ratio", "glu_expansion", "Asked: 10M · vocabulary 16,000 · tied · 512 tokens"),
+        (ModelConfig(), "embedding_ratio", "glu_expansion", "Target: 10M · vocabulary 16,000 · tied · 512 tokens"),
         (
             ModelConfig(norm="rmsnorm", n_layers=9, multiple_of=8),
             "total_params",
             "ffn",
-            "Asked: vocabulary 16,000 · embedding ratio 0.35 · GLU expansion 2.66 · tied · 512 tokens · RMSNorm · "
+            "Target: vocabulary 16,000 · embedding ratio 0.35 · GLU expansion 2.66 · tied · 512 tokens · RMSNorm · "
             "depth 9 · multiples of 8",
         ),
         (
             ModelConfig(positions="rope", n_heads="auto"),
             "tied_lm_head",
             "max_seq_length",
-            "Asked: 10M · vocabulary 16,000 · embedding ratio 0.35 · GLU expansion 2.66 · auto heads · RoPE",
+            "Target: 10M · vocabulary 16,000 · embedding ratio 0.35 · GLU expansion 2.66 · auto heads · RoPE",
         ),
         (
             ModelConfig(norm="rmsnorm", n_kv_heads=16, n_heads=32),
             "norm",
             "n_heads",
-            "Asked: 10M · vocabulary 16,000 · embedding ratio 0.35 · GLU expansion 2.66 · tied · 512 tokens · "
+            "Target: 10M · vocabulary 16,000 · embedding ratio 0.35 · GLU expansion 2.66 · tied · 512 tokens · "
             "16 KV heads",
         ),
     ],
@@ -267,11 +267,11 @@ def test_what_all_designs_have_in_common_is_said_without_what_varies(
 
 
 def test_dimensions_are_said_as_spans() -> None:
-    assert spans_line(specified()) == "Got: d_model 160–288 · d_ff 317–1,146 · 4–29 layers"
+    assert spans_line(specified()) == "Actual: d_model 160–288 · d_ff 317–1,146 · 4–29 layers"
     alone = sweep(ModelConfig(), ("n_layers", (1,)), ("norm", ("layernorm",)))
     assert spans_line(alone).endswith("· 1 layer")
     nothing = sweep(ModelConfig(), ("total_params", (1_000,)), ("norm", ("layernorm",)))
-    assert spans_line(nothing) == "Got: no design"
+    assert spans_line(nothing) == "Actual: no design"
 
 
 def test_a_cell_is_named_by_its_values() -> None:

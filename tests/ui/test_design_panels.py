@@ -22,14 +22,14 @@ def said(config: ModelConfig) -> str:
     ("config", "words"),
     [
         (ModelConfig(n_heads=10), "Every knob is met within 0.5 %."),
-        (ModelConfig(), "GLU expansion is bent by −5.32 %; 10 heads of 22 would meet every knob within 0.5 %."),
+        (ModelConfig(), "GLU expansion is off target by −5.32 %; 10 heads of 22 would meet every knob within 0.5 %."),
         (
             ModelConfig(n_layers=40, n_heads=10),
-            "Embedding ratio is bent by −40.78 %; depth left open would meet every knob within 0.5 %.",
+            "Embedding ratio is off target by −40.78 %; depth left open would meet every knob within 0.5 %.",
         ),
         (
             ModelConfig(total_params=10**6, vocab_size=50_000),
-            "Embedding ratio is bent by +14.32 %; no neighbour straightens it.",
+            "Embedding ratio is off target by +14.32 %; no nearby design meets every knob.",
         ),
     ],
 )
@@ -50,7 +50,7 @@ def test_the_sentence_names_heads_feed_forward_and_whose_model_it_is() -> None:
 
 def test_the_verdict_on_a_plain_feed_forward_knows_no_glu() -> None:
     config = ModelConfig(ffn="gelu", glu_expansion=0.01, n_layers=8, embedding_ratio=0.9)
-    assert "FFN expansion is bent by" in verdict(solve(config), ())
+    assert "FFN expansion is off target by" in verdict(solve(config), ())
 
 
 def test_the_table_shows_tensors_as_they_are_in_the_module() -> None:

@@ -38,7 +38,7 @@ class NativeClass:
             allowed = options(arch) if callable(options) else options
             if not allowed:
                 return None
-            if getattr(arch, name) not in allowed:
+            if arch.concrete()[name] not in allowed:
                 found[name] = allowed[0]
         return found
 
@@ -50,7 +50,7 @@ def _own_width(arch: Architecture) -> tuple[int, ...]:
 
 def _even_width(arch: Architecture) -> tuple[int, ...]:
     """Return head_dim when rotary positions can turn its pairs, else the next one."""
-    return (arch.head_dim + arch.head_dim % 2,)
+    return (arch.head_width + arch.head_width % 2,)
 
 
 def _divided_width(arch: Architecture) -> tuple[int, ...]:

@@ -37,7 +37,7 @@ def to_hf_config(architecture: Architecture, dtype: str = "float32") -> dict[str
     return {
         "architectures": [native.name],
         "model_type": native.model_type,
-        **{key: getattr(architecture, name) for key, name in native.keys.items()},
+        **{key: architecture.concrete()[name] for key, name in native.keys.items()},
         **native.settings(architecture),
         "initializer_range": INITIALIZER_RANGE,
         "tie_word_embeddings": architecture.tied_lm_head,
@@ -56,7 +56,7 @@ def _no_class(arch: Architecture) -> str:
     leads = [f"{_with(changes)} {{}} {title}" for title, changes in near]
     remedies = ", ".join(lead.format("to" if number else "leads to") for number, lead in enumerate(leads))
     return (
-        f"{_with({name: getattr(arch, name) for name in order})} has no class in transformers; {remedies}; "
+        f"{_with({name: arch.concrete()[name] for name in order})} has no class in transformers; {remedies}; "
         "slimlm's save_pretrained keeps any design"
     )
 

@@ -63,7 +63,7 @@ def from_hf_config(source: Mapping[str, Any] | str | Path) -> Architecture:
     The source is the config itself (see `parse_hf_config`), or the path of a config.json or of the folder that holds
     it. A key left out has the default of its model type.
 
-    >>> from_hf_config({"model_type": "llama", "hidden_size": 576, "num_attention_heads": 9}).head_dim
+    >>> from_hf_config({"model_type": "llama", "hidden_size": 576, "num_attention_heads": 9}).head_width
     64
 
     Raises ValueError, in one sentence that names key and value, for a file that cannot be read, a model of a type or

@@ -28,7 +28,7 @@ _NEUTRAL_AND_PHRASE: dict[str, tuple[Any, str]] = {
 
 def remarks(reader: Reader, architecture: Architecture) -> tuple[str, ...]:
     """Return what an architecture leaves out of a config, in short phrases that show key and value."""
-    scores = _scores(reader, architecture.head_dim)
+    scores = _scores(reader, architecture.head_width)
     turns = _rope(reader, architecture.n_layers) if architecture.positions == "rope" else ()
     found = (reader.family.quirks, _gelu(reader), _by_key(reader), scores, turns, _windows(reader), _class(reader))
     return tuple(phrase for phrases in found for phrase in phrases)
