@@ -10,6 +10,9 @@ from slimlm.export.pictures import inline_svg
 from slimlm.export.report_html import component_table
 from slimlm.serialization.code import python_code
 
+_SETUP = """\
+Made with slimlm. To run this notebook, install slimlm in the environment of its kernel:
+`pip install PATH`, where PATH is a checkout of slimlm or a wheel built from it."""
 _LARGEST_RUN = 500_000_000
 """A notebook runs a larger model on the meta device: shapes without numbers, in no memory."""
 
@@ -19,7 +22,7 @@ def notebook(design: Design) -> str:
     small = design.total_params <= _LARGEST_RUN
     why = "" if small else "  # shapes alone, in no memory; the weights would take gigabytes"
     cells = [
-        _cell("markdown", "about", f"# {design.title}\n\nMade by slimlm, which has to be on Python's path."),
+        _cell("markdown", "about", f"# {design.title}\n\n{_SETUP}"),
         _cell(
             "code",
             "design",
