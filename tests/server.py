@@ -58,14 +58,18 @@ def serving(
         server = subprocess.Popen([*command, *options], cwd=ROOT, stdout=log, stderr=log, env=env)
         try:
             address = f"http://127.0.0.1:{port}"
-            _wait_until_healthy(address, server)
+            wait_until_healthy(address, server)
             yield Server(address, psutil.Process(server.pid))
         finally:
             server.terminate()
             server.wait()
 
 
-def _wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
+def wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
+    """Wait until a server answers.
+
+    Raises RuntimeError when it ends instead, or takes too long.
+    """
     for _ in range(600):
         if server.poll() is not None:
             raise RuntimeError(f"the server has ended with exit code {server.returncode}")

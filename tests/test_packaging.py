@@ -166,6 +166,16 @@ def test_a_model_without_torch_is_refused_in_a_sentence(bare: Environment) -> No
     assert done.returncode == 1
 
 
+@pytest.mark.parametrize("command", [("slimlm",), ("python", "-m", "slimlm")], ids=["script", "module"])
+def test_the_page_is_said_to_be_in_the_checkout(command: tuple[str, ...], full: Environment) -> None:
+    done = full.run(*command, "app", "--server.port", "8502")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "slimlm: the page is not part of the installed package; "
+        "`slimlm app` in a checkout of slimlm's repository would work\n"
+    )
+
+
 def outputs(cell: dict[str, Any]) -> dict[str, Any]:
     """Return what a cell printed and the value that it showed, by type."""
     shown: dict[str, Any] = {}

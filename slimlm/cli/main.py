@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
+from slimlm.cli.app import open_app
 from slimlm.cli.request import add_request, request_of
 from slimlm.cli.sweep import add_sweep
 from slimlm.core.design import Design
@@ -27,7 +28,7 @@ from slimlm.utils.optional import PSUTIL, TORCH, PackageError, need
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code: 0, or 2 after one sentence about what cannot be done."""
-    options = _parser().parse_args(arguments)
+    options = _read(arguments)
     try:
         options.run(options)
         if sys.stdout:  # None where it was closed beforehand
@@ -65,6 +66,16 @@ class _Parser(argparse.ArgumentParser):
         super().error(_visible(message, 300))
 
 
+def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if "streamlit_options" in options:
+        options.streamlit_options = unknown
+    elif unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="slimlm", description="Design small transformer language models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -77,7 +88,13 @@ def _parser() -> argparse.ArgumentParser:
     inspect.set_defaults(run=_inspect)
     published = commands.add_parser("published", help="list the published models that inspect knows by name")
     published.set_defaults(run=_published)
+    _add_app(commands.add_parser("app", help="open the page in the browser", usage="slimlm app [OPTION ...]"))
     return parser
+
+
+def _add_app(app: argparse.ArgumentParser) -> None:
+    app.description = "Open the page in the browser. Options are passed on to Streamlit, such as --server.port 8502."
+    app.set_defaults(run=lambda options: open_app(options.streamlit_options), streamlit_options=())
 
 
 def _add_design(design: argparse.ArgumentParser) -> None:

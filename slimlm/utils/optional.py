@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-TORCH, PSUTIL, SAFETENSORS, PICTURES = "torch", "psutil", "safetensors", "vl_convert"
+TORCH, PSUTIL, SAFETENSORS, PICTURES, STREAMLIT = "torch", "psutil", "safetensors", "vl_convert", "streamlit"
 _INSTALLED_AS = {PICTURES: "vl-convert-python"}
 _MISSING = "is not installed"
 
