@@ -1,4 +1,4 @@
-"""The Design page: four sliders, where the parameters go, and the real model."""
+"""The Design page: four sliders, where the parameters go, and the PyTorch check."""
 
 import streamlit as st
 
@@ -10,7 +10,7 @@ from slimlm.solver.solver import solve
 from slimlm.ui import design_panels, model_builds
 from slimlm.ui.chart_first import below_the_chart, show_live
 from slimlm.ui.cost_panels import show_costs
-from slimlm.ui.framework_configs import show_handover
+from slimlm.ui.framework_configs import show_framework_configs
 
 
 def main() -> None:
@@ -36,17 +36,17 @@ def main() -> None:
         verdict.caption(design_panels.verdict(design, others))
         st.altair_chart(layer_profile_chart(design), width="stretch", theme=None, key="profile")
         st.markdown(design_panels.component_table(design))
-        st.subheader("Real model", anchor=False)
+        st.subheader("PyTorch check", anchor=False)
         real_model = st.container(key="real_model")
-        st.subheader("Other good designs nearby", anchor=False)
+        st.subheader("Alternatives", anchor=False)
         design_panels.show_alternatives(others)
         design_panels.show_tradeoff(design, others)
         st.subheader("Design notes", anchor=False)
         design_panels.show_notes(design)
         st.subheader("Costs", anchor=False)
         show_costs(design.architecture)
-        st.subheader("For a training stack", anchor=False)
-        show_handover(design.architecture)
+        st.subheader("Configs for training frameworks", anchor=False)
+        show_framework_configs(design.architecture)
         ui.show_presets(presets)
     with real_model:
         if report := model_builds.real_model(design.architecture):

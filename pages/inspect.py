@@ -1,4 +1,4 @@
-"""The Inspect page: where the parameters of a published model, or of somebody's config.json, go."""
+"""The Inspect page: a published model, or the model of a config.json."""
 
 import streamlit as st
 
@@ -7,7 +7,7 @@ from slimlm.charts.allocation import allocation_chart
 from slimlm.charts.layer_profile import layer_profile_chart
 from slimlm.ui import design_panels, inspect_panels, inspect_picker
 from slimlm.ui.cost_panels import show_costs
-from slimlm.ui.framework_configs import show_handover
+from slimlm.ui.framework_configs import show_framework_configs
 from slimlm.utils.text import plain
 
 
@@ -32,15 +32,15 @@ def main() -> None:
         inspect_panels.offer_request(beside, named_model.architecture)
     st.altair_chart(layer_profile_chart(named_model), width="stretch", theme=None, key="profile")
     st.markdown(design_panels.component_table(named_model))
-    st.subheader("Real module", anchor=False)
+    st.subheader("PyTorch check", anchor=False)
     real_module = st.container(key="real_module")
     if named_model.remarks:
-        st.subheader("What the shape does not show", anchor=False)
+        st.subheader("Not modelled", anchor=False)
         inspect_panels.show_remarks(named_model)
     st.subheader("Costs", anchor=False)
     show_costs(named_model.architecture)
-    st.subheader("For a training stack", anchor=False)
-    show_handover(named_model.architecture)
+    st.subheader("Configs for training frameworks", anchor=False)
+    show_framework_configs(named_model.architecture)
     inspect_panels.show_left_out()
     with real_module:
         inspect_panels.show_module(place, named_model.architecture)

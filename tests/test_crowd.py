@@ -30,7 +30,7 @@ async def close_while_building(server: Server) -> None:
     """Have a real model of 500M parameters built, and close the page as soon as its weights are drawn."""
     async with Visitor(server.address, "total_params=500M") as visitor:
         await visitor.until_idle()
-        await visitor.press("Build the real model")
+        await visitor.press("Build and check the model")
         await visitor.until(lambda: any("drawing" in message for message in visitor.messages))
 
 

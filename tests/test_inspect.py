@@ -42,12 +42,12 @@ def test_a_published_model_is_shown_with_its_count_and_its_checked_module() -> N
         "Embedding ratio": ("31.0 %", "vocabulary 50,257"),
         "FFN expansion": ("4.000", "d_ff 3,072"),
         "Depth × width": ("12 × 768", "d_model / layers 64"),
-        "Real module": ("passed", "counted, shapes run"),
+        "PyTorch check": ("passed", "counted, shapes run"),
     }
     assert "##### gpt2, 124.4M parameters\n" in said(page)
     assert "12 layers of width 768, 12 heads of 64, GELU MLP of 3,072." in said(page)
     assert "Counted: 124,439,808 parameters, equal to the count outside slimlm (published exact count)." in said(page)
-    assert "124,439,808 parameters counted on the module, logits of shape (2, 16, 50257)." in said(page)
+    assert "124,439,808 parameters counted in PyTorch, logits of shape (2, 16, 50257)." in said(page)
     assert chart_title(page)["text"][0].startswith("gpt2 · 124.4M parameters")
     assert "| Position embedding | max_seq_length · d_model | (1,024, 768) |" in table(page)
 
@@ -60,7 +60,7 @@ def test_what_the_shape_does_not_show_and_who_is_left_out_is_said() -> None:
     text = said(opened(model="gemma-2b"))
     assert "* RMSNorm multiplies by 1 + weight; embeddings are scaled by √d_model" in text
     assert all(f"**{name}**: {reason}." in text for name, reason in LEFT_OUT.items())
-    assert "What the shape does not show" not in [head.value for head in opened(model="gpt2").subheader]
+    assert "Not modelled" not in [head.value for head in opened(model="gpt2").subheader]
 
 
 @pytest.mark.parametrize(
@@ -125,16 +125,16 @@ def test_a_broken_config_is_one_sentence_and_the_model_stays(text: str, sentence
 def test_a_model_that_is_too_deep_to_build_is_shown_all_the_same() -> None:
     record = json.loads(to_text(NamedModel("deep", ARCHITECTURES["llama"], ""))) | {"n_layers": 1001}
     page = opened(architecture=json.dumps(record))
-    assert metrics(page)["Real module"] == ("not built", "too deep")
+    assert metrics(page)["PyTorch check"] == ("not built", "too deep")
     assert shown(page.info[0].value).startswith("n_layers=1,001 is too deep to be built")
 
 
 def test_the_design_page_is_offered_only_where_it_can_ask_for_the_shape() -> None:
     record = json.loads(to_text(NamedModel("wide", ARCHITECTURES["llama"], ""))) | {"d_ff": 10**6}
     page = opened(architecture=json.dumps(record))
-    assert "Ask for this shape on the Design page" not in [button.label for button in page.button]
-    assert "The Design page cannot ask for it: no request gives exactly this architecture" in said(page)
-    assert "Ask for this shape on the Design page" in [button.label for button in opened(model="gpt2").button]
+    assert "Open this shape on the Design page" not in [button.label for button in page.button]
+    assert "The Design page cannot request it: no request gives exactly this architecture" in said(page)
+    assert "Open this shape on the Design page" in [button.label for button in opened(model="gpt2").button]
 
 
 def test_a_count_that_differs_is_not_called_equal() -> None:

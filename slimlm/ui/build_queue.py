@@ -1,4 +1,4 @@
-"""One thing at a time across all sessions, first come first served, and what came of it: how real models are built."""
+"""Server-wide FIFO job queue with a result cache."""
 
 import threading
 from collections import OrderedDict
@@ -12,23 +12,25 @@ from slimlm.core.describe import counted
 Result = TypeVar("Result")
 
 Show = Callable[[float, str], object]
-"""Called with the share of the work that is done and what is being done; what it raises ends the wait or the work."""
+"""Called with the share of the work done and a message; exceptions that it raises cancel the wait or the work."""
 
-SAME_MODEL = "waiting for this very model, which is being built for another session"
+SAME_MODEL = "waiting for the same model, which is being built for another session"
 
 
 @dataclass(eq=False)
 class _Ticket(Generic[Result]):
-    """A place in the queue, and what another thread's work for the same key has given meanwhile."""
+    """A place in the queue, and the result if another thread has computed it for the same key."""
 
     key: Hashable
     result: Result | None
 
 
 class Queue(Generic[Result]):
-    """Does one thing at a time, each once, for the threads that wait for it; keeps the latest results.
+    """Runs one job at a time, each key once, and caches results.
 
-    at_most: results kept, of which those unused for longest go first; no result is None.
+    It does what an executor cannot: waiting threads learn their place in the queue and can be cancelled.
+
+    at_most: cached results, least recently used dropped first; no result is None.
     beat: seconds between two calls of `show` while a thread waits.
     """
 
@@ -39,16 +41,16 @@ class Queue(Generic[Result]):
         self._changed = threading.Condition()  # re-entrant: a ticket looks for a result and takes its place at once
 
     def get(self, key: Hashable) -> Result | None:
-        """Return what came of a key lately, if anything did."""
+        """Return the cached result of a key, or None."""
         with self._changed:
             if key in self._kept:
                 self._kept.move_to_end(key)
             return self._kept.get(key)
 
     def run(self, key: Hashable, work: Callable[[], Result], show: Show) -> Result:
-        """Return what came of a key: another thread's result when there is one by this thread's turn, else `work`'s.
+        """Return the result of a key: another thread's if there is one by this thread's turn, else that of `work`.
 
-        `show` hears the place in the queue. What it or `work` raises gives the place up.
+        `show` is told the place in the queue. Exceptions from it or from `work` give the place up.
         """
         with self._place(key) as ticket:
             seconds = 0.0
@@ -77,7 +79,7 @@ class Queue(Generic[Result]):
             return self._changed.wait_for(lambda: ticket.result is not None or self._tickets[0] is ticket, seconds)
 
     def _waiting_for(self, ticket: _Ticket[Result]) -> str:
-        """Say how many other things come before this one, for which an earlier place may be held as well."""
+        """Say how many other jobs come before this one; an earlier place may be held for the same key."""
         with self._changed:
             keys = [earlier.key for earlier in self._tickets[: self._tickets.index(ticket)]]
         before = len(set(keys[: keys.index(ticket.key)] if ticket.key in keys else keys))

@@ -1,4 +1,4 @@
-"""Parts of a page that show one model: its figures, its account, its real model, its neighbours and its notes."""
+"""Panels of one model: figures, parameter table, PyTorch check, alternatives and notes."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -16,11 +16,12 @@ from slimlm.core.design import OFF_TARGET, Design, TargetActual
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.published import published_near
 from slimlm.notes import Severity, design_notes
-from slimlm.serialization.fields import to_short_query, values_of
+from slimlm.serialization.fields import to_query, to_short_query, values_of
 from slimlm.solver.alternatives import Alternative
 from slimlm.ui.downloads import Offer, show_downloads
 from slimlm.ui.frame import apply_request, full_link
 from slimlm.ui.pins import pin_button
+from slimlm.ui.widget_keys import digest
 from slimlm.utils.formatting import format_bytes, format_count, format_miss, format_seconds, format_share, format_size
 from slimlm.utils.text import plain
 
@@ -32,25 +33,30 @@ if TYPE_CHECKING:
 
 def sentence(subject: Subject) -> str:
     """Name the model in one sentence."""
+    return ": ".join(_headline(subject))
+
+
+def _headline(subject: Subject) -> tuple[str, str]:
+    """Return the name and size of a model, and its structure."""
     arch = subject.architecture
     name = f"{subject.name}, " if isinstance(subject, NamedModel) else ""
     return (
-        f"{name}{format_count(subject.total_params)} parameters: {counted(arch.n_layers, 'layer')} of width "
-        f"{arch.d_model:,}, {heads_phrase(arch)} of {arch.head_width:,}, "
-        f"{subject.account['ffn'].name} of {arch.d_ff:,}."
+        f"{name}{format_count(subject.total_params)} parameters",
+        f"{counted(arch.n_layers, 'layer')} of width {arch.d_model:,}, {heads_phrase(arch)} of {arch.head_width:,}, "
+        f"{subject.account['ffn'].name} of {arch.d_ff:,}.",
     )
 
 
 def show_top(design: Design) -> tuple["DeltaGenerator", "DeltaGenerator"]:
-    """Name the design, offer to share it, show its figures; return the places of the model's check and the verdict."""
+    """Show name, links and figures; return the places of the PyTorch check and of the verdict."""
     show_heading(design, partial(_show_links, design.config))
     return _show_figures(design), st.container(key="verdict")
 
 
 def show_heading(subject: Subject, show_links: Callable[[], None]) -> None:
-    """Name the model, and offer to pin it, its links and its files."""
+    """Show the name, and buttons to pin, share and download."""
     title, pin, share, downloads = st.columns([0.59, 0.12, 0.13, 0.16], vertical_alignment="center")
-    name, _, structure = sentence(subject).rpartition(": ")
+    name, structure = _headline(subject)
     title.markdown(f"##### {plain(name)}\n:gray[:small[{plain(structure)}]]")
     if not st.context.is_embedded:
         pin_button(pin, subject, architecture=subject.architecture)
@@ -61,7 +67,7 @@ def show_heading(subject: Subject, show_links: Callable[[], None]) -> None:
 
 
 def _show_figures(design: Design) -> "DeltaGenerator":
-    """Show each target beside its actual value; return the place of the PyTorch model's verdict."""
+    """Show each target beside its actual value; return the place of the PyTorch check."""
     config = design.config
     total, ratio, expansion = design.targets
     columns = st.container(key="figures").columns(5)
@@ -71,12 +77,12 @@ def _show_figures(design: Design) -> "DeltaGenerator":
     _show_knob(columns[2], expansion_name(config), expansion, f"{expansion.actual:.3f}", f"{expansion.target:.4g}")
     show_shape(columns[3], design.architecture)
     place = columns[4].empty()
-    place.metric("Real model", "…", "not built yet", delta_color="off", delta_arrow="off", border=True)
+    place.metric("PyTorch check", "…", "not built yet", delta_color="off", delta_arrow="off", border=True)
     return place
 
 
 def show_shape(column: "DeltaGenerator", arch: Architecture) -> None:
-    """Show depth, width and their proportion."""
+    """Show depth, width and aspect ratio."""
     column.metric(
         "Depth × width",
         f"{arch.n_layers:,} × {arch.d_model:,}",
@@ -151,21 +157,21 @@ def _component_row(part: Component) -> str:
 
 
 def show_check(place: "DeltaGenerator", report: "ProbeReport") -> None:
-    """Put the real model's verdict beside the other figures."""
+    """Show the result of the PyTorch check beside the other figures."""
     if report.passed:
         value, detail, color = "passed", "counted, run, causal", "green"
     else:
         value, detail, color = "failed", "see the report below", "red"
-    place.metric("Real model", value, detail, delta_color=color, delta_arrow="off", border=True)  # type: ignore[arg-type]
+    place.metric("PyTorch check", value, detail, delta_color=color, delta_arrow="off", border=True)  # type: ignore[arg-type]
 
 
 def show_report(report: "ProbeReport") -> None:
-    """Show what the real model said about itself."""
+    """Show the checks and measurements of the PyTorch model."""
     claims, figures = st.columns(2, gap="large")
     show_claims(claims, report.checks)
     loss = "no next token to score" if report.loss is None else f"{report.loss:.3f} nats"
     rows = {
-        "Counted on the module": f"{report.total_params:,} parameters",
+        "Counted in PyTorch": f"{report.total_params:,} parameters",
         "Loss on random tokens": loss,
         "ln(vocab_size), for comparison": f"{report.uniform_loss:.3f} nats",
         "Built in": format_seconds(report.build_seconds),
@@ -179,7 +185,7 @@ def show_report(report: "ProbeReport") -> None:
 
 
 def show_claims(place: Any, checks: Mapping[str, bool]) -> None:
-    """Show what the real module was checked for, and whether it holds."""
+    """Show each check and whether it passed."""
     for claim, holds in checks.items():
         icon = ":green[:material/check_circle:]" if holds else ":red[:material/cancel:]"
         place.markdown(f"{icon} {claim[0].upper()}{claim[1:]}")
@@ -189,8 +195,8 @@ _ROW = [0.79, 0.12, 0.09]
 
 
 def show_alternatives(others: tuple[Alternative, ...]) -> None:
-    """Show designs nearby, each with what it bends and buttons that ask for it and pin it."""
-    head = ["Instead", "layers × d_model", "d_ff", "head_dim", "Total", "Ratio", "Expansion"]
+    """Show alternatives with their misses, and buttons to use and pin them."""
+    head = ["Change", "layers × d_model", "d_ff", "head_dim", "Total", "Ratio", "Expansion"]
     st.columns(_ROW, gap="small")[0].html(_grid(head, head=True))
     for number, other in enumerate(others):
         arch = other.design.architecture
@@ -203,8 +209,8 @@ def show_alternatives(others: tuple[Alternative, ...]) -> None:
 
 
 def show_tradeoff(design: Design, others: tuple[Alternative, ...]) -> None:
-    """Draw the neighbours by what they miss; a click on one asks for it."""
-    key = f"tradeoff-{hash(design)}"  # another design's picture starts with nothing picked
+    """Chart the alternatives by their misses; a click uses one."""
+    key = f"tradeoff-{digest(to_query(values_of(design.config)))}"  # a new design starts with nothing picked
 
     def apply_picked() -> None:
         picked = st.session_state[key].selection["pick"]
@@ -239,14 +245,14 @@ _ICONS = {
 
 
 def show_notes(design: Design) -> None:
-    """Show what a reviewer would say, the weightiest first, each with its source, and models of about this size."""
+    """Show the design notes, most severe first, each with its source, and published models of about this size."""
     for note in design_notes(design):
         st.markdown(f"{_ICONS[note.severity]} {note.text}  \n:gray[:small[{note.source}]]")
     _show_published_near(design)
 
 
 def _show_published_near(design: Design, most: int = 4) -> None:
-    """Name the published models nearest in size, each as a link that opens it on the Inspect page."""
+    """Link the published models nearest in size to the Inspect page."""
     near = published_near(design.total_params)[:most]
     if near:
         st.markdown(":gray[Published models near this size:]")
@@ -262,7 +268,7 @@ def _show_published_near(design: Design, most: int = 4) -> None:
 
 
 def _show_downloads(subject: Subject) -> None:
-    """Offer the model in every form."""
+    """Offer every download of the model."""
     from slimlm.export.downloads import DOWNLOADS, NAMED_MODEL_DOWNLOADS, file_name
 
     downloads: tuple[Any, ...] = DOWNLOADS if isinstance(subject, Design) else NAMED_MODEL_DOWNLOADS
@@ -273,7 +279,7 @@ def _show_downloads(subject: Subject) -> None:
 
 
 def _show_links(config: ModelConfig) -> None:
-    """Offer the link that holds the whole request, and one for clean screenshots."""
+    """Show the link to this request, and one for screenshots."""
     st.caption("Link to this design, every knob included")
     st.code(full_link(config), language=None, wrap_lines=True)
     st.caption("The same without frame and sidebar, for screenshots")

@@ -1,4 +1,4 @@
-"""The part of a page that hands a shape to a training stack: as text to copy, or the sentence why it cannot be."""
+"""Config snippets for Hugging Face, Megatron-LM and litgpt."""
 
 import json
 from collections.abc import Callable
@@ -26,16 +26,16 @@ def _config_json(arch: Architecture) -> str:
     return json.dumps(to_hf_config(arch), indent=2)
 
 
-_STACKS: dict[str, tuple[Callable[[Architecture], str], str]] = {
+_FRAMEWORKS: dict[str, tuple[Callable[[Architecture], str], str]] = {
     "Hugging Face config.json": (_config_json, "json"),
     "Megatron-LM": (megatron_arguments, "bash"),
     "litgpt": (litgpt_config, "yaml"),
 }
 
 
-def show_handover(arch: Architecture) -> None:
-    """Offer a shape as Hugging Face config, Megatron-LM arguments and litgpt config, each where it can be expressed."""
-    for tab, (write, language) in zip(st.tabs(list(_STACKS)), _STACKS.values(), strict=True):
+def show_framework_configs(arch: Architecture) -> None:
+    """Show the config of each framework, or why it cannot express the architecture."""
+    for tab, (write, language) in zip(st.tabs(list(_FRAMEWORKS)), _FRAMEWORKS.values(), strict=True):
         with tab:
             try:
                 st.code(write(arch), language=language, wrap_lines=True)

@@ -1,6 +1,5 @@
-"""Parts of the Inspect page: the figures of a model that nobody asked for, its real module and its remarks."""
+"""Panels of the Inspect page: figures of a named model, its PyTorch check and its remarks."""
 
-import gc
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from slimlm.solver.inverse import request_like
 from slimlm.ui.design_panels import show_claims, show_heading, show_shape
 from slimlm.ui.frame import full_link, open_on_design
 from slimlm.ui.inspect_picker import Shown, link_of
-from slimlm.ui.model_builds import can_build
+from slimlm.ui.model_builds import can_build, freeze_imports
 from slimlm.utils.formatting import format_count, format_seconds, format_share
 from slimlm.utils.optional import TORCH
 from slimlm.utils.text import plain
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def show_named_model(shown: Shown) -> "DeltaGenerator":
-    """Name the model, offer to share it, show its figures; return the place of its module's check."""
+    """Show name, links and figures; return the place of the PyTorch check."""
     show_heading(shown.named_model, partial(_show_links, shown))
     place = _show_figures(shown.named_model)
     st.caption(plain(count_claim(shown)))
@@ -34,7 +33,7 @@ def show_named_model(shown: Shown) -> "DeltaGenerator":
 
 
 def count_claim(shown: Shown) -> str:
-    """Say what was counted, and who else counts the same."""
+    """Return the count, and who else confirmed it."""
     found, published = shown.named_model.total_params, shown.published
     if published is None:
         return f"Counted: {found:,} parameters."
@@ -63,19 +62,19 @@ def _show_figures(named_model: NamedModel) -> "DeltaGenerator":
         column.metric(label, value, detail, delta_color="off", delta_arrow="off", border=True)
     show_shape(columns[3], arch)
     place = columns[4].empty()
-    place.metric("Real module", "…", "not built yet", delta_color="off", delta_arrow="off", border=True)
+    place.metric("PyTorch check", "…", "not built yet", delta_color="off", delta_arrow="off", border=True)
     return place
 
 
 def offer_request(place: "DeltaGenerator", architecture: Architecture) -> None:
-    """Offer to ask for the same shape on the Design page."""
+    """Offer a button that opens the same shape on the Design page."""
     try:
         request = request_like(architecture)
     except ValueError as error:
-        place.caption(plain(f"The Design page cannot ask for it: {error}."))
+        place.caption(plain(f"The Design page cannot request it: {error}."))
         return
     place.button(
-        "Ask for this shape on the Design page",
+        "Open this shape on the Design page",
         on_click=open_on_design,
         args=(request,),
         icon=":material/tune:",
@@ -85,22 +84,22 @@ def offer_request(place: "DeltaGenerator", architecture: Architecture) -> None:
 
 
 def show_module(place: "DeltaGenerator", architecture: Architecture) -> None:
-    """Build the real module without its weights and say whether it counts and runs as the account says."""
+    """Build the PyTorch model without weights, and show whether its counts and shapes equal the account."""
     if not can_build(TORCH):
-        place.metric("Real module", "not built", "torch missing", delta_color="off", delta_arrow="off", border=True)
+        place.metric("PyTorch check", "not built", "torch missing", delta_color="off", delta_arrow="off", border=True)
         return
     try:
         report = _checked(architecture)
     except ValueError as error:
-        place.metric("Real module", "not built", "too deep", delta_color="off", delta_arrow="off", border=True)
+        place.metric("PyTorch check", "not built", "too deep", delta_color="off", delta_arrow="off", border=True)
         st.info(plain(f"{error}."), icon=":material/info:")
         return
     value, color = ("passed", "green") if report.passed else ("failed", "red")
-    place.metric("Real module", value, "counted, shapes run", delta_color=color, delta_arrow="off", border=True)  # type: ignore[arg-type]
+    place.metric("PyTorch check", value, "counted, shapes run", delta_color=color, delta_arrow="off", border=True)  # type: ignore[arg-type]
     show_claims(st, report.checks)
     st.caption(
         f"Built on the meta device, which holds shapes and no weights, in {format_seconds(report.seconds)}: "
-        f"{report.total_params:,} parameters counted on the module, logits of shape {report.logits_shape}."
+        f"{report.total_params:,} parameters counted in PyTorch, logits of shape {report.logits_shape}."
     )
 
 
@@ -114,20 +113,19 @@ def _checked(architecture: Architecture) -> "ShapeReport":
 
 @st.cache_resource(show_spinner=False)
 def _warm_up() -> None:
-    """Load what the first pass of shapes imports, and spare it the collection after every run."""
+    """Import everything that the first check needs, so that its time is not part of the check's."""
     from slimlm.probing.shape_check import check_shapes
 
     check_shapes(Architecture(d_model=8, d_ff=8, n_layers=1))
-    gc.collect()
-    gc.freeze()
+    freeze_imports()
 
 
 def show_remarks(named_model: NamedModel) -> None:
-    """Say what the shape does not show."""
+    """List the remarks."""
     st.markdown("\n".join(f"* {plain(remark)}" for remark in named_model.remarks))
 
 
 def show_left_out() -> None:
-    """Name the published models that no architecture of slimlm describes, with the reasons."""
+    """List the published models that slimlm cannot describe, with the reasons."""
     with st.expander("Published models that are left out"):
         st.markdown("\n".join(f"* **{plain(name)}**: {plain(reason)}." for name, reason in LEFT_OUT.items()))

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def can_build(*packages: str) -> bool:
-    """Return whether what a real model needs can be loaded, torch and psutil unless named; else say why in a sentence.
+    """Return whether the packages can be loaded (torch and psutil unless named); show the reason if not.
 
-    It loads them, which takes a second the first time: call it once the charts are drawn.
+    Loading takes a second the first time: call it after the charts.
     """
-    problem = problem_with("The real model", *(packages or (TORCH, PSUTIL)))
+    problem = problem_with("The PyTorch model", *(packages or (TORCH, PSUTIL)))
     if problem:
         st.info(plain(f"{problem}. Everything else on this page is exact without it."), icon=":material/extension_off:")
     return problem is None
@@ -32,28 +32,28 @@ def can_build(*packages: str) -> bool:
 
 @st.cache_resource(show_spinner=False)
 def _queue() -> "Queue[ProbeReport]":
-    """Return the one queue of this server; a report and its key take about 3 kB."""
+    """Return the server-wide queue; a report and its key take about 3 kB."""
     return Queue(at_most=256)
 
 
 @st.cache_resource(show_spinner=False)
-def _freeze_imports() -> None:
-    """Spare the collection after every run the objects of the heavy imports: 0.3 s each time otherwise."""
+def freeze_imports() -> None:
+    """Exclude imported objects from garbage collection: with torch loaded, a full collection takes 0.3 s."""
     gc.collect()
     gc.freeze()
 
 
 def real_model(architecture: Architecture) -> "ProbeReport | None":
-    """Return the report of the real model: at once when it is light, on a button when it is heavy, never beyond memory.
+    """Return the report of the PyTorch model: light models are built at once, heavy ones on a button.
 
-    An `st.` call while it is being built ends a run that a newer one supersedes.
+    A model that does not fit in memory is not built. A superseded run is cancelled at the next `st.` call.
     """
     if not can_build():
         return None
     from slimlm.probing.estimate import estimate_probe
     from slimlm.probing.probe import what_does_not_fit
 
-    _freeze_imports()
+    freeze_imports()
     dtype = _precision()
     if report := _queue().get((architecture, dtype)):
         return report
@@ -61,11 +61,12 @@ def real_model(architecture: Architecture) -> "ProbeReport | None":
     if not estimate.fits:
         missing = what_does_not_fit(estimate)
         st.info(
-            f"{missing[0].upper()}{missing[1:]}. Its account above is exact all the same.", icon=":material/memory:"
+            f"{missing[0].upper()}{missing[1:]}. The parameter counts above are exact all the same.",
+            icon=":material/memory:",
         )
         return None
     slot = st.empty()
-    label = f"Build the real model ({_cost(estimate)})"
+    label = f"Build and check the model ({_cost(estimate)})"
     if not estimate.is_light and not slot.button(label, icon=":material/play_arrow:"):
         return None
     report = build(architecture, slot.progress(0.0, "starting").progress, dtype)
@@ -86,14 +87,14 @@ def _cost(estimate: "ProbeEstimate") -> str:
 
 
 def build(architecture: Architecture, show: "Progress", dtype: "Precision" = "float32") -> "ProbeReport":
-    """Build the real model, one at a time across all sessions, or return the report of one that was built lately.
+    """Build and check the PyTorch model, one at a time across all sessions, or return its cached report.
 
-    `show` is called while another model is waited for, too. What it raises ends the work: an `st.` call in it ends a
-    run that a newer one supersedes.
+    `show` is also called while waiting for other models. Exceptions that it raises cancel the work: an `st.` call in it
+    cancels a superseded run.
 
     Raises MemoryError when the model does not fit in the free memory.
     """
     from slimlm.probing.probe import probe
 
-    _freeze_imports()
+    freeze_imports()
     return _queue().run((architecture, dtype), partial(probe, architecture, progress=show, dtype=dtype), show)

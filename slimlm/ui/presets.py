@@ -7,15 +7,15 @@ import streamlit as st
 from slimlm.core.config import ModelConfig
 from slimlm.serialization.design_json import request_from_text
 from slimlm.serialization.presets import PRESETS
+from slimlm.ui.frame import apply_request
 from slimlm.utils.text import plain
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
-from slimlm.ui.frame import apply_request
 
 
 def show_presets(place: "DeltaGenerator") -> None:
-    """Offer requests to start from, and the loading of a saved one."""
+    """Offer presets and the loading of a saved design."""
     with place:
         _presets()
 

@@ -21,7 +21,7 @@ from tests.strategies import architectures
 
 
 def saved_bytes(arch: Architecture, sequences: int, tokens: int, dtype: torch.dtype = torch.float32) -> int:
-    """Build the real model and return what it saves for a batch."""
+    """Build and check the model and return what it saves for a batch."""
     return saved_by(LanguageModel(arch, dtype=dtype), sequences, tokens)
 
 

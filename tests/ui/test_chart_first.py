@@ -1,4 +1,4 @@
-"""Below their charts pages are drawn one at a time, and a page that fails or waits no longer lets the others go on."""
+"""Content below the chart is rendered one session at a time, first come first served."""
 
 import threading
 import time
@@ -31,6 +31,24 @@ def test_a_page_waits_for_the_one_that_is_drawn() -> None:
     assert drawn == ["first", "second"]
 
 
+def test_sessions_render_in_the_order_in_which_they_came() -> None:
+    order: list[int] = []
+
+    def render(number: int) -> None:
+        with below_the_chart(pause=0.0):
+            order.append(number)
+
+    threads = [threading.Thread(target=render, args=(number,)) for number in range(8)]
+    with below_the_chart(pause=0.0):
+        for waiting, thread in enumerate(threads, start=1):
+            thread.start()
+            while chart_first._turns.waiting() < waiting:
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join(10)
+    assert order == list(range(8))
+
+
 def test_a_page_that_fails_lets_the_next_one_go_on() -> None:
     with pytest.raises(ValueError, match="clashes"), below_the_chart():
         raise ValueError("clashes")
@@ -46,7 +64,7 @@ def test_a_run_that_is_superseded_leaves(monkeypatch: pytest.MonkeyPatch) -> Non
     with below_the_chart():
         with pytest.raises(SupersededError), below_the_chart(beat=0.01):
             pytest.fail("drawn beside another page")
-        assert chart_first._turn.waiting == 0
+        assert chart_first._turns.waiting() == 0
     with below_the_chart():
         pass
 
@@ -58,5 +76,5 @@ def test_the_server_has_a_pause_for_sending_only_when_another_page_waits(monkeyp
         pass
     assert pauses == []
     with below_the_chart(pause=7.0):
-        monkeypatch.setattr(chart_first._turn, "waiting", 1)
+        monkeypatch.setattr(chart_first._turns, "waiting", lambda: 1)
     assert pauses == [7.0]
