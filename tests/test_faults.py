@@ -168,7 +168,7 @@ def test_a_converter_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_notebook_without_charts_shows_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    without(monkeypatch, "slimlm.export")
+    without(monkeypatch, "slimlm.export.notebooks")
     assert solve(ModelConfig())._repr_mimebundle_().keys() == {"text/plain"}
 
 
