@@ -22,9 +22,9 @@ APP = str(Path(__file__).parent.parent / "app.py")
 
 
 @pytest.fixture(autouse=True)
-def quick_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Estimate times as on a quick machine: on a busy one, small models would wait behind a button."""
-    monkeypatch.setattr(estimating, "machine_speed", lambda *_: Speed(per_weight=1e-9, per_flop=1e-11, per_layer=1e-4))
+def idle_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimate times as on an idle machine: on a busy one, small models would wait behind a button."""
+    monkeypatch.setattr(estimating, "machine_speed", lambda *_: Speed(per_weight=1e-9, per_flop=1e-11, per_layer=2e-3))
 
 
 def opened(**query: str) -> AppTest:
