@@ -1,13 +1,62 @@
-"""Building and running the real model, beside transformers' Llama of the same dimensions."""
+"""Building and running the real model, beside transformers' Llama of the same dimensions.
+
+Three sizes with the shapes of published models, each with slimlm's default choices and with Llama's; fewer rounds for
+larger ones.
+"""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from slimlm.core.architecture import Architecture
 from tests.bench.kit import Row, in_turns
 
+if TYPE_CHECKING:
+    from torch import nn
 
-def llama(arch: Any) -> Callable[[], Any]:
+
+class Size(NamedTuple):
+    """An architecture, and how often it is built and run."""
+
+    name: str
+    architecture: Architecture
+    builds: int
+    forwards: int
+    batches: tuple[tuple[int, int], ...]
+    """(batch, tokens) of each forward pass."""
+
+
+def _plain(n_layers: int, d_model: int, d_ff: int, n_heads: int, vocab_size: int) -> Architecture:
+    return Architecture(n_layers=n_layers, d_model=d_model, d_ff=d_ff, n_heads=n_heads, vocab_size=vocab_size)
+
+
+def _like_llama(n_layers: int, d_model: int, d_ff: int, n_heads: int, n_kv_heads: int, vocab_size: int) -> Architecture:
+    return Architecture(
+        n_layers=n_layers,
+        d_model=d_model,
+        d_ff=d_ff,
+        n_heads=n_heads,
+        n_kv_heads=n_kv_heads,
+        vocab_size=vocab_size,
+        norm="rmsnorm",
+        positions="rope",
+    )
+
+
+SMALL, MEDIUM, LARGE = ((1, 128), (4, 256)), ((1, 128), (2, 256)), ((1, 128),)
+
+SIZES = (
+    Size("10M", _plain(11, 220, 585, 10, 16_000), 9, 15, SMALL),
+    Size("10M like Llama", _like_llama(13, 220, 584, 10, 2, 16_000), 9, 15, SMALL),
+    Size("110M", _plain(12, 768, 2048, 12, 32_000), 3, 5, MEDIUM),
+    Size("110M like Llama", _like_llama(12, 768, 2400, 12, 4, 32_000), 3, 5, MEDIUM),
+    Size("750M", _plain(24, 1536, 4288, 24, 32_000), 2, 3, LARGE),
+    Size("750M like Llama", _like_llama(24, 1536, 4992, 24, 8, 32_000), 2, 3, LARGE),
+)
+
+
+def llama(arch: Architecture) -> Callable[[], Any]:
     """Return a function that builds transformers' Llama with the same dimensions."""
     os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error", TRANSFORMERS_NO_ADVISORY_WARNINGS="1")
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -30,61 +79,32 @@ def llama(arch: Any) -> Callable[[], Any]:
     return lambda: LlamaForCausalLM(config)
 
 
-def even_heads(total_params: int, vocab_size: int) -> Any:
-    """Return a request whose heads have an even width, as rotary positions need it."""
-    from slimlm import ModelConfig, solve
-
-    for n_heads in (10, 12, 16, 8, 4):
-        config = ModelConfig(total_params=total_params, vocab_size=vocab_size, n_heads=n_heads)
-        if solve(config).architecture.head_width % 2 == 0:
-            return config
-    raise LookupError("no customary number of heads gives an even head_dim")
-
-
-def like_llama(total_params: int, vocab_size: int) -> Any:
-    """Return a request for the very architecture of the peer."""
-    from slimlm import ModelConfig
-
-    return ModelConfig(
-        total_params=total_params,
-        vocab_size=vocab_size,
-        n_heads="auto",
-        n_kv_heads=2,
-        norm="rmsnorm",
-        positions="rope",
-        dropout=0.0,
-        attention_dropout=0.0,
+def matrix_shapes(model: "nn.Module") -> Counter[tuple[int, ...]]:
+    """Count the matrices of each shape; a position table, which Llama does not have, is left out."""
+    weights = model.named_parameters()
+    return Counter(
+        tuple(weight.shape) for name, weight in weights if weight.ndim == 2 and "position_embedding" not in name
     )
 
 
 def model_rows() -> Iterator[Row]:
-    sizes = ((10_000_000, 16_000, 11, 25), (110_000_000, 32_000, 5, 11), (750_000_000, 32_000, 3, 3))
-    for total_params, vocab_size, builds, forwards in sizes:
-        name = f"{total_params // 10**6}M"
-        yield from against_llama(name, even_heads(total_params, vocab_size), builds, forwards)
-        yield from against_llama(f"{name} like Llama", like_llama(total_params, vocab_size), builds, forwards)
+    """Run and build each size."""
+    for size in SIZES:
+        build_peer = llama(size.architecture)
+        yield from forward_rows(size, build_peer)
+        yield build_row(size, build_peer)
 
 
-def against_llama(name: str, config: Any, builds: int, forwards: int) -> Iterator[Row]:
-    """Build and run a request's model in turns with transformers' Llama of the same dimensions."""
+def forward_rows(size: Size, build_peer: Callable[[], Any]) -> Iterator[Row]:
+    """Run a model in turns with transformers' Llama of the same dimensions."""
     import torch
 
-    from slimlm import LanguageModel, solve
+    from slimlm import LanguageModel
 
-    arch = solve(config).architecture
-    build_peer = llama(arch)
-    build_peer()  # both have built once: imports and first uses are done
-    LanguageModel(config)
-
-    def build() -> LanguageModel:
-        return LanguageModel(config)
-
-    ours, peer = in_turns(build, build_peer, builds)
-    dims = f"{arch.n_layers} × {arch.d_model}/{arch.d_ff}, {arch.n_heads} heads"
-    yield Row(f"build {name} | Llama ({dims})", ours, peer, most_ratio=0.6)
-    model, other = build().eval(), build_peer().eval()
-    for batch, tokens in ((1, 128), (4, 256)):
-        ids = torch.randint(config.vocab_size, (batch, tokens))
+    model, other = LanguageModel(size.architecture).eval(), build_peer().eval()
+    assert matrix_shapes(model) == matrix_shapes(other), "slimlm's model and its peer must have the same matrices"
+    for batch, tokens in size.batches:
+        ids = torch.randint(size.architecture.vocab_size, (batch, tokens))
 
         def run(ids: Any = ids) -> Any:
             return model(ids)[0]
@@ -94,5 +114,15 @@ def against_llama(name: str, config: Any, builds: int, forwards: int) -> Iterato
 
         with torch.inference_mode():
             run(), run_peer()
-            ours, peer = in_turns(run, run_peer, forwards)
-        yield Row(f"forward {name} {batch} × {tokens} | Llama", ours, peer, most_ratio=1.0)
+            ours, peer = in_turns(run, run_peer, size.forwards)
+        yield Row(f"forward {size.name} {batch} × {tokens} | Llama", ours, peer, most_ratio=1.0)
+
+
+def build_row(size: Size, build_peer: Callable[[], Any]) -> Row:
+    """Build a model in turns with transformers' Llama of the same dimensions, once both have been built before."""
+    from slimlm import LanguageModel
+
+    arch = size.architecture
+    ours, peer = in_turns(lambda: LanguageModel(arch), build_peer, size.builds)
+    dims = f"{arch.n_layers} × {arch.d_model}/{arch.d_ff}, {arch.n_heads} heads"
+    return Row(f"build {size.name} | Llama ({dims})", ours, peer, most_ratio=0.6)
