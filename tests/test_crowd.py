@@ -1,29 +1,98 @@
-"""Several sessions on one server, without browsers: each ends with its own chart, and models are built one by one."""
+"""Several sessions on one server, without browsers: each ends with its own chart, and models are built one by one.
 
+The benchmark puts a server under load (`make bench ONLY=crowd`); nothing here depends on time.
+"""
+
+import asyncio
+import queue
 import random
+import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
-from tests.bench.crowd import gather
+from slimlm.probing import probe as probing
+from slimlm.ui import model_builds
 from tests.server import Server
-from tests.visitor import Visitor, in_a_loop, next_move
+from tests.visitor import Visitor, caption, in_a_loop, next_move
 from tests.watched import count_builds, watched
+
+SOON = 60.0
+"""Seconds after which a session that waits for another is a failure."""
 
 APP = str(Path(__file__).parent.parent / "app.py")
 
 
+LAST_TOTALS = (2_000_000, 3_000_000, 4_000_000)
+
+
+async def move_quickly(address: str, last: int, all_open: asyncio.Barrier) -> Visitor:
+    """Open the page, move the slider of the total three times without a look between, and wait for the end."""
+    async with Visitor(address, "total_params=1M&vocab_size=1000") as visitor:
+        await visitor.until_idle()
+        await all_open.wait()
+        for total in (10_000_000, 5_000_000, last):
+            await visitor.move("total_params", total)
+        await visitor.until_shown(caption(ModelConfig(total_params=last, vocab_size=1000)))
+        await visitor.until_idle()
+    return visitor
+
+
+async def move_at_once(address: str) -> list[Visitor]:
+    """Let sessions that are all open move the same slider, each to its own place."""
+    all_open = asyncio.Barrier(len(LAST_TOTALS))
+    return await asyncio.gather(*(move_quickly(address, last, all_open) for last in LAST_TOTALS))
+
+
 def test_every_session_ends_with_the_chart_of_its_own_last_request() -> None:
     with watched() as (server, builds):
-        outcome = in_a_loop(gather(server.address, sessions=6, seconds=4.0))
-        assert outcome.problems == []
-        assert outcome.right == 6
-        assert outcome.requests >= 6
+        visitors = in_a_loop(move_at_once(server.address))
+        assert [visitor.problems for visitor in visitors] == [[], [], []]
+        for visitor, last in zip(visitors, LAST_TOTALS, strict=True):
+            assert visitor.caption.startswith(caption(ModelConfig(total_params=last, vocab_size=1000)))
         assert builds().begun >= 1
         assert builds().most_at_once == 1
+
+
+def test_models_of_several_sessions_are_built_one_by_one_in_the_order_of_their_requests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = {1237: "first", 1249: "second", 1259: "third"}  # vocabularies that no other test builds
+    events: list[str] = []
+    may_finish, heard = threading.Event(), dict[int, queue.Queue[str]]()
+
+    def probe(arch: Architecture, **_: object) -> str:
+        events.append(f"{names[arch.vocab_size]} begins")
+        heard[arch.vocab_size].put("building")
+        assert may_finish.wait(SOON)
+        events.append(f"{names[arch.vocab_size]} ends")
+        return f"report of the {names[arch.vocab_size]}"
+
+    monkeypatch.setattr(probing, "probe", probe)
+    places, results = list[str](), list[Future[Any]]()
+    with ThreadPoolExecutor(3) as sessions:
+        for vocabulary in names:
+            heard[vocabulary] = queue.Queue()
+            arch = Architecture(vocab_size=vocabulary, d_model=16, d_ff=16, n_layers=1)
+            show = partial(_put, heard[vocabulary])
+            results.append(sessions.submit(model_builds.build, arch, show))
+            places.append(heard[vocabulary].get(timeout=SOON))
+        may_finish.set()
+        reports = [result.result(SOON) for result in results]
+    assert places == ["building", "waiting for 1 other model to be built", "waiting for 2 other models to be built"]
+    assert events == [f"{name} {what}" for name in names.values() for what in ("begins", "ends")]
+    assert reports == [f"report of the {name}" for name in names.values()]
+
+
+def _put(heard: queue.Queue[str], _: float, message: str) -> None:
+    heard.put(message)
 
 
 async def close_while_building(server: Server) -> None:
