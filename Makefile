@@ -1,5 +1,6 @@
 # make run    opens the app              make test   lint and every test, browser tests included
 # make bench  prints speeds beside peers  make lint   ruff and mypy alone
+#             (ONLY="page model": these sections alone)
 PYTHON ?= python3
 BIN := .venv/bin
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
@@ -20,7 +21,7 @@ lint: .venv/tests.done
 	$(BIN)/mypy
 
 bench: .venv/tests.done chromium
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(addprefix --only ,$(ONLY))
 
 chromium:
 	@test -n "$(CHROMIUM)" || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium; }

@@ -6,7 +6,7 @@ The account goes to the file that the environment variable names.
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,12 +27,16 @@ class Builds(NamedTuple):
 
 
 @contextmanager
-def watched() -> Iterator[tuple[Server, Callable[[], Builds]]]:
-    """Run the app on a server of its own; yield it and what tells how many real models it has built."""
+def watched(environment: Mapping[str, str] | None = None) -> Iterator[tuple[Server, Callable[[], Builds]]]:
+    """Run the app on a server of its own; yield it and what tells how many real models it has built.
+
+    environment: variables to set beyond this process's.
+    """
     with TemporaryDirectory() as folder:
         account = Path(folder, "builds.json")
         account.write_text(json.dumps(Builds()))
-        with serving(launcher=("-m", "tests.watched"), environment={_ACCOUNT: str(account)}) as server:
+        variables = {**(environment or {}), _ACCOUNT: str(account)}
+        with serving(launcher=("-m", "tests.watched"), environment=variables) as server:
             yield server, lambda: Builds(*json.loads(account.read_text()))
 
 

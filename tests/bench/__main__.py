@@ -1,49 +1,106 @@
-"""Measure slimlm beside its peers in one run: `python -m tests.bench [--only NAME ...]`.
+"""Measure slimlm beside its peers in one run: `python -m tests.bench [--only SECTION ...]`.
 
-A section is a function that yields rows. Peers run in turns with slimlm, so that both meet the same machine.
+The whole run takes at most 10 minutes on 2 cores: `SECTIONS` gives each section's budget in seconds. Sections that do
+not fit run by name only. Each row is printed when it is measured, so that a stopped run has shown its results so far.
 """
 
 import argparse
 import os
 import platform
+import signal
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple, NoReturn
 
 from tests.bench import crowd, light, memory, model, page, soak
 from tests.bench.kit import Row
-from tests.bench.table import format_table
+from tests.bench.table import format_row, misses_aim, table_head
 
-SECTIONS: dict[str, Callable[[], Iterator[Row]]] = {
-    "import": light.import_rows,
-    "solver": light.solver_rows,
-    "sweep": light.sweep_rows,
-    "model": model.model_rows,
-    "memory": memory.memory_rows,
-    "count": light.count_rows,
-    "page": page.page_rows,
-    "crowd": crowd.crowd_rows,
-    "soak": soak.soak_rows,
+
+class Section(NamedTuple):
+    """A function that yields rows, and its budget."""
+
+    rows: Callable[[], Iterator[Row]]
+    seconds: int
+    by_name_only: bool = False
+
+
+SECTIONS = {
+    "import": Section(light.import_rows, 10),
+    "solver": Section(light.solver_rows, 20),
+    "sweep": Section(light.sweep_rows, 50),
+    "count": Section(light.count_rows, 20),
+    "model": Section(model.model_rows, 140),
+    "memory": Section(memory.memory_rows, 80),
+    "page": Section(page.page_rows, 110),
+    "crowd": Section(crowd.crowd_rows, 85),
+    "soak": Section(soak.soak_rows, 85),
+    "memory-7b": Section(memory.large_memory_rows, 480, by_name_only=True),
+    "soak-long": Section(partial(soak.soak_rows, warm_up=60.0, quarter=180.0), 840, by_name_only=True),
 }
+WHOLE_RUN = [name for name, section in SECTIONS.items() if not section.by_name_only]
+BY_NAME_ONLY = [name for name, section in SECTIONS.items() if section.by_name_only]
 
 
-def measured(name: str) -> Iterator[Row]:
-    """Yield the rows of a section, and say on stderr which ones are there."""
-    for row in SECTIONS[name]():
-        print(f"  {row.what}", file=sys.stderr)
-        yield row
+def budget(names: Sequence[str]) -> str:
+    """Return what some sections take at most, in words."""
+    return ", ".join(f"{name} {SECTIONS[name].seconds} s" for name in names)
+
+
+def read_arguments(arguments: Sequence[str] | None = None) -> list[str]:
+    """Return the names of the sections to run; exit with code 2 when one is unknown."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description="Measure slimlm beside its peers.",
+        epilog=f"Sections and their budgets on 2 cores: {budget(WHOLE_RUN)}. By name only: {budget(BY_NAME_ONLY)}.",
+    )
+    help_text = "a section to run (repeatable; default: all but those that run by name only)"
+    parser.add_argument("--only", action="append", metavar="SECTION", help=help_text)
+    names: list[str] = parser.parse_args(arguments).only or WHOLE_RUN
+    for name in names:
+        if name not in SECTIONS:
+            print(
+                f"{name!r} is not a section of the benchmark: it must be one of {', '.join(SECTIONS)}", file=sys.stderr
+            )
+            sys.exit(2)
+    return names
+
+
+def describe_run(names: Sequence[str]) -> str:
+    """Return the line above the table: the machine, and how long the run takes at most."""
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    seconds = sum(SECTIONS[name].seconds for name in names)
+    left_out = "" if set(BY_NAME_ONLY) <= set(names) else f"; by name only: {', '.join(BY_NAME_ONLY)}"
+    return f"Python {platform.python_version()}, {os.cpu_count()} CPUs{load}; budget {seconds} s{left_out}"
+
+
+def measure(names: Sequence[str]) -> None:
+    """Print the head of the table, then each row when it is measured."""
+    print(describe_run(names), table_head(), sep="\n", flush=True)
+    started, rows = time.perf_counter(), list[Row]()
+    for name in names:
+        begun = time.perf_counter()
+        print(f"measuring {name} …", file=sys.stderr)
+        for row in SECTIONS[name].rows():
+            rows.append(row)
+            print(format_row(row), flush=True)
+        print(f"── {name}: {time.perf_counter() - begun:.0f} s, budget {SECTIONS[name].seconds} s", flush=True)
+    missed = sum(map(misses_aim, rows))
+    print(f"{missed} of {sum(row.has_aim for row in rows)} aims missed; {time.perf_counter() - started:.0f} s in all")
+
+
+def stop(number: int, _: object) -> NoReturn:
+    """End on a signal, and end servers and browsers on the way."""
+    sys.exit(128 + number)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", action="append", choices=SECTIONS, help="a section to run (repeatable; default: all)")
-    chosen = parser.parse_args().only or list(SECTIONS)
-    rows: list[Row] = []
-    for name in chosen:
-        print(f"measuring {name} …", file=sys.stderr)
-        rows += measured(name)
-    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs{load}")
-    print(format_table(rows))
+    names = read_arguments()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    measure(names)
 
 
 if __name__ == "__main__":

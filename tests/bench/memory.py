@@ -1,4 +1,7 @@
-"""The most memory that a probe takes, each in a process of its own: whole, and larger than what it may have."""
+"""The most memory that a probe takes, each in a process of its own: whole, and larger than what it may have.
+
+The whole run probes 1B models, each once; `memory-7b` runs by name only.
+"""
 
 import json
 import subprocess
@@ -38,19 +41,28 @@ def probed(request: dict[str, Any], **options: Any) -> dict[str, Any]:
     return found
 
 
+BILLION = {"total_params": 1_000_000_000, "embedding_ratio": 0.1}
+SEVEN_BILLION = {"total_params": 7_000_000_000, "embedding_ratio": 0.04}
+
+
 def memory_rows() -> Iterator[Row]:
-    """Measure peak resident memory beside the weights, the estimate, and what is left afterwards."""
-    billion = {"total_params": 1_000_000_000, "embedding_ratio": 0.1}
-    seven = {"total_params": 7_000_000_000, "embedding_ratio": 0.04}
-    for name, request, options, most in (
-        ("1B float32", billion, {}, None),
-        ("1B bfloat16", billion, {"dtype": "bfloat16"}, None),
-        ("7B float32 within 8 GB", seven, {"max_memory": 8_000_000_000}, 8e9),
-        ("7B float32 within 1 GB", seven, {"max_memory": 1_000_000_000}, 1e9),
-    ):
-        found = probed(request, **options)
-        ratio = 1.15 if found["way"] == "whole" else None
-        what = f"probe {name}, {found['way']}"
-        yield Row(f"{what}: peak | weights", found["peak"], found["weights"], most, ratio, "bytes")
-        yield Row(f"{what}: peak | estimate", found["peak"], found["estimate"], unit="bytes")
-        yield Row(f"{what}: held afterwards", found["after"], unit="bytes")
+    """Measure 1B models, whole and within a quarter of their weights."""
+    yield from probe_rows("1B float32", BILLION)
+    yield from probe_rows("1B bfloat16", BILLION, dtype="bfloat16")
+    yield from probe_rows("1B float32 within 1 GB", BILLION, max_memory=1_000_000_000)
+
+
+def large_memory_rows() -> Iterator[Row]:
+    """Measure 7B models within less memory than their weights take."""
+    yield from probe_rows("7B float32 within 8 GB", SEVEN_BILLION, max_memory=8_000_000_000)
+    yield from probe_rows("7B float32 within 1 GB", SEVEN_BILLION, max_memory=1_000_000_000)
+
+
+def probe_rows(name: str, request: dict[str, Any], **options: Any) -> Iterator[Row]:
+    """Measure peak resident memory beside the weights and the estimate, and what is left afterwards."""
+    found = probed(request, **options)
+    ratio = 1.15 if found["way"] == "whole" else None
+    what = f"probe {name}, {found['way']}"
+    yield Row(f"{what}: peak | weights", found["peak"], found["weights"], options.get("max_memory"), ratio, "bytes")
+    yield Row(f"{what}: peak | estimate", found["peak"], found["estimate"], unit="bytes")
+    yield Row(f"{what}: held afterwards", max(found["after"], 0), unit="bytes")

@@ -1,8 +1,12 @@
-"""How long a reader waits: from opening the page to the first chart, and from a key press to the next one."""
+"""How long a reader waits: from opening the page to the first chart, and from a key press to the next one.
+
+Two rounds in turns with the bare page: in each, a new server is opened once, and each slider moved ten times.
+"""
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page
@@ -12,7 +16,7 @@ from tests.bench.kit import Row
 from tests.browser import chromium, running, settle
 from tests.server import ROOT
 
-APPS = {"app": ROOT / "app.py", "floor": ROOT / "tests" / "floor_app.py"}
+APP, FLOOR = ROOT / "app.py", ROOT / "tests" / "floor_app.py"
 CHART = '[data-testid="stVegaLiteChart"]'
 
 # The clock runs inside the browser, from the trusted key press to the moment the chart's text has changed.
@@ -57,29 +61,37 @@ def first_chart(browser: Browser, app: Path) -> float:
     return waited
 
 
-def slider_latencies(browser: Browser, app: Path, presses: int) -> dict[str, float]:
-    """Return the median seconds from key press to chart for each of the four sliders."""
+@contextmanager
+def opened(browser: Browser, app: Path) -> Iterator[Page]:
+    """Open an app on a server of its own, and wait until it is at rest."""
     with running(app) as address:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(address)
         page.locator(f"{CHART} :is(svg, canvas)").first.wait_for(timeout=90_000)
         settle(page)
-        medians = {}
-        for knob in SLIDERS:
-            keys = ["ArrowRight", "ArrowLeft"] * (presses // 2 + 2)
-            taken = [seconds_to_the_chart(page, knob.label, key) for key in keys]
-            medians[knob.label] = statistics.median(taken[4:])
+        yield page
         page.close()
-    return medians
 
 
-def page_rows(presses: int = 20, rounds: int = 2) -> Iterator[Row]:
+def slider_latency(page: Page, slider: str, presses: int) -> float:
+    """Return the median seconds from key press to chart, after two presses to warm up."""
+    keys = ["ArrowRight", "ArrowLeft"] * (presses // 2 + 1)
+    return statistics.median([seconds_to_the_chart(page, slider, key) for key in keys][2:])
+
+
+def medians(rounds: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Return the median of ours and that of the peer's, of rounds of both."""
+    ours, peer = zip(*rounds, strict=True)
+    return statistics.median(ours), statistics.median(peer)
+
+
+def page_rows(presses: int = 8, rounds: int = 2) -> Iterator[Row]:
     """Compare the app with the bare page: each figure is the median of rounds taken in turns."""
     with chromium() as browser:
-        opened = {name: [first_chart(browser, app) for _ in range(rounds)] for name, app in APPS.items()}
-        ours, floor = (statistics.median(opened[name]) for name in APPS)
-        yield Row("opening the page → first chart | bare page", ours, floor)
-        turns = [{name: slider_latencies(browser, app, presses) for name, app in APPS.items()} for _ in range(rounds)]
-    for knob in SLIDERS:
-        ours, floor = (statistics.median(turn[name][knob.label] for turn in turns) for name in APPS)
-        yield Row(f"{knob.label}: key press → chart | bare page", ours, floor, most_ratio=1.25)
+        ours, peer = medians([(first_chart(browser, APP), first_chart(browser, FLOOR)) for _ in range(rounds)])
+        yield Row("opening the page → first chart | bare page", ours, peer)
+        with opened(browser, APP) as app, opened(browser, FLOOR) as floor:
+            for knob in SLIDERS:
+                times = [[slider_latency(page, knob.label, presses) for page in (app, floor)] for _ in range(rounds)]
+                ours, peer = medians(times)
+                yield Row(f"{knob.label}: key press → chart | bare page", ours, peer, most_ratio=1.25)

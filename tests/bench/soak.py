@@ -1,55 +1,73 @@
-"""An hour of slider moves made in minutes: whether a server's memory stays flat."""
+"""Slider moves one after the other in one session: whether the server's memory stays flat.
+
+The whole run measures four quarters of 15 s after a warm-up of 20 s; `soak-long` four quarters of 3 minutes.
+"""
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from slimlm.core.config import ModelConfig
 from tests.bench.kit import Row
-from tests.server import Server
 from tests.visitor import Visitor, caption, next_move
 from tests.watched import watched
 
-_WARM_UP = 200
 _MOST_PARAMS = 20_000_000
 _TO_THE_END = 20
 """One move in so many is left to run to its end, real model included; the others end with their chart."""
 
 
-async def wander(visitor: Visitor, config: ModelConfig, moves: int, draw: random.Random) -> ModelConfig:
-    """Make moves one after the other, each once the chart of the one before is there."""
-    for number in range(moves):
-        move = next_move(config, draw, _MOST_PARAMS)
-        config = move.config
-        await visitor.move(move.field, move.value)
-        await visitor.until_shown(caption(config))
-        if number % _TO_THE_END == 0:
-            await visitor.until_idle()
-    await visitor.until_idle()
-    return config
+@dataclass
+class Wanderer:
+    """A session that makes moves, each once the chart of the one before is there."""
+
+    visitor: Visitor
+    config: ModelConfig = field(default_factory=ModelConfig)
+    moves: int = 0
+    draw: random.Random = field(default_factory=lambda: random.Random(0))
+
+    async def wander(self, seconds: float) -> None:
+        """Make moves for some seconds, then let the page run to its end."""
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end and not self.visitor.problems:
+            move = next_move(self.config, self.draw, _MOST_PARAMS)
+            self.config = move.config
+            await self.visitor.move(move.field, move.value)
+            await self.visitor.until_shown(caption(self.config))
+            if self.moves % _TO_THE_END == 0:
+                await self.visitor.until_idle()
+            self.moves += 1
+        await self.visitor.until_idle()
 
 
-async def soak(server: Server, moves: int, note: Callable[[str], None]) -> list[str]:
-    """Make moves in four quarters in one session, and tell when each is over; return what went wrong."""
-    draw = random.Random(0)
-    async with Visitor(server.address) as visitor:
-        await visitor.until_idle()
-        config = await wander(visitor, ModelConfig(), _WARM_UP, draw)
-        note("after the warm-up")
-        for quarter in range(1, 5):
-            config = await wander(visitor, config, moves // 4, draw)
-            note(f"after {moves * quarter // 4:,} moves")
-    return visitor.problems
+@contextmanager
+def opened(runner: asyncio.Runner, address: str) -> Iterator[Visitor]:
+    """Open the page in a session that lives between two calls of the runner, and wait until it is at rest."""
+    visitor = runner.run(Visitor(address).__aenter__())
+    try:
+        runner.run(visitor.until_idle())
+        yield visitor
+    finally:
+        runner.run(visitor.__aexit__(None, None, None))
 
 
-def soak_rows(moves: int = 3000) -> Iterator[Row]:
-    """Compare the server's memory with that after the warm-up."""
-    memory: dict[str, int] = {}
-    with watched() as (server, builds):
-        problems = asyncio.run(soak(server, moves, lambda when: memory.update({when: server.resident_bytes})))
+def soak_rows(warm_up: float = 20.0, quarter: float = 15.0) -> Iterator[Row]:
+    """Compare the server's memory after each of four quarters with that after the warm-up; both in seconds."""
+    with watched() as (server, builds), asyncio.Runner() as runner, opened(runner, server.address) as visitor:
+        wanderer = Wanderer(visitor)
+        runner.run(wanderer.wander(warm_up))
+        start, first = server.resident_bytes, wanderer.moves
+        yield Row(f"server's memory after a warm-up of {first:,} moves", start, unit="bytes")
+        for _ in range(4):
+            runner.run(wanderer.wander(quarter))
+            what = f"server's memory after {wanderer.moves - first:,} moves | after the warm-up"
+            yield Row(what, server.resident_bytes, start, most_ratio=1.1, unit="bytes")
         built = builds()
-    start = memory["after the warm-up"]
-    for when, resident in memory.items():
-        yield Row(f"server's memory {when} | after the warm-up", resident, start, most_ratio=1.1, unit="bytes")
-    yield Row("errors", len(problems), most=0, unit="number")
+    for problem in visitor.problems:
+        print(f"  {problem}", file=sys.stderr)
+    yield Row("errors", len(visitor.problems), most=0, unit="number")
     yield Row("real models begun | finished", built.begun, built.finished, unit="number")

@@ -1,9 +1,11 @@
-"""The benchmark's table as text."""
+"""The benchmark's table as text, line by line: its columns have fixed widths."""
 
 import math
 
 from slimlm.utils.formatting import format_bytes
 from tests.bench.kit import Row
+
+NAME_WIDTH, FIGURE_WIDTH, RATIO_WIDTH = 64, 10, 6
 
 
 def in_ms(seconds: float) -> str:
@@ -19,25 +21,33 @@ def in_unit(value: float | None, unit: str) -> str:
     return {"seconds": in_ms, "bytes": format_bytes, "number": "{:,.4g}".format}[unit](value)
 
 
-def cells(row: Row) -> tuple[str, ...]:
-    ratio = row.ours / row.peer if row.peer else None
-    aim = ""
+def misses_aim(row: Row) -> bool:
+    """Return whether a row exceeds its aim."""
     if row.most is not None:
-        aim = f"≤ {in_unit(row.most, row.unit)}" + (" missed" if row.ours > row.most else "")
-    elif row.most_ratio is not None and ratio is not None:
-        aim = f"≤ {row.most_ratio:.2f}" + (" missed" if ratio > row.most_ratio else "")
+        return row.ours > row.most
+    return row.most_ratio is not None and row.ratio is not None and row.ratio > row.most_ratio
+
+
+def describe_aim(row: Row) -> str:
+    """Write the aim of a row, and that it is missed."""
+    if not row.has_aim:
+        return ""
+    limit = f"{row.most_ratio:.2f}" if row.most is None else in_unit(row.most, row.unit)
+    return f"≤ {limit}{' missed' if misses_aim(row) else ''}"
+
+
+def _line(what: str, ours: str, peer: str, ratio: str, aim: str) -> str:
+    figures = f"{ours:>{FIGURE_WIDTH}}  {peer:>{FIGURE_WIDTH}}  {ratio:>{RATIO_WIDTH}}"
+    return f"{what:<{NAME_WIDTH}}  {figures}  {aim}".rstrip()
+
+
+def table_head() -> str:
+    """Return the names of the columns and a rule."""
+    head = _line("what | peer", "ours", "peer", "ratio", "aim")
+    return f"{head}\n{'─' * len(head)}"
+
+
+def format_row(row: Row) -> str:
+    """Write one line of the table."""
     ours, peer = in_unit(row.ours, row.unit), in_unit(row.peer, row.unit)
-    return row.what, ours, peer, "" if ratio is None else f"{ratio:.2f}", aim
-
-
-def format_table(rows: list[Row]) -> str:
-    lines = [("what | peer", "ours", "peer", "ratio", "aim"), *map(cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = [
-        "  ".join(
-            cell.ljust(width) if number in (0, len(widths) - 1) else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
-    return "\n".join([text[0], "─" * (sum(widths) + 2 * (len(widths) - 1)), *text[1:]])
+    return _line(row.what, ours, peer, "" if row.ratio is None else f"{row.ratio:.2f}", describe_aim(row))
