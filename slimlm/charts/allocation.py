@@ -4,44 +4,16 @@ from functools import cache
 
 import altair as alt
 
-from slimlm.charts.palette import COLOR_SCALE, COMPONENT_COLORS, INK, MUTED, PAGE, ink_on
+from slimlm.charts.components import COMPONENT_ENCODING, component_facts
+from slimlm.charts.palette import INK, MUTED, PAGE
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
 from slimlm.core.accounting import Component
 from slimlm.core.captions import RATIO_LINE, describe_allocation, in_words, largest_first, result_line, source_line
 from slimlm.core.design import Design
 from slimlm.core.named_model import Subject
-from slimlm.utils.formatting import format_count, format_share
+from slimlm.utils.formatting import format_count
 
 _NAMES_PX, _VALUES_PX, _STRIP_PX, _ROW_PX, _BARS_TOP_PX = 142, 124, 36, 27, 52
-
-
-def component_facts(part: Component) -> Row:
-    """Return what a tooltip says about a component."""
-    per_layer = f"{part.copies:,} × {part.copy_params:,}" if part.per_layer else "once"
-    return {
-        "key": part.key,
-        "name": part.name,
-        "share": part.share,
-        "exact": f"{part.params:,}",
-        "percent": format_share(part.share),
-        "formula": part.formula,
-        "copies": per_layer,
-        "fill": COMPONENT_COLORS[part.key],
-        "ink": ink_on(COMPONENT_COLORS[part.key]),
-    }
-
-
-COMPONENT_ENCODING: Row = {
-    "color": alt.Color("key:N", scale=COLOR_SCALE, legend=None),
-    "tooltip": [
-        alt.Tooltip("name:N", title="Component"),
-        alt.Tooltip("exact:N", title="Parameters"),
-        alt.Tooltip("percent:N", title="Share"),
-        alt.Tooltip("formula:N", title="Formula"),
-        alt.Tooltip("copies:N", title="Copies"),
-    ],
-}
-"""How every chart encodes a component that `component_facts` describes."""
 
 
 def allocation_chart(subject: Subject) -> Figure:

@@ -6,8 +6,8 @@ from typing import Literal
 
 import altair as alt
 
-from slimlm.charts.allocation import COMPONENT_ENCODING, component_facts
-from slimlm.charts.palette import COMPONENT_COLORS, INK, MUTED, PAGE
+from slimlm.charts.components import MODEL_ENCODING, Label, component_boxes, component_facts, fitting_label
+from slimlm.charts.palette import COMPONENT_COLORS, INK, MUTED
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
 from slimlm.compare.comparison import COMPONENT_NAMES
 from slimlm.compare.pins import Pin
@@ -136,35 +136,18 @@ def key_width(pins: Sequence[Pin]) -> float:
     return float(last["x"]) + 16 + text_width(last["name"], 13)
 
 
-def _strip_axis(field: str = "start:Q") -> alt.X:
+def _strip_axis() -> alt.X:
     ends = [alt.ExprRef("0"), alt.ExprRef(f"max(40, width - {_END_PX})")]
-    return alt.X(field, scale=alt.Scale(domain=[0, 1], range=ends, nice=False), axis=None)
+    return alt.X("start:Q", scale=alt.Scale(domain=[0, 1], range=ends, nice=False), axis=None)
 
 
-_TOOLTIP = [alt.Tooltip("model:N", title="Model"), *COMPONENT_ENCODING["tooltip"]]
-BOX: Row = {"y": alt.Y("top:Q", scale=None, axis=None), "x2": "end", "y2": "bottom"}
-"""How a component's rectangle is placed, but for its left end."""
-
-ENCODING = COMPONENT_ENCODING | {"tooltip": _TOOLTIP}
-"""How a component of one of several models is encoded."""
+LABELS = (Label("long", 18, 9), Label("short", 18, 9))
+"""Labels of a component of one of several models: share and count, or the one that the chart measures."""
 
 
 @cache
 def _segment_layers() -> Row:
-    boxes = alt.Chart().mark_rect(stroke=PAGE, strokeWidth=1).encode(_strip_axis(), **BOX, **ENCODING)
-    return layers(boxes, fitting("(datum.top + datum.bottom) / 2"))
-
-
-def fitting(y: str, high: str = "99") -> alt.Chart:
-    """Return a layer of the longest figure that fits each box; both arguments are Vega expressions."""
-    middle = "scale('x', (datum.start + datum.end) / 2)"
-    return text_layer(fitting_text(high), x=middle, y=y, fill=alt.ExprRef("datum.ink"), align="center")
-
-
-def fitting_text(high: str) -> str:
-    """Return the expression of the longest figure that fits its box, empty where none does."""
-    wide = "(scale('x', datum.end) - scale('x', datum.start))"
-    return f"({high} < 18 ? '' : {wide} > datum.long_px ? datum.long : {wide} > datum.short_px ? datum.short : '')"
+    return layers(component_boxes(_strip_axis(), MODEL_ENCODING), fitting_label(*LABELS))
 
 
 @cache

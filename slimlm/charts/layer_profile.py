@@ -1,12 +1,12 @@
 """The layer profile: a model drawn from its input to its output, area proportional to parameters."""
 
-import math
 from functools import cache
 
 import altair as alt
 
-from slimlm.charts.allocation import COMPONENT_ENCODING, component_facts
-from slimlm.charts.palette import INK, MUTED, PAGE
+from slimlm.charts.components import COMPONENT_ENCODING, Label, component_boxes, fitting_label, label_plate
+from slimlm.charts.palette import INK, MUTED
+from slimlm.charts.stages import Blocks, Box, block_line_layers, block_lines, stage_axis, stage_rows
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
 from slimlm.core.accounting import Component
 from slimlm.core.captions import describe_allocation, in_words, source_line
@@ -14,6 +14,7 @@ from slimlm.core.named_model import Subject
 from slimlm.utils.formatting import format_count, format_share
 
 _PROFILE_TOP_PX, _PROFILE_PX = 34, 200
+_BOX = Box(0.0, _PROFILE_TOP_PX, 1.0, _PROFILE_PX)
 
 
 def layer_profile_chart(subject: Subject) -> Figure:
@@ -22,11 +23,12 @@ def layer_profile_chart(subject: Subject) -> Figure:
     Area encodes parameters: all stages share one height, so that a stage's width is its share of the total; inside the
     blocks the height of attention, feed-forward and norms is theirs of a block; colour encodes the component.
     """
-    arch = subject.architecture
+    arch, blocks = subject.architecture, Blocks.of(subject.account)
+    stages = [row | _stage_label(part) for part, row in stage_rows(subject.account, _BOX)]
     return figure(
-        ({"values": _stages(subject)}, _stage_layers()),
-        ({"sequence": _block_lines(subject, _blocks_per_line(subject))}, _block_line_layers()),
-        ({"values": _stages(subject)}, _stage_label_layers()),
+        ({"values": stages}, _stage_layers()),
+        ({"values": [block_lines(blocks, _blocks_per_line(subject), _BOX)]}, block_line_layers(1)),
+        ({"values": stages}, _stage_label_layers()),
         ({"values": [_bracket(subject)]}, _bracket_layers()),
         ({"values": _legend_rows(subject)}, _legend_layers()),
         title=subject.title,
@@ -44,65 +46,33 @@ def reading_line(subject: Subject) -> str:
     return f"Input on the left, output on the right · area is parameters · {lines}"
 
 
-def _stages(subject: Subject) -> list[Row]:
-    """Return a rectangle for every component, the blocks' components stacked over all blocks."""
-    components = subject.account.components
-    blocks = sum(part.share for part in components if part.per_layer)
-    rows, x, y = [], 0.0, 0.0
-    for part in components:
-        # The blocks' components follow each other; behind the last of them the picture goes on to the right.
-        if y and not part.per_layer:
-            x, y = x + blocks, 0.0
-        height = part.share / blocks if part.per_layer else 1.0
-        width = blocks if part.per_layer else part.share
-        rows.append(component_facts(part) | _stage_box(x, y, width, height) | _stage_label(part))
-        x, y = (x, y + height) if part.per_layer else (x + width, y)
-    return [row for row in rows if row["share"] > 0]
-
-
-def _stage_box(x: float, y: float, width: float, height: float) -> Row:
-    top = _PROFILE_TOP_PX + _PROFILE_PX * y
-    return {"start": x, "end": x + width, "top": top, "bottom": top + _PROFILE_PX * height}
-
-
 def _stage_label(part: Component) -> Row:
     value = f"{format_count(part.params)} · {format_share(part.share)}"
+    one, turned = f"{part.name} {value}", f"{part.name} {format_share(part.share)}"
     return {
         "two": f"{part.name}\n{value}",
-        "one": f"{part.name} {value}",
+        "one": one,
         "two_px": max(text_width(part.name, 13), text_width(value, 13)) + 12,
-        "one_px": text_width(f"{part.name} {value}", 13) + 12,
-        "turned": f"{part.name} {format_share(part.share)}",
-        "turned_px": text_width(f"{part.name} {format_share(part.share)}", 13) + 12,
+        "one_px": text_width(one, 13) + 12,
+        "turned": turned,
+        "turned_px": text_width(turned, 13) + 12,
     }
 
 
 def _blocks_per_line(subject: Subject) -> int:
-    """Return how many blocks stand between two lines: 1, or as many as keep the lines a few pixels apart."""
-    n_layers, share = subject.architecture.n_layers, _blocks_share(subject)
-    return 1 << max(0, math.ceil(math.log2(n_layers * 4 / (960 * share))))
-
-
-def _blocks_share(subject: Subject) -> float:
-    return sum(part.share for part in subject.account.components if part.per_layer)
-
-
-def _blocks_start(subject: Subject) -> float:
-    return float(next(row["start"] for row in _stages(subject) if row["copies"] != "once"))
-
-
-def _block_lines(subject: Subject, group: int) -> Row:
-    start, share = _blocks_start(subject), _blocks_share(subject)
-    step = share / subject.architecture.n_layers * group
-    return {"start": start + step, "stop": start + share - step / 1000, "step": step, "as": "x"}
+    return Blocks.of(subject.account).per_line(960, 4)
 
 
 def _bracket(subject: Subject) -> Row:
-    start, share = _blocks_start(subject), _blocks_share(subject)
-    n_layers, size = subject.architecture.n_layers, subject.account.layer_params
-    count = f"{n_layers:,} blocks × {format_count(size)} = " if n_layers > 1 else "1 block · "
-    label = f"{count}{format_count(n_layers * size)} · {format_share(share)}"
-    return {"start": start, "end": start + share, "label": label, "label_px": text_width(label, 13)}
+    blocks, size = Blocks.of(subject.account), subject.account.layer_params
+    count = f"{blocks.n_layers:,} blocks × {format_count(size)} = " if blocks.n_layers > 1 else "1 block · "
+    label = f"{count}{format_count(blocks.n_layers * size)} · {format_share(blocks.share)}"
+    return {
+        "start": blocks.start,
+        "end": blocks.start + blocks.share,
+        "label": label,
+        "label_px": text_width(label, 13),
+    }
 
 
 def _legend_rows(subject: Subject) -> list[Row]:
@@ -121,45 +91,17 @@ def _legend_rows(subject: Subject) -> list[Row]:
     ]
 
 
-def _profile_x(field: str = "start:Q") -> alt.X:
-    return alt.X(field, scale=alt.Scale(domain=[0, 1], nice=False), axis=None)
-
-
 @cache
 def _stage_layers() -> Row:
-    boxes = alt.Chart().mark_rect(stroke=PAGE, strokeWidth=1)
-    vertical = alt.Y("top:Q", scale=None, axis=None)
-    return layers(boxes.encode(_profile_x(), vertical, x2="end", y2="bottom", **COMPONENT_ENCODING))
+    return layers(component_boxes(stage_axis(1), COMPONENT_ENCODING))
 
 
-@cache
-def _block_line_layers() -> Row:
-    lines = alt.Chart().mark_rule(color=PAGE, strokeWidth=1, opacity=0.5)
-    ends = {"y": alt.value(_PROFILE_TOP_PX), "y2": alt.value(_PROFILE_TOP_PX + _PROFILE_PX)}
-    return layers(lines.encode(_profile_x("x:Q"), **ends))
+_LABELS = (Label("two", 38, 19, lift=8), Label("one", 18, 10), Label("turned", 20, 10, turned=True))
 
 
 @cache
 def _stage_label_layers() -> Row:
-    # Two lines, one line, one line turned, or nothing: whichever is the first to fit.
-    wide, high = "(scale('x', datum.end) - scale('x', datum.start))", "(datum.bottom - datum.top)"
-    two, one = f"{wide} > datum.two_px && {high} > 38", f"{wide} > datum.one_px && {high} > 18"
-    turned = f"{wide} > 20 && {high} > datum.turned_px"
-    text = f"{two} ? datum.two : {one} ? datum.one : {turned} ? datum.turned : ''"
-    style = {"align": "center", "lineBreak": "\n", "lineHeight": 17, "fill": alt.ExprRef("datum.ink")}
-    middle = f"(datum.top + datum.bottom) / 2 - ({two} ? 8 : 0)"
-    angle = alt.ExprRef(f"{two} || {one} || !({turned}) ? 0 : 270")
-    centre = "scale('x', (datum.start + datum.end) / 2)"
-    # The label's own plate keeps the lines between blocks from crossing it.
-    shown = f"({two} ? datum.two_px : {one} ? datum.one_px : 0) / 2"
-    plate = alt.Chart().mark_rect(
-        x=alt.ExprRef(f"{centre} - {shown}"),
-        x2=alt.ExprRef(f"{centre} + {shown}"),
-        y=alt.ExprRef(f"(datum.top + datum.bottom) / 2 - ({two} ? 19 : 10)"),
-        y2=alt.ExprRef(f"(datum.top + datum.bottom) / 2 + ({two} ? 19 : 10)"),
-        fill=alt.ExprRef("datum.fill"),
-    )
-    return layers(plate, text_layer(text, x=centre, y=middle, angle=angle, **style))
+    return layers(label_plate(*_LABELS), fitting_label(*_LABELS))
 
 
 @cache
@@ -167,7 +109,7 @@ def _bracket_layers() -> Row:
     bar = (
         alt.Chart()
         .mark_rule(color=MUTED, strokeWidth=1.5)
-        .encode(_profile_x(), x2="end", y=alt.value(_PROFILE_TOP_PX - 6))
+        .encode(stage_axis(1), x2="end", y=alt.value(_PROFILE_TOP_PX - 6))
     )
     middle = "scale('x', (datum.start + datum.end) / 2)"
     kept_inside = f"min(max({middle}, datum.label_px / 2), width - datum.label_px / 2)"

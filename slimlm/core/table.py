@@ -1,13 +1,13 @@
-"""The parameter table as text: counted on a real module, or listed from a design's account."""
+"""The parameter table: its rows for every format, and the table as text."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION, Account, account, norm_name
+from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION, Account, Component, account, norm_name
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import structure_words
@@ -44,6 +44,65 @@ def count_components(model: Module, accounted: Account) -> dict[str, int]:
     return dict(counts)
 
 
+class ComponentRow(NamedTuple):
+    """One component in the parameter table; the rounded shares of all rows add up to 100 %."""
+
+    component: Component
+    params: int
+    hundredths: int
+    """Share in hundredths of a percent."""
+
+    @property
+    def layers_text(self) -> str:
+        """Parameters per layer × layers; empty for a component that occurs once."""
+        part = self.component
+        return f"{self.params // part.copies:,} × {part.copies:,}" if part.per_layer else ""
+
+    @property
+    def tensors_text(self) -> str:
+        """Shapes of the component's tensors (of one layer), equal ones counted; or why it has none."""
+        shapes = Counter(self.component.shapes.values())
+        written = (f"{n} × " * (n > 1) + f"({', '.join(f'{s:,}' for s in shape)})" for shape, n in shapes.items())
+        return ", ".join(written) or self.component.note
+
+    @property
+    def share_text(self) -> str:
+        """The rounded share: 34.40 %."""
+        return percent(self.hundredths)
+
+
+def component_rows(accounted: Account, counts: dict[str, int] | None = None) -> tuple[ComponentRow, ...]:
+    """Return a row for each component of an account; `counts` replaces the account's parameters by counted ones.
+
+    >>> from slimlm.core.architecture import Architecture
+    >>> rows = component_rows(account(Architecture(d_model=216, d_ff=544, n_layers=12)))
+    >>> rows[0].tensors_text, rows[0].share_text, sum(row.hundredths for row in rows)
+    ('(16,000, 216)', '34.40 %', 10000)
+    """
+    found = {part.key: part.params for part in accounted.components} if counts is None else counts
+    shares = _whole_shares(found)
+    return tuple(ComponentRow(part, found[part.key], shares[part.key]) for part in accounted.components)
+
+
+def _whole_shares(counts: dict[str, int]) -> dict[str, int]:
+    """Round shares to hundredths of a percent so that they add up to 100 % (largest remainders are rounded up)."""
+    total = sum(counts.values())
+    shares = {key: 10_000 * count // total for key, count in counts.items()}
+    by_remainder = sorted(counts, key=lambda key: -(10_000 * counts[key] % total))
+    for key in by_remainder[: 10_000 - sum(shares.values())]:
+        shares[key] += 1
+    return shares
+
+
+def percent(hundredths: int) -> str:
+    """Write hundredths of a percent.
+
+    >>> percent(3440), percent(10_000)
+    ('34.40 %', '100.00 %')
+    """
+    return f"{hundredths // 100}.{hundredths % 100:02d} %"
+
+
 def print_param_table(model: Module | Design | Architecture) -> None:
     """Print `format_param_table`."""
     print(format_param_table(model))
@@ -57,82 +116,64 @@ def format_param_table(model: Module | Design | Architecture) -> str:
     """
     architecture = model if isinstance(model, Architecture) else model.architecture
     accounted = account(architecture)
-    counts = (
-        {component.key: component.params for component in accounted.components}
-        if isinstance(model, (Architecture, Design))
-        else count_components(model, accounted)
-    )
+    counts = None if isinstance(model, (Architecture, Design)) else count_components(model, accounted)
+    rows = component_rows(accounted, counts)
     config = None if isinstance(model, Architecture) else model.config
-    parts = [_allocation(accounted, counts), _configuration(accounted)]
+    parts = [_allocation(accounted, rows), _configuration(accounted)]
     if config is not None:
-        parts.append(_targets(Design(config, architecture), sum(counts.values())))
+        parts.append(_targets(Design(config, architecture), sum(row.params for row in rows)))
     return "\n\n".join(parts)
 
 
-class _Row(NamedTuple):
-    label: str
-    per_layer: str
-    params: int
-    hundredths: int
-    """Share in hundredths of a percent."""
-
+_Cells = tuple[str, str, str, str]
 
 _WIDTHS = (32, 16, 11, 7)
 """Least widths of the columns; larger numbers widen them."""
 _LINE = sum(_WIDTHS) + 2 * (len(_WIDTHS) - 1) - 2
 
 
-def _allocation(accounted: Account, counts: dict[str, int]) -> str:
-    total = sum(counts.values())
-    shares = whole_shares(counts)
-    arch, layers = accounted.architecture, accounted.architecture.n_layers
-
-    def row(key: str, label: str, copies: int = 1) -> _Row:
-        per_layer = f"{counts[key] // copies:,} × {copies:,}" if accounted[key].per_layer else ""
-        return _Row(label, per_layer, counts[key], shares[key])
-
-    backbone = [key for key in counts if accounted[key].per_layer]
-    rows = [
-        row("token_embedding", "Token Embedding"),
-        row("position_embedding", "Position Embedding"),
-        row("lm_head", f"LM Head (tied={arch.tied_lm_head})"),
-        _Row(
-            f"Transformer Backbone ({layers:,} layer{'s' if layers > 1 else ''})",
-            "",
-            sum(counts[key] for key in backbone),
-            sum(shares[key] for key in backbone),
-        ),
-        row("attention", "  Attention", layers),
-        row("ffn", f"  FFN/{accounted['ffn'].name}", layers),
-        row("norms", f"  {norm_name(arch)}", layers),
-        row("final_norm", accounted["final_norm"].name),
-    ]
-    lines = [("Component", "per layer × layers", "Parameters", "Share"), *map(_cells, rows)]
-    lines.append(_cells(_Row("TOTAL", "", total, 10_000)))
+def _allocation(accounted: Account, rows: Sequence[ComponentRow]) -> str:
+    lines = [("Component", "per layer × layers", "Parameters", "Share"), *_table_lines(accounted, rows)]
+    lines.append(_cells("TOTAL", "", sum(row.params for row in rows), 10_000))
     widths = [max(least, *map(len, column)) for least, column in zip(_WIDTHS, zip(*lines, strict=True), strict=True)]
     head, *body, foot = [_aligned(line, widths) for line in lines]
     rule = "─" * len(head)
     return "\n".join(["Parameter Allocation Table", rule, head, rule, *body, rule, foot])
 
 
-def _cells(row: _Row) -> tuple[str, ...]:
-    share = f"{row.hundredths // 100}.{row.hundredths % 100:02d} %"
-    return row.label, row.per_layer, f"{row.params:,}", share
+def _table_lines(accounted: Account, rows: Sequence[ComponentRow]) -> list[_Cells]:
+    """List the components with a subtotal of all layers."""
+    arch, by_key = accounted.architecture, {row.component.key: row for row in rows}
+    layers, backbone = arch.n_layers, [row for row in rows if row.component.per_layer]
+
+    def line(key: str, label: str) -> _Cells:
+        row = by_key[key]
+        return _cells(label, row.layers_text, row.params, row.hundredths)
+
+    return [
+        line("token_embedding", "Token Embedding"),
+        line("position_embedding", "Position Embedding"),
+        line("lm_head", f"LM Head (tied={arch.tied_lm_head})"),
+        _cells(
+            f"Transformer Backbone ({layers:,} layer{'s' if layers > 1 else ''})",
+            "",
+            sum(row.params for row in backbone),
+            sum(row.hundredths for row in backbone),
+        ),
+        line("attention", "  Attention"),
+        line("ffn", f"  FFN/{accounted['ffn'].name}"),
+        line("norms", f"  {norm_name(arch)}"),
+        line("final_norm", accounted["final_norm"].name),
+    ]
 
 
-def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
+def _cells(label: str, per_layer: str, params: int, hundredths: int) -> _Cells:
+    return label, per_layer, f"{params:,}", percent(hundredths)
+
+
+def _aligned(cells: _Cells, widths: list[int]) -> str:
     label, *numbers = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
     return "  ".join([f"{cells[0]:<{len(label)}}", *numbers])
-
-
-def whole_shares(counts: dict[str, int]) -> dict[str, int]:
-    """Round shares to hundredths of a percent so that they add up to 100 % (largest remainders are rounded up)."""
-    total = sum(counts.values())
-    shares = {key: 10_000 * count // total for key, count in counts.items()}
-    by_remainder = sorted(counts, key=lambda key: -(10_000 * counts[key] % total))
-    for key in by_remainder[: 10_000 - sum(shares.values())]:
-        shares[key] += 1
-    return shares
 
 
 def _configuration(accounted: Account) -> str:

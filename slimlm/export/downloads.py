@@ -13,6 +13,7 @@ from slimlm.charts.layer_profile import layer_profile_chart
 from slimlm.charts.tradeoff import tradeoff_chart, tradeoff_points
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
+from slimlm.core.table import component_rows
 from slimlm.export.card import design_card
 from slimlm.export.notebooks import mimebundle, notebook
 from slimlm.export.pictures import picture
@@ -62,12 +63,13 @@ def components_csv(subject: Subject) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(_CSV_HEAD)
-    for part in subject.account.components:
+    for row in component_rows(subject.account):
+        part = row.component
         shapes = "; ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in part.shapes.items())
         # ASCII alone: some spreadsheets read a file that says nothing of its encoding as something else than UTF-8.
         formula = part.formula.replace("·", "*").replace("²", "^2")
         writer.writerow(
-            (part.key, part.name, formula, shapes, part.copies, part.copy_params, part.params, repr(part.share))
+            (part.key, part.name, formula, shapes, part.copies, part.copy_params, row.params, repr(part.share))
         )
     return text.getvalue()
 

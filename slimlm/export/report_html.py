@@ -6,26 +6,24 @@ from typing import TYPE_CHECKING
 
 from slimlm.core.design import Design
 from slimlm.core.named_model import Subject
-from slimlm.notes import Note, design_notes
-from slimlm.serialization.code import command_line, python_code
-
-if TYPE_CHECKING:
-    from slimlm.charts.theme import Figure
 from slimlm.export.report_rows import (
     NEARBY_HEAD,
     TABLE_HEAD,
     TARGETS_HEAD,
     Cells,
-    component_rows,
     definitions,
     dimension_rows,
     nearby_row,
     neighbours,
     request_rows,
+    table_rows,
     target_rows,
 )
+from slimlm.notes import Note, design_notes
+from slimlm.serialization.code import command_line, python_code
 
-# HTML.
+if TYPE_CHECKING:
+    from slimlm.charts.theme import Figure
 
 _STYLE = """
 :root { color-scheme: light dark; --page: #FFFFFF; --ink: #1F2328; --muted: #59636E; --faint: #D8DDE3; }
@@ -102,7 +100,7 @@ def html_page(title: str, parts: Iterable[str], style: str = "") -> str:
 
 def component_table(subject: Subject) -> str:
     """Return the account of a design or a named model as an HTML table."""
-    return html_table(TABLE_HEAD, component_rows(subject), kind="left3 sum")
+    return html_table(TABLE_HEAD, table_rows(subject), kind="left3 sum")
 
 
 def html_table(head: Cells, rows: Iterable[Cells], *, kind: str = "left1") -> str:

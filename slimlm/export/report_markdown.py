@@ -1,31 +1,25 @@
 """Markdown report of a design or a named model."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
-from slimlm.notes import Note, design_notes
-from slimlm.serialization.code import command_line, python_code
-from slimlm.utils.text import lightly
-
-if TYPE_CHECKING:
-    pass
 from slimlm.export.report_rows import (
     NEARBY_HEAD,
     TABLE_HEAD,
     TARGETS_HEAD,
     Cells,
-    component_rows,
     definitions,
     dimension_rows,
     figure_rows,
     nearby_row,
     neighbours,
+    table_rows,
     target_rows,
 )
-
-# Markdown.
+from slimlm.notes import Note, design_notes
+from slimlm.serialization.code import command_line, python_code
+from slimlm.utils.text import lightly
 
 
 def markdown(subject: Subject) -> str:
@@ -36,7 +30,7 @@ def markdown(subject: Subject) -> str:
         *_markdown_figures(subject),
         markdown_table(("", "Actual"), dimension_rows(subject), left=1),
         "## Parameters",
-        markdown_table(TABLE_HEAD, component_rows(subject), left=3),
+        component_table(subject),
         *(_markdown_review(subject) if isinstance(subject, Design) else ()),
         "## Definitions",
         "\n".join(f"* {lightly(line)}" for line in definitions(subject)),
@@ -62,10 +56,17 @@ def _markdown_review(design: Design) -> list[str]:
     ]
 
 
-def markdown_table(head: Cells, rows: Iterable[Cells], *, left: int) -> str:
-    """Return a Markdown table whose first columns, `left` of them, are aligned left; every cell is escaped."""
+def component_table(subject: Subject) -> str:
+    """Return the parameter table of a design or a named model as a Markdown table."""
+    return markdown_table(TABLE_HEAD, table_rows(subject), left=3, bold_last=True)
+
+
+def markdown_table(head: Cells, rows: Iterable[Cells], *, left: int, bold_last: bool = False) -> str:
+    """Return a Markdown table with its first `left` columns aligned left; every cell is escaped."""
     aligned = [":--" if column < left else "--:" for column in range(len(head))]
     titles, *cells = ([lightly(cell) for cell in row] for row in (head, *rows))
+    if bold_last:
+        cells[-1] = [f"**{cell}**" if cell else "" for cell in cells[-1]]
     lines = [titles, aligned, *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

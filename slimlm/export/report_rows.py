@@ -1,24 +1,18 @@
 """Table rows of a report, shared by HTML and Markdown."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION, Component
+from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import expansion_name, structure_words
 from slimlm.core.design import OFF_TARGET, TOLERANCE, Design, TargetActual
 from slimlm.core.named_model import NamedModel, Subject
-from slimlm.core.table import whole_shares
+from slimlm.core.table import component_rows, percent
 from slimlm.serialization.code import field_names, literal
 from slimlm.solver.alternatives import Alternative, alternatives
 from slimlm.solver.solver import BudgetError
 from slimlm.utils.formatting import format_miss, format_share
 from slimlm.utils.validation import field_docs
-
-if TYPE_CHECKING:
-    pass
-
 
 Cells = Sequence[str]
 
@@ -76,21 +70,12 @@ def dimension_rows(subject: Subject) -> list[Cells]:
     ]
 
 
-def component_rows(subject: Subject) -> Iterator[Cells]:
-    """Yield the account and its sum; the shares are rounded so that they add up as well."""
-    components = subject.account.components
-    shares = whole_shares({part.key: part.params for part in components})
-    for part in components:
-        per_layer = f"{part.copy_params:,} × {part.copies:,}" if part.per_layer else ""
-        share = f"{shares[part.key] / 100:.2f} %"
-        yield part.name, part.formula, _tensors(part), per_layer, f"{part.params:,}", share
-    yield "Total", "", "", "", f"{subject.total_params:,}", "100.00 %"
-
-
-def _tensors(part: Component) -> str:
-    counted = Counter(part.shapes.values())
-    sizes = {shape: " × ".join(f"{size:,}" for size in shape) for shape in counted}
-    return ", ".join((f"{n} of " if n > 1 else "") + sizes[shape] for shape, n in counted.items()) or part.note
+def table_rows(subject: Subject) -> Iterator[Cells]:
+    """Yield the rows of the parameter table and its sum."""
+    for row in component_rows(subject.account):
+        part = row.component
+        yield part.name, part.formula, row.tensors_text, row.layers_text, f"{row.params:,}", row.share_text
+    yield "Total", "", "", "", f"{subject.total_params:,}", percent(10_000)
 
 
 def definitions(subject: Subject) -> list[str]:

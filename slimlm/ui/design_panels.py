@@ -1,6 +1,5 @@
 """Panels of one model: figures, parameter table, PyTorch check, alternatives and notes."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -8,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from slimlm.charts.tradeoff import tradeoff_chart, tradeoff_points
-from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION, Component
+from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import counted, expansion_name, heads_phrase
 from slimlm.core.design import OFF_TARGET, Design, TargetActual
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.published import published_near
+from slimlm.export import report_markdown
 from slimlm.notes import Severity, design_notes
 from slimlm.serialization.fields import to_query, to_short_query, values_of
 from slimlm.solver.alternatives import Alternative
@@ -134,26 +134,8 @@ def _bound(design: Design) -> str:
 
 
 def component_table(subject: Subject) -> str:
-    """Return the account as a Markdown table."""
-    lines = [
-        "| Component | Formula | Tensors | Per layer × layers | Parameters | Share |",
-        "|:--|:--|:--|--:|--:|--:|",
-        *map(_component_row, subject.account.components),
-        f"| **Total** | | | | **{subject.total_params:,}** | **100 %** |",
-        "",
-        f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}.",
-    ]
-    return "\n".join(lines)
-
-
-def _component_row(part: Component) -> str:
-    shapes = Counter(part.shapes.values())
-    tensors = ", ".join(f"{n} × " * (n > 1) + f"({', '.join(f'{s:,}' for s in shape)})" for shape, n in shapes.items())
-    per_layer = f"{part.copy_params:,} × {part.copies:,}" if part.per_layer else ""
-    return (
-        f"| {part.name} | {part.formula} | {tensors or part.note} | {per_layer} "
-        f"| {part.params:,} | {format_share(part.share)} |"
-    )
+    """Return the parameter table as Markdown, with the definition of the embedding ratio."""
+    return f"{report_markdown.component_table(subject)}\n\nEmbedding ratio: {EMBEDDING_RATIO_DEFINITION}."
 
 
 def show_check(place: "DeltaGenerator", report: "ProbeReport") -> None:

@@ -149,9 +149,11 @@ def test_blocks_are_ruled_off_and_a_group_is_named() -> None:
     chart = profiles_chart(deep)
     lines, captions = rows_of(chart, 1), rows_of(chart, 3)
     group = int(re.findall(r"a line every (\d+)", captions[0]["shape"])[0])
-    assert len(lines) == math.ceil(1500 / group) - 1
+    assert [row["count"] for row in lines] == [math.ceil(1500 / group) - 1]
+    rules = re.findall(r"layer_1_layer_0_marks.*?</g>", svg_of(chart), re.DOTALL)[0]
+    assert rules.count("<line") == lines[0]["count"]
     one_by_one = profiles_chart((pin_of(ModelConfig()),))
-    assert len(rows_of(one_by_one, 1)) == 11
+    assert [row["count"] for row in rows_of(one_by_one, 1)] == [11]
     assert "a line every" not in rows_of(one_by_one, 3)[0]["shape"]
 
 

@@ -1,12 +1,14 @@
 """The layer profile: the model from input to output."""
 
+import re
 import xml.etree.ElementTree as ET
 
-import numpy as np
 import pytest
 
 from slimlm.charts.layer_profile import layer_profile_chart
-from tests.figures import design_of, every_request, rows_of, svg_of, words_of
+from slimlm.core.named_model import published_named_model
+from slimlm.core.published import published_model
+from tests.figures import design_of, every_request, rows_of, svg_of, texts_of, words_of
 
 
 @every_request
@@ -31,12 +33,20 @@ def test_profile_areas_are_shares(name: str) -> None:
 ])  # fmt: skip
 def test_blocks_are_ruled_off_one_by_one_or_in_groups(name: str, columns: int, label: str) -> None:
     chart = layer_profile_chart(design_of(name))
-    lines = chart.to_dict()["layer"][1]["data"]["sequence"]
-    assert len(np.arange(lines["start"], lines["stop"], lines["step"])) == columns - 1
+    assert [row["count"] for row in rows_of(chart, 1)] == [columns - 1]
     assert ("groups of 8" in words_of(chart)) == (columns == 188)
     assert rows_of(chart, 3)[0]["label"].startswith(label)
     rules = ET.fromstring(svg_of(chart)).findall(".//*[@class='mark-rule role-mark layer_1_layer_0_marks']/*")
     assert len(rules) == columns - 1
+
+
+def test_lines_between_blocks_stop_before_every_label() -> None:
+    svg = svg_of(layer_profile_chart(published_named_model(published_model("pythia-14m"))))
+    plates = re.findall(r"layer_2_layer_0_marks.*?</g>", svg, re.DOTALL)[0]
+    heights = [float(height) for height in re.findall(r"v([\d.]+)h-?[\d.]+Z", plates)]
+    turned = next(text for text in texts_of(svg) if text.words == "GELU MLP 5.6 %")
+    assert turned.bottom - turned.top > 60, "the label reads from bottom to top"
+    assert any(height > turned.bottom - turned.top for height in heights)
 
 
 def test_profile_says_in_words_what_is_too_small_to_see() -> None:

@@ -1,5 +1,6 @@
 """Documents: the page needs no network, the tables add up, and the lines that reproduce a design do."""
 
+import csv
 import io
 import json
 import re
@@ -21,6 +22,8 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel
+from slimlm.core.table import format_param_table
+from slimlm.export.downloads import components_csv
 from slimlm.export.report_html import component_table, html_report
 from slimlm.export.report_markdown import markdown
 from slimlm.notes import design_notes
@@ -117,7 +120,8 @@ def test_the_component_table_adds_up(name: str) -> None:
     table = next(table for table in markdown_tables(markdown(design)) if table[0][0] == "Component")
     *parts, total = table[2:]
     counts = [int(row[4].replace(",", "")) for row in parts]
-    assert sum(counts) == int(total[4].replace(",", "")) == design.total_params
+    assert sum(counts) == int(total[4].strip("*").replace(",", "")) == design.total_params
+    assert (total[0], total[5]) == ("**Total**", "**100.00 %**")
     assert sum(round(100 * float(row[5].removesuffix(" %"))) for row in parts) == 10_000
     for row, count in zip(parts, counts, strict=True):
         if row[3]:
@@ -162,11 +166,43 @@ def test_markdown_of_a_named_model_names_origin_and_figures_and_adds_up(name: st
     *parts, total = components[2:]
     assert sum(int(row[4].replace(",", "")) for row in parts) == named_model.total_params
     assert sum(round(100 * float(row[5].removesuffix(" %"))) for row in parts) == 10_000
-    assert total[0] == "Total"
+    assert total[0] == "**Total**"
     assert "A design lies within" not in text and "## Alternatives" not in text
 
 
 # HTML.
+
+
+class Cells(HTMLParser):
+    """The rows of a table."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data.strip("\n")
+
+
+@every_request
+def test_html_markdown_text_and_csv_have_the_same_component_rows(name: str) -> None:
+    design = design_of(name)
+    _, *parts, total = Cells(component_table(design)).rows
+    in_markdown = next(table for table in markdown_tables(markdown(design)) if table[0][0] == "Component")
+    assert [[cell.replace("\\", "") for cell in row] for row in in_markdown[2:-1]] == parts
+    assert [cell.strip("*") for cell in in_markdown[-1]] == total
+    text = " ".join(format_param_table(design).split())
+    assert all(" ".join(filter(None, (row[3], row[4], row[5]))) in text for row in parts)
+    in_csv = csv.DictReader(io.StringIO(components_csv(design)))
+    assert [(row["name"], f"{int(row['params']):,}") for row in in_csv] == [(row[0], row[4]) for row in parts]
 
 
 class References(HTMLParser):

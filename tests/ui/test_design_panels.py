@@ -7,6 +7,7 @@ from markdown_it import MarkdownIt
 
 from slimlm.core.config import ModelConfig
 from slimlm.core.named_model import NamedModel
+from slimlm.export.report_markdown import markdown
 from slimlm.solver.alternatives import alternatives
 from slimlm.solver.solver import solve
 from slimlm.ui.design_panels import component_table, sentence, verdict
@@ -55,6 +56,15 @@ def test_the_verdict_on_a_plain_feed_forward_knows_no_glu() -> None:
 
 def test_the_table_shows_tensors_as_they_are_in_the_module() -> None:
     assert "2 × (544, 216), (216, 544)" in component_table(solve(ModelConfig()))
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_table_is_that_of_the_report_and_its_shares_add_up(name: str) -> None:
+    table, _, definition = component_table(NamedModel(name, ARCHITECTURES[name], "From a test")).partition("\n\n")
+    assert definition.startswith("Embedding ratio: share of parameters")
+    assert table in markdown(NamedModel(name, ARCHITECTURES[name], "From a test"))
+    shares = [line.split(" | ")[-1].removesuffix(" % |") for line in table.splitlines()[2:-1]]
+    assert sum(round(100 * float(share)) for share in shares) == 10_000
 
 
 @given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=40))
