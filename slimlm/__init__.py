@@ -21,6 +21,7 @@ from slimlm.solver.alternatives import Alternative, alternatives
 from slimlm.solver.solver import BudgetError, Suggestion, compute_model_dims, solve
 from slimlm.utils.formatting import parse_size
 from slimlm.utils.optional import PSUTIL, SAFETENSORS, TORCH, PackageError, need
+from slimlm.utils.validation import FieldError
 
 if TYPE_CHECKING:
     from slimlm.core.published import PublishedModel, published_model, published_models
@@ -58,6 +59,7 @@ __all__ = [
     "BudgetError",
     "Component",
     "Design",
+    "FieldError",
     "LanguageModel",
     "ModelConfig",
     "ModelDims",

@@ -22,6 +22,13 @@ def log_spaced(low: int, high: int) -> st.SearchStrategy[int]:
     return exponents.map(lambda exponent: min(max(round(math.exp(exponent)), low), high))
 
 
+def options_of(cls: type, name: str) -> tuple[str, ...]:
+    """Return the words that a field takes; none when it takes numbers or a switch."""
+    field = next(field for field in dataclasses.fields(cls) if field.name == name)
+    options: tuple[str, ...] = field.metadata.get("options", ())
+    return options
+
+
 def limits_of(cls: type, name: str) -> Limits:
     """Return the limits that a numeric field declares."""
     declared = next(field for field in dataclasses.fields(cls) if field.name == name)

@@ -301,7 +301,7 @@ def test_a_sweep_of_too_many_values_is_refused_before_they_are_looked_at() -> No
 @pytest.mark.parametrize("limit", [0, -1, 2.5, True, None, math.nan, "12"])
 def test_alternatives_refuse_a_limit_that_is_no_number_of_them(limit: Any) -> None:
     with pytest.raises(
-        ValueError, match=r"^limit=.* is not allowed: it must be a whole number of at least 1; 12 would"
+        ValueError, match=r"^limit=.* is not allowed: it must be a whole number of at least 1; limit=12 would"
     ):
         alternatives(ModelConfig(), limit)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
-from slimlm.utils.validation import check_fields, choice, real, required_whole, whole
+from slimlm.utils.validation import FieldError, check_fields, choice, real, required_whole, whole
 
 Norm = Literal["layernorm", "rmsnorm", "layernorm_no_bias", "layernorm_no_params"]
 Positions = Literal["learned", "rope", "none", "alibi"]
@@ -91,36 +91,25 @@ class Choices:
         check_fields(self)
         self._check_heads()
         if self.position_offset and self.positions != "learned":
-            raise ValueError(
-                f"position_offset={self.position_offset} is not allowed with positions={self.positions!r}: only a "
-                "learned table has rows; position_offset=0 or positions='learned' would work"
+            raise FieldError(
+                "position_offset",
+                self.position_offset,
+                "only a learned table has rows",
+                (("position_offset", 0), ("positions", "learned")),
+                (("positions", self.positions),),
             )
 
     def _check_heads(self) -> None:
         heads, kv_heads, head_dim = self.n_heads, self.n_kv_heads, self.head_dim
         if heads == "auto":
-            if head_dim is not None and head_dim not in AUTO_HEAD_DIMS:
-                nearest = min(AUTO_HEAD_DIMS, key=lambda width: abs(width - head_dim))
-                raise ValueError(
-                    f"head_dim={head_dim} is not allowed with n_heads='auto': it must be even, from 16 to 256; "
-                    f"head_dim={nearest} would work"
-                )
-            if kv_heads is not None and kv_heads > _MOST_AUTO_KV_HEADS:
-                raise ValueError(
-                    f"n_kv_heads={kv_heads} is not allowed with n_heads='auto': it must be at most "
-                    f"{_MOST_AUTO_KV_HEADS}; n_kv_heads={_MOST_AUTO_KV_HEADS} would work"
-                )
+            _check_auto_heads(kv_heads, head_dim)
             return
         if kv_heads is not None and heads % kv_heads:
-            working = " or ".join(f"n_kv_heads={count}" for count in _nearest_divisors(heads, kv_heads))
-            raise ValueError(
-                f"n_kv_heads={kv_heads} is not allowed: it must divide n_heads={heads}; {working} would work"
-            )
+            working = tuple(("n_kv_heads", count) for count in _nearest_divisors(heads, kv_heads))
+            raise FieldError("n_kv_heads", kv_heads, f"it must divide {{n_heads}}={heads}", working)
         if head_dim is not None and head_dim % 2 and self.positions == "rope":
-            raise ValueError(
-                f"head_dim={head_dim} is not allowed with positions='rope', which turns pairs: it must be even; "
-                f"head_dim={head_dim + 1} would work"
-            )
+            rule, given = "it must be even, because RoPE turns pairs", (("positions", "rope"),)
+            raise FieldError("head_dim", head_dim, rule, (("head_dim", head_dim + 1),), given)
 
     @property
     def vocabulary_tables(self) -> int:
@@ -135,6 +124,16 @@ class Choices:
     def changed(self) -> dict[str, Any]:
         """Return the choices that are not at their default, by name."""
         return {field.name: value for field in fields(Choices) if (value := getattr(self, field.name)) != field.default}
+
+
+def _check_auto_heads(kv_heads: int | None, head_dim: int | None) -> None:
+    given = (("n_heads", "auto"),)
+    if head_dim is not None and head_dim not in AUTO_HEAD_DIMS:
+        nearest = min(AUTO_HEAD_DIMS, key=lambda width: abs(width - head_dim))
+        raise FieldError("head_dim", head_dim, "it must be even, from 16 to 256", (("head_dim", nearest),), given)
+    if kv_heads is not None and kv_heads > _MOST_AUTO_KV_HEADS:
+        most = _MOST_AUTO_KV_HEADS
+        raise FieldError("n_kv_heads", kv_heads, f"it must be at most {most}", (("n_kv_heads", most),), given)
 
 
 def _nearest_divisors(number: int, wanted: int) -> list[int]:
@@ -193,12 +192,10 @@ class Architecture(Choices):
     def _check_width(self) -> None:
         grain = width_multiple(self.n_heads, None, self.positions)
         if self.d_model % grain:
-            rule = f"n_heads={self.n_heads}" if grain == self.n_heads else f"2·n_heads={grain} (RoPE turns pairs)"
+            unit = f"{{n_heads}}={grain}" if grain == self.n_heads else f"2·{{n_heads}}={grain} (RoPE turns pairs)"
             below = self.d_model - self.d_model % grain
-            working = " or ".join(f"d_model={width}" for width in (below, below + grain) if width)
-            raise ValueError(
-                f"d_model={self.d_model} is not allowed: it must be a multiple of {rule}; {working} would work"
-            )
+            working = tuple(("d_model", width) for width in (below, below + grain) if width)
+            raise FieldError("d_model", self.d_model, f"it must be a multiple of {unit}", working)
 
     def concrete(self) -> dict[str, Any]:
         """Return every field by name, n_kv_heads and head_dim as the integers that they stand for."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from slimlm.core.accounting import Account, account
 from slimlm.core.architecture import Architecture
-from slimlm.utils.formatting import shown
+from slimlm.utils.validation import FieldError
 
 _TABLE = Path(__file__).with_name("published.csv")
 
@@ -83,30 +83,27 @@ def published_model(name: str) -> PublishedModel:
     >>> published_model("SmolLM2-135M").total_params
     134515008
 
-    Raises ValueError, with the reason or with names like it, when there is none.
+    Raises FieldError, with similar names as remedies, when there is none.
     """
     models = {model.name: model for model in published_models()}
+    rule = f"it must be one of the {len(models)} published models known here"
     if not isinstance(name, str) or len(name) > _LONGEST_NAME:
-        raise ValueError(f"name={shown(name)} is no name of a published model; name='gpt2' would work")
+        raise FieldError("name", name, rule, (("name", "gpt2"),))
     if name in models:
         return models[name]
     names = {known.lower(): known for known in models}
     near = [names[known] for known in get_close_matches(name.lower(), names)] or ["gpt2"]
-    rule = (
-        f"is left out: {LEFT_OUT[name]}"
-        if name in LEFT_OUT
-        else f"is not one of the {len(models)} published models known here"
-    )
-    raise ValueError(f"name={name!r} {rule}; {' or '.join(f'name={known!r}' for known in near)} would work")
+    reason = f"it is left out, because {LEFT_OUT[name]}" if name in LEFT_OUT else rule
+    raise FieldError("name", name, reason, tuple(("name", known) for known in near))
 
 
 def published_near(total_params: int, factor: float = 3.0) -> tuple[PublishedModel, ...]:
     """Return the models within a factor of a total, the nearest (in the logarithm) first; there may be none.
 
-    Raises ValueError for a factor below 1.
+    Raises FieldError for a factor below 1.
     """
     if not factor >= 1:
-        raise ValueError(f"factor={factor!r} is not allowed: it must be at least 1; factor=3 would work")
+        raise FieldError("factor", factor, "it must be at least 1", (("factor", 3),))
     near = [
         model for model in published_models() if total_params / factor <= model.total_params <= total_params * factor
     ]

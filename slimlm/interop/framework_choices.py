@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from slimlm.core.accounting import count_total
 from slimlm.core.architecture import Architecture
+from slimlm.utils.validation import check_whole
 
 Scalar = str | int | float | bool
 
@@ -41,9 +42,8 @@ def whole_theta(framework: str, arch: Architecture) -> int:
 
 
 def padding_line(arch: Architecture, name: str, multiple: int) -> str:
-    """Say what padding the vocabulary to a multiple adds; raises ValueError for a multiple below 1."""
-    if not isinstance(multiple, int) or multiple < 1:
-        raise ValueError(f"{name}={multiple!r} is not allowed: it must be a whole number from 1; {name}=1 would work")
+    """Say what padding the vocabulary to a multiple adds; raises FieldError for a multiple below 1."""
+    check_whole(**{name: multiple})
     rows, designed = padded(arch.vocab_size, multiple), count_total(arch)
     row_params = count_total(replace(arch, vocab_size=3)) - count_total(replace(arch, vocab_size=2))
     padding = (rows - arch.vocab_size) * row_params

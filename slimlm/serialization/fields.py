@@ -1,7 +1,6 @@
 """The knobs of the pages as plain data: their options, and how each value is written in a link and read back."""
 
 import dataclasses
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
@@ -211,13 +210,3 @@ def complaint(field: str, text: str) -> str:
         shown = "none" if nearest is None else knob.write(nearest)
         return f"The link's {field} was ignored and {shown} is shown: {error}."
     return ""
-
-
-def remedies(refusal: str) -> list[tuple[str, Value]]:
-    """Return the changes that the end of a refusal names, each of which would work.
-
-    >>> remedies("n_kv_heads=3 is not allowed: it must divide n_heads=8; n_kv_heads=2 or n_kv_heads=4 would work")
-    [('n_kv_heads', 2), ('n_kv_heads', 4)]
-    """
-    named = re.findall(r"(\w+)='?([^\s']+)", refusal.rpartition(";")[2])
-    return [(name, KNOBS[name].from_text(text)) for name, text in named if name in KNOBS]

@@ -8,7 +8,7 @@ from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
 from slimlm.solver.search import SearchSpace, nearest, to_architecture
 from slimlm.solver.solver import solve
-from slimlm.utils.formatting import shown
+from slimlm.utils.validation import FieldError
 
 _ALIGNMENTS = (1, 8, 16, 32, 64, 128)
 
@@ -38,7 +38,7 @@ def alternatives(config: ModelConfig, limit: int = 12) -> tuple[Alternative, ...
     met.
     """
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise ValueError(f"limit={shown(limit)} is not allowed: it must be a whole number of at least 1; 12 would work")
+        raise FieldError("limit", limit, "it must be a whole number of at least 1", (("limit", 12),))
     chosen = solve(config)
     found: dict[tuple[int, ...], Alternative] = {}
     for other in sorted(_candidates(chosen), key=lambda other: (other.design.cost, _head_change(other, chosen))):

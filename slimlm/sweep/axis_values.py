@@ -17,6 +17,7 @@ import re
 
 from slimlm.serialization.fields import KNOBS, Knob, Value
 from slimlm.utils.formatting import shown
+from slimlm.utils.validation import FieldError
 
 MOST_VALUES = 10_000
 """The most values of one knob, and the most cells of a sweep."""
@@ -69,9 +70,10 @@ def parse_values(name: str, text: str) -> tuple[Value, ...]:
     knob = knob_of(name)
     try:
         return tuple(_read(knob, text))
+    except FieldError:
+        raise
     except ValueError as error:
-        sentence = str(error)
-        raise ValueError(sentence if sentence.startswith(name) else f"{name}: {sentence}") from error
+        raise ValueError(f"{name}: {error}") from error
 
 
 def default_values(name: str) -> str:

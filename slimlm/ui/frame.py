@@ -7,11 +7,12 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from slimlm.core.config import ModelConfig
-from slimlm.serialization.fields import KNOBS, Value, remedies, to_query, to_short_query, values_of
+from slimlm.serialization.fields import KNOBS, Value, to_query, to_short_query, values_of
 from slimlm.solver.solver import BudgetError
 from slimlm.ui import url_state
 from slimlm.ui.knobs import draw_knobs, move_knobs
 from slimlm.utils.text import plain
+from slimlm.utils.validation import FieldError
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -148,8 +149,8 @@ def show_problem(error: ValueError) -> None:
     if isinstance(error, BudgetError):
         for suggestion in error.suggestions:
             _offer(suggestion.field, suggestion.value, values_of(suggestion.config))
-    else:
-        for name, value in remedies(str(error)):
+    elif isinstance(error, FieldError):
+        for name, value in error.remedies:
             _offer(name, value, {name: value})
 
 

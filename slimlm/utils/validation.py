@@ -1,7 +1,7 @@
-"""Dataclass fields that know their limits and their documentation.
+"""Dataclass fields with limits and documentation, and the error for a value that breaks its rule.
 
-A field's docstring (the string literal below it) is what the documentation, the command line's help and the sliders'
-help text show, so that a knob is explained in one place.
+The docstring of a field (the string literal below it) is the text of the documentation, of the command line's help and
+of the sliders' help.
 """
 
 import ast
@@ -9,16 +9,67 @@ import dataclasses
 import inspect
 import math
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from slimlm.utils.formatting import shown
 
+Changes = tuple[tuple[str, Any], ...]
+"""Fields with values."""
+
+
+class FieldError(ValueError):
+    """A field has a value that its rule forbids. The message is written from the attributes."""
+
+    field: str
+    value: object
+    rule: str
+    """What is allowed: "it must be even". A rule may name other fields in braces: "it must divide {n_heads}=8"."""
+    remedies: Changes
+    """Changes that would work, one field each; any one of them suffices."""
+    given: Changes
+    """Other fields because of which the rule applies."""
+
+    def __init__(self, field: str, value: object, rule: str, remedies: Changes = (), given: Changes = ()) -> None:
+        super().__init__(field, value, rule, remedies, given)
+        self.field, self.value, self.rule, self.remedies, self.given = field, value, rule, remedies, given
+
+    def __str__(self) -> str:
+        """Write the message.
+
+        >>> str(FieldError("n_kv_heads", 3, "it must be a divisor", (("n_kv_heads", 2), ("n_kv_heads", 4))))
+        'n_kv_heads=3 is not allowed: it must be a divisor; n_kv_heads=2 or n_kv_heads=4 would work'
+        """
+        given = f" with {_assignments(self.given, ' and ')}" if self.given else ""
+        remedies = f"; {_assignments(self.remedies, ' or ')} would work" if self.remedies else ""
+        rule = self.rule.format_map(_Names())
+        return f"{self.field}={shown(self.value)} is not allowed{given}: {rule}{remedies}"
+
+    def renamed(self, names: Mapping[str, str]) -> "FieldError":
+        """Return the error under other names of the fields; other fields without a name there are left out."""
+        remedies, given = (
+            tuple((names[name], value) for name, value in changes if name in names)
+            for changes in (self.remedies, self.given)
+        )
+        rule = self.rule.format_map(_Names(names))
+        return FieldError(names.get(self.field, self.field), self.value, rule, remedies, given)
+
+
+class _Names(dict[str, str]):
+    """Names of fields; a field that is not listed keeps its own."""
+
+    def __missing__(self, field: str) -> str:
+        return field
+
+
+def _assignments(changes: Changes, joint: str) -> str:
+    return joint.join(f"{name}={value!r}" for name, value in changes)
+
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """The values that a numeric field takes, both ends included."""
+    """Allowed values of a numeric field, both ends included."""
 
     low: float
     high: float
@@ -27,11 +78,11 @@ class Limits:
     """Words that stand for a value: "auto"."""
 
     def admits(self, value: float) -> bool:
-        """Say whether the value lies within the limits (NaN lies nowhere)."""
+        """Return whether a value is within the limits; NaN never is."""
         return self.low <= value <= self.high
 
     def in_words(self, kind: str) -> str:
-        """Name the rule, for an error message or a help text."""
+        """Write the rule for an error message or a help text."""
         others = [*map(repr, self.words), *(["None"] if self.optional else [])]
         return (
             f"{kind} between {_plain(self.low)} and {_plain(self.high)}{''.join(f', or {other}' for other in others)}"
@@ -49,7 +100,7 @@ def real(default: float, low: float, high: float) -> Any:
 
 
 def choice(default: str, *others: str) -> Any:
-    """Declare a field that takes one of a few words."""
+    """Declare a field whose value is one of a few words."""
     return dataclasses.field(default=default, metadata={"options": (default, *others)})
 
 
@@ -63,7 +114,7 @@ def _limited(default: Any, limits: Limits) -> Any:
 
 
 def check_fields(instance: Any) -> None:
-    """Raise ValueError with name, value, rule and what would work for the first field that breaks its rule."""
+    """Raise FieldError for the first field that breaks its rule."""
     cls: type = type(instance)
     for name, usual, field in _usual_values(cls):
         value = getattr(instance, name)
@@ -73,9 +124,9 @@ def check_fields(instance: Any) -> None:
 
 @lru_cache(maxsize=16)
 def _usual_values(cls: type) -> tuple[tuple[str, Callable[[Any], bool], dataclasses.Field[Any]], ...]:
-    """Return a quick test for each field: what it passes is allowed, what it does not pass may be.
+    """Return a fast pre-check for each field: True means valid, False means run the full check.
 
-    The solver makes a dozen instances for one answer, so that checking them in full would take most of its time.
+    The solver makes a dozen instances per request: full checks of them would take most of its time.
     """
     return tuple((field.name, _usual(field), field) for field in dataclasses.fields(cls))
 
@@ -91,7 +142,7 @@ def _usual(field: dataclasses.Field[Any]) -> Callable[[Any], bool]:
 
 
 def check_field(cls: type, name: str, value: object) -> None:
-    """Raise ValueError as `check_fields` does for one value, whatever the other fields are."""
+    """Raise FieldError for one value that breaks the rule of its field; the other fields are not looked at."""
     _check(_field(cls, name), value)
 
 
@@ -115,12 +166,12 @@ def _check(field: dataclasses.Field[Any], value: object) -> None:
 
 
 def _refuse(field: dataclasses.Field[Any], value: object, rule: str, working: object) -> None:
-    remedy = "" if working is dataclasses.MISSING else f"; {field.name}={working!r} would work"
-    raise ValueError(f"{field.name}={shown(value)} is not allowed: it must be {rule}{remedy}")
+    remedies = () if working is dataclasses.MISSING else ((field.name, working),)
+    raise FieldError(field.name, value, f"it must be {rule}", remedies)
 
 
 def _nearest(field: dataclasses.Field[Any], value: object) -> object:
-    """Return the same number as the field's type, the limit that it oversteps, or else the default."""
+    """Return the allowed number nearest to a value, of the field's type; the default for anything else."""
     limits: Limits | None = field.metadata.get("limits")
     if limits is None or not isinstance(value, (int, float)) or isinstance(value, bool):
         return field.default
@@ -136,14 +187,8 @@ def field_limits(cls: type, name: str) -> Limits:
     return limits
 
 
-def field_options(cls: type, name: str) -> tuple[str, ...]:
-    """Return the words that a field takes; none when it takes numbers or a switch."""
-    options: tuple[str, ...] = _field(cls, name).metadata.get("options", ())
-    return options
-
-
 def nearest_allowed(cls: type, name: str, value: object) -> object:
-    """Return the allowed value of a field that is nearest to a value: the default for what is no number."""
+    """Return the allowed value of a field that is nearest to a value; the default where the value is not a number."""
     return _nearest(_field(cls, name), value)
 
 
@@ -176,23 +221,21 @@ def field_docs(cls: type) -> dict[str, str]:
 
 
 def check_whole(**counts: int) -> None:
-    """Raise ValueError for the first argument that is no whole number of at least 1."""
+    """Raise FieldError for the first argument that is not a whole number of at least 1."""
     for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name}={value!r} is not allowed: it must be a whole number of at least 1; 1 would work")
+            raise FieldError(name, value, "it must be a whole number of at least 1", ((name, 1),))
 
 
 def check_positive(**amounts: float) -> None:
-    """Raise ValueError for the first argument that is no finite number above 0."""
+    """Raise FieldError for the first argument that is not a finite number above 0."""
     for name, value in amounts.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise ValueError(f"{name}={value!r} is not allowed: it must be a finite number above 0; 1 would work")
+            raise FieldError(name, value, "it must be a finite number above 0", ((name, 1),))
 
 
 def check_option(name: str, value: str, options: Iterable[str]) -> None:
-    """Raise ValueError for a word that is not one of a few."""
-    words = [repr(option) for option in options]
-    if repr(value) not in words:
-        raise ValueError(
-            f"{name}={value!r} is not allowed: it must be one of {', '.join(words)}; {name}={words[0]} would work"
-        )
+    """Raise FieldError for a word that is not one of the options."""
+    words = list(options)
+    if not isinstance(value, str) or value not in words:
+        raise FieldError(name, value, f"it must be one of {', '.join(map(repr, words))}", ((name, words[0]),))

@@ -160,9 +160,12 @@ def test_probe_joins_the_json(capsys: pytest.CaptureFixture[str]) -> None:
         ("design 10M --heads some", "slimlm: 'some' is not a size"),
         (
             "inspect gpt3",
-            "slimlm: name='gpt3' is not one of the 60 published models known here; name='gpt2' would work",
+            "slimlm: name='gpt3' is not allowed: it must be one of the 60 published models known here; name='gpt2'",
         ),
-        ("inspect opt-350m", "slimlm: name='opt-350m' is left out: its embeddings are 512 wide"),
+        (
+            "inspect opt-350m",
+            "slimlm: name='opt-350m' is not allowed: it is left out, because its embeddings",
+        ),
         (
             "inspect nowhere/config.json",
             'slimlm: the config "nowhere/config.json" cannot be read: No such file or directory',

@@ -125,7 +125,7 @@ def test_a_bad_field_is_refused_with_a_way_out(changes: dict[str, Any], message:
         ),
         (
             {"positions": "rope", "head_dim": 27},
-            "^head_dim=27 is not allowed with positions='rope', which turns pairs: it must be even; head_dim=28 would",
+            "^head_dim=27 is not allowed with positions='rope': it must be even, because RoPE turns pairs; head_dim=28",
         ),
         (
             {"n_heads": "auto", "head_dim": 27},

@@ -148,10 +148,10 @@ def test_every_model_says_where_it_comes_from() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("GPT2", r"^name='GPT2' is not one of .*; name='gpt2' or name='gpt2-xl' would work$"),
+        ("GPT2", r"^name='GPT2' is not allowed: it must be one of .*; name='gpt2' or name='gpt2-xl' would work$"),
         ("pythia160m", r"; name='pythia-160m' or .* would work$"),
         ("nothing like it", r"; name='gpt2' would work$"),
-        ("opt-350m", r"^name='opt-350m' is left out: .* no final norm; name='opt-125m' would work$"),
+        ("opt-350m", r"^name='opt-350m' is not allowed: it is left out, .* no final norm; name='opt-125m' would work$"),
     ],
 )
 def test_an_unknown_model_is_refused_with_names_like_it(name: str, message: str) -> None:

@@ -119,5 +119,7 @@ def test_six_n_counts_too_little_for_small_models(
 
 
 def test_an_empty_sequence_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^tokens=0 is not allowed: it must be a whole number of at least 1; 1 would"):
+    with pytest.raises(
+        ValueError, match=r"^tokens=0 is not allowed: it must be a whole number of at least 1; tokens=1"
+    ):
         training_flops_per_token(TEN_MILLION, 0)

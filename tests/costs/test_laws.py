@@ -53,12 +53,12 @@ def test_sizes_that_were_not_fitted_are_extrapolated(params: float, outside: boo
 
 
 def test_amounts_of_nothing_are_refused() -> None:
-    rule = "is not allowed: it must be a finite number above 0; 1 would work"
-    with pytest.raises(ValueError, match=rf"^params=0 {rule}$"):
+    rule = "is not allowed: it must be a finite number above 0"
+    with pytest.raises(ValueError, match=rf"^params=0 {rule}; params=1 would work$"):
         BESIROGLU.loss_nats(0, 1)
-    with pytest.raises(ValueError, match=rf"^tokens=-1 {rule}$"):
+    with pytest.raises(ValueError, match=rf"^tokens=-1 {rule}; tokens=1 would work$"):
         BESIROGLU.loss_nats(1, -1)
-    with pytest.raises(ValueError, match=rf"^compute_flops=inf {rule}$"):
+    with pytest.raises(ValueError, match=rf"^compute_flops=inf {rule}; compute_flops=1 would work$"):
         BESIROGLU.optimum(math.inf)
-    with pytest.raises(ValueError, match=rf"^params=nan {rule}$"):
+    with pytest.raises(ValueError, match=rf"^params=nan {rule}; params=1 would work$"):
         BESIROGLU.optimum_of(math.nan)

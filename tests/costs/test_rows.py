@@ -9,8 +9,8 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.published import published_model, published_models
 from slimlm.costs import Cost, CostSettings, costs
 from slimlm.costs.hardware import ACCELERATORS
-from slimlm.utils.validation import field_docs, field_options
-from tests.strategies import architectures
+from slimlm.utils.validation import field_docs
+from tests.strategies import architectures, options_of
 
 MOBILE = published_model("MobileLLM-125M").architecture
 
@@ -116,7 +116,7 @@ def test_half_the_accelerators_take_twice_as_long_and_cost_the_same() -> None:
 
 
 def test_settings_are_explained_and_name_every_accelerator() -> None:
-    assert set(field_options(CostSettings, "accelerator")) == set(ACCELERATORS)
+    assert set(options_of(CostSettings, "accelerator")) == set(ACCELERATORS)
     assert set(field_docs(CostSettings)) == set(CostSettings.__dataclass_fields__)
 
 

@@ -31,7 +31,7 @@ GPT2 = replace(DEFAULT, ffn="gelu", bias="all")
     [
         (LLAMA, "Llama"),
         (replace(LLAMA, ffn="geglu", bias="all", n_kv_heads=2, head_dim=48), "Llama"),
-        (replace(LLAMA, d_model=513), "Mistral"),
+        (replace(LLAMA, d_model=513, head_dim=64), "Mistral"),
         (replace(LLAMA, bias="qkv"), "Qwen2"),
         (replace(LLAMA, qk_norm="head", bias="attention"), "Qwen3"),
         (replace(LLAMA, qk_norm="full", block="output_norm"), "OLMo 2"),

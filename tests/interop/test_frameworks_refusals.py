@@ -86,7 +86,7 @@ def test_what_a_refusal_offers_works(framework: str, arch: Architecture) -> None
 
 @pytest.mark.parametrize("multiple", [0, -8, 1.5, "128"])
 def test_a_multiple_below_one_is_refused(multiple: Any) -> None:
-    rule = f"={multiple!r} is not allowed: it must be a whole number from 1; "
+    rule = f"={multiple!r} is not allowed: it must be a whole number of at least 1; "
     with pytest.raises(ValueError, match=f"^make_vocab_size_divisible_by{rule}make_vocab_size_divisible_by=1 would"):
         megatron_arguments(DEFAULT, make_vocab_size_divisible_by=multiple)
     with pytest.raises(ValueError, match=f"^padding_multiple{rule}padding_multiple=1 would work$"):

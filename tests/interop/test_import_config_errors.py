@@ -114,7 +114,7 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"model_type": "qwen3", "head_dim": 33},
-        "head_dim=33 is not allowed with RoPE, which turns pairs: it must be even; head_dim=34 would work",
+        "head_dim=33 is not allowed: it must be even, because RoPE turns pairs; head_dim=34 would work",
     ),
     (
         {"model_type": "gpt2", "n_embd": 768, "hidden_size": 1024},

@@ -8,7 +8,7 @@ import pytest
 from slimlm.core.config import ModelConfig
 from slimlm.serialization.flags import OPTIONS, command
 from slimlm.utils.formatting import parse_size
-from slimlm.utils.validation import field_options
+from tests.strategies import options_of
 
 
 def test_every_field_has_an_option_with_help_and_a_flag_of_its_own() -> None:
@@ -19,7 +19,7 @@ def test_every_field_has_an_option_with_help_and_a_flag_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("name", "metavar"),
-    [("n_heads", "auto|N"), ("vocab_size", "N"), ("norm", "|".join(field_options(ModelConfig, "norm")))],
+    [("n_heads", "auto|N"), ("vocab_size", "N"), ("norm", "|".join(options_of(ModelConfig, "norm")))],
 )
 def test_the_value_is_shown_as_its_words_or_as_a_number(name: str, metavar: str) -> None:
     assert OPTIONS[name].metavar == metavar

@@ -1,10 +1,11 @@
 """Fields refuse what breaks their rule, say what would work, and document themselves."""
 
-import ast
 import dataclasses
 import inspect
 import math
+import pickle
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,19 +15,22 @@ from hypothesis import strategies as st
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.utils.validation import (
+    FieldError,
     Limits,
     check_field,
     check_fields,
+    check_option,
+    check_positive,
+    check_whole,
     choice,
     field_docs,
     field_limits,
-    field_options,
     nearest_allowed,
     real,
     required_whole,
     whole,
 )
-from tests.strategies import anything_allowed, limits_of
+from tests.strategies import anything_allowed, limits_of, options_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,6 +105,39 @@ def test_message_names_value_rule_and_remedy(changes: dict[str, Any], message: s
         Kettle(**({"cups": 4} | changes))
 
 
+def test_an_error_carries_its_parts_and_is_written_from_them() -> None:
+    error = FieldError("heads", 3, "it must divide {width}=8", (("heads", 2), ("heads", 4)), (("rope", True),))
+    written = "heads=3 is not allowed with rope=True: it must divide width=8; heads=2 or heads=4 would work"
+    assert str(error) == written
+    assert str(pickle.loads(pickle.dumps(error))) == written
+    assert str(FieldError("heads", 3, "it must be even")) == "heads=3 is not allowed: it must be even"
+
+
+def test_an_error_is_written_with_the_names_of_another_format() -> None:
+    error = FieldError("heads", 3, "it must divide {width}=8", (("heads", 2), ("rope", False)), (("rope", True),))
+    assert str(error.renamed({"heads": "num_heads", "width": "hidden.size"})) == (
+        "num_heads=3 is not allowed: it must divide hidden.size=8; num_heads=2 would work"
+    )
+
+
+@pytest.mark.parametrize(
+    ("check", "sentence"),
+    [
+        (lambda: check_whole(steps=1, tokens=0), "tokens=0 is not allowed: it must be a whole number of at least 1; "),
+        (lambda: check_whole(tokens=True), "tokens=True is not allowed: it must be a whole number of at least 1; "),
+        (lambda: check_positive(flops=math.inf), "flops=inf is not allowed: it must be a finite number above 0; "),
+        (
+            lambda: check_option("kind", "c", ["a", "b"]),
+            "kind='c' is not allowed: it must be one of 'a', 'b'; kind=",
+        ),
+        (lambda: check_option("kind", "", ["a"]), "kind='' is not allowed: it must be one of 'a'; kind='a' would work"),
+    ],
+)
+def test_arguments_are_checked_like_fields(check: Callable[[], None], sentence: str) -> None:
+    with pytest.raises(FieldError, match=f"^{re.escape(sentence)}"):
+        check()
+
+
 def test_a_word_may_stand_for_a_number() -> None:
     assert Kettle(cups=1, steam="auto").steam == "auto"
 
@@ -112,8 +149,8 @@ def test_one_field_is_checked_whatever_the_others_are() -> None:
 
 
 def test_options_are_the_declared_words() -> None:
-    assert field_options(Kettle, "colour") == ("red", "blue")
-    assert field_options(Kettle, "litres") == ()
+    assert options_of(Kettle, "colour") == ("red", "blue")
+    assert options_of(Kettle, "litres") == ()
 
 
 def test_a_real_field_takes_whole_numbers_and_both_ends() -> None:
@@ -151,7 +188,7 @@ def bad_values() -> list[Any]:
     cases = []
     for cls in BASES:
         for field in dataclasses.fields(cls):
-            bad = list(WORDS) if field_options(cls, field.name) else bad_numbers(cls, field)
+            bad = list(WORDS) if options_of(cls, field.name) else bad_numbers(cls, field)
             cases += [
                 pytest.param(cls, field.name, value, id=f"{cls.__name__}-{field.name}-{shown(value)}") for value in bad
             ]
@@ -165,14 +202,16 @@ def shown(value: object) -> str:
 @pytest.mark.parametrize(("cls", "name", "value"), bad_values())
 def test_bad_values_are_refused_and_the_remedy_works(cls: type, name: str, value: Any) -> None:
     text = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
-    with pytest.raises(ValueError, match=f"^{name}={re.escape(text)} is not allowed: it must be ") as caught:
+    with pytest.raises(FieldError, match=f"^{name}={re.escape(text)} is not allowed: it must be ") as caught:
         cls(**(BASES[cls] | {name: value}))
-    message = str(caught.value)
-    assert len(message) < 250
-    remedy = re.search(rf"; {name}=(\S+) would work$", message)
-    if remedy:
-        cls(**(BASES[cls] | {name: ast.literal_eval(remedy[1])}))
-    else:
+    error = caught.value
+    assert len(str(error)) < 250
+    assert error.field == name
+    assert error.value is value
+    for field, working in error.remedies:
+        assert str(error).endswith(f"; {field}={working!r} would work")
+        cls(**(BASES[cls] | {field: working}))
+    if not error.remedies:
         required = next(field for field in dataclasses.fields(cls) if field.name == name)
         assert required.default is dataclasses.MISSING, "a field with a default always knows a value that works"
 

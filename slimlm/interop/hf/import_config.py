@@ -5,7 +5,6 @@ transformers itself is not needed: what its classes build from each key is writt
 the tests.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from slimlm.interop.hf.types_plain import PLAIN
 from slimlm.interop.hf.unmodelled import remarks
 from slimlm.utils.files import read_bytes, read_json, unreadable
 from slimlm.utils.text import shown
+from slimlm.utils.validation import FieldError
 
 FAMILIES = {family.model_type: family for family in (*PLAIN, *GATED)}
 """The model types that are read."""
@@ -153,8 +153,8 @@ def _architecture(reader: Reader) -> Architecture:
         fields["rope_theta"] = reader.real("rope_theta") if given is None else given
     try:
         return Architecture(**fields)
-    except ValueError as error:
-        raise ValueError(_in_keys(str(error), reader)) from None
+    except FieldError as error:
+        raise error.renamed({name: reader.key(name) for name in reader.family.keys.keys() & fields}) from None
 
 
 def _structure(reader: Reader) -> dict[str, Any]:
@@ -188,13 +188,6 @@ def _feed_forward(reader: Reader) -> str:
     kinds = "a gated feed-forward has silu, swish" if gated else "a feed-forward without a gate has relu"
     working = f"{key}={shown(reader.family.fields['activation'])}"
     raise not_supported(key, name, f"{kinds} or a kind of gelu; {working} would work")
-
-
-def _in_keys(sentence: str, reader: Reader) -> str:
-    """Say a sentence about fields of Architecture in the words of the config."""
-    names = "|".join(reader.family.keys.keys() & reader.family.fields.keys())
-    translated = re.sub(rf"\b({names})(?==)", lambda found: reader.key(found[1]), sentence)
-    return translated.replace("positions='rope'", "RoPE")
 
 
 def hf_named_model(config: Mapping[str, Any] | Path, name: str) -> NamedModel:
