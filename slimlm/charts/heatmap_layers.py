@@ -10,7 +10,7 @@ from typing import Any
 
 import altair as alt
 
-from slimlm.charts.palette import FAINT, INK, MUTED, PAGE
+from slimlm.charts.palette import FAINT, INK, INK_SHADE, MUTED, PAGE, Shade
 from slimlm.charts.theme import FONT, Row, layers, text_layer, text_width
 
 LIGHT_RAMP = ("#F3E4EB", "#DFB6C9", "#C083A4", "#96527D", "#5C2752")
@@ -88,7 +88,7 @@ def _outline(width: float, **style: Any) -> alt.Chart:
 
 def _shade(figure_name: str, legend: bool) -> alt.Color:
     steps = [step / (len(LIGHT_RAMP) - 1) for step in range(len(LIGHT_RAMP))]
-    colors = [either(light, dark) for light, dark in zip(LIGHT_RAMP, DARK_RAMP, strict=True)]
+    colors = [Shade(light, dark).reference for light, dark in zip(LIGHT_RAMP, DARK_RAMP, strict=True)]
     key = alt.Legend(
         title=figure_name,
         orient="top",
@@ -115,11 +115,6 @@ def band(left: str, right: str, middle: str) -> alt.Chart:
     shape: Row = {edge: alt.ExprRef(place) for edge, place in edges.items()}
     chart: alt.Chart = alt.Chart().mark_rect(fill=PAGE, opacity=0.8, cornerRadius=3, **shape)
     return chart
-
-
-def either(light: str, dark: str) -> alt.ExprRef:
-    """Return one colour on a light page and another on a dark one."""
-    return alt.ExprRef(f"luminance(background) > 0.5 ? '{light}' : '{dark}'")
 
 
 SHAPE_IN_TOOLTIP = {
@@ -169,7 +164,7 @@ _MIDDLE = {"x": f"scale('x', {_COLUMN} + 0.5)", "align": "center"}
 _ROOM = "(range('x')[1] - range('x')[0]) / x_ends[1]"
 _ON_CELL = alt.ExprRef(
     "isValid(datum.u) ? (luminance(scale('color', datum.u)) > 0.179 ? '#000000' : '#FFFFFF') : "
-    f"({INK.to_dict()['expr']})"
+    f"({INK_SHADE.expression})"
 )
 
 

@@ -1,7 +1,9 @@
 """Component colours and inks, readable in light and dark and by colour-blind readers."""
 
+from typing import NamedTuple
+
 import altair as alt
-import pandas  # noqa: F401 (Altair takes it as it finds it, by halves when another visitor's thread is importing it)
+import pandas  # noqa: F401 (import it first: Altair fails on a pandas that another thread has half imported)
 
 COMPONENT_COLORS: dict[str, str] = {
     "token_embedding": "#425989",
@@ -12,7 +14,7 @@ COMPONENT_COLORS: dict[str, str] = {
     "final_norm": "#824038",
     "lm_head": "#99C7E6",
 }
-"""The one colour of each component, by key: the same in every chart and on every page.
+"""Colour of each component by key, the same in every chart and on every page.
 
 Found by a search for the largest smallest CIEDE2000 distance between any two of them, in normal vision and under
 simulated protanopia, deuteranopia and tritanopia, among calm colours that show on white and on near-black.
@@ -22,18 +24,40 @@ simulated protanopia, deuteranopia and tritanopia, among calm colours that show 
 LIGHT, DARK = "#FFFFFF", "#0E1117"
 """Page colours of exported pictures."""
 
-ON_LIGHT = "luminance(background) > 0.5"
-INK = alt.ExprRef(f"{ON_LIGHT} ? '#1F2328' : '#F5F5F5'")
-"""Colour of text that stands on the page, light or dark."""
 
-MUTED = alt.ExprRef(f"{ON_LIGHT} ? '#59636E' : '#A9B2BC'")
-"""Colour of what is said second."""
+class Shade(NamedTuple):
+    """One colour for light pages and one for dark pages; index it by whether the page is dark."""
 
-FAINT = alt.ExprRef(f"{ON_LIGHT} ? '#C9CFD6' : '#474D55'")
-"""Colour of lines that only guide the eye."""
+    light: str
+    dark: str
+
+    @property
+    def expression(self) -> str:
+        """The Vega expression that chooses by the page's background."""
+        return f"luminance(background) > 0.5 ? '{self.light}' : '{self.dark}'"
+
+    @property
+    def reference(self) -> alt.ExprRef:
+        """The expression as the value of a property of a mark."""
+        return alt.ExprRef(self.expression)
+
+
+INK_SHADE = Shade("#1F2328", "#F5F5F5")
+MUTED_SHADE = Shade("#59636E", "#A9B2BC")
+FAINT_SHADE = Shade("#C9CFD6", "#474D55")
+OFF_TARGET_SHADE = Shade("#8A5A00", "#E3B341")
+
+INK = INK_SHADE.reference
+"""Colour of text on the page."""
+
+MUTED = MUTED_SHADE.reference
+"""Colour of secondary text."""
+
+FAINT = FAINT_SHADE.reference
+"""Colour of guide lines."""
 
 PAGE = alt.ExprRef("background")
-"""The page itself: gaps between fills are drawn in it."""
+"""Colour of the page, which separates fills."""
 
 COLOR_SCALE = alt.Scale(domain=list(COMPONENT_COLORS), range=list(COMPONENT_COLORS.values()))
 

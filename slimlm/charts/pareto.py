@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple
 import altair as alt
 
 from slimlm.charts.heatmap import by_knobs, count_designs, finished, is_log
-from slimlm.charts.heatmap_layers import DARK_RAMP, LIGHT_RAMP, SHAPE_IN_TOOLTIP, band, either, written
+from slimlm.charts.heatmap_layers import DARK_RAMP, LIGHT_RAMP, SHAPE_IN_TOOLTIP, band, written
 from slimlm.charts.layout import free_sides, log_ticks, round_ticks
-from slimlm.charts.palette import FAINT, INK
+from slimlm.charts.palette import FAINT, INK, Shade
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
 from slimlm.core.captions import RATIO_LINE
 from slimlm.sweep.axis_values import label_value
@@ -21,7 +21,7 @@ from slimlm.sweep.metrics import Metric, Reports
 
 _HEIGHT_PX, _PLOT_PX, _LARGE = 420, 600, 1_500
 _MOST_NAMED, _MOST_TICKS = 24, 7
-_ACCENT = either(LIGHT_RAMP[3], DARK_RAMP[3])
+_ACCENT = Shade(LIGHT_RAMP[3], DARK_RAMP[3]).reference
 
 
 class Point(NamedTuple):

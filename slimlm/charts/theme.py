@@ -1,10 +1,10 @@
-"""One look for every chart: component colours, inks, the type face, and the frame that a figure is set in."""
+"""Chart theme: font, text measurement, and the frame and configuration of a figure."""
 
 from functools import cache
 from typing import Any, Literal
 
 import altair as alt
-import pandas  # noqa: F401 (Altair takes it as it finds it, by halves when another visitor's thread is importing it)
+import pandas  # noqa: F401 (import it first: Altair fails on a pandas that another thread has half imported)
 from altair.utils.schemapi import SchemaBase
 
 from slimlm.charts.palette import DARK, FAINT, INK, LIGHT, MUTED

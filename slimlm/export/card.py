@@ -1,12 +1,11 @@
 """The design card: request, key figures and both charts on one slide."""
 
-import re
 from html import escape
 from typing import NamedTuple
 
 from slimlm.charts.allocation import allocation_chart
 from slimlm.charts.layer_profile import layer_profile_chart, reading_line
-from slimlm.charts.palette import DARK, FAINT, INK, LIGHT, MUTED
+from slimlm.charts.palette import DARK, FAINT_SHADE, INK_SHADE, LIGHT, MUTED_SHADE, OFF_TARGET_SHADE
 from slimlm.charts.theme import FONT, Row, text_width, wrap
 from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
 from slimlm.core.captions import request_line
@@ -42,9 +41,9 @@ class _Inks(NamedTuple):
 
     @classmethod
     def of(cls, dark: bool) -> "_Inks":
-        """Read the theme's inks: their expressions name the colour for a light page first, then that for a dark one."""
-        ink, muted, faint = (re.findall(r"#\w{6}", either.to_dict()["expr"])[dark] for either in (INK, MUTED, FAINT))
-        return cls(DARK if dark else LIGHT, ink, muted, faint, off_target="#E3B341" if dark else "#8A5A00")
+        """Return the inks of a light or a dark page."""
+        shades = (INK_SHADE, MUTED_SHADE, FAINT_SHADE, OFF_TARGET_SHADE)
+        return cls(DARK if dark else LIGHT, *(shade[dark] for shade in shades))
 
 
 def _card(design: Design, inks: _Inks) -> str:

@@ -1,4 +1,4 @@
-"""Files that a page offers for a design or a named model."""
+"""Downloads of a design or a named model."""
 
 import csv
 import io
@@ -6,22 +6,24 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from functools import partial
+from typing import Generic, TypeVar
 
 from slimlm.charts.allocation import allocation_chart
 from slimlm.charts.layer_profile import layer_profile_chart
+from slimlm.charts.theme import Figure
 from slimlm.charts.tradeoff import tradeoff_chart, tradeoff_points
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.table import component_rows
 from slimlm.export.card import design_card
 from slimlm.export.notebooks import mimebundle, notebook
-from slimlm.export.pictures import picture
+from slimlm.export.pictures import Format, picture
 from slimlm.export.report_html import html_report
 from slimlm.export.report_markdown import markdown
+from slimlm.export.report_rows import neighbours
 from slimlm.serialization.code import command_line, python_code
 from slimlm.serialization.design_json import named_model_record, to_record
-from slimlm.solver.alternatives import alternatives
 from slimlm.utils.formatting import format_count
 
 __all__ = [
@@ -45,7 +47,7 @@ _CSV_HEAD = ("key", "name", "formula", "shapes", "copies", "params_per_copy", "p
 
 
 def file_name(subject: Subject, suffix: str) -> str:
-    """Name a file after a design or a named model, in characters that every file system takes.
+    """Return the name of a file, in characters that every file system allows.
 
     >>> from slimlm import ModelConfig, solve
     >>> file_name(solve(ModelConfig()), "-card.png")
@@ -59,14 +61,14 @@ def file_name(subject: Subject, suffix: str) -> str:
 
 
 def components_csv(subject: Subject) -> str:
-    """Return the account as CSV (RFC 4180), one component a line, without a sum: columns can be added as they stand."""
+    """Return the parameter table as CSV (RFC 4180), one component per line, without a row of totals."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(_CSV_HEAD)
     for row in component_rows(subject.account):
         part = row.component
         shapes = "; ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in part.shapes.items())
-        # ASCII alone: some spreadsheets read a file that says nothing of its encoding as something else than UTF-8.
+        # ASCII only: some spreadsheets do not read CSV files as UTF-8.
         formula = part.formula.replace("·", "*").replace("²", "^2")
         writer.writerow(
             (part.key, part.name, formula, shapes, part.copies, part.copy_params, row.params, repr(part.share))
@@ -77,7 +79,7 @@ def components_csv(subject: Subject) -> str:
 def design_json(subject: Subject) -> str:
     """Return a design as JSON; `slimlm.serialization.design_json.request_from_record` reads its request back.
 
-    A named model comes with its name, its origin, and the request that would bring it about.
+    The record of a named model holds its name, its origin and a request that solves to the same shape.
     """
     record = named_model_record(subject) if isinstance(subject, NamedModel) else to_record(subject)
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
@@ -88,7 +90,7 @@ T_contra = TypeVar("T_contra", bound=Subject, contravariant=True)
 
 @dataclass(frozen=True)
 class Download(Generic[T_contra]):
-    """One file that a page offers for a design, or for a named model too."""
+    """A file to download."""
 
     label: str
     suffix: str
@@ -96,50 +98,36 @@ class Download(Generic[T_contra]):
     mime: str
     build: Callable[[T_contra], bytes | str]
     help: str
-    """What is in it, and what for."""
+    """Tooltip: contents and purpose."""
 
 
-def _allocation(subject: Subject, **options: Any) -> bytes:
-    return picture(allocation_chart(subject), **options)
+_PICTURES = {
+    "png": ("image/png", "for slides, at double resolution"),
+    "svg": ("image/svg+xml", "for documents, as vector graphics"),
+}
 
 
-def _profile(subject: Subject, **options: Any) -> bytes:
-    return picture(layer_profile_chart(subject), **options)
+def _pictures(label: str, stem: str, draw: Callable[[T_contra], Figure], name: str) -> tuple[Download[T_contra], ...]:
+    """Return the downloads of a chart, one in each format of pictures."""
+
+    def build(format: Format, subject: T_contra) -> bytes:
+        return picture(draw(subject), format=format)
+
+    formats: tuple[Format, ...] = ("png", "svg")
+    return tuple(
+        Download(f"{label} ({format.upper()})", f"{stem}.{format}", mime, partial(build, format), f"{name} {purpose}.")
+        for format in formats
+        for mime, purpose in (_PICTURES[format],)
+    )
 
 
-def _tradeoff(design: Design, **options: Any) -> bytes:
-    return picture(tradeoff_chart(tradeoff_points(design, alternatives(design))), **options)
+def _tradeoff(design: Design) -> Figure:
+    return tradeoff_chart(tradeoff_points(design, neighbours(design)))
 
 
 _CHARTS: tuple[Download[Subject], ...] = (
-    Download(
-        "Allocation (PNG)",
-        "-allocation.png",
-        "image/png",
-        lambda subject: _allocation(subject, format="png"),
-        "The allocation chart for slides, at twice the pixels.",
-    ),
-    Download(
-        "Allocation (SVG)",
-        "-allocation.svg",
-        "image/svg+xml",
-        lambda subject: _allocation(subject, format="svg"),
-        "The allocation chart for documents, sharp at every size.",
-    ),
-    Download(
-        "Layer profile (PNG)",
-        "-profile.png",
-        "image/png",
-        lambda subject: _profile(subject, format="png"),
-        "The layer profile for slides, at twice the pixels.",
-    ),
-    Download(
-        "Layer profile (SVG)",
-        "-profile.svg",
-        "image/svg+xml",
-        lambda subject: _profile(subject, format="svg"),
-        "The layer profile for documents, sharp at every size.",
-    ),
+    *_pictures("Allocation", "-allocation", allocation_chart, "The allocation chart"),
+    *_pictures("Layer profile", "-profile", layer_profile_chart, "The layer profile"),
 )
 _TABLES: tuple[Download[Subject], ...] = (
     Download(
@@ -165,7 +153,7 @@ _TABLES: tuple[Download[Subject], ...] = (
     ),
 )
 NAMED_MODEL_DOWNLOADS = (*_CHARTS, *_TABLES)
-"""What a page offers for a model that nobody asked for, in this order."""
+"""Downloads of a named model, in the order of the menu."""
 
 DOWNLOADS: tuple[Download[Design], ...] = (
     Download(
@@ -176,26 +164,13 @@ DOWNLOADS: tuple[Download[Design], ...] = (
         "Request, key figures and both charts on one picture of 1600 × 900 pixels: a slide of its own.",
     ),
     *_CHARTS,
-    Download(
-        "Trade-off (PNG)",
-        "-tradeoff.png",
-        "image/png",
-        lambda design: _tradeoff(design, format="png"),
-        "The trade-off chart for slides, at twice the pixels.",
-    ),
-    Download(
-        "Trade-off (SVG)",
-        "-tradeoff.svg",
-        "image/svg+xml",
-        lambda design: _tradeoff(design, format="svg"),
-        "The trade-off chart for documents, sharp at every size.",
-    ),
+    *_pictures("Trade-off", "-tradeoff", _tradeoff, "The trade-off chart"),
     Download(
         "Report (HTML)",
         ".html",
         "text/html",
         html_report,
-        "Everything about the design on one page that needs no network: figures, charts, tables, notes, sources.",
+        "The whole design on one self-contained page: targets, charts, tables, notes, sources.",
     ),
     *_TABLES,
     Download(
@@ -203,7 +178,7 @@ DOWNLOADS: tuple[Download[Design], ...] = (
         ".ipynb",
         "application/x-ipynb+json",
         notebook,
-        "Python that makes the design again, shows it and runs the real model.",
+        "Python that solves, shows and runs the design.",
     ),
 )
-"""What a page offers for a design, in this order."""
+"""Downloads of a design, in the order of the menu."""

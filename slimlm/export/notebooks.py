@@ -18,7 +18,7 @@ _LARGEST_RUN = 500_000_000
 
 
 def notebook(design: Design) -> str:
-    """Return a notebook that makes the design again, shows its table and its chart, and runs the real model."""
+    """Return a notebook that solves the design again, shows its table and chart, and runs the PyTorch model."""
     small = design.total_params <= _LARGEST_RUN
     why = "" if small else "  # shapes alone, in no memory; the weights would take gigabytes"
     cells = [
