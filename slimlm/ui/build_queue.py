@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from slimlm.core.describe import counted
+from slimlm.utils.progress import Progress
 
 Result = TypeVar("Result")
-
-Show = Callable[[float, str], object]
-"""Called with the share of the work that is done and what is being done; what it raises ends the wait or the work."""
 
 SAME_MODEL = "waiting for this very model, which is being built for another session"
 
@@ -45,7 +43,7 @@ class Queue(Generic[Result]):
                 self._kept.move_to_end(key)
             return self._kept.get(key)
 
-    def run(self, key: Hashable, work: Callable[[], Result], show: Show) -> Result:
+    def run(self, key: Hashable, work: Callable[[], Result], show: Progress) -> Result:
         """Return what came of a key: another thread's result when there is one by this thread's turn, else `work`'s.
 
         `show` hears the place in the queue. What it or `work` raises gives the place up.
