@@ -256,7 +256,7 @@ def test_what_others_put_into_the_address_stays_there() -> None:
 
 
 def estimate(seconds: float, memory: int, **more: Any) -> ProbeEstimate:
-    return ProbeEstimate(memory, 0, free_bytes=10**9, draw_seconds=seconds / 2, run_seconds=seconds / 2, **more)
+    return ProbeEstimate(memory, 0, free_bytes=10**9, initialise_seconds=seconds / 2, run_seconds=seconds / 2, **more)
 
 
 def test_a_heavy_model_waits_behind_a_button_that_names_time_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,7 +280,7 @@ def test_a_model_beyond_memory_is_refused_in_a_sentence(monkeypatch: pytest.Monk
 
 
 def test_a_model_that_does_not_fit_whole_is_offered_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimating, "estimate_probe", lambda *_, **__: estimate(300.0, 8 * 10**8, way="block by block"))
+    monkeypatch.setattr(estimating, "estimate_probe", lambda *_, **__: estimate(300.0, 8 * 10**8, strategy="block by block"))
     page = opened(total_params="3M", vocab_size="1100")
     assert "Build and check the model (about 5 min and 800 MB, block by block)" in [
         button.label for button in page.button

@@ -182,7 +182,7 @@ def test_a_click_on_the_trade_off_applies_that_design(page: Page, address: str) 
 def test_a_model_that_is_being_built_is_dropped_when_a_slider_moves(page: Page, address: str) -> None:
     open_app(page, address, "?total_params=350M&vocab_size=32000&embedding_ratio=0.1&n_heads=15")
     page.get_by_role("button", name=re.compile("Build and check the model")).click()
-    expect(page.get_by_text(re.compile("drawing the weights"))).to_be_visible()
+    expect(page.get_by_text(re.compile("initialising the weights"))).to_be_visible()
     press(page, "GLU expansion", "ArrowRight")
     expect(chart(page)).to_contain_text("GLU expansion 2.7 ")
     settle(page)

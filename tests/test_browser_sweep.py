@@ -150,7 +150,7 @@ def test_a_measurement_is_cancelled_while_a_model_is_being_built_and_keeps_what_
     open_app(page, address, f"sweep?{SMALL}&x=total_params&xs=1M,500M&y=glu_expansion&ys=2.66&fig=forward_seconds")
     page.get_by_role("button", name=re.compile("Measure 2 PyTorch models")).click()
     expect(main_area(page)).to_contain_text(
-        re.compile("Measuring model 2 of 2, about .* left.*drawing the weights"), timeout=60_000
+        re.compile("Measuring model 2 of 2, about .* left.*initialising the weights"), timeout=60_000
     )
     expect(page.get_by_role("button", name=re.compile("Measur"))).to_be_disabled()
     page.get_by_role("button", name="Cancel").click()

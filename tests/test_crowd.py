@@ -100,7 +100,7 @@ async def close_while_building(server: Server) -> None:
     async with Visitor(server.address, "total_params=500M") as visitor:
         await visitor.until_idle()
         await visitor.press("Build and check the model")
-        await visitor.until(lambda: any("drawing" in message for message in visitor.messages))
+        await visitor.until(lambda: any("initialising" in message for message in visitor.messages))
 
 
 def test_closing_the_page_ends_the_building_of_its_model_and_gives_its_memory_back() -> None:

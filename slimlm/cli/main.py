@@ -110,7 +110,9 @@ def _design(options: argparse.Namespace) -> None:
     design = solve(request_of(options))
     report = _probe(design, options.dtype, options.device) if options.probe else None
     if options.json:
-        record = to_record(design) | ({"probe": asdict(report) | {"passed": report.passed}} if report else {})
+        record = to_record(design) | (
+            {"probe": asdict(report) | {"way": report.way, "passed": report.passed}} if report else {}
+        )
         print(json.dumps(record, indent=2))
         return
     print(format_param_table(design))
@@ -177,4 +179,4 @@ def _format_report(report: Any) -> str:
 
 
 def _way(report: Any) -> str:
-    return "all at once" if report.way == "whole" else str(report.way)
+    return "all at once" if report.strategy == "whole" else str(report.strategy)

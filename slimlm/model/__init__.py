@@ -1,4 +1,4 @@
-"""The PyTorch model: layers, initialisation, streaming, and weights in files."""
+"""The PyTorch model: layers, initialisation, streaming, and weight files."""
 
 from slimlm.model.language_model import LanguageModel
 

@@ -1,4 +1,4 @@
-"""The device: its name, free memory and precisions, and peak memory and seconds of a piece of work."""
+"""Devices: choice, name, free memory, precisions, and measurement of peak memory and time."""
 
 import ctypes
 import gc
@@ -15,10 +15,10 @@ import psutil
 import torch
 
 Precision = Literal["float32", "bfloat16"]
-"""The types of weights that a probe knows."""
+"""Data types of the weights in a probe."""
 
-Way = Literal["whole", "block by block", "slice by slice"]
-"""How many of the weights are in memory at once: all, one block's, or one slice of a matrix."""
+Strategy = Literal["whole", "block by block", "slice by slice"]
+"""Which weights are in memory at once: all, those of one block, or one slice of a matrix."""
 
 PRECISIONS: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 PRECISION_BYTES = {"float32": 4, "bfloat16": 2}
@@ -27,9 +27,9 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def pick_device(name: str | None = None) -> torch.device:
-    """Return the device of this name; without one the accelerator (CUDA, MPS) where there is one, else the CPU.
+    """Return the device of this name; by default the accelerator (CUDA, MPS) if there is one, else the CPU.
 
-    Raises ValueError for a device that torch does not know or this machine does not have.
+    Raises ValueError for a device that torch does not know or that this machine does not have.
     """
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     if name is None:
@@ -43,31 +43,31 @@ def pick_device(name: str | None = None) -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """Return what people call the device: "cpu", "mps", "cuda (NVIDIA H100)"."""
+    """Return a readable name of the device: "cpu", "mps", "cuda (NVIDIA H100)"."""
     if device.type != "cuda":
         return device.type
     return f"cuda ({torch.cuda.get_device_name(device)})"
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done what it was told, so that the clock tells the truth."""
+    """Synchronise the device before reading the clock."""
     if device.type != "cpu":
         torch.accelerator.synchronize()
 
 
 def free_memory(device: torch.device) -> int:
-    """Return the bytes that are free on the device now: for the CPU within the limit of its container, too."""
+    """Return the bytes that are free on the device now, for the CPU within the memory limit of its container."""
     if device.type == "cuda":
         return torch.accelerator.get_memory_info(device)[0]
     free = psutil.virtual_memory().available  # MPS shares the memory of the CPU
-    with suppress(OSError, ValueError):  # no such limit is the rule outside containers
+    with suppress(OSError, ValueError):  # outside containers there is usually no limit
         limit, used = (int((_CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
         free = min(free, max(0, limit - used))
     return free
 
 
 def give_back_memory() -> None:
-    """Return freed memory to the system, where the C library can; without it a server keeps its largest model."""
+    """Return freed memory to the system where the C library can; else a server would keep that of its largest model."""
     gc.collect(0)
     if torch.accelerator.is_available():
         torch.accelerator.empty_cache()
@@ -76,7 +76,7 @@ def give_back_memory() -> None:
 
 
 class PeakMemory:
-    """The most memory that is held while it is entered, beyond what was held before: on the CPU resident memory."""
+    """Context manager that measures peak memory beyond that at the start; on the CPU, resident memory."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -96,7 +96,7 @@ class PeakMemory:
             self._highest = max(self._highest, self._process.memory_info().rss)
 
     def added_bytes(self) -> int:
-        """Return the largest memory seen so far, beyond that at the start."""
+        """Return the peak so far, beyond the memory at the start."""
         if self._device.type == "cuda":
             return torch.accelerator.max_memory_allocated(self._device)
         return max(self._highest, self._process.memory_info().rss) - self._before
@@ -108,14 +108,14 @@ class PeakMemory:
 
 @dataclass
 class Clock:
-    """Seconds spent on one kind of work, on one device."""
+    """Accumulates the seconds of one kind of work on one device."""
 
     device: torch.device
     seconds: float = 0.0
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Count the time of what is done inside."""
+        """Add the time of the work inside."""
         synchronize(self.device)
         started = time.perf_counter()
         yield

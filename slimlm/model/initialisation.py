@@ -1,8 +1,9 @@
-"""Weights drawn on all cores, and any part of a model's weights without the rest.
+"""Parallel weight initialisation; any block or any rows of a matrix can be initialised alone.
 
-Each matrix is cut into chunks of whole rows, and each chunk is drawn from a generator of its own, whose seed follows
-from the model's seed and the chunk's number in the model. So the weights depend neither on the number of threads nor on
-what else is drawn; float32 and bfloat16 weights of one seed are the same numbers, rounded.
+Each matrix is divided into chunks of whole rows. Each chunk has a random generator of its own, seeded by the model's
+seed and the chunk's number in the model. So the weights do not depend on the number of threads, on the order, or on
+which other weights are initialised. The generators run on the CPU: one seed gives the same weights on every device.
+The bfloat16 weights of a seed are its float32 weights, rounded.
 """
 
 from collections import deque
@@ -17,12 +18,12 @@ INIT_STD = 0.02
 """Standard deviation of every weight matrix at initialisation."""
 
 CHUNK = 2**20
-"""Elements that are drawn from one seed, at most, where a row is no longer."""
+"""Maximum number of elements of a chunk; a longer row is a chunk of its own."""
 
-_SEEDS = 2**32  # what the CPU's generator tells apart
+_SEEDS = 2**32  # the CPU generator uses 32 bits of its seed
 
-Drawn = Callable[[int], object]
-"""Called with the number of elements of each vector and chunk that was drawn; what it raises ends the drawing."""
+OnInitialised = Callable[[int], object]
+"""Called with the number of elements of each vector and chunk when it is done; exceptions it raises cancel the work."""
 
 
 def random_seed() -> int:
@@ -31,90 +32,114 @@ def random_seed() -> int:
 
 
 def chunk_rows(columns: int) -> int:
-    """Return how many rows of a matrix a chunk has."""
+    """Return the number of rows of a chunk."""
     return max(1, CHUNK // max(1, columns))
 
 
 class Weights:
-    """The weights of a model as its seed decides them: matrices normal with std 0.02, norms one, biases zero.
+    """The initial weights of a model and a seed: matrices normal with std 0.02, norms one, biases zero.
 
-    The model may lie on the meta device: only the names and shapes of its parameters are read.
+    Only the names and shapes of the model's parameters are read: it may be on the meta device, and the first of its
+    `n_layers` blocks is enough, since all blocks have the same shapes.
     """
 
-    def __init__(self, model: nn.Module, seed: int) -> None:
-        # Numbers that follow each other: no two chunks of a model share a seed, as hashes of 32 bits might.
+    def __init__(self, model: nn.Module, seed: int, n_layers: int = 1) -> None:
+        # Multiplicative hashing: nearby seeds start far apart. Chunks count up from there, so that no two chunks of a
+        # model share a seed, as hashes of 32 bits might.
         number = seed * 0x9E3779B97F4A7C15 >> 32
+        shared = [(name, parameter) for name, parameter in model.named_parameters() if _layer(name) in (None, 0)]
+        self._layer_chunks = sum(_count_chunks(parameter) for name, parameter in shared if _layer(name) == 0)
         self._first: dict[str, int] = {}
-        for name, parameter in model.named_parameters():
+        for position, (name, parameter) in enumerate(shared):
+            if _layer(name) is None and position and _layer(shared[position - 1][0]) == 0:
+                number += (n_layers - 1) * self._layer_chunks
             self._first[name] = number
-            if parameter.ndim > 1:
-                number += -(-parameter.shape[0] // chunk_rows(parameter.shape[1]))
+            number += _count_chunks(parameter)
 
-    def draw(self, parameters: Mapping[str, Tensor], on_drawn: Drawn | None = None) -> None:
-        """Draw whole parameters in place; the keys are their names in the model."""
+    def initialise(self, parameters: Mapping[str, Tensor], on_initialised: OnInitialised | None = None) -> None:
+        """Initialise whole parameters in place; the keys are their names in the model."""
         for name, vector in parameters.items():
             if vector.ndim == 1:
                 vector.detach().fill_(0.0 if name.endswith("bias") else 1.0)
-                if on_drawn:
-                    on_drawn(vector.numel())
+                if on_initialised:
+                    on_initialised(vector.numel())
         matrices = {name: tensor for name, tensor in parameters.items() if tensor.ndim > 1}
-        _draw_all((job for name, matrix in matrices.items() for job in self._jobs(name, matrix)), on_drawn)
+        jobs = (job for name, matrix in matrices.items() for job in self._jobs(name, matrix))
+        _initialise_chunks(jobs, on_initialised)
 
-    def draw_rows(self, name: str, rows: Tensor, first: int, on_drawn: Drawn | None = None) -> None:
-        """Draw the rows of a matrix from number `first`, with which a chunk has to begin, in place."""
-        _draw_all(self._jobs(name, rows, first), on_drawn)
+    def initialise_rows(self, name: str, rows: Tensor, first: int, on_initialised: OnInitialised | None = None) -> None:
+        """Initialise the rows of a matrix from row `first` in place; a chunk must begin there."""
+        _initialise_chunks(self._jobs(name, rows, first), on_initialised)
 
-    def pick_rows(self, name: str, numbers: Tensor, like: Tensor, on_drawn: Drawn | None = None) -> Tensor:
-        """Return the rows (*N, columns) of a matrix at `numbers` (*N), with the device and dtype of `like`.
+    def pick_rows(
+        self, name: str, numbers: Tensor, like: Tensor, on_initialised: OnInitialised | None = None
+    ) -> Tensor:
+        """Return the rows (*N, columns) of a matrix at `numbers` (*N), on their device.
 
-        Only the chunks that these rows lie in are drawn. `like` is the matrix, which may lie on the meta device.
+        Only the chunks that contain these rows are initialised. `like` has the shape and the dtype of the matrix and
+        may be on the meta device.
         """
         wanted, places = torch.unique(numbers, return_inverse=True)
         step, height = chunk_rows(like.shape[1]), like.shape[0]
         found = torch.empty(len(wanted), like.shape[1], device=numbers.device, dtype=like.dtype)
         for chunk in torch.unique(wanted // step).tolist():
             rows = torch.empty(min(step, height - chunk * step), like.shape[1], device=found.device, dtype=found.dtype)
-            self.draw_rows(name, rows, chunk * step, on_drawn)
+            self.initialise_rows(name, rows, chunk * step, on_initialised)
             inside = wanted // step == chunk
             found[inside] = rows[wanted[inside] - chunk * step]
         return found[places]
 
     def _jobs(self, name: str, rows: Tensor, first: int = 0) -> Iterator[tuple[Tensor, int]]:
         step = chunk_rows(rows.shape[1])
-        start = self._first[name] + first // step
+        start = self._first_chunk(name) + first // step
         for number, chunk in enumerate(torch.split(rows.detach(), step)):
             yield chunk, (start + number) % _SEEDS
 
+    def _first_chunk(self, name: str) -> int:
+        layer = _layer(name)
+        if layer is None:
+            return self._first[name]
+        return self._first[name.replace(str(layer), "0", 1)] + layer * self._layer_chunks
 
-def _draw_all(jobs: Iterable[tuple[Tensor, int]], on_drawn: Drawn | None) -> None:
-    """Draw chunks on all cores, a few ahead of the one that is waited for."""
-    report, ahead = on_drawn or (lambda elements: None), 2 * torch.get_num_threads()
+
+def _layer(name: str) -> int | None:
+    """Return the number of the block that a parameter belongs to."""
+    return int(name.split(".", 2)[1]) if name.startswith("blocks.") else None
+
+
+def _count_chunks(parameter: Tensor) -> int:
+    return -(-parameter.shape[0] // chunk_rows(parameter.shape[1])) if parameter.ndim > 1 else 0
+
+
+def _initialise_chunks(jobs: Iterable[tuple[Tensor, int]], on_initialised: OnInitialised | None) -> None:
+    """Initialise chunks on all cores, a few ahead of the one that is waited for."""
+    report, ahead = on_initialised or (lambda elements: None), 2 * torch.get_num_threads()
     pending = deque[Future[int]]()
     try:
         for job in jobs:
-            pending.append(_pool(torch.get_num_threads()).submit(_draw_chunk, *job))
+            pending.append(_pool(torch.get_num_threads()).submit(_initialise_chunk, *job))
             if len(pending) > ahead:
                 report(pending.popleft().result())
         while pending:
             report(pending.popleft().result())
     finally:
-        for future in pending:  # none is left to write into memory that its owner has given up
+        for future in pending:  # after an exception, no thread may write into memory that its owner has released
             if not future.cancel():
                 future.result()
 
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    # Kept: threads that come and go would each leave torch a team of threads of its own.
-    return ThreadPoolExecutor(threads, thread_name_prefix="drawing")
+    # Kept: each new thread would leave torch a thread team of its own.
+    return ThreadPoolExecutor(threads, thread_name_prefix="initialisation")
 
 
 @torch.inference_mode()
-def _draw_chunk(chunk: Tensor, seed: int) -> int:
-    generator = torch.Generator(chunk.device).manual_seed(seed)
-    if chunk.dtype == torch.float32:
+def _initialise_chunk(chunk: Tensor, seed: int) -> int:
+    generator = torch.Generator("cpu").manual_seed(seed)
+    if chunk.device.type == "cpu" and chunk.dtype == torch.float32:
         chunk.normal_(std=INIT_STD, generator=generator)
-    else:  # drawn as they are in float32, and rounded
-        drawn = torch.empty(chunk.shape, device=chunk.device).normal_(std=INIT_STD, generator=generator)
-        chunk.copy_(drawn)
+    else:  # rounded on the CPU: half the bytes to copy
+        values = torch.empty(chunk.shape, device="cpu", dtype=torch.float32).normal_(std=INIT_STD, generator=generator)
+        chunk.copy_(values.to(chunk.dtype))
     return chunk.numel()

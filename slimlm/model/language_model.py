@@ -1,4 +1,4 @@
-"""The real model: a decoder-only transformer made of `slimlm.model.layers`.
+"""The PyTorch model: a decoder-only transformer made of `slimlm.model.layers`.
 
 By default: learned position embeddings; LayerNorm with weight and bias before attention, before the feed-forward and at
 the end; multi-head attention and SwiGLU without biases; LM head without bias, tied to the token embedding.
@@ -7,7 +7,8 @@ the end; multi-head attention and SwiGLU without biases; LM head without bias, t
 Shapes: B batch, T tokens, D d_model, V vocab_size.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -19,19 +20,23 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
 from slimlm.core.table import count_parameters
-from slimlm.model.initialisation import Drawn, Weights, random_seed
-from slimlm.model.layers import TransformerBlock, alibi_bias, make_norm, rotary_angles
+from slimlm.model.initialisation import OnInitialised, Weights, random_seed
+from slimlm.model.layers import TransformerBlock, make_norm
+from slimlm.model.positions import PositionTables, alibi_bias, rotary_angles
 from slimlm.solver.solver import solve
+from slimlm.utils.progress import Progress
+from slimlm.utils.validation import check_whole
 
 IGNORED_LABEL = -100
 """A label that is not scored."""
 
 
 class LanguageModel(nn.Module):
-    """A decoder-only language model of a request (which it solves), a design or an architecture.
+    """A decoder-only language model, built from a request (which it solves), a design or an architecture.
 
-    On the meta device, or with `initialise=False`, the weights are left undrawn; `reset_parameters` draws them.
-    Building never holds two copies of a weight.
+    Weights are not initialised on the meta device or with `initialise=False`; `reset_parameters` initialises them.
+    Building never holds two copies of a weight. `progress` is called after each block; exceptions it raises cancel the
+    build.
 
     Raises BudgetError when no model meets the request.
     """
@@ -43,6 +48,7 @@ class LanguageModel(nn.Module):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         initialise: bool = True,
+        progress: Progress | None = None,
     ) -> None:
         super().__init__()
         design = solve(source) if isinstance(source, ModelConfig) else source
@@ -50,22 +56,23 @@ class LanguageModel(nn.Module):
         self.architecture = arch = design.architecture if isinstance(design, Design) else design
         self.d_model, self.d_ff, self.n_layers = arch.d_model, arch.d_ff, arch.n_layers
         target = torch.get_default_device() if device is None else torch.device(device)
-        # Modules are laid out on the meta device, so that each weight is allocated and drawn once.
+        # Modules are created on the meta device, so that each weight is allocated and initialised once.
         with torch.device("meta"):
             self.token_embedding = _embedding(arch.vocab_size, arch.d_model, dtype)
             if arch.positions == "learned":
                 self.position_embedding = _embedding(arch.max_seq_length + arch.position_offset, arch.d_model, dtype)
             self.embedding_norm = _norm(arch).to(dtype) if arch.embedding_norm else nn.Identity()
             self.dropout = nn.Dropout(arch.dropout)
-            self.blocks = nn.ModuleList(_block(arch).to(dtype) for _ in range(arch.n_layers))
+            self.blocks = nn.ModuleList(_blocks(arch, target, dtype, progress))
             self.final_norm = _norm(arch).to(dtype)
             self.lm_head = nn.Linear(arch.d_model, arch.vocab_size, bias=arch.lm_head_bias, dtype=dtype)
         self._tie()
+        self._position_tables = _position_tables(arch)
         self.register_load_state_dict_pre_hook(_refuse_two_tables)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_post_hook(_tie_again)  # type: ignore[no-untyped-call]
         self._check_count()
         if target.type != "meta":
-            self.to_empty(device=target)
+            self._apply(lambda tensor: torch.empty_like(tensor, device=target) if tensor.is_meta else tensor)
             if initialise:
                 self.reset_parameters()
 
@@ -74,14 +81,15 @@ class LanguageModel(nn.Module):
         assert counted == count_total(self.architecture), "the module and the account must count the same"
 
     @torch.no_grad()
-    def reset_parameters(self, on_drawn: Drawn | None = None, *, seed: int | None = None) -> None:
-        """Draw every weight: matrices normal with std 0.02, norms one and zero (see `slimlm.model.initialisation`).
+    def reset_parameters(self, on_initialised: OnInitialised | None = None, *, seed: int | None = None) -> None:
+        """Initialise every weight: matrices normal with std 0.02, norms one, biases zero.
 
-        Without a seed, one is taken from torch's global generator. `on_drawn` is called with the number of elements of
-        each vector and each part of a matrix.
+        One seed gives the same weights on every device (see `slimlm.model.initialisation`). Without a seed, one is
+        taken from torch's global generator. `on_initialised` is called with the number of elements of each vector and
+        each chunk of a matrix; exceptions it raises cancel the work.
         """
-        weights = Weights(self, random_seed() if seed is None else seed)
-        weights.draw(dict(self.named_parameters()), on_drawn)
+        weights = Weights(self, random_seed() if seed is None else seed, self.n_layers)
+        weights.initialise(dict(self.named_parameters()), on_initialised)
 
     def forward(self, input_ids: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Return logits (B, T, V) for token ids (B, T), and the mean loss in nats when labels are given.
@@ -89,7 +97,9 @@ class LanguageModel(nn.Module):
         `labels` have the shape of `input_ids` and are shifted inside: position t is scored against label t+1; -100 is
         not scored (the loss is NaN when nothing is).
 
-        Raises ValueError for ids or labels of another shape, longer than max_seq_length, or outside the vocabulary.
+        Raises ValueError for ids or labels of another shape, longer than max_seq_length, or outside the vocabulary. On
+        CUDA, ids outside the vocabulary are a device-side assertion instead: a check that raises would have to wait
+        for the device.
         """
         self._check_ids(input_ids)
         x = self.dropout(self.embedding_norm(self._embed(input_ids)))  # (B, T, D)
@@ -109,20 +119,19 @@ class LanguageModel(nn.Module):
         return embedded
 
     def attention_positions(self, tokens: int, like: Tensor) -> dict[str, Any]:
-        """Return what tells the blocks of order, where the embeddings do not: made once for all of them."""
-        arch = self.architecture
-        if arch.positions == "rope":
-            return {"rotary": rotary_angles(tokens, arch.head_width, arch.rope_theta, like.device, like.dtype)}
-        if arch.positions == "alibi":
-            return {"score_bias": alibi_bias(arch.n_heads, tokens, like.device, like.dtype)}
-        return {}
+        """Return the keyword arguments that give the blocks positions; tables are computed once and kept."""
+        if self._position_tables is None:
+            return {}
+        name = "rotary" if self.architecture.positions == "rope" else "score_bias"
+        return {name: self._position_tables(tokens, like)}
 
     def _loss(self, logits: Tensor, input_ids: Tensor, labels: Tensor) -> Tensor:
         if labels.shape != input_ids.shape:
             raise ValueError(f"labels of shape {tuple(labels.shape)} must have input_ids' {tuple(input_ids.shape)}")
         self._check_type("labels", labels)
-        self._check_range("labels", labels.masked_fill(labels == IGNORED_LABEL, 0))
-        # The labels move by one and the last position is ignored: slicing the logits would copy them.
+        if labels.device.type != "cuda":  # there, the loss asserts that labels are in range
+            self._check_range("labels", labels.masked_fill(labels == IGNORED_LABEL, 0))
+        # The labels are shifted and the last position is ignored: slicing the logits would copy them.
         following = F.pad(labels[:, 1:], (0, 1), value=IGNORED_LABEL)
         return F.cross_entropy(logits.flatten(0, 1), following.flatten().long(), ignore_index=IGNORED_LABEL)
 
@@ -139,20 +148,26 @@ class LanguageModel(nn.Module):
 
     def _check_type(self, name: str, ids: Tensor) -> None:
         if ids.dtype not in (torch.int64, torch.int32):
-            raise ValueError(f"{name} of dtype {ids.dtype} must be whole numbers: int64 or int32")
+            raise ValueError(f"{name} of dtype {ids.dtype} must be integers: int64 or int32")
 
     def _check_range(self, name: str, ids: Tensor) -> None:
         if ids.is_meta or torch.compiler.is_compiling():
             return
+        rule = f"outside the vocabulary: ids go from 0 to vocab_size−1={self.architecture.vocab_size - 1}"
+        if ids.device.type == "cuda":
+            in_range = (ids.clamp(0, self.architecture.vocab_size - 1) == ids).all()
+            torch._assert_async(in_range, f"{name} hold a token that is {rule}")
+            return
         low, high = (int(end) for end in ids.aminmax())
         if low < 0 or high >= self.architecture.vocab_size:
-            raise ValueError(
-                f"{name} hold {low if low < 0 else high}, which is outside the vocabulary: ids go from 0 to "
-                f"vocab_size−1={self.architecture.vocab_size - 1}"
-            )
+            raise ValueError(f"{name} hold {low if low < 0 else high}, which is {rule}")
 
     def get_causal_mask(self, seq_length: int, device: torch.device | str | None = None) -> Tensor:
-        """Return a mask (1, 1, T, T) of ones on and below the diagonal: nonzero where a token may attend."""
+        """Return a mask (1, 1, T, T) of ones on and below the diagonal: nonzero where a token may attend.
+
+        Raises ValueError for a length below 1.
+        """
+        check_whole(seq_length=seq_length)
         return torch.ones(seq_length, seq_length, device=device).tril()[None, None]
 
     def _tie(self) -> None:
@@ -160,8 +175,10 @@ class LanguageModel(nn.Module):
             self.lm_head.weight = self.token_embedding.weight
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        # Moving or materialising replaces each module's parameters on its own and would untie (and double) the shared
-        # one, so the head lets go of it meanwhile.
+        # Each module's parameters are replaced separately, which would duplicate the shared one: the head releases it
+        # meanwhile. Position tables of the earlier device or dtype are of no use.
+        if self._position_tables is not None:
+            self._position_tables.clear()
         if self.architecture.tied_lm_head:
             self.lm_head.register_parameter("weight", None)
         try:
@@ -172,7 +189,7 @@ class LanguageModel(nn.Module):
 
 
 def _refuse_two_tables(model: LanguageModel, state: Mapping[str, Any], prefix: str, *rest: Any) -> None:
-    """Report weights of an untied model, one of whose tables a tied model would silently lose."""
+    """Report the weights of an untied model: a tied model would silently lose one of its two tables."""
     names = (f"{prefix}token_embedding.weight", f"{prefix}lm_head.weight")
     tables = [state[name] for name in names if name in state]
     if not model.architecture.tied_lm_head or len(tables) < 2 or any(table.is_meta for table in tables):
@@ -183,12 +200,12 @@ def _refuse_two_tables(model: LanguageModel, state: Mapping[str, Any], prefix: s
 
 
 def _tie_again(model: LanguageModel, _: Any) -> None:
-    """Tie the head to what was loaded: assigned weights replace the shared parameter."""
+    """Tie the head again: assigned weights have replaced the shared parameter."""
     model._tie()
 
 
 def _embedding(rows: int, d_model: int, dtype: torch.dtype | None) -> nn.Embedding:
-    # nn.Embedding draws its weight, which on the meta device imports torch's compiler for over a second.
+    # nn.Embedding initialises its weight, which on the meta device imports torch's compiler for over a second.
     table: nn.Embedding = nn.Embedding.from_pretrained(  # type: ignore[no-untyped-call]
         torch.empty(rows, d_model, dtype=dtype), freeze=False
     )
@@ -197,6 +214,23 @@ def _embedding(rows: int, d_model: int, dtype: torch.dtype | None) -> nn.Embeddi
 
 def _norm(arch: Architecture) -> nn.Module:
     return make_norm(arch.norm, arch.d_model, arch.layer_norm_eps)
+
+
+def _position_tables(arch: Architecture) -> PositionTables | None:
+    if arch.positions == "rope":
+        return PositionTables(partial(rotary_angles, head_dim=arch.head_width, theta=arch.rope_theta))
+    return PositionTables(partial(alibi_bias, arch.n_heads)) if arch.positions == "alibi" else None
+
+
+def _blocks(
+    arch: Architecture, device: torch.device, dtype: torch.dtype | None, progress: Progress | None
+) -> Iterator[TransformerBlock]:
+    """Yield the blocks, with their weights allocated, so that a deep model can be cancelled after any of them."""
+    for number in range(1, arch.n_layers + 1):
+        block = _block(arch).to(dtype)
+        yield block if device.type == "meta" else block.to_empty(device=device)
+        if progress:
+            progress(number / arch.n_layers, "building the modules")
 
 
 def _block(arch: Architecture) -> TransformerBlock:

@@ -1,8 +1,7 @@
-"""The layers of the real model: norms, feed-forwards, attention with its positions, and the block made of them.
+"""Layers of the PyTorch model: norms, feed-forward layers, attention, and the transformer block.
 
 SwiGLU and GeGLU (Shazeer 2020, "GLU Variants Improve Transformer", section 2); grouped-query attention (Ainslie et al.
-2023, "GQA"); rotary positions in halves, as GPT-NeoX and Llama have them (Su et al. 2021, "RoFormer", section 3.2.2);
-ALiBi (Press et al. 2021, "Train Short, Test Long", section 3).
+2023, "GQA").
 
 Shapes: B batch, T tokens, D d_model, H n_heads, G n_kv_heads, K head_dim, F d_ff.
 """
@@ -16,24 +15,31 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from slimlm.core.accounting import BIASED, BLOCK_NORMS
-
-Rotary = tuple[Tensor, Tensor]
-"""Cosines and sines of the rotary angles, each (T, K); the sines of the first half are negative."""
+from slimlm.model.positions import Rotary, rotate
+from slimlm.utils.validation import check_whole
 
 
 def make_norm(kind: str, width: int, eps: float) -> nn.Module:
-    """Return a norm over the last `width` numbers: of the kinds that `Architecture.norm` names."""
+    """Return a norm over the last dimension, of size `width`; `kind` is one of `Architecture.norm`.
+
+    Raises ValueError for a width below 1.
+    """
+    check_whole(width=width)
     if kind == "rmsnorm":
         return nn.RMSNorm(width, eps=eps)
     return nn.LayerNorm(width, eps=eps, elementwise_affine=kind != "layernorm_no_params", bias=kind == "layernorm")
 
 
 class GatedFeedForward(nn.Module):
-    """Gated feed-forward: down(activation(gate(x)) · up(x)) (Shazeer 2020, section 2)."""
+    """Gated feed-forward: down(activation(gate(x)) · up(x)) (Shazeer 2020, section 2).
+
+    Raises ValueError for a width below 1.
+    """
 
     activation: Callable[[Tensor], Tensor]
 
     def __init__(self, d_model: int, d_ff: int, dropout: float = 0.0, *, bias: bool = False) -> None:
+        check_whole(d_model=d_model, d_ff=d_ff)
         super().__init__()
         self.gate_proj = nn.Linear(d_model, d_ff, bias=bias)
         self.up_proj = nn.Linear(d_model, d_ff, bias=bias)
@@ -59,11 +65,15 @@ class GeGLU(GatedFeedForward):
 
 
 class PlainFeedForward(nn.Module):
-    """Feed-forward of two matrices: down(activation(up(x)))."""
+    """Feed-forward of two matrices: down(activation(up(x))).
+
+    Raises ValueError for a width below 1.
+    """
 
     activation: Callable[[Tensor], Tensor]
 
     def __init__(self, d_model: int, d_ff: int, dropout: float = 0.0, *, bias: bool = False) -> None:
+        check_whole(d_model=d_model, d_ff=d_ff)
         super().__init__()
         self.up_proj = nn.Linear(d_model, d_ff, bias=bias)
         self.down_proj = nn.Linear(d_ff, d_model, bias=bias)
@@ -95,47 +105,14 @@ FEED_FORWARDS: dict[str, type[GatedFeedForward | PlainFeedForward]] = {
 }
 
 
-def rotary_angles(
-    tokens: int, head_dim: int, theta: float, device: torch.device | None = None, dtype: torch.dtype | None = None
-) -> Rotary:
-    """Return cosines and sines of position · theta^(−2i / head_dim) (Su et al. 2021, eq. 15), for both halves."""
-    pairs = torch.arange(0, head_dim, 2, device=device, dtype=torch.float32)
-    positions = torch.arange(tokens, device=device, dtype=torch.float32)
-    angles = torch.outer(positions, theta ** (-pairs / head_dim))
-    cos, sin = angles.cos(), angles.sin()
-    return torch.cat((cos, cos), dim=-1).to(dtype), torch.cat((-sin, sin), dim=-1).to(dtype)
-
-
-def rotate(x: Tensor, rotary: Rotary) -> Tensor:
-    """Turn queries or keys (B, T, H, K) by their positions: number i and number i + K / 2 are a pair."""
-    cos, sin = (angles[:, None] for angles in rotary)  # (T, 1, K)
-    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)
-
-
-def alibi_bias(
-    n_heads: int, tokens: int, device: torch.device | None = None, dtype: torch.dtype | None = None
-) -> Tensor:
-    """Return what ALiBi adds to the scores, (1, H, T, T): −slope · distance, and −∞ for later tokens.
-
-    The slopes are a geometric sequence of powers of 2 (Press et al. 2021, section 3); for a number of heads that is no
-    power of two, those of the next lower power and every other one of the next higher, as in the paper's code.
-    """
-    power = 2 ** math.floor(math.log2(n_heads))
-    slopes = [2 ** (-8 * (i + 1) / power) for i in range(power)]
-    slopes += [2 ** (-4 * (2 * i + 1) / power) for i in range(n_heads - power)]
-    positions = torch.arange(tokens, device=device)
-    distance = (positions[:, None] - positions[None, :]).to(torch.float32)
-    scores = -torch.tensor(slopes, device=device)[:, None, None] * distance  # (H, T, T)
-    return scores.masked_fill(distance < 0, -math.inf).to(dtype)[None]
-
-
 class MultiHeadAttention(nn.Module):
     """Multi-head, grouped-query or multi-query attention on the fused kernel.
 
-    `qk_norm` makes the norm of a width for queries and keys; `full_qk_norm` applies it to the whole projection, else to
-    each head. Dropout acts on the attention weights and, separately, on the output.
+    `qk_norm` returns the norm of queries and keys for a width. `full_qk_norm` applies it to the whole projection, else
+    it is applied to each head. Attention weights and the output have separate dropout rates.
 
-    Raises ValueError when n_heads does not divide d_model (and no head_dim is given), or n_kv_heads not n_heads.
+    Raises ValueError for an integer below 1, when n_heads does not divide d_model (and head_dim is None), and when
+    n_kv_heads does not divide n_heads.
     """
 
     def __init__(
@@ -152,13 +129,16 @@ class MultiHeadAttention(nn.Module):
         qk_norm: Callable[[int], nn.Module] | None = None,
         full_qk_norm: bool = False,
     ) -> None:
+        optional = {"n_kv_heads": n_kv_heads, "head_dim": head_dim}
+        given = {name: value for name, value in optional.items() if value is not None}
+        check_whole(d_model=d_model, n_heads=n_heads, **given)
+        if head_dim is None and d_model % n_heads:
+            raise ValueError(f"d_model={d_model} must be a multiple of n_heads={n_heads}")
         super().__init__()
-        if n_heads < 1 or (head_dim is None and d_model % n_heads):
-            raise ValueError(f"d_model={d_model} must be a multiple of n_heads={n_heads}, and n_heads at least 1")
-        self.n_heads, self.n_kv_heads = n_heads, n_kv_heads or n_heads
+        self.n_heads, self.n_kv_heads = n_heads, given.get("n_kv_heads", n_heads)
         if n_heads % self.n_kv_heads:
             raise ValueError(f"n_kv_heads={n_kv_heads} must divide n_heads={n_heads}")
-        self.head_dim = head_dim or d_model // n_heads
+        self.head_dim = given.get("head_dim", d_model // n_heads)
         self.attention_dropout = attention_dropout
         queries, keys = self.n_heads * self.head_dim, self.n_kv_heads * self.head_dim
         self.q_proj = nn.Linear(d_model, queries, bias=qkv_bias)
@@ -181,9 +161,10 @@ class MultiHeadAttention(nn.Module):
     ) -> Tensor:
         """Map (B, T, D) to (B, T, D).
 
-        `mask` broadcasts to (B, H, T, T): nonzero where a query (row) may attend to a key (column). Without a mask
-        every token attends to every other, or to itself and those before it when `is_causal`. `rotary` turns queries
-        and keys; `score_bias` (1, H, T, T) is added to the scores and, being causal itself, replaces `is_causal`.
+        `mask` broadcasts to (B, H, T, T): nonzero where a query (row) may attend to a key (column). `is_causal` allows
+        each token to attend to itself and to earlier tokens. With both, a query attends to the keys that both allow;
+        a query without any such key gets zeros. `rotary` rotates queries and keys. `score_bias` (1, H, T, T), which is
+        causal itself, is added to the scores.
         """
         q = self._heads(self.q_proj(x), self.n_heads, self.q_norm, rotary)  # (B, H, T, K)
         k = self._heads(self.k_proj(x), self.n_kv_heads, self.k_norm, rotary)  # (B, G, T, K)
@@ -192,9 +173,9 @@ class MultiHeadAttention(nn.Module):
             q,
             k,
             v,
-            attn_mask=_scores_mask(mask, score_bias),
+            attn_mask=_attention_mask(mask, score_bias, x.shape[1] if is_causal else None),
             dropout_p=self.attention_dropout if self.training else 0.0,
-            is_causal=is_causal and mask is None and score_bias is None,
+            is_causal=is_causal and mask is None and score_bias is None,  # without a mask tensor, the fastest kernel
             enable_gqa=self.n_kv_heads != self.n_heads,
         )
         out: Tensor = self.dropout(self.o_proj(heads.transpose(1, 2).flatten(2)))  # (B, T, D)
@@ -206,21 +187,28 @@ class MultiHeadAttention(nn.Module):
         x = x.reshape(*x.shape[:2], heads, self.head_dim)
         if norm is not None and not self.full_qk_norm:
             x = norm(x)
-        # Turned before the transposition, the output of attention keeps the layout in which it is flattened uncopied.
+        # Rotated before the transposition: then the output of attention is flattened without a copy.
         return (x if rotary is None else rotate(x, rotary)).transpose(1, 2)
 
 
-def _scores_mask(mask: Tensor | None, score_bias: Tensor | None) -> Tensor | None:
+def _attention_mask(mask: Tensor | None, score_bias: Tensor | None, causal_tokens: int | None) -> Tensor | None:
+    """Combine a mask with causality over a number of tokens, or with biases, which are causal."""
     if mask is None:
         return score_bias
-    return mask != 0 if score_bias is None else score_bias.masked_fill(mask == 0, -math.inf)
+    if score_bias is not None:
+        return score_bias.masked_fill(mask == 0, -math.inf)
+    if causal_tokens is None:
+        return mask != 0
+    return (mask != 0) & torch.ones(causal_tokens, causal_tokens, dtype=torch.bool, device=mask.device).tril()
 
 
 class TransformerBlock(nn.Module):
     """Attention and feed-forward around a residual stream.
 
-    By default pre-norm: x + attention(norm(x)), then x + ffn(norm(x)). `block` and the other choices are those of
-    `Architecture`; norms that a block does not have are identities.
+    The default is pre-norm: x + attention(norm(x)), then x + ffn(norm(x)). `block` and the other choices are those of
+    `Architecture`. Norms that a block does not have are identities.
+
+    Raises ValueError as `MultiHeadAttention` does, and for a d_ff below 1.
     """
 
     shared_norm: nn.Module

@@ -1,61 +1,71 @@
-"""What a probe will take on this machine, before it starts: its memory, its time, and which way it has to go."""
+"""Estimated memory, time and strategy of a probe on this machine."""
 
 from dataclasses import dataclass
 from typing import get_args
 
 from slimlm.core.accounting import account
 from slimlm.core.architecture import Architecture
-from slimlm.model.device import PRECISION_BYTES, PRECISIONS, Precision, Way, device_name, free_memory, pick_device
+from slimlm.model.device import PRECISION_BYTES, PRECISIONS, Precision, Strategy, device_name, free_memory, pick_device
 from slimlm.model.streaming import SLICE, slice_rows
 from slimlm.probing.speed import machine_speed
 
 BATCH = 2
 MAX_TOKENS = 64
 
-_FLOAT = 4  # what is gathered from logits is gathered in float32
+_BLOCK_BYTES, _TENSOR_BYTES = 41_000, 1_200  # Python objects of a block and of each of its parameters, measured
+_FLOAT = 4  # logit checks are accumulated in float32
 
 
 @dataclass(frozen=True)
 class ProbeEstimate:
-    """What a probe will take; times in seconds, memory in bytes."""
+    """Estimated cost of a probe; times in seconds, memory in bytes."""
 
     weight_bytes: int
-    """Weights that are in memory at once: all of them, one block's, or a slice of a matrix."""
+    """Weights that are in memory at once: all, those of one block, or a slice of a matrix."""
     activation_bytes: int
-    """What a forward pass holds beside them."""
+    """Activations and logits of the forward passes."""
     free_bytes: int
-    """Memory that is free now, or the limit that was given where that is less."""
-    draw_seconds: float
+    """Memory that is free now, or the given limit if that is less."""
+    initialise_seconds: float
     run_seconds: float
     device: str = "cpu"
-    """What people call the device."""
-    way: Way = "whole"
-    """The first way in which it fits, else the last one."""
+    """Readable name of the device."""
+    strategy: Strategy = "whole"
+    """The fastest strategy that fits in memory, else the most frugal."""
+    module_bytes: int = 0
+    """Python objects of the modules that exist at once: those of all layers, or of one block."""
+    build_seconds: float = 0.0
+    """Time to create the modules and to allocate their weights."""
 
     @property
     def memory_bytes(self) -> int:
         """Peak memory beyond what the process holds already."""
-        return self.weight_bytes + self.activation_bytes
+        return self.weight_bytes + self.activation_bytes + self.module_bytes
 
     @property
     def seconds(self) -> float:
-        """Time to draw the weights and run the model."""
-        return self.draw_seconds + self.run_seconds
+        """Time to build the model, initialise its weights and run it."""
+        return self.build_seconds + self.initialise_seconds + self.run_seconds
 
     @property
-    def draw_share(self) -> float:
-        """Share of the time that drawing the weights takes."""
-        return self.draw_seconds / self.seconds
+    def build_share(self) -> float:
+        """Share of the time before the weights are initialised."""
+        return self.build_seconds / self.seconds
+
+    @property
+    def run_share(self) -> float:
+        """Share of the time after the weights are initialised."""
+        return self.run_seconds / self.seconds
 
     @property
     def fits(self) -> bool:
-        """Whether it fits, with a tenth of the free memory to spare."""
+        """Whether it fits, with a tenth of the free memory left over."""
         return self.memory_bytes <= 0.9 * self.free_bytes
 
     @property
     def is_light(self) -> bool:
-        """Whether nobody needs to be asked first: about two seconds, and well within the free memory."""
-        return self.way == "whole" and self.seconds <= 2.0 and self.memory_bytes <= 0.4 * self.free_bytes
+        """Whether it can start without confirmation: at most two seconds, and well within the free memory."""
+        return self.strategy == "whole" and self.seconds <= 2.0 and self.memory_bytes <= 0.4 * self.free_bytes
 
 
 def estimate_probe(
@@ -65,9 +75,9 @@ def estimate_probe(
     device: str | None = None,
     max_memory: int | None = None,
 ) -> ProbeEstimate:
-    """Estimate what `slimlm.probe` with the same arguments takes: its speed is measured once, its free memory now.
+    """Estimate the cost of `slimlm.probe` with the same arguments, from measured speed and the memory that is free now.
 
-    Raises ValueError for a dtype or a device that there is not.
+    Nothing is built. Raises ValueError for an unknown dtype or device.
     """
     check_precision(dtype)
     place, total = pick_device(device), account(architecture).total_params
@@ -76,16 +86,18 @@ def estimate_probe(
     head = architecture.vocab_size * architecture.d_model
     multiplied = total + (head if architecture.tied_lm_head else 0)
     speed = machine_speed(place, dtype)
-    run_seconds = 2 * 2 * multiplied * tokens * speed.per_flop + architecture.n_layers * speed.per_layer
-    for way in get_args(Way):
+    for strategy in get_args(Strategy):
+        modules = architecture.n_layers if strategy == "whole" else 1
         estimate = ProbeEstimate(
-            weight_bytes=size * _held(architecture, way),
-            activation_bytes=_activations(architecture, tokens, _vocabulary(architecture, way), size),
+            weight_bytes=size * _weights_in_memory(architecture, strategy),
+            activation_bytes=_activations(architecture, tokens, _vocabulary(architecture, strategy), size),
+            module_bytes=modules * _module_bytes(architecture),
             free_bytes=free,
-            draw_seconds=total * speed.per_weight * (BATCH if way == "slice by slice" else 1),
-            run_seconds=run_seconds,
+            build_seconds=modules * speed.per_layer_build,
+            initialise_seconds=total * speed.per_weight * (BATCH if strategy == "slice by slice" else 1),
+            run_seconds=2 * 2 * multiplied * tokens * speed.per_flop + architecture.n_layers * speed.per_layer_run,
             device=device_name(place),
-            way=way,
+            strategy=strategy,
         )
         if estimate.fits:
             break
@@ -93,27 +105,33 @@ def estimate_probe(
 
 
 def check_precision(dtype: str) -> None:
-    """Raise ValueError when a probe does not know this dtype."""
+    """Raise ValueError for a dtype that a probe does not support."""
     if dtype not in PRECISIONS:
         raise ValueError(f"dtype={dtype!r} must be {' or '.join(PRECISIONS)}")
 
 
-def _held(architecture: Architecture, way: Way) -> int:
-    """Return how many weights are in memory at once."""
+def _module_bytes(architecture: Architecture) -> int:
+    """Return the bytes of a block's Python objects."""
+    names = (name for component in account(architecture).components for name in component.shapes)
+    return _BLOCK_BYTES + _TENSOR_BYTES * sum(name.startswith("blocks.") for name in names)
+
+
+def _weights_in_memory(architecture: Architecture, strategy: Strategy) -> int:
+    """Return the number of weights that are in memory at once."""
     accounted = account(architecture)
-    if way == "whole":
+    if strategy == "whole":
         return accounted.total_params
     slice_params = slice_rows(architecture.vocab_size, architecture.d_model) * architecture.d_model
-    return max(accounted.layer_params if way == "block by block" else SLICE, slice_params)
+    return max(accounted.layer_params if strategy == "block by block" else SLICE, slice_params)
 
 
-def _vocabulary(architecture: Architecture, way: Way) -> int:
-    """Return how many tokens' logits are in memory at once."""
+def _vocabulary(architecture: Architecture, strategy: Strategy) -> int:
+    """Return the number of tokens whose logits are in memory at once."""
     vocab_size = architecture.vocab_size
-    return vocab_size if way == "whole" else slice_rows(vocab_size, architecture.d_model)
+    return vocab_size if strategy == "whole" else slice_rows(vocab_size, architecture.d_model)
 
 
 def _activations(architecture: Architecture, tokens: int, vocabulary: int, size: int) -> int:
-    """Return the bytes of both passes' logits, of what is gathered from them, and of the vectors in a block."""
+    """Return the bytes of both passes' logits, of the logit checks, and of the activations in a block."""
     block = 8 * architecture.d_model + 3 * architecture.d_ff
     return tokens * (vocabulary * (2 * size + 2 * _FLOAT) + block * size)

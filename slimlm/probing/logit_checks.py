@@ -1,14 +1,14 @@
-"""What the logits of two forward passes say, gathered from one slice of the vocabulary after the other."""
+"""Loss, finiteness and causality, accumulated over vocabulary slices."""
 
 import torch
 from torch import Tensor
 
 
-class Findings:
-    """Loss, finiteness and causality of two passes, the later tokens of which differ.
+class LogitChecks:
+    """Loss, finiteness and causality of two forward passes whose later tokens differ.
 
-    `ids` (B, T) are the tokens of the first pass, which its logits are scored against; from position `changed` on, the
-    second pass had others.
+    `ids` (B, T) are the tokens of the first pass, against which its logits are scored. From position `changed` on, the
+    second pass had other tokens.
     """
 
     def __init__(self, ids: Tensor, changed: int) -> None:
@@ -18,11 +18,11 @@ class Findings:
         self._finite = torch.tensor(True, device=ids.device)
         self._leak, self._change = (torch.zeros((), device=ids.device) for _ in range(2))
         self._normaliser = torch.full(self._labels.shape, -torch.inf, device=ids.device)
-        self._scored = torch.zeros(self._labels.shape, device=ids.device)
+        self._label_logits = torch.zeros(self._labels.shape, device=ids.device)
         self._leading: tuple[int, ...] = ()
 
     def add(self, first: int, logits: Tensor, other: Tensor) -> None:
-        """Take in both passes' logits (B, T, v) of the vocabulary from token `first` on."""
+        """Add the logits (B, T, v) of both passes for a slice of the vocabulary that starts at token `first`."""
         width, half = logits.shape[-1], self._changed
         self._leading, self._width = tuple(logits.shape[:-1]), self._width + width
         self._finite &= logits.isfinite().all()
@@ -32,7 +32,7 @@ class Findings:
         self._normaliser = torch.logaddexp(self._normaliser, scored.float().logsumexp(-1))
         places = self._labels - first
         labelled = scored.gather(-1, places.clamp(0, width - 1)[..., None])[..., 0].float()
-        self._scored = torch.where((places >= 0) & (places < width), labelled, self._scored)
+        self._label_logits = torch.where((places >= 0) & (places < width), labelled, self._label_logits)
 
     @property
     def logits_shape(self) -> tuple[int, ...]:
@@ -46,17 +46,17 @@ class Findings:
 
     @property
     def loss(self) -> float | None:
-        """Mean loss in nats of the first pass, shifted by one; None for one token, which has no next one to score."""
-        return (self._normaliser - self._scored).mean().item() if self._labels.numel() else None
+        """Mean shifted loss of the first pass in nats; None for one token, which has no next token to score."""
+        return (self._normaliser - self._label_logits).mean().item() if self._labels.numel() else None
 
     @property
     def causal_leak(self) -> float:
-        """Largest change of a logit before the first token that differs."""
+        """Largest change of a logit before the first changed token."""
         return self._leak.item()
 
     @property
     def later_change(self) -> float:
-        """Largest change of a logit from there on."""
+        """Largest change of a logit from the first changed token on."""
         return self._change.item()
 
 

@@ -1,9 +1,8 @@
-"""Measured speed of a device, from which times of a probe are estimated."""
+"""Measured speed of a device, from which the time of a probe is estimated."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 from torch import nn
@@ -13,50 +12,73 @@ from slimlm.model.device import PRECISIONS, Precision, synchronize
 from slimlm.model.initialisation import CHUNK, Weights
 from slimlm.model.language_model import LanguageModel
 
+VALID_SECONDS = 300.0
+"""Seconds after which a speed is measured again."""
+
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds to draw one weight, to do one operation of a matrix product, and of overhead per layer."""
+    """Seconds of each kind of work."""
 
     per_weight: float
+    """To initialise a weight."""
     per_flop: float
-    per_layer: float
+    """To do an operation of a matrix product."""
+    per_layer_build: float
+    """To create the modules of a layer and to allocate their weights."""
+    per_layer_run: float
+    """Overhead of initialising a layer and of two forward passes through it."""
 
 
-@cache
+_measured: dict[tuple[torch.device, Precision], tuple[float, Speed]] = {}
+
+
 def machine_speed(device: torch.device, precision: Precision) -> Speed:
-    """Measure the speed of a device, once: in a tenth of a second."""
+    """Return the speed of a device, measured in a tenth of a second and valid for five minutes.
+
+    The latest measurement replaces an earlier one, whether it is faster or slower: a busy moment must not decide for
+    the life of a server, and a best value ever seen would promise too much on a machine that stays busy.
+    """
+    key, now = (device, precision), time.monotonic()
+    if key not in _measured or now - _measured[key][0] >= VALID_SECONDS:
+        _measured[key] = (now, measure_speed(device, precision))
+    return _measured[key][1]
+
+
+def measure_speed(device: torch.device, precision: Precision) -> Speed:
+    """Measure the speed of a device now."""
     dtype = PRECISIONS[precision]
     tokens, matrix = (torch.ones(rows, 1024, device=device, dtype=dtype) for rows in (128, 1024))
     tiny = Architecture(vocab_size=2, max_seq_length=1, n_heads=1, d_model=8, d_ff=8, n_layers=16)
+    model = LanguageModel(tiny, device=device, dtype=dtype, initialise=False).eval()
+    ids = torch.zeros(1, 1, dtype=torch.long, device=device)
 
-    def draw() -> None:  # large enough for the C library to fetch fresh pages each time, as a model's weights do
+    def initialise() -> None:  # large enough for the C library to map fresh pages each time, as for a model's weights
         table = nn.ParameterDict({"weight": torch.empty(12, CHUNK, device=device, dtype=dtype)})
-        Weights(table, 0).draw(dict(table.named_parameters()))
-        synchronize(device)
+        Weights(table, 0).initialise(dict(table.named_parameters()))
 
-    def multiply() -> None:
-        _ = tokens @ matrix
-        synchronize(device)
-
-    def build_and_run() -> None:
-        model = LanguageModel(tiny, device=device, dtype=dtype, initialise=False).eval()
+    def initialise_and_run() -> None:
+        model.reset_parameters(seed=0)
         for _ in range(2):
-            model(torch.zeros(1, 1, dtype=torch.long, device=device))
-        synchronize(device)
+            model(ids)
 
     with torch.inference_mode():
         return Speed(
-            per_weight=_best_of_two(draw) / (12 * CHUNK),
-            per_flop=_best_of_two(multiply) / (2 * tokens.shape[0] * matrix.numel()),
-            per_layer=_best_of_two(build_and_run) / tiny.n_layers,
+            per_weight=_time(initialise, device) / (12 * CHUNK),
+            per_flop=_time(lambda: tokens @ matrix, device) / (2 * tokens.shape[0] * matrix.numel()),
+            per_layer_build=_time(lambda: LanguageModel(tiny, device=device, dtype=dtype, initialise=False), device)
+            / tiny.n_layers,
+            per_layer_run=_time(initialise_and_run, device) / tiny.n_layers,
         )
 
 
-def _best_of_two(work: Callable[[], object]) -> float:
+def _time(work: Callable[[], object], device: torch.device) -> float:
+    """Return the seconds of the faster of two runs."""
     times = []
     for _ in range(2):
+        synchronize(device)
         started = time.perf_counter()
         work()
+        synchronize(device)
         times.append(time.perf_counter() - started)
     return min(times)

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from slimlm.core.describe import counted
+from slimlm.utils.progress import Progress
 
 Result = TypeVar("Result")
-
-Show = Callable[[float, str], object]
-"""Called with the share of the work done and a message; exceptions that it raises cancel the wait or the work."""
 
 SAME_MODEL = "waiting for the same model, which is being built for another session"
 
@@ -47,7 +45,7 @@ class Queue(Generic[Result]):
                 self._kept.move_to_end(key)
             return self._kept.get(key)
 
-    def run(self, key: Hashable, work: Callable[[], Result], show: Show) -> Result:
+    def run(self, key: Hashable, work: Callable[[], Result], show: Progress) -> Result:
         """Return the result of a key: another thread's if there is one by this thread's turn, else that of `work`.
 
         `show` is told the place in the queue. Exceptions from it or from `work` give the place up.

@@ -81,7 +81,7 @@ def _precision() -> "Precision":
 
 
 def _cost(estimate: "ProbeEstimate") -> str:
-    way = "" if estimate.way == "whole" else f", {estimate.way}"
+    way = "" if estimate.strategy == "whole" else f", {estimate.strategy}"
     place = "" if estimate.device == "cpu" else f" on {estimate.device}"
     return f"about {format_seconds(estimate.seconds)} and {format_bytes(estimate.memory_bytes)}{place}{way}"
 

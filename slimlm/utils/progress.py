@@ -1,4 +1,4 @@
-"""Progress of a long piece of work: passed on now and then, with the time left."""
+"""Progress of long work: rate-limited reports with the remaining time."""
 
 import time
 from collections.abc import Callable
@@ -6,26 +6,26 @@ from collections.abc import Callable
 from slimlm.utils.formatting import format_seconds
 
 Progress = Callable[[float, str], object]
-"""Called with the share of the work that is done and what is being done; what it raises ends the work."""
+"""Called with the share of the work that is done and a description; exceptions it raises cancel the work."""
 
 
 class Reporter:
-    """Passes progress on ten times a second at most, so that telling takes no time from doing."""
+    """Forwards progress at most ten times a second, so that reporting does not slow the work down."""
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
         self._started = time.perf_counter()
-        self._said, self._kind = 0.0, ""
+        self._last_report, self._kind = 0.0, ""
 
     def __call__(self, fraction: float, kind: str, detail: str = "") -> None:
-        """Pass progress on when it is time, when another kind of work begins, and at the end."""
+        """Forward progress when a tenth of a second has passed, when the kind of work changes, and at the end."""
         now = time.perf_counter()
-        if self._progress is None or (fraction < 1 and kind == self._kind and now - self._said < 0.1):
+        if self._progress is None or (fraction < 1 and kind == self._kind and now - self._last_report < 0.1):
             return
-        self._said, self._kind = now, kind
+        self._last_report, self._kind = now, kind
         self._progress(min(fraction, 1.0), kind + detail + self._time_left(fraction, now - self._started))
 
     def _time_left(self, fraction: float, elapsed: float) -> str:
-        if elapsed < 1 or not 0.01 < fraction < 1:  # too early to tell, or too late to be worth it
+        if elapsed < 1 or not 0.01 < fraction < 1:  # too early to estimate, or already done
             return ""
         return f", about {format_seconds(max(1.0, elapsed * (1 - fraction) / fraction))} left"

@@ -29,7 +29,7 @@ assert report.passed
 peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 after = psutil.Process().memory_info().rss - before
 size = {"float32": 4, "bfloat16": 2}[report.dtype]
-print(json.dumps({"way": report.way, "peak": peak, "after": after, "estimate": estimate.memory_bytes,
+print(json.dumps({"way": report.strategy, "peak": peak, "after": after, "estimate": estimate.memory_bytes,
                   "weights": size * design.total_params}))
 """
 

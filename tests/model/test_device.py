@@ -1,4 +1,4 @@
-"""The machine: its device, its free memory, and what is given back."""
+"""Devices: choice, names, free memory and peak memory."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +9,6 @@ import torch
 
 from slimlm.model import device
 from slimlm.model.device import PeakMemory, device_name, free_memory, pick_device
-from slimlm.probing.speed import machine_speed
 
 CPU = torch.device("cpu")
 
@@ -54,11 +53,3 @@ def test_the_peak_is_found_between_looks() -> None:
         held[::4096] = bytes(len(held) // 4096)
         assert peak.added_bytes() > 50 * 2**20
         del held
-
-
-def test_speed_is_measured_once_for_each_dtype() -> None:
-    speed = machine_speed(CPU, "bfloat16")
-    assert speed is machine_speed(CPU, "bfloat16")
-    assert 1e-11 < speed.per_weight < 1e-6
-    assert 1e-14 < speed.per_flop < 1e-7
-    assert speed.per_layer > 1e-6

@@ -239,28 +239,28 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 @pytest.mark.parametrize("arch", [SMALL, UNTIED])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_building_allocates_and_draws_each_weight_once(
+def test_building_allocates_and_initialises_each_weight_once(
     arch: Architecture, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weights, drawn, draw = count_total(arch), list[int](), initialisation._draw_chunk
+    weights, initialised, initialise = count_total(arch), list[int](), initialisation._initialise_chunk
 
-    # The recorder sees this thread alone, and matrices are drawn in others.
+    # The recorder sees this thread alone, and matrices are initialised in others.
     def count(chunk: Tensor, seed: int) -> int:
-        drawn.append(draw(chunk, seed))
-        return drawn[-1]
+        initialised.append(initialise(chunk, seed))
+        return initialised[-1]
 
-    monkeypatch.setattr(initialisation, "_draw_chunk", count)
+    monkeypatch.setattr(initialisation, "_initialise_chunk", count)
     with Recorder() as recorder:
         model = LanguageModel(arch, dtype=dtype)
     assert recorder.allocated == weights + 1  # and the seed
-    assert recorder.written + sum(drawn) == weights
+    assert recorder.written + sum(initialised) == weights
     assert model(some_ids(arch))[0].dtype == dtype
     with Recorder() as recorder:
         LanguageModel(arch, dtype=dtype, initialise=False)
     assert (recorder.allocated, recorder.written) == (weights, 0)
 
 
-def test_matrices_are_drawn_with_std_002_and_norms_are_neutral() -> None:
+def test_matrices_are_initialised_with_std_002_and_norms_are_neutral() -> None:
     torch.manual_seed(1)
     assert INIT_STD == 0.02
     for name, parameter in LanguageModel(ModelConfig(tied_lm_head=False)).named_parameters():
@@ -271,7 +271,7 @@ def test_matrices_are_drawn_with_std_002_and_norms_are_neutral() -> None:
             assert (parameter == (0 if name.endswith("bias") else 1)).all(), name
 
 
-def test_drawing_follows_the_global_seed() -> None:
+def test_initialisation_follows_the_global_seed() -> None:
     torch.manual_seed(5)
     model = LanguageModel(SMALL)
     torch.manual_seed(5)
@@ -282,9 +282,9 @@ def test_drawing_follows_the_global_seed() -> None:
 
 def test_reset_parameters_reports_every_parameter() -> None:
     model = built()
-    drawn: list[int] = []
-    model.reset_parameters(drawn.append)
-    assert sorted(drawn) == sorted(parameter.numel() for parameter in model.parameters())
+    initialised: list[int] = []
+    model.reset_parameters(initialised.append)
+    assert sorted(initialised) == sorted(parameter.numel() for parameter in model.parameters())
     assert torch.equal(model.get_parameter("final_norm.weight"), torch.ones(SMALL.d_model))
     assert model.lm_head.weight.abs().max() < 0.2
 

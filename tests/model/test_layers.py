@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -10,17 +11,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from slimlm.core.accounting import account
 from slimlm.core.architecture import Architecture
 from slimlm.model.language_model import LanguageModel
-from slimlm.model.layers import MultiHeadAttention, SwiGLU, TransformerBlock, alibi_bias, rotary_angles, rotate
+from slimlm.model.layers import GeGLU, MultiHeadAttention, PlainFeedForward, SwiGLU, TransformerBlock, make_norm
+from slimlm.model.positions import alibi_bias, rotary_angles, rotate
 from tests import reference
+from tests.model.structures import STRUCTURES
 from tests.strategies import structures, width_grain
 
-B, T, D, H, F = 2, 5, 12, 3, 20
+B, T, D, H, D_FF = 2, 5, 12, 3, 20
 CAUSAL = torch.ones(T, T).tril()
 
 
@@ -42,7 +46,7 @@ def close(one: Tensor, other: Tensor) -> None:
 
 
 def plain(n_heads: int, eps: float = 1e-6) -> Architecture:
-    return Architecture(d_model=D, d_ff=F, n_layers=1, n_heads=n_heads, layer_norm_eps=eps)
+    return Architecture(d_model=D, d_ff=D_FF, n_layers=1, n_heads=n_heads, layer_norm_eps=eps)
 
 
 def expected_attention(layer: MultiHeadAttention, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -63,11 +67,11 @@ def test_swiglu_is_down_of_silu_gate_times_up(d_model: int, d_ff: int, seed: int
 
 
 def test_weights_are_matrices_without_biases() -> None:
-    swiglu, attention = SwiGLU(D, F).state_dict(), MultiHeadAttention(D, H).state_dict()
+    swiglu, attention = SwiGLU(D, D_FF).state_dict(), MultiHeadAttention(D, H).state_dict()
     assert {name: tuple(weight.shape) for name, weight in (swiglu | attention).items()} == {
-        "gate_proj.weight": (F, D),
-        "up_proj.weight": (F, D),
-        "down_proj.weight": (D, F),
+        "gate_proj.weight": (D_FF, D),
+        "up_proj.weight": (D_FF, D),
+        "down_proj.weight": (D, D_FF),
     } | {f"{name}_proj.weight": (D, D) for name in "qkvo"}
 
 
@@ -108,15 +112,84 @@ def test_any_nonzero_mask_value_means_may_attend(value: float) -> None:
     torch.testing.assert_close(layer(x, mask), layer(x, CAUSAL), rtol=0, atol=0)
 
 
-def test_a_mask_takes_the_place_of_is_causal() -> None:
+def test_a_mask_keeps_causality() -> None:
     layer, x = MultiHeadAttention(D, H), tokens()
-    everywhere = torch.ones(T, T)
-    close(layer(x, everywhere, is_causal=True), layer(x))
+    close(layer(x, torch.ones(T, T), is_causal=True), expected_attention(layer, x, CAUSAL))
+    allowed = (torch.rand(B, 1, T, T) < 0.5) | torch.eye(T, dtype=torch.bool)
+    close(layer(x, allowed, is_causal=True), expected_attention(layer, x, allowed & CAUSAL.bool()))
+
+
+@pytest.mark.parametrize("positions", ["none", "alibi"])
+def test_a_padded_causal_batch_does_not_leak(positions: str) -> None:
+    block, x = block_with_random_norms(1e-6), tokens()
+    options = {"score_bias": alibi_bias(H, T)} if positions == "alibi" else {}
+    padding = torch.tensor([[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]])[:, None, None]
+    out = block(x, padding, is_causal=True, **options)
+    arch = replace(plain(H), positions=positions)
+    close(out, reference.block(reference.weights_of(block), x.double(), arch, CAUSAL.bool() & padding.bool()))
+    changed = x.clone()
+    changed[:, 3:] += 1
+    torch.testing.assert_close(block(changed, padding, is_causal=True, **options)[:, :3], out[:, :3], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("positions", ["none", "alibi"])
+def test_a_query_without_a_key_gets_zeros_and_finite_gradients(positions: str) -> None:
+    layer, x = MultiHeadAttention(D, H), tokens()
+    options = {"score_bias": alibi_bias(H, T)} if positions == "alibi" else {}
+    padded_left = torch.tensor([0, 0, 1, 1, 1]).expand(B, 1, 1, T)
+    out = layer(x, padded_left, is_causal=True, **options)
+    assert (out[:, :2] == 0).all()
+    assert (out[:, 2:] != 0).all()
+    out.square().sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in layer.parameters())
+
+
+def test_causal_attention_without_a_mask_passes_no_mask_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest, calls = F.scaled_dot_product_attention, list[tuple[Any, bool]]()
+
+    def attention(*args: Any, **options: Any) -> Tensor:
+        calls.append((options["attn_mask"], options["is_causal"]))
+        return honest(*args, **options)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", attention)
+    MultiHeadAttention(D, H)(tokens(), is_causal=True)
+    assert calls == [(None, True)]
 
 
 def test_attention_refuses_heads_that_do_not_divide_the_width() -> None:
     with pytest.raises(ValueError, match=r"d_model=12 must be a multiple of n_heads=5"):
         MultiHeadAttention(12, 5)
+
+
+@pytest.mark.parametrize("value", [0, -2, True, 2.0])
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("n_kv_heads", lambda value: MultiHeadAttention(64, 8, n_kv_heads=value)),
+        ("head_dim", lambda value: MultiHeadAttention(64, 8, head_dim=value)),
+        ("n_heads", lambda value: MultiHeadAttention(64, value)),
+        ("d_model", lambda value: MultiHeadAttention(value, 1)),
+        ("d_model", lambda value: SwiGLU(value, 8)),
+        ("d_ff", lambda value: GeGLU(8, value)),
+        ("d_ff", lambda value: PlainFeedForward(8, value)),
+        ("d_ff", lambda value: TransformerBlock(8, value, 1)),
+        ("n_kv_heads", lambda value: TransformerBlock(8, 8, 2, n_kv_heads=value)),
+        ("width", lambda value: make_norm("layernorm", value, 1e-6)),
+        ("n_heads", lambda value: alibi_bias(value, 3)),
+        ("tokens", lambda value: alibi_bias(2, value)),
+        ("tokens", lambda value: rotary_angles(value, 8, 100.0)),
+        ("head_dim", lambda value: rotary_angles(3, value, 100.0)),
+    ],
+)
+def test_integers_below_one_are_refused(name: str, make: Callable[[Any], object], value: Any) -> None:
+    rule = rf"^{name}={value} is not allowed: it must be a whole number of at least 1; 1 would work$"
+    with pytest.raises(ValueError, match=rule):
+        make(value)
+
+
+def test_rotary_angles_refuse_an_odd_width() -> None:
+    with pytest.raises(ValueError, match=r"^head_dim=3 must be even: RoPE rotates pairs; head_dim=4 would work$"):
+        rotary_angles(2, 3, 100.0)
 
 
 def test_attention_dropout_alone_changes_training_and_not_evaluation() -> None:
@@ -125,7 +198,7 @@ def test_attention_dropout_alone_changes_training_and_not_evaluation() -> None:
     close(layer.eval()(x), full)
     dropped = layer.train()(x)
     assert (dropped - full).abs().max() > 1e-3
-    assert (dropped != layer(x)).any()  # drawn afresh
+    assert (dropped != layer(x)).any()  # a new mask
 
 
 def test_attention_dropout_drops_weights_and_not_outputs() -> None:
@@ -152,7 +225,7 @@ def test_output_dropout_alone_drops_elements_of_the_output(kind: type[SwiGLU | M
 
 
 def block_with_random_norms(eps: float) -> TransformerBlock:
-    block = TransformerBlock(D, F, H, layer_norm_eps=eps)
+    block = TransformerBlock(D, D_FF, H, layer_norm_eps=eps)
     for norm in (block.attention_norm, block.ffn_norm):
         for parameter in norm.parameters():
             nn.init.normal_(parameter)
@@ -173,14 +246,14 @@ def test_block_is_pre_norm(eps: float) -> None:
 def test_block_hands_on_its_two_dropouts(
     dropout: float, attention_dropout: float, expected: tuple[float, float, float]
 ) -> None:
-    block = TransformerBlock(D, F, H, dropout, attention_dropout)
+    block = TransformerBlock(D, D_FF, H, dropout, attention_dropout)
     assert (block.attention.dropout.p, block.ffn.dropout.p, block.attention.attention_dropout) == expected
 
 
 LAYERS: list[Callable[[], nn.Module]] = [
-    lambda: SwiGLU(D, F),
+    lambda: SwiGLU(D, D_FF),
     lambda: MultiHeadAttention(D, H),
-    lambda: TransformerBlock(D, F, H),
+    lambda: TransformerBlock(D, D_FF, H),
 ]
 
 
@@ -262,19 +335,6 @@ def test_forward_costs_the_flops_of_its_matrix_products(arch: Architecture, batc
 
 
 # Every structure
-
-
-STRUCTURES: list[dict[str, Any]] = [
-    {"n_kv_heads": 1},
-    {"n_kv_heads": 2, "positions": "rope", "norm": "rmsnorm"},
-    {"head_dim": 6, "positions": "rope", "qk_norm": "head"},
-    {"positions": "alibi", "bias": "all", "ffn": "gelu", "embedding_norm": True},
-    {"positions": "none", "n_kv_heads": 2, "qk_norm": "full", "block": "output_norm"},
-    {"positions": "learned", "position_offset": 2, "ffn": "relu", "bias": "all"},
-    {"norm": "rmsnorm", "ffn": "geglu", "block": "sandwich_norm", "n_kv_heads": 1, "head_dim": 8},
-    {"block": "parallel", "bias": "all", "ffn": "gelu", "positions": "rope", "norm": "layernorm_no_bias"},
-    {"block": "parallel_one_norm", "lm_head_bias": True, "norm": "layernorm_no_params"},
-]
 
 
 class Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]

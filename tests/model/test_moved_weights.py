@@ -60,13 +60,12 @@ def test_whole_numbers_of_either_width_are_ids_and_labels() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bool, torch.uint8])
 def test_ids_and_labels_of_another_type_are_refused(dtype: torch.dtype) -> None:
     model, ids = LanguageModel(SMALL), torch.ones(1, 4, dtype=torch.long)
-    with pytest.raises(ValueError, match=f"input_ids of dtype {dtype} must be whole numbers: int64 or int32"):
+    with pytest.raises(ValueError, match=f"input_ids of dtype {dtype} must be integers: int64 or int32"):
         model(ids.to(dtype))
-    with pytest.raises(ValueError, match=f"labels of dtype {dtype} must be whole numbers: int64 or int32"):
+    with pytest.raises(ValueError, match=f"labels of dtype {dtype} must be integers: int64 or int32"):
         model(ids, ids.to(dtype))
 
 
-@pytest.mark.parametrize("n_heads", [0, -2, 5])
-def test_heads_that_do_not_divide_the_width_are_refused(n_heads: int) -> None:
-    with pytest.raises(ValueError, match=f"d_model=8 must be a multiple of n_heads={n_heads}, and n_heads at least 1"):
-        MultiHeadAttention(8, n_heads)
+def test_heads_that_do_not_divide_the_width_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^d_model=8 must be a multiple of n_heads=5$"):
+        MultiHeadAttention(8, 5)

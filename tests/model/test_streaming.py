@@ -1,6 +1,9 @@
-"""The streamed model is the whole model of the same seed, logit by logit, with one block in memory."""
+"""A streamed model has the logits of the whole model of the same seed, with one block in memory."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ from slimlm.core.architecture import Architecture
 from slimlm.model import initialisation, streaming
 from slimlm.model.language_model import LanguageModel
 from slimlm.model.streaming import StreamedModel, slice_rows
-from tests.model.test_layers import STRUCTURES
+from tests.model.structures import STRUCTURES
 
 CPU = torch.device("cpu")
 
@@ -34,7 +37,7 @@ def both(
     model.reset_parameters(seed=11)
     with torch.inference_mode():
         whole = [model(ids)[0] for ids in batches]
-        parts = list(StreamedModel(arch, 11, CPU, dtype, slices=slices).logits(batches, lambda done, what: None))
+        parts = list(StreamedModel(arch, 11, CPU, dtype, slices=slices).logits(batches, lambda done, activity: None))
     firsts, widths = [first for first, _ in parts], [logits[0].shape[-1] for _, logits in parts]
     assert firsts == [sum(widths[:number]) for number in range(len(widths))]
     return whole, [torch.cat([logits[number] for _, logits in parts], -1) for number in range(2)]
@@ -79,12 +82,55 @@ def test_one_block_is_in_memory_at_a_time() -> None:
     arch = Architecture(vocab_size=60, max_seq_length=16, d_model=32, d_ff=24, n_layers=5, n_heads=4)
     streamed, seen = StreamedModel(arch, 0, CPU, torch.float32), list[int]()
 
-    def look(done: float, what: str) -> None:
-        if what.startswith("running block"):
+    def look(done: float, activity: str) -> None:
+        if activity.startswith("running block"):
             seen.append(sum(part.numel() for part in streamed.model.parameters() if not part.is_meta))
 
     with torch.inference_mode():
         list(streamed.logits([torch.zeros(1, 3, dtype=torch.long)], look))
+    assert seen
     assert set(seen) == {account(arch).layer_params}
     assert all(parameter.is_meta for parameter in streamed.model.blocks.parameters())
-    assert sum(parameter.numel() for parameter in streamed.model.parameters()) == account(arch).total_params
+
+
+DEEP = """
+import resource
+import torch
+from slimlm.core.architecture import Architecture
+from slimlm.model.streaming import StreamedModel
+
+def peak():
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+def run(n_layers):
+    shape = {"vocab_size": 256, "max_seq_length": 16, "n_heads": 1, "d_model": 8, "d_ff": 8}
+    streamed = StreamedModel(Architecture(**shape, n_layers=n_layers), 0, torch.device("cpu"), torch.float32)
+    assert len(streamed.model.blocks) == 1
+    with torch.inference_mode():
+        list(streamed.logits([torch.zeros(1, 3, dtype=torch.long)], lambda done, activity: None))
+
+torch.set_num_threads(1)
+run(200)
+before = peak()
+run(20_000)
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read in kilobytes")
+def test_a_deep_streamed_model_takes_the_memory_of_one_block() -> None:
+    command = [sys.executable, "-c", DEEP]  # in a fresh interpreter the highest memory is the model's own
+    out = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert int(out.stdout) < 20e6, "20,000 blocks would take 900 MB"
+
+
+def test_the_weights_of_a_layer_follow_from_its_number_without_the_layers_before() -> None:
+    shape: dict[str, Any] = {"vocab_size": 60, "max_seq_length": 16, "n_heads": 1, "d_model": 8, "d_ff": 8}
+    arch = Architecture(**shape, n_layers=1_000_000, tied_lm_head=False)
+    weights = StreamedModel(arch, 3, CPU, torch.float32).weights
+    whole = LanguageModel(Architecture(**shape, n_layers=12, tied_lm_head=False), initialise=False)
+    whole.reset_parameters(seed=3)
+    name = "blocks.11.ffn.up_proj.weight"
+    row = torch.empty(8, 8)
+    weights.initialise({name: row})
+    assert torch.equal(row, whole.get_parameter(name))

@@ -1,10 +1,10 @@
-"""What is gathered from logits slice by slice is what torch says of all of them."""
+"""Logit checks accumulated over slices equal those that torch computes on all logits."""
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-from slimlm.probing.logit_checks import Findings
+from slimlm.probing.logit_checks import LogitChecks
 
 
 @pytest.mark.parametrize("widths", [[50], [20, 30], [1, 48, 1]])
@@ -12,7 +12,7 @@ def test_slices_add_up_to_the_whole(widths: list[int]) -> None:
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(50, (2, 9), generator=generator)
     logits, other = (3 * torch.randn(2, 9, 50, generator=generator) for _ in range(2))
-    found, first = Findings(ids, 5), 0
+    found, first = LogitChecks(ids, 5), 0
     for width in widths:
         found.add(first, logits[..., first : first + width], other[..., first : first + width])
         first += width
@@ -25,8 +25,8 @@ def test_slices_add_up_to_the_whole(widths: list[int]) -> None:
 
 
 @pytest.mark.parametrize("spoilt", [torch.nan, torch.inf])
-def test_one_number_that_is_not_finite_is_found_in_any_slice(spoilt: float) -> None:
-    found = Findings(torch.zeros(1, 4, dtype=torch.long), 2)
+def test_a_logit_that_is_not_finite_is_found_in_any_slice(spoilt: float) -> None:
+    found = LogitChecks(torch.zeros(1, 4, dtype=torch.long), 2)
     for first in (0, 10, 20):
         logits = torch.zeros(1, 4, 10)
         if first == 10:
@@ -37,6 +37,6 @@ def test_one_number_that_is_not_finite_is_found_in_any_slice(spoilt: float) -> N
 
 
 def test_one_token_has_no_loss() -> None:
-    found = Findings(torch.zeros(2, 1, dtype=torch.long), 1)
+    found = LogitChecks(torch.zeros(2, 1, dtype=torch.long), 1)
     found.add(0, torch.zeros(2, 1, 5), torch.zeros(2, 1, 5))
     assert (found.loss, found.causal_leak, found.later_change) == (None, 0.0, 0.0)

@@ -1,4 +1,4 @@
-"""The probe: what it reports, that each of its checks can fail, and what it leaves behind."""
+"""The probe: its report, that each of its checks can fail, and that it leaves nothing behind."""
 
 import gc
 import json
@@ -23,8 +23,9 @@ from torch import Tensor, nn
 from slimlm.core.accounting import account
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
-from slimlm.model.device import Precision, Way
-from slimlm.model.initialisation import Drawn
+from slimlm.model import language_model
+from slimlm.model.device import Precision, Strategy
+from slimlm.model.initialisation import OnInitialised
 from slimlm.model.language_model import LanguageModel
 from slimlm.model.layers import MultiHeadAttention
 from slimlm.probing import probe as probing
@@ -32,15 +33,15 @@ from slimlm.probing import speed
 from slimlm.probing.estimate import ProbeEstimate, estimate_probe
 from slimlm.probing.probe import ProbeReport, probe
 from slimlm.solver.solver import solve
-from tests.model.test_layers import STRUCTURES
+from tests.model.structures import STRUCTURES
 
 Spoil = Callable[[LanguageModel], object]
 SMALL = Architecture(vocab_size=60, max_seq_length=16, n_heads=2, d_model=16, d_ff=20, n_layers=3)
 COUNTS, SHAPE, FINITE, CAUSAL = (
-    "every component counts what the account says",
+    "every component has the parameters of the account",
     "logits have the expected shape",
     "all logits are finite",
-    "later tokens leave earlier logits untouched",
+    "later tokens do not change earlier logits",
 )
 
 
@@ -117,12 +118,12 @@ def test_every_structure_passes_every_check(structure: dict[str, Any]) -> None:
 
 
 def patched(monkeypatch: pytest.MonkeyPatch, spoil: Spoil) -> None:
-    """Let the probe build models that are spoilt after their weights were drawn."""
+    """Let the probe build models that are spoilt after their weights were initialised."""
 
     class Spoilt(LanguageModel):
         @torch.no_grad()
-        def reset_parameters(self, on_drawn: Drawn | None = None, *, seed: int | None = None) -> None:
-            super().reset_parameters(on_drawn, seed=seed)
+        def reset_parameters(self, on_initialised: OnInitialised | None = None, *, seed: int | None = None) -> None:
+            super().reset_parameters(on_initialised, seed=seed)
             spoil(self)
 
     monkeypatch.setattr(probing, "LanguageModel", Spoilt)
@@ -196,21 +197,26 @@ def test_progress_rises_to_one() -> None:
     assert 0 < fractions[0] < 0.5
     assert fractions[-1] == 1.0
     messages = dict.fromkeys(message for _, message, _ in calls)
-    assert [*messages] == ["drawing the weights", "running the forward pass", "checking causality"]
+    assert [*messages] == [
+        "building the modules",
+        "initialising the weights",
+        "running the forward pass",
+        "checking causality",
+    ]
 
 
 class StopError(Exception):
-    """Raised by a page whose visitor has gone on."""
+    """Raised by a page whose visitor has left."""
 
 
-@pytest.mark.parametrize("stop_at", [0.0, 0.6, 0.8, 1.0])
-def test_what_progress_raises_ends_the_probe_and_frees_it(monkeypatch: pytest.MonkeyPatch, stop_at: float) -> None:
+@pytest.mark.parametrize("stop_at", [0.0, 0.3, 0.6, 0.8, 1.0])
+def test_exceptions_of_progress_cancel_the_probe_and_free_it(monkeypatch: pytest.MonkeyPatch, stop_at: float) -> None:
     models: list[weakref.ref[LanguageModel]] = []
-    draw, state, fractions = LanguageModel.reset_parameters, torch.random.get_rng_state(), [0.0]
+    create, state, fractions = LanguageModel.__init__, torch.random.get_rng_state(), [0.0]
 
-    def remember(self: LanguageModel, on_drawn: Drawn | None = None, *, seed: int | None = None) -> None:
+    def remember(self: LanguageModel, *source: Any, **options: Any) -> None:
         models.append(weakref.ref(self))
-        draw(self, on_drawn, seed=seed)
+        create(self, *source, **options)
 
     def progress(fraction: float, message: str) -> None:
         fractions.append(fraction)
@@ -218,11 +224,11 @@ def test_what_progress_raises_ends_the_probe_and_frees_it(monkeypatch: pytest.Mo
             raise StopError(message)
 
     estimate_probe(SMALL)  # measures the machine's speed, once, on a model of its own
-    monkeypatch.setattr(LanguageModel, "reset_parameters", remember)
+    monkeypatch.setattr(LanguageModel, "__init__", remember)
     gc.collect()
     gc.disable()
     try:
-        with pytest.raises(StopError, match=r"the weights|forward pass|causality"):
+        with pytest.raises(StopError, match=r"the modules|the weights|forward pass|causality"):
             probe(SMALL, progress=progress)
         assert fractions[-1] >= stop_at > fractions[-2] or len(fractions) == 2
         assert [model() for model in models] == [None]
@@ -233,8 +239,27 @@ def test_what_progress_raises_ends_the_probe_and_frees_it(monkeypatch: pytest.Mo
     assert not torch.is_inference_mode_enabled()
 
 
-def test_the_process_is_left_as_it_was() -> None:
-    speed.machine_speed.cache_clear()  # so that its measurement is watched as well
+def test_a_deep_model_is_cancelled_at_its_first_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    created, create = list[object](), language_model.TransformerBlock
+
+    def count_blocks(*args: Any, **options: Any) -> Any:
+        created.append(args)
+        return create(*args, **options)
+
+    def stop(_: float, message: str) -> None:
+        raise StopError(message)
+
+    deep = replace(SMALL, n_layers=100_000)
+    estimate_probe(deep)  # measures the machine's speed on a model of its own
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10**12))
+    monkeypatch.setattr(language_model, "TransformerBlock", count_blocks)
+    with pytest.raises(StopError, match=r"^building the modules$"):
+        probe(deep, progress=stop)
+    assert len(created) == 1
+
+
+def test_the_process_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "VALID_SECONDS", 0.0)  # so that its measurement is watched as well
     torch.manual_seed(3)
     state, threads = torch.random.get_rng_state(), torch.get_num_threads()
     with torch.no_grad():
@@ -250,11 +275,11 @@ def test_the_process_is_left_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_block_by_block_reports_what_the_whole_model_does(dtype: Precision) -> None:
+def test_block_by_block_reports_the_results_of_the_whole_model(dtype: Precision) -> None:
     arch = solve(ModelConfig(tied_lm_head=False)).architecture
     enough = estimate_probe(arch, dtype=dtype).memory_bytes
     whole, streamed = probe(arch, dtype=dtype), probe(arch, dtype=dtype, max_memory=enough)
-    assert (whole.way, streamed.way) == ("whole", "block by block")
+    assert (whole.strategy, streamed.strategy) == ("whole", "block by block")
     assert streamed.dtype == whole.dtype == dtype
     assert streamed.loss == pytest.approx(whole.loss, abs=1e-6)
     assert streamed.later_change == pytest.approx(whole.later_change, rel=1e-5)
@@ -262,37 +287,37 @@ def test_block_by_block_reports_what_the_whole_model_does(dtype: Precision) -> N
     assert failed(streamed) == set()
 
 
-def sent(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
-    """Send the probe a way, on a clock that ticks a second at each look."""
-    estimate = ProbeEstimate(1, 0, free_bytes=10**9, draw_seconds=1.0, run_seconds=1.0, way=way)
+def choose(monkeypatch: pytest.MonkeyPatch, strategy: Strategy) -> None:
+    """Choose the strategy of the probe, on a clock that advances a second at each reading."""
+    estimate = ProbeEstimate(1, 0, free_bytes=10**9, initialise_seconds=1.0, run_seconds=1.0, strategy=strategy)
     ticks = count()
     monkeypatch.setattr(probing, "estimate_probe", lambda *_, **__: estimate)
     monkeypatch.setattr(time, "perf_counter", lambda: float(next(ticks)))
 
 
-@pytest.mark.parametrize("way", ["block by block", "slice by slice"])
-def test_streams_say_which_block_and_how_much_is_left(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
-    sent(monkeypatch, way)
+@pytest.mark.parametrize("strategy", ["block by block", "slice by slice"])
+def test_streams_say_which_block_and_how_much_is_left(monkeypatch: pytest.MonkeyPatch, strategy: Strategy) -> None:
+    choose(monkeypatch, strategy)
     calls: list[tuple[float, str]] = []
     report = probe(SMALL, progress=lambda *call: calls.append(call))
-    assert report.way == way
+    assert report.strategy == report.way == strategy
     assert failed(report) == set()
     fractions = [fraction for fraction, _ in calls]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
-    told = [message.split(", about")[0].removeprefix(f"{way}: ") for _, message in calls]
-    blocks = [f"{doing} block {number} of 3" for number in (1, 2, 3) for doing in ("drawing", "running")]
-    head = ["drawing the LM head", "running the LM head"]
-    assert [*dict.fromkeys(told)] == ["drawing the embedding", *blocks, *head, "done"]
+    told = [message.split(", about")[0].removeprefix(f"{strategy}: ") for _, message in calls]
+    blocks = [f"{doing} block {number} of 3" for number in (1, 2, 3) for doing in ("initialising", "running")]
+    head = ["initialising the LM head", "running the LM head"]
+    assert [*dict.fromkeys(told)] == ["initialising the embedding", *blocks, *head, "done"]
     assert re.search(r"running block 2 of 3, about \d+(\.\d)? s left$", "\n".join(dict(calls).values()), re.MULTILINE)
 
 
-@pytest.mark.parametrize("way", ["block by block", "slice by slice"])
-@pytest.mark.parametrize("stop_at", ["drawing block 2", "running block 2", "drawing the LM head"])
-def test_what_progress_raises_ends_the_stream_within_a_block(
-    monkeypatch: pytest.MonkeyPatch, way: Way, stop_at: str
+@pytest.mark.parametrize("strategy", ["block by block", "slice by slice"])
+@pytest.mark.parametrize("stop_at", ["initialising block 2", "running block 2", "initialising the LM head"])
+def test_exceptions_of_progress_cancel_the_stream_within_a_block(
+    monkeypatch: pytest.MonkeyPatch, strategy: Strategy, stop_at: str
 ) -> None:
-    sent(monkeypatch, way)
+    choose(monkeypatch, strategy)
     told: list[str] = []
 
     def stop(_: float, message: str) -> None:

@@ -1,4 +1,4 @@
-"""The real module without its weights: it counts what is published, in no memory and in no time."""
+"""Models without weights have the published parameter counts, and take little memory."""
 
 from dataclasses import replace
 
@@ -37,9 +37,7 @@ def test_a_model_of_billions_takes_no_memory() -> None:
 
 
 def test_a_model_that_is_too_deep_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"^n_layers=1,001 is too deep to be built, since every layer is a module: at "
-    ):
+    with pytest.raises(ValueError, match=r"^n_layers=1,001 is too deep to be built, since each layer is a module: at "):
         check_shapes(Architecture(d_model=8, d_ff=8, n_layers=1001))
 
 
@@ -52,7 +50,7 @@ def test_an_account_that_errs_is_found_out(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(shape_check, "account", wrong)
     report = check_shapes(Architecture(d_model=8, d_ff=8, n_layers=1))
     assert report.checks == {
-        "every component counts what the account says": False,
+        "every component has the parameters of the account": False,
         "logits have the expected shape": True,
     }
     assert not report.passed

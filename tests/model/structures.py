@@ -1,0 +1,15 @@
+"""Architectures of every structure that the layers support, as fields beside the default."""
+
+from typing import Any
+
+STRUCTURES: list[dict[str, Any]] = [
+    {"n_kv_heads": 1},
+    {"n_kv_heads": 2, "positions": "rope", "norm": "rmsnorm"},
+    {"head_dim": 6, "positions": "rope", "qk_norm": "head"},
+    {"positions": "alibi", "bias": "all", "ffn": "gelu", "embedding_norm": True},
+    {"positions": "none", "n_kv_heads": 2, "qk_norm": "full", "block": "output_norm"},
+    {"positions": "learned", "position_offset": 2, "ffn": "relu", "bias": "all"},
+    {"norm": "rmsnorm", "ffn": "geglu", "block": "sandwich_norm", "n_kv_heads": 1, "head_dim": 8},
+    {"block": "parallel", "bias": "all", "ffn": "gelu", "positions": "rope", "norm": "layernorm_no_bias"},
+    {"block": "parallel_one_norm", "lm_head_bias": True, "norm": "layernorm_no_params"},
+]
