@@ -123,7 +123,10 @@ def _warm_up() -> None:
 
 
 def show_remarks(named_model: NamedModel) -> None:
-    """Say what the shape does not show."""
+    """Say what the shape does not show, if anything."""
+    if not named_model.remarks:
+        return
+    st.subheader("What the shape does not show", anchor=False)
     st.markdown("\n".join(f"* {plain(remark)}" for remark in named_model.remarks))
 
 
