@@ -39,10 +39,12 @@ def main() -> None:
         st.subheader("PyTorch check", anchor=False)
         real_model = st.container(key="real_model")
         st.subheader("Alternatives", anchor=False)
-        design_panels.show_alternatives(others)
+        with st.container():  # what follows a list of any length keeps its place, by which Streamlit knows a fragment
+            design_panels.show_alternatives(others)
         design_panels.show_tradeoff(design, others)
         st.subheader("Design notes", anchor=False)
-        design_panels.show_notes(design)
+        with st.container():
+            design_panels.show_notes(design)
         st.subheader("Costs", anchor=False)
         show_costs(design.account)
         st.subheader("Configs for training frameworks", anchor=False)

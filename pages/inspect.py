@@ -34,8 +34,7 @@ def main() -> None:
     st.markdown(design_panels.component_table(named_model))
     st.subheader("PyTorch check", anchor=False)
     real_module = st.container(key="real_module")
-    if named_model.remarks:
-        st.subheader("Not modelled", anchor=False)
+    with st.container():  # the costs keep their place, by which Streamlit knows a fragment
         inspect_panels.show_remarks(named_model)
     st.subheader("Costs", anchor=False)
     show_costs(named_model.account)

@@ -1,4 +1,4 @@
-"""A server of the app and a real Chromium, for tests and benchmarks."""
+"""A server of the app and a real Chromium, for tests and benchmarks, and the steps that browser tests share."""
 
 import os
 import shutil
@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
 
 from tests.server import ROOT, serving
+
+DESKTOP = ViewportSize(width=1440, height=900)
+
+PATIENCE_MS = 60_000
+"""How long a test waits for what has to come: no measure of speed, for a busy machine answers late and rightly."""
 
 
 def chromium_path() -> str:
@@ -34,6 +39,7 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(
             executable_path=chromium_path(), args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
+        expect.set_options(timeout=PATIENCE_MS)
         yield browser
         browser.close()
 
@@ -42,12 +48,60 @@ def settle(page: Page) -> None:
     """Wait until the app is connected, has run, and shows no placeholder."""
     page.locator(
         "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
-    ).wait_for(state="attached", timeout=90_000)
-    page.locator("[data-testid=stSkeleton]").first.wait_for(state="detached", timeout=90_000)
+    ).wait_for(state="attached", timeout=PATIENCE_MS)
+    page.locator("[data-testid=stSkeleton]").first.wait_for(state="detached", timeout=PATIENCE_MS)
 
 
 def open_app(page: Page, address: str, query: str = "") -> None:
     """Open a page of the app and wait until its first run is over."""
     page.goto(f"{address}/{query}", wait_until="domcontentloaded")
-    page.get_by_test_id("stMarkdown").first.wait_for(state="attached", timeout=90_000)
+    page.get_by_test_id("stMarkdown").first.wait_for(state="attached", timeout=PATIENCE_MS)
     settle(page)
+
+
+def chart(page: Page) -> Locator:
+    """Return the first chart."""
+    return page.get_by_test_id("stVegaLiteChart").first
+
+
+def press(page: Page, slider: str, key: str) -> None:
+    """Press a key on a slider."""
+    handle = page.get_by_role("slider", name=slider)
+    handle.focus()
+    handle.press(key)
+
+
+def type_exactly(page: Page, field: str, text: str) -> None:
+    """Type into the field beside a slider."""
+    box = page.get_by_label(f"{field}, exact")
+    box.fill(text)
+    box.press("Enter")
+
+
+def choose(page: Page, label: str, word: str) -> None:
+    """Choose from a list."""
+    settle(page)
+    page.get_by_role("combobox", name=label, exact=True).press("ArrowDown")
+    page.get_by_role("option", name=word, exact=True).click()
+
+
+def go_to(page: Page, name: str) -> None:
+    """Follow the link to another page of the app."""
+    page.get_by_role("link", name=name, exact=True).click()
+    expect(page).to_have_title(f"slimlm · {name.lower()}")
+    settle(page)
+
+
+def shared_links(page: Page) -> list[str]:
+    """Open the list of links and return them: the plain one, and the one for screenshots."""
+    page.get_by_role("button", name="Share").click()
+    codes = page.get_by_test_id("stPopoverBody").get_by_test_id("stCode")
+    expect(codes).to_have_count(2)
+    return [(code.text_content() or "").strip() for code in codes.all()]
+
+
+def saved(page: Page, label: str) -> tuple[str, bytes]:
+    """Click an open list's download; return the file's name and content."""
+    with page.expect_download(timeout=PATIENCE_MS) as waiting:
+        page.get_by_role("button", name=label, exact=True).click()
+    return waiting.value.suggested_filename, waiting.value.path().read_bytes()

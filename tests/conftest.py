@@ -4,11 +4,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
-from tests.browser import chromium, running
-
-DESKTOP = ViewportSize(width=1440, height=900)
+from tests.browser import DESKTOP, chromium, running
 
 
 @pytest.fixture(scope="session")
@@ -47,8 +45,9 @@ def page(browser: Browser) -> Iterator[Page]:
     assert not problems
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give a browser test a second chance: on a busy machine a click now and then meets a page that is redrawn."""
-    for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.flaky(reruns=2))
+@pytest.fixture
+def fresh(browser: Browser) -> Iterator[Page]:
+    """A page in another context, whose console may complain."""
+    context = browser.new_context(viewport=DESKTOP)
+    yield context.new_page()
+    context.close()

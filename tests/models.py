@@ -44,3 +44,15 @@ REQUESTS = {
     "bloom": ModelConfig(total_params=30_000_000, vocab_size=32_000, glu_expansion=4.0, **BLOOM),
     "olmo": ModelConfig(total_params=30_000_000, vocab_size=32_000, **OLMO),
 }
+
+HF_CONFIG: dict[str, Any] = {
+    "model_type": "llama",
+    "vocab_size": 4096,
+    "hidden_size": 192,
+    "intermediate_size": 512,
+    "num_hidden_layers": 5,
+    "num_attention_heads": 6,
+    "num_key_value_heads": 2,
+    "tie_word_embeddings": True,
+}
+"""A small config.json of Hugging Face."""

@@ -1,29 +1,12 @@
 """The Design page in a real Chromium: what only a browser shows."""
 
 import re
-from contextlib import suppress
 
-from playwright.sync_api import Locator, Page, TimeoutError, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser import open_app, settle
+from tests.browser import chart, choose, open_app, press, settle, type_exactly
 
 DEFAULT_TITLE = "10.05M parameters"
-
-
-def chart(page: Page) -> Locator:
-    return page.get_by_test_id("stVegaLiteChart").first
-
-
-def press(page: Page, slider: str, key: str) -> None:
-    handle = page.get_by_role("slider", name=slider)
-    handle.focus()
-    handle.press(key)
-
-
-def type_exactly(page: Page, field: str, text: str) -> None:
-    box = page.get_by_label(f"{field}, exact")
-    box.fill(text)
-    box.press("Enter")
 
 
 def test_the_default_design_is_shown_at_once_and_its_real_model_passes(page: Page, address: str) -> None:
@@ -73,17 +56,6 @@ def test_a_typed_value_is_taken_exactly_and_nonsense_is_refused_in_a_sentence(pa
     press(page, "Embedding ratio", "ArrowRight")
     expect(page.get_by_label("Embedding ratio, exact")).to_have_value("0.36")
     expect(page.get_by_test_id("stSidebar")).not_to_contain_text("banana")
-
-
-def choose(page: Page, label: str, word: str) -> None:
-    """Choose from a list; one that closes because the page is drawn anew meanwhile is opened again."""
-    option = page.get_by_role("option", name=word, exact=True)
-    for _ in range(5):
-        page.get_by_role("combobox", name=label, exact=True).press("ArrowDown")
-        with suppress(TimeoutError):
-            option.click(timeout=3000)
-            return
-    raise AssertionError(f"the list {label} offers no {word}")
 
 
 def test_each_choice_moves_the_chart_and_the_link(page: Page, address: str) -> None:

@@ -5,30 +5,21 @@ import io
 import json
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from urllib.parse import urlencode
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
+from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from slimlm.compare.pin_links import write_pin
 from slimlm.compare.pins import LONGEST_NAME, MOST_PINS, pin_of
 from slimlm.compare.presets import STARTS
 from slimlm.core.published import published_models
 from slimlm.export.comparison_downloads import COMPARISON_DOWNLOADS
-from tests.browser import open_app, running, settle
-from tests.conftest import DESKTOP
-from tests.test_browser import chart, press
-from tests.test_browser_inspect import CONFIG
+from tests.browser import chart, go_to, open_app, press, running, saved, settle, shared_links
+from tests.models import HF_CONFIG
 
 TWO = "compare?" + urlencode({"pin": ["design", "model~gpt2"]}, doseq=True)
-
-
-def go_to(page: Page, name: str) -> None:
-    page.get_by_role("link", name=name, exact=True).click()
-    expect(page).to_have_title(f"slimlm · {name.lower()}")
-    settle(page)
 
 
 def pin(page: Page) -> None:
@@ -44,13 +35,6 @@ def names(page: Page) -> list[str]:
 
 def control(page: Page, key: str) -> Locator:
     return page.locator(f".st-key-{key}").get_by_role("button")
-
-
-@pytest.fixture
-def fresh(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport=DESKTOP)
-    yield context.new_page()
-    context.close()
 
 
 def test_pins_of_every_page_come_together_and_the_knobs_stay(page: Page, address: str) -> None:
@@ -116,8 +100,7 @@ def test_a_link_opens_the_comparison_in_a_fresh_browser_on_a_fresh_server(
     page.get_by_role("radio", name="Parameters").click()
     expect(chart(page)).to_contain_text("Length is parameters")
     settle(page)
-    page.get_by_role("button", name="Share").click()
-    link = (page.get_by_test_id("stPopoverBody").get_by_test_id("stCode").first.text_content() or "").strip()
+    link = shared_links(page)[0]
     assert "measure=params" in link and len(link) < 300
     drawn = [chart.text_content() for chart in page.get_by_test_id("stVegaLiteChart").all()]
     with running() as other:
@@ -146,7 +129,7 @@ def test_a_start_is_one_click_and_a_model_is_added_by_a_part_of_its_name(page: P
 def test_a_config_is_added_from_a_file(page: Page, address: str) -> None:
     open_app(page, address, TWO)
     page.get_by_role("button", name="Add a config.json").click()
-    file = FilePayload(name="tiny.json", mimeType="application/json", buffer=json.dumps(CONFIG).encode())
+    file = FilePayload(name="tiny.json", mimeType="application/json", buffer=json.dumps(HF_CONFIG).encode())
     page.locator("input[type=file]").set_input_files(file)
     expect(chart(page)).to_contain_text("tiny")
     expect(chart(page)).to_contain_text("2.755M")
@@ -187,12 +170,9 @@ def test_nothing_of_a_name_is_markup_and_nothing_is_wider_than_the_page(page: Pa
 def test_every_file_is_saved_and_the_page_stays(page: Page, address: str, download: object) -> None:
     open_app(page, address, TWO)
     page.get_by_role("button", name="Download", exact=True).click()
-    with page.expect_download() as saving:
-        page.get_by_role("button", name=download.label, exact=True).click()  # type: ignore[attr-defined]
-    saved = saving.value
-    assert saved.suggested_filename == download.file_name  # type: ignore[attr-defined]
-    data = saved.path().read_bytes()
-    kind = saved.suggested_filename.rpartition(".")[2]
+    name, data = saved(page, download.label)  # type: ignore[attr-defined]
+    assert name == download.file_name  # type: ignore[attr-defined]
+    kind = name.rpartition(".")[2]
     if kind == "png":
         assert Image.open(io.BytesIO(data)).width == 1920
     elif kind == "svg":

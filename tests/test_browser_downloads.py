@@ -6,7 +6,6 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from typing import Any
 
 import nbformat
 from PIL import Image
@@ -14,11 +13,10 @@ from playwright.sync_api import Page, expect
 
 from slimlm.core.config import ModelConfig
 from slimlm.core.published import published_model
-from slimlm.export.downloads import DOWNLOADS, NAMED_MODEL_DOWNLOADS, Download
+from slimlm.export.downloads import DOWNLOADS, NAMED_MODEL_DOWNLOADS
 from slimlm.serialization.design_json import request_from_text
 from slimlm.solver.solver import solve
-from tests.browser import open_app
-from tests.test_browser import chart
+from tests.browser import chart, open_app, saved
 
 QUERY = "?total_params=2M&vocab_size=1024&embedding_ratio=0.2&tied_lm_head=false"
 ASKED = ModelConfig(total_params=2_000_000, vocab_size=1024, embedding_ratio=0.2, tied_lm_head=False)
@@ -55,18 +53,12 @@ CHECKS: dict[str, Callable[[bytes], bool]] = {
 }
 
 
-def saved(page: Page, download: Download[Any]) -> tuple[str, bytes]:
-    with page.expect_download(timeout=60_000) as waiting:
-        page.get_by_role("button", name=download.label, exact=True).click()
-    return waiting.value.suggested_filename, waiting.value.path().read_bytes()
-
-
 def test_every_download_is_saved_and_opens_and_the_page_is_not_run_again(page: Page, address: str) -> None:
     open_app(page, address, QUERY)
     drawn = chart(page).text_content()
     page.get_by_role("button", name="Download", exact=True).click()
     for download in DOWNLOADS:
-        name, data = saved(page, download)
+        name, data = saved(page, download.label)
         assert name.endswith(download.suffix)
         assert CHECKS[name.rpartition(".")[2]](data), download.label
     expect(page.get_by_role("button", name=DOWNLOADS[-1].label, exact=True)).to_be_visible()
@@ -84,7 +76,7 @@ def test_every_download_of_a_published_model_is_saved_and_opens(page: Page, addr
         ),
     }
     for download in NAMED_MODEL_DOWNLOADS:
-        name, data = saved(page, download)
+        name, data = saved(page, download.label)
         assert name == f"slimlm-gemma-3-270m{download.suffix}"
         assert checks[name.rpartition(".")[2]](data), download.label
 
@@ -92,7 +84,7 @@ def test_every_download_of_a_published_model_is_saved_and_opens(page: Page, addr
 def test_a_saved_design_is_loaded_back_and_a_broken_one_is_refused(page: Page, address: str) -> None:
     open_app(page, address, QUERY)
     page.get_by_role("button", name="Download", exact=True).click()
-    _, data = saved(page, next(download for download in DOWNLOADS if download.suffix == ".json"))
+    _, data = saved(page, next(download.label for download in DOWNLOADS if download.suffix == ".json"))
     open_app(page, address)
     page.get_by_role("button", name="Presets").click()
     loader = page.locator("input[type=file]")
@@ -109,7 +101,7 @@ def test_a_saved_design_is_loaded_back_and_a_broken_one_is_refused(page: Page, a
 def test_the_report_is_shown_without_a_network(page: Page, address: str) -> None:
     open_app(page, address, QUERY)
     page.get_by_role("button", name="Download", exact=True).click()
-    _, data = saved(page, next(download for download in DOWNLOADS if download.suffix == ".html"))
+    _, data = saved(page, next(download.label for download in DOWNLOADS if download.suffix == ".html"))
     page.context.set_offline(True)
     page.set_content(data.decode())
     expect(page.get_by_role("heading").first).to_contain_text("parameters")

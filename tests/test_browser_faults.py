@@ -3,12 +3,10 @@
 import re
 from contextlib import ExitStack
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser import open_app, running, settle
-from tests.conftest import DESKTOP
+from tests.browser import chart, open_app, press, running, settle, type_exactly
 from tests.server import free_port
-from tests.test_browser import chart, press, type_exactly
 
 LINK = "?total_params=12M&n_heads=4&pin=model~gpt2"
 
@@ -19,9 +17,8 @@ def set_cost(page: Page, label: str, text: str) -> None:
     field.press("Enter")
 
 
-def test_a_page_brings_knobs_pins_and_settings_along_to_a_restarted_server(browser: Browser) -> None:
-    # In a context of its own: that the server is away for a moment is an error in the console.
-    port, page = free_port(), browser.new_context(viewport=DESKTOP).new_page()
+def test_a_page_brings_knobs_pins_and_settings_along_to_a_restarted_server(fresh: Page) -> None:
+    port, page = free_port(), fresh  # that the server is away for a moment is an error in the console
     with ExitStack() as first:
         address = first.enter_context(running(port=port))
         open_app(page, address, LINK)
@@ -45,4 +42,3 @@ def test_a_page_brings_knobs_pins_and_settings_along_to_a_restarted_server(brows
         expect(page).to_have_url(re.compile("pin=model~gpt2"))
         page.get_by_role("link", name="Compare", exact=True).click()
         expect(page.get_by_label("Name of pin 1", exact=True)).to_have_value("gpt2")
-    page.context.close()

@@ -3,22 +3,11 @@
 import json
 import re
 
-from playwright.sync_api import Browser, FilePayload, Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
-from tests.browser import open_app, running
-from tests.conftest import DESKTOP
-from tests.test_browser import chart
+from tests.browser import chart, open_app, running, shared_links
+from tests.models import HF_CONFIG
 
-CONFIG = {
-    "model_type": "llama",
-    "vocab_size": 4096,
-    "hidden_size": 192,
-    "intermediate_size": 512,
-    "num_hidden_layers": 5,
-    "num_attention_heads": 6,
-    "num_key_value_heads": 2,
-    "tie_word_embeddings": True,
-}
 TITLE = "2.755M parameters"
 
 
@@ -42,36 +31,29 @@ def test_a_model_is_picked_by_typing_a_part_of_its_name(page: Page, address: str
     expect(chart(page)).to_contain_text("SmolLM2-135M · 134.5M parameters")
 
 
-def test_a_link_to_a_model_opens_it_on_a_fresh_server(browser: Browser) -> None:
+def test_a_link_to_a_model_opens_it_on_a_fresh_server(fresh: Page) -> None:
     with running() as other:
-        context = browser.new_context(viewport=DESKTOP)
-        fresh = context.new_page()
         open_app(fresh, other, "inspect?model=gemma-3-270m")
         expect(chart(fresh)).to_contain_text("gemma-3-270m · 268.1M parameters")
         expect(fresh.get_by_text("equal to the count outside slimlm")).to_be_visible()
-        context.close()
 
 
-def test_an_uploaded_config_is_shown_and_its_link_shows_it_again(page: Page, browser: Browser, address: str) -> None:
+def test_an_uploaded_config_is_shown_and_its_link_shows_it_again(page: Page, fresh: Page, address: str) -> None:
     open_app(page, address, "inspect?model=gpt2")
-    upload(page, json.dumps(CONFIG | {"sliding_window": 64}))
+    upload(page, json.dumps(HF_CONFIG | {"sliding_window": 64}))
     expect(chart(page)).to_contain_text(f"tiny · {TITLE}")
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Share").click()
-    link = (page.get_by_test_id("stPopoverBody").get_by_test_id("stCode").first.text_content() or "").strip()
+    link = shared_links(page)[0]
     assert "architecture=" in link
     drawn = chart(page).text_content() or "never"
-    context = browser.new_context(viewport=DESKTOP)
-    fresh = context.new_page()
     open_app(fresh, address, link.removeprefix(address).lstrip("/"))
     expect(chart(fresh)).to_have_text(drawn.replace("From a config.json", "From a link"))
-    context.close()
 
 
 def test_a_pasted_config_is_shown(page: Page, address: str) -> None:
     open_app(page, address, "inspect?model=gpt2")
     page.get_by_role("button", name="Read a config.json").click()
-    page.get_by_role("textbox", name="Or its text").fill(json.dumps(CONFIG))
+    page.get_by_role("textbox", name="Or its text").fill(json.dumps(HF_CONFIG))
     page.get_by_role("button", name="Read the text").click()
     expect(chart(page)).to_contain_text(f"llama · {TITLE}")
     expect(page).to_have_url(re.compile(r"/inspect\?architecture=%7B%22name%22"))

@@ -1,24 +1,17 @@
 """Links in a real Chromium: copied, opened in a fresh browser on a fresh server, damaged, and for screenshots."""
 
 import re
+import time
 from urllib.parse import parse_qsl, urlencode
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from tests.browser import open_app, running, settle
-from tests.conftest import DESKTOP
-from tests.test_browser import chart, press, type_exactly
-
-
-def shared_links(page: Page) -> list[str]:
-    page.get_by_role("button", name="Share").click()
-    codes = page.get_by_test_id("stPopoverBody").get_by_test_id("stCode")
-    expect(codes).to_have_count(2)
-    return [(code.text_content() or "").strip() for code in codes.all()]
+from tests.browser import PATIENCE_MS, chart, open_app, press, running, settle, shared_links, type_exactly
 
 
 def test_a_copied_link_shows_the_same_design_in_a_fresh_browser_on_a_fresh_server(
-    page: Page, browser: Browser, address: str
+    page: Page, fresh: Page, address: str
 ) -> None:
     open_app(page, address)
     type_exactly(page, "Total parameters", "12.5M")
@@ -36,11 +29,8 @@ def test_a_copied_link_shows_the_same_design_in_a_fresh_browser_on_a_fresh_serve
     assert "n_heads=8" in link  # a default is written out: the link keeps its meaning when the default changes
     with running() as other:
         for copied in (link, here):
-            context = browser.new_context(viewport=DESKTOP)
-            fresh = context.new_page()
             open_app(fresh, other, copied.removeprefix(address).lstrip("/"))
             expect(chart(fresh)).to_have_text(drawn or "never")
-            context.close()
 
 
 EVERY_CHOICE = {
@@ -60,18 +50,15 @@ EVERY_CHOICE = {
 }
 
 
-def test_a_copied_link_holds_every_choice_in_the_words_of_a_request(page: Page, browser: Browser, address: str) -> None:
+def test_a_copied_link_holds_every_choice_in_the_words_of_a_request(page: Page, fresh: Page, address: str) -> None:
     open_app(page, address, f"?{urlencode(EVERY_CHOICE)}")
     expect(page.get_by_test_id("stMain")).to_contain_text("GeGLU")
     drawn = chart(page).text_content()
     link = shared_links(page)[0]
     assert EVERY_CHOICE.items() <= dict(parse_qsl(link.partition("?")[2])).items()
     with running() as other:
-        context = browser.new_context(viewport=DESKTOP)
-        fresh = context.new_page()
         open_app(fresh, other, link.removeprefix(address).lstrip("/"))
         expect(chart(fresh)).to_have_text(drawn or "never")
-        context.close()
 
 
 def test_a_bad_link_says_what_was_ignored_and_mends_the_address(page: Page, address: str) -> None:
@@ -111,3 +98,60 @@ def test_going_back_undoes_a_preset(page: Page, address: str) -> None:
     expect(chart(page)).to_contain_text("Target: 10M ·")
     page.go_forward()
     expect(chart(page)).to_contain_text("Target: 30M ·")
+
+
+class Answers:
+    """What the server sends to a page, held back on demand: how a slow connection looks."""
+
+    def __init__(self, page: Page) -> None:
+        self._page, self._held, self._holding = page, list[bytes | str](), False
+        page.route_web_socket(re.compile("_stcore/stream"), self._route)
+
+    def _route(self, socket: WebSocketRoute) -> None:
+        self._socket, server = socket, socket.connect_to_server()
+        server.on_message(self._take)
+        socket.on_message(server.send)
+
+    def _take(self, message: bytes | str) -> None:
+        if self._holding:
+            self._held.append(message)
+        else:
+            self._socket.send(message)
+
+    def hold(self) -> None:
+        """Send nothing on from here."""
+        self._holding = True
+
+    def until_complete(self, runs: int) -> None:
+        """Wait until the answers of this many runs are held."""
+        deadline = time.monotonic() + PATIENCE_MS / 1000
+        while sum(map(_ends_a_run, self._held)) < runs:
+            assert time.monotonic() < deadline, "the server has not answered"
+            self._page.evaluate("new Promise(requestAnimationFrame)")
+
+    def release(self) -> None:
+        """Send on what is held and what comes."""
+        self._holding = False
+        for message in self._held:
+            self._socket.send(message)
+
+
+def _ends_a_run(message: bytes | str) -> bool:
+    assert isinstance(message, bytes)
+    return bool(ForwardMsg.FromString(message).WhichOneof("type") == "script_finished")
+
+
+def test_clicks_before_the_browser_has_received_any_answer_undo_nothing(page: Page, address: str) -> None:
+    answers = Answers(page)
+    open_app(page, address)
+    answers.hold()
+    press(page, "GLU expansion", "ArrowRight")
+    answers.until_complete(runs=1)
+    page.locator(".st-key-pin").get_by_role("button").click()
+    answers.until_complete(runs=2)
+    page.get_by_text("bfloat16", exact=True).first.click()
+    answers.until_complete(runs=3)
+    answers.release()
+    expect(page).to_have_url(re.compile(r"glu_expansion=2\.7&pin=design~glu_expansion-2\.7"))
+    expect(chart(page)).to_contain_text("GLU expansion 2.7 ")
+    expect(page.locator(".st-key-pin")).to_contain_text("Pinned")

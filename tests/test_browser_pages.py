@@ -1,31 +1,12 @@
 """From page to page in a real Chromium: the knobs go along by links, buttons, history and copied addresses."""
 
 import re
-from collections.abc import Iterator
 
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser import open_app, running, settle
-from tests.conftest import DESKTOP
-from tests.test_browser import chart, choose, press, type_exactly
+from tests.browser import chart, choose, go_to, open_app, press, running, settle, type_exactly
 
 ASKED = re.compile(r"total_params=12\.5M.*norm=rmsnorm")
-
-
-def go_to(page: Page, name: str) -> None:
-    page.get_by_role("link", name=name, exact=True).click()
-    expect(page).to_have_title(f"slimlm · {name.lower()}")
-    expect(chart(page)).to_be_visible()
-    settle(page)
-
-
-@pytest.fixture
-def fresh(browser: Browser) -> Iterator[Page]:
-    """A page of its own whose console may complain: below a page's path, Streamlit looks for its server there first."""
-    context = browser.new_context(viewport=DESKTOP)
-    yield context.new_page()
-    context.close()
 
 
 def test_knobs_survive_a_change_of_page_in_both_directions(page: Page, address: str) -> None:

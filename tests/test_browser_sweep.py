@@ -7,12 +7,10 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import open_app, running, settle
-from tests.test_browser import chart, choose, press
-from tests.test_browser_looks import CUT_OFF, NARROW, OVERLAPS, WIDE, at_rest
-from tests.test_browser_pages import go_to
+from tests.browser import chart, choose, go_to, open_app, press, running, saved, settle
+from tests.looks import VIEWPORTS, faults_in_both_colours
 
 SMALL = "total_params=1M&vocab_size=1000&n_heads=4"
 
@@ -82,7 +80,7 @@ def test_a_point_of_the_pareto_chart_is_clicked_too(page: Page, address: str) ->
 
 
 def test_controls_move_the_link_which_opens_the_same_sweep_on_a_fresh_server(
-    page: Page, address: str, browser: Browser
+    page: Page, address: str, fresh: Page
 ) -> None:
     open_app(page, address, "sweep?total_params=12.5M")
     choose(page, "Columns", "Norm")
@@ -97,11 +95,8 @@ def test_controls_move_the_link_which_opens_the_same_sweep_on_a_fresh_server(
     settle(page)
     drawn, query = chart(page).text_content(), page.url.partition("/sweep?")[2]
     with running() as other:
-        context = browser.new_context(viewport=WIDE)
-        fresh = context.new_page()
         open_app(fresh, other, f"sweep?{query}")
         expect(chart(fresh)).to_have_text(drawn or "never")
-        context.close()
 
 
 def test_the_sweep_survives_a_visit_to_another_page_and_going_back(page: Page, address: str) -> None:
@@ -165,12 +160,6 @@ def test_a_measurement_is_cancelled_while_a_model_is_being_built_and_keeps_what_
     expect(main_area(page)).to_contain_text("2 of 2 PyTorch models measured", timeout=60_000)
 
 
-def saved(page: Page, label: str) -> tuple[str, bytes]:
-    with page.expect_download(timeout=60_000) as waiting:
-        page.get_by_role("button", name=label, exact=True).click()
-    return waiting.value.suggested_filename, waiting.value.path().read_bytes()
-
-
 def test_every_download_is_saved_and_opens(page: Page, address: str) -> None:
     open_app(page, address, "sweep")
     drawn = chart(page).text_content()
@@ -204,23 +193,14 @@ def test_ten_thousand_cells_are_drawn_explained_and_clicked(page: Page, address:
     expect(main_area(page)).to_contain_text(re.compile(r"Embedding ratio 0\.\d+ · GLU expansion \d"))
 
 
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("viewport", VIEWPORTS)
 @pytest.mark.parametrize(
     "query",
     ["", "view=pareto", "x=total_params&xs=1M,2M,5M,10M,20M,50M&y=vocab_size&ys=1k,16k,50257,262144", "x=norm&y=block"],
     ids=["specified", "pareto", "impossible", "words"],
 )
-def test_nothing_is_cut_off_and_no_texts_overlap(
-    browser: Browser, address: str, query: str, colours: str, viewport: ViewportSize
-) -> None:
-    context = browser.new_context(viewport=viewport, color_scheme="dark" if colours == "dark" else "light")
-    page = context.new_page()
-    open_app(page, address, f"sweep?{query}")
-    expect(chart(page).locator("svg")).to_be_attached()
-    cut_off, overlaps = at_rest(page, CUT_OFF), at_rest(page, OVERLAPS)
-    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    context.close()
-    assert cut_off == []
-    assert overlaps == []
-    assert wider <= 0
+def test_nothing_is_cut_off_and_no_texts_overlap(fresh: Page, address: str, query: str, viewport: str) -> None:
+    fresh.set_viewport_size(VIEWPORTS[viewport])
+    open_app(fresh, address, f"sweep?{query}")
+    expect(chart(fresh).locator("svg")).to_be_attached()
+    assert faults_in_both_colours(fresh) == []

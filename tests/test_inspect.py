@@ -151,3 +151,11 @@ def test_the_link_of_a_model_is_its_name_or_all_of_it() -> None:
     model = published_model("gpt2")
     assert link_of(Shown(model, model)) == {"model": "gpt2"}
     assert from_text(link_of(Shown(model))["architecture"]).architecture == model.architecture
+
+
+def test_the_costs_keep_their_place_below_remarks_and_without_any() -> None:
+    pages = [opened(model="gpt2"), opened(model="gemma-3-270m")]
+    headings = [[heading.value for heading in page.subheader] for page in pages]
+    assert ["Not modelled" in each for each in headings] == [False, True]
+    places = {n for page in pages for n, child in page.main.children.items() if getattr(child, "value", "") == "Costs"}
+    assert len(places) == 1

@@ -15,6 +15,7 @@ from slimlm.compare.presets import STARTS, start_pins
 from slimlm.core.published import published_model
 from slimlm.export.comparison_tables import TABLE_STYLE, assumptions_table, differences_table
 from slimlm.interop.hf import MAX_BYTES
+from slimlm.ui import query_params
 from slimlm.ui.cost_panels import cost_settings
 from slimlm.ui.downloads import Offer, show_downloads
 from slimlm.ui.inspect_picker import draw_published, read_config
@@ -146,7 +147,7 @@ def _start(label: str) -> None:
 
 def measure_switch() -> Measure:
     """Show the switch between share and parameters, which is part of the link."""
-    linked = st.query_params.get(MEASURE)
+    linked = query_params.get(MEASURE)
     st.session_state[MEASURE] = linked if linked in _MEASURES else "share"
     st.segmented_control(
         "Length and area",
@@ -164,15 +165,12 @@ def _take_measure() -> None:
 
 
 def _note(parameter: str, text: str, default: str) -> None:
-    if text != default:
-        st.query_params[parameter] = text
-    else:
-        st.query_params.pop(parameter, None)
+    query_params.change({parameter: text if text != default else ""})
 
 
 def baseline_of(pins: tuple[Pin, ...]) -> int:
     """Return the index of the baseline in the link, 0 without one."""
-    text = st.query_params.get(BASELINE, "1")
+    text = query_params.get(BASELINE, "1")
     return int(text) - 1 if text.isdecimal() and len(text) == 1 and 1 <= int(text) <= len(pins) else 0
 
 
@@ -218,14 +216,14 @@ def show_heading(comparison: Comparison, measure: Measure) -> None:
 
 
 def _show_links(comparison: Comparison, measure: Measure) -> None:
-    query: dict[str, str | list[str]] = {PIN: [write_pin(held) for held in comparison.pins]}
-    query |= {MEASURE: measure, BASELINE: str(comparison.baseline + 1)}
+    shown: dict[str, str | list[str]] = {PIN: [write_pin(held) for held in comparison.pins]}
+    shown |= {MEASURE: measure, BASELINE: str(comparison.baseline + 1)}
     for caption, embedded in (
         ("Link to this comparison", False),
         ("The same without frame and sidebar, for screenshots", True),
     ):
         st.caption(caption)
-        link = f"{st.context.url}?{urlencode(query | ({'embed': 'true'} if embedded else {}), doseq=True)}"
+        link = f"{st.context.url}?{urlencode(shown | ({'embed': 'true'} if embedded else {}), doseq=True)}"
         st.code(link, language=None, wrap_lines=True)
 
 

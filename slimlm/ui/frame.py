@@ -9,7 +9,7 @@ import streamlit as st
 from slimlm.core.config import ModelConfig
 from slimlm.serialization.fields import KNOBS, Value, to_query, to_short_query, values_of
 from slimlm.solver.solver import BudgetError
-from slimlm.ui import url_state
+from slimlm.ui import query_params, url_state
 from slimlm.ui.knobs import draw_knobs, move_knobs
 from slimlm.utils.text import plain
 from slimlm.utils.validation import FieldError
@@ -118,9 +118,9 @@ def show_links(place: "DeltaGenerator") -> None:
 
 
 def _draw_links(place: "DeltaGenerator", values: Mapping[str, Value]) -> None:
-    query = url_state.others() | to_short_query(values)
+    carried = url_state.others() | to_short_query(values)
     for page in PAGES:
-        place.page_link(page.path, label=page.label, icon=page.icon, query_params=query)
+        place.page_link(page.path, label=page.label, icon=page.icon, query_params=carried)
 
 
 def apply_request(config: ModelConfig) -> None:
@@ -131,7 +131,8 @@ def apply_request(config: ModelConfig) -> None:
 def open_on_design(config: ModelConfig) -> None:
     """Open the Design page with a request; a callback of the buttons that offer it."""
     apply_request(config)
-    st.switch_page(DESIGN.path, query_params=url_state.others() | url_state.note(values_of(config)))
+    carried = query_params.hand_over(url_state.others() | url_state.note(values_of(config)))
+    st.switch_page(DESIGN.path, query_params=carried)
 
 
 def full_link(config: ModelConfig | None, *, embedded: bool = False, extra: Mapping[str, str] | None = None) -> str:
@@ -139,8 +140,8 @@ def full_link(config: ModelConfig | None, *, embedded: bool = False, extra: Mapp
 
     embedded: without Streamlit's frame.
     """
-    query = to_query(values_of(config)) if config else {}
-    return f"{st.context.url}?{urlencode(query | dict(extra or {}) | ({'embed': 'true'} if embedded else {}))}"
+    asked = to_query(values_of(config)) if config else {}
+    return f"{st.context.url}?{urlencode(asked | dict(extra or {}) | ({'embed': 'true'} if embedded else {}))}"
 
 
 def show_problem(error: ValueError) -> None:

@@ -121,7 +121,10 @@ def _warm_up() -> None:
 
 
 def show_remarks(named_model: NamedModel) -> None:
-    """List the remarks."""
+    """List what is not modelled, if anything."""
+    if not named_model.remarks:
+        return
+    st.subheader("Not modelled", anchor=False)
     st.markdown("\n".join(f"* {plain(remark)}" for remark in named_model.remarks))
 
 

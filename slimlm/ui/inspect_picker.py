@@ -11,14 +11,13 @@ from slimlm.core.published import PublishedModel, published_model, published_mod
 from slimlm.interop.hf import MAX_BYTES, parse_hf_config
 from slimlm.interop.hf.import_config import hf_named_model, name_in
 from slimlm.serialization.design_json import from_text, to_text
+from slimlm.ui import query_params
+from slimlm.ui.query_params import ARCHITECTURE, MODEL
 from slimlm.utils.formatting import format_count
 from slimlm.utils.text import plain
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
-
-MODEL, ARCHITECTURE = "model", "architecture"
-"""Query parameters: the name of a published model, or a named model as text, which goes first."""
 
 FIRST_SHOWN = "SmolLM2-135M"
 
@@ -37,11 +36,11 @@ def linked_model() -> Shown:
 
     Raises ValueError, in one sentence, for a name that is not known or an architecture that cannot be.
     """
-    if text := st.query_params.get(ARCHITECTURE):
+    if text := query_params.get(ARCHITECTURE):
         read: NamedModel | None = st.session_state.get("read")
         # What was read in this session knows more than its link: what the config says beyond the shape.
         return Shown(read if read and to_text(read) == text else from_text(text))
-    model = published_model(st.query_params.get(MODEL, FIRST_SHOWN)[:80])
+    model = published_model(query_params.get(MODEL, FIRST_SHOWN)[:80])
     return Shown(model, model)
 
 
@@ -65,7 +64,7 @@ def draw_picker() -> "DeltaGenerator":
 
 
 def _draw_names() -> None:
-    linked = None if ARCHITECTURE in st.query_params else st.query_params.get(MODEL, FIRST_SHOWN)
+    linked = None if query_params.get(ARCHITECTURE) else query_params.get(MODEL, FIRST_SHOWN)
     st.session_state.picked = linked if linked in {model.name for model in published_models()} else None
     draw_published("Published model", "Choose a published model", key="picked", on_change=_take_name)
 
@@ -91,7 +90,10 @@ def describe_model(model: PublishedModel) -> str:
 
 
 def _take_name() -> None:
-    if name := st.session_state.picked:
+    state = st.session_state
+    name = state.picked
+    # A browser that has not received the model of a config.json sends the name from before it.
+    if name and not (query_params.is_late() and name == state.get("picked_before_config")):
         _show(MODEL, name)
 
 
@@ -119,11 +121,11 @@ def _take_config(text: str | bytes, file: str) -> None:
     except ValueError as error:
         st.session_state.config_problem = str(error)
         return
+    before = st.session_state.get("picked")
     _show(ARCHITECTURE, to_text(st.session_state.read))
+    st.session_state.picked_before_config = before
 
 
 def _show(parameter: str, value: str) -> None:
-    st.session_state.config_problem = None
-    for other in (MODEL, ARCHITECTURE):
-        st.query_params.pop(other, None)
-    st.query_params[parameter] = value
+    st.session_state.config_problem = st.session_state.picked_before_config = None
+    query_params.change({MODEL: "", ARCHITECTURE: "", parameter: value})

@@ -26,7 +26,7 @@ from slimlm.serialization.fields import (
     Knob,
     Value,
 )
-from slimlm.ui import url_state
+from slimlm.ui import query_params, url_state
 from slimlm.utils.text import plain
 from slimlm.utils.validation import field_limits
 
@@ -65,7 +65,7 @@ def _more(positions: Value) -> dict[str, Value]:
 
 def move_knobs(values: Mapping[str, Value]) -> None:
     """Move knobs to values: before they are drawn, or in a callback."""
-    st.session_state.update(values)
+    url_state.give(values)
     for name in values:
         _forget_problem(KNOBS[name])
 
@@ -112,8 +112,8 @@ def _shown(knob: Knob) -> deque[str]:
 
 def _take_typed(knob: Knob) -> None:
     _forget_problem(knob)
-    # Sliders that move faster than the page answers come with a field that still shows what has been overwritten.
-    if url_state.has_moved() and st.session_state[f"{knob.field}_typed"] in _shown(knob):
+    # A browser that has not received the page's answer sends a field that still shows what has been overwritten.
+    if (url_state.has_moved() or query_params.is_late()) and st.session_state[f"{knob.field}_typed"] in _shown(knob):
         return
     try:
         st.session_state[knob.field] = knob.from_text(st.session_state[f"{knob.field}_typed"])

@@ -1,6 +1,5 @@
 """Pins on every page: buttons that pin a model, and the pins in the address, which goes along from page to page."""
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.core.named_model import Subject
 from slimlm.core.published import PublishedModel
+from slimlm.ui import query_params
 from slimlm.utils.text import plain
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 PIN = "pin"
 """Query parameter, once for each pin."""
-
-_LATE_SECONDS = 1.0
 
 
 def pinned() -> tuple[Pin, ...]:
@@ -34,18 +32,7 @@ def complaints() -> tuple[str, ...]:
 
 
 def _read() -> tuple[tuple[Pin, ...], tuple[str, ...]]:
-    return read_pins(tuple(st.query_params.get_all(PIN)))
-
-
-def keep_pins() -> None:
-    """Put back what has just been pinned when a quick second move comes with the address from before the first.
-
-    Call it before the address is written for a move of a widget; going back in history comes with an older one rightly.
-    """
-    if "pins_moved" in st.session_state:
-        before, after, when = st.session_state.pins_moved
-        if tuple(st.query_params.get_all(PIN)) == before and time.monotonic() - when < _LATE_SECONDS:
-            st.query_params[PIN] = after
+    return read_pins(tuple(query_params.get_all(PIN)))
 
 
 def change_pins(
@@ -56,17 +43,13 @@ def change_pins(
 
     `also` returns further query parameters to go with the new pins, empty ones to be left out: one step in history.
     """
-    keep_pins()
     try:
         pins = change(pinned())
     except ValueError as error:
         sentence = str(error)
         st.toast(plain(f"{sentence[0].upper()}{sentence[1:]}."), icon=":material/info:")
         return
-    after = tuple(map(write_pin, pins))
-    st.session_state.pins_moved = (tuple(st.query_params.get_all(PIN)), after, time.monotonic())
-    query = {name: st.query_params.get_all(name) for name in st.query_params} | {PIN: after} | also(pins)
-    st.query_params.from_dict({name: value for name, value in query.items() if value})
+    query_params.change({PIN: list(map(write_pin, pins)), **also(pins)})
 
 
 def pin(subject: Subject | ModelConfig | PublishedModel, name: str = "") -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 from slimlm.serialization.fields import KNOBS
 from slimlm.sweep.axis_values import default_values
 from slimlm.sweep.metrics import METRICS
+from slimlm.ui import query_params
 from slimlm.utils.text import plain
 
 if TYPE_CHECKING:
@@ -56,10 +57,11 @@ def _key(name: str) -> str:
 def follow() -> None:
     """Set the controls, before they are drawn, to a URL that has changed."""
     state = st.session_state
-    query = {name: st.query_params[name] for name in asdict(Asked()) if name in st.query_params}
-    if "sweep_asked" not in state or (query != state.sweep_address and not _moved()):
-        state.sweep_asked, state.sweep_complaints = read(query)
-        state.sweep_address = query
+    sent = query_params.current()
+    texts = {name: sent[name][-1] for name in asdict(Asked()) if name in sent}
+    if "sweep_asked" not in state or (texts != state.sweep_address and not _moved()):
+        state.sweep_asked, state.sweep_complaints = read(texts)
+        state.sweep_address = texts
         _show(state.sweep_asked)
     elif _key("x") not in state:  # Streamlit drops the widgets' values on another page
         _show(state.sweep_asked)
@@ -71,14 +73,14 @@ def asked() -> Asked:
     return found
 
 
-def read(query: Mapping[str, str]) -> tuple[Asked, list[str]]:
+def read(texts: Mapping[str, str]) -> tuple[Asked, list[str]]:
     """Parse query parameters; also return an error message for each one that is invalid and stays at its default.
 
     >>> read({"x": "norm", "fig": "beauty"})[0].xs, read({"x": "norm", "fig": "beauty"})[1]
     ('layernorm, rmsnorm, layernorm_no_bias, layernorm_no_params', ["The link's fig was ignored: 'beauty' is ..."])
     """
     usual, complaints, taken = Asked(), [], {}
-    for name, text in query.items():
+    for name, text in texts.items():
         if name in _OPTIONS and text not in _OPTIONS[name]:
             complaints.append(
                 f"The link's {name} was ignored: {text[:40]!r} is not one of {', '.join(_OPTIONS[name])}."
@@ -163,5 +165,5 @@ def _write(asked: Asked) -> None:
         return
     state.sweep_asked, state.sweep_address = asked, asked.query()
     state.sweep_complaints = []
-    others = {name: st.query_params.get_all(name) for name in st.query_params if name not in asdict(asked)}
-    st.query_params.from_dict(others | state.sweep_address)
+    others = {name: values for name, values in query_params.current().items() if name not in asdict(asked)}
+    query_params.replace(others | state.sweep_address)

@@ -10,7 +10,7 @@ from typing import cast
 import streamlit as st
 
 from slimlm.serialization.fields import KNOBS, Value, complaint, to_short_query
-from slimlm.ui.pins import keep_pins
+from slimlm.ui import query_params
 
 Values = dict[str, Value]
 
@@ -18,19 +18,19 @@ Values = dict[str, Value]
 def follow() -> Values:
     """Move the knobs, before they are drawn, to what the address says when it is new; return what is asked for.
 
-    It is new at first, and when somebody has gone back or forward in history. When a knob has moved it is old: a quick
-    second move comes with the address from before the first.
+    It is new at first, and when somebody goes back or forward in history.
     """
-    state, query = st.session_state, _knobs_in_address()
+    state, texts = st.session_state, _knobs_in_address()
+    _keep_given()
     if "asked" not in state:
-        state.complaints = _complaints(query)
+        state.complaints = _complaints(texts)
         state.broken = bool(state.complaints)
-        _take(query)
+        _take(texts)
     elif has_moved():
         state.complaints = []  # the link is history
-    elif query != state.address:
+    elif texts != state.address:
         state.complaints = []
-        _take(query)
+        _take(texts)
     if state.get("page") != st.context.url:  # another page has forgotten the widgets of this one
         state.update(state.asked)
     state.page = st.context.url
@@ -42,8 +42,7 @@ def write() -> Values:
     state = st.session_state
     values = {name: state[name] for name in KNOBS}
     if values != state.asked or state.broken:
-        keep_pins()
-        st.query_params.from_dict(others() | note(values))
+        query_params.replace(others() | note(values))
     state.broken = False
     return values
 
@@ -61,11 +60,11 @@ def complaints() -> list[str]:
 
 def others() -> dict[str, Iterable[str] | str]:
     """Return what pages have put into the address besides the knobs."""
-    return {name: st.query_params.get_all(name) for name in st.query_params if name not in KNOBS}
+    return {name: values for name, values in query_params.current().items() if name not in KNOBS}
 
 
 def _knobs_in_address() -> dict[str, str]:
-    return {name: text for name, text in st.query_params.to_dict().items() if name in KNOBS}
+    return {name: values[-1] for name, values in query_params.current().items() if name in KNOBS}
 
 
 def has_moved() -> bool:
@@ -73,18 +72,38 @@ def has_moved() -> bool:
     return any(st.session_state.get(name, value) != value for name, value in st.session_state.asked.items())
 
 
-def _take(query: Mapping[str, str]) -> None:
+def give(values: Mapping[str, Value]) -> None:
+    """Move knobs to values that the browser does not have yet."""
     state = st.session_state
-    state.asked = {name: knob.nearest(query[name]) if name in query else knob.default for name, knob in KNOBS.items()}
-    state.address = dict(query)
+    state.given = {name: (state.get(name), value) for name, value in values.items()}
+    state.given_at = state.address
+    state.update(values)
+
+
+def _keep_given() -> None:
+    """Put back knobs that a browser sends as they were, as it has not received what they were moved to."""
+    state = st.session_state
+    if query_params.is_late():
+        for name, (before, value) in state.get("given", {}).items():
+            if state.get(name) == before:
+                state[name] = value
+    elif state.get("given_at") != state.get("address"):  # the address has been written since, and received
+        state.given = {}
+    query_params.end_lateness()
+
+
+def _take(texts: Mapping[str, str]) -> None:
+    state = st.session_state
+    state.asked = {name: knob.nearest(texts[name]) if name in texts else knob.default for name, knob in KNOBS.items()}
+    state.address = dict(texts)
     state.update(state.asked)
 
 
-def _complaints(query: Mapping[str, str]) -> list[str]:
+def _complaints(texts: Mapping[str, str]) -> list[str]:
     """Say what of a link cannot be used."""
     found = []
-    for name, text in query.items():
-        if (times := len(st.query_params.get_all(name))) > 1:
+    for name, text in texts.items():
+        if (times := len(query_params.get_all(name))) > 1:
             found.append(f"The link gives {name} {times} times; the last one counts.")
         if problem := complaint(name, text):
             found.append(problem)

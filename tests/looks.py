@@ -1,0 +1,62 @@
+"""Whether a page in a browser shows all of its text, light and dark."""
+
+from contextlib import suppress
+
+from playwright.sync_api import Page, TimeoutError, ViewportSize, expect
+
+VIEWPORTS = {"wide": ViewportSize(width=1440, height=900), "narrow": ViewportSize(width=1024, height=768)}
+
+# Text that its own box hides, and lines that a chart had to shorten.
+CUT_OFF = """
+() => {
+  const hidden = [...document.querySelectorAll('[data-testid=stMain] *, [data-testid=stSidebar] *')].filter((box) => {
+    const style = getComputedStyle(box);
+    const words = [...box.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    return words && box.clientWidth > 0 && style.overflowX !== 'visible' && box.scrollWidth > box.clientWidth + 1;
+  });
+  const shortened = [...document.querySelectorAll('svg text')].filter((text) => text.textContent.includes('…'));
+  return [...hidden, ...shortened].map((box) => box.textContent.trim());
+}
+"""
+
+# Pairs of a chart's texts whose boxes cover each other by more than their rounding.
+OVERLAPS = """
+() => [...document.querySelectorAll('[data-testid=stVegaLiteChart] svg')].flatMap((svg) => {
+  const lines = [...svg.querySelectorAll('text')].filter((text) => text.textContent.trim() && text.checkVisibility());
+  const boxes = lines.map((line) => [line.textContent, line.getBoundingClientRect()])
+    .filter(([, box]) => box.width > 0);
+  return boxes.flatMap(([one, a], i) => boxes.slice(i + 1)
+    .filter(([, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2
+                    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4)
+    .map(([other]) => `${one} | ${other}`));
+})
+"""
+
+WIDER = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth ? ['the page scrolls'] : []"
+
+# Whether every chart's text has this ink, which stands for light or dark.
+DRAWN = """
+(ink) => [...document.querySelectorAll('[data-testid=stVegaLiteChart] svg')].every(
+  (svg) => [...svg.querySelectorAll('text')].some((text) => text.getAttribute('fill') === ink))
+"""
+INKS = {"light": "#1F2328", "dark": "#F5F5F5"}
+
+
+def faults_in_both_colours(page: Page) -> list[str]:
+    """Return what is wrong in light and in dark: text that is cut off or overlaps, a page wider than its window."""
+    return [f"{colours}: {fault}" for colours in INKS for fault in _faults(page, colours)]
+
+
+def _faults(page: Page, colours: str) -> list[str]:
+    page.emulate_media(color_scheme="dark" if colours == "dark" else "light")
+    expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", colours)
+    page.wait_for_function(DRAWN, arg=INKS[colours])
+    return [fault for script in (CUT_OFF, OVERLAPS, WIDER) for fault in _at_rest(page, script)]
+
+
+def _at_rest(page: Page, script: str) -> list[str]:
+    """Return what is still wrong when charts have taken the width of a page that has come to rest."""
+    with suppress(TimeoutError):
+        page.wait_for_function(f"({script})().length === 0", timeout=20_000)
+    found: list[str] = page.evaluate(script)
+    return found
