@@ -24,7 +24,9 @@ APP = str(Path(__file__).parent.parent / "app.py")
 @pytest.fixture(autouse=True)
 def idle_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Estimate times as on an idle machine: on a busy one, small models would wait behind a button."""
-    monkeypatch.setattr(estimating, "machine_speed", lambda *_: Speed(per_weight=1e-9, per_flop=1e-11, per_layer=2e-3))
+    monkeypatch.setattr(
+        estimating, "machine_speed", lambda *_: Speed(1e-9, 1e-11, per_layer_build=1e-3, per_layer_run=1e-3)
+    )
 
 
 def opened(**query: str) -> AppTest:
@@ -284,7 +286,9 @@ def test_a_model_beyond_memory_is_refused_in_a_sentence(monkeypatch: pytest.Monk
 
 
 def test_a_model_that_does_not_fit_whole_is_offered_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimating, "estimate_probe", lambda *_, **__: estimate(300.0, 8 * 10**8, strategy="block by block"))
+    monkeypatch.setattr(
+        estimating, "estimate_probe", lambda *_, **__: estimate(300.0, 8 * 10**8, strategy="block by block")
+    )
     page = opened(total_params="3M", vocab_size="1100")
     assert "Build and check the model (about 5 min and 800 MB, block by block)" in [
         button.label for button in page.button

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -135,18 +136,18 @@ def checks() -> Iterator[tuple[str, Callable[[], tuple[bool, str]]]]:
     """Yield the name of each check and what it runs."""
     for name, more in STRUCTURES.items():
         arch = replace(SMALL, **more)
-        yield f"same seed, {name}", lambda arch=arch: same_seed(arch, torch.float32)
-        yield f"no synchronisation, {name}", lambda arch=arch: no_synchronisation(arch)
+        yield f"same seed, {name}", partial(same_seed, arch, torch.float32)
+        yield f"no synchronisation, {name}", partial(no_synchronisation, arch)
     for dtype in (torch.float32, torch.bfloat16):
-        yield f"same seed, 10M, {dtype}", lambda dtype=dtype: same_seed(SIZES["10M"], dtype)
+        yield f"same seed, 10M, {dtype}", partial(same_seed, SIZES["10M"], dtype)
     for alibi in (False, True):
-        yield f"padded causal batch{', ALiBi' if alibi else ''}", lambda alibi=alibi: masks(alibi)
-    for dtype in ("float32", "bfloat16"):
+        yield f"padded causal batch{', ALiBi' if alibi else ''}", partial(masks, alibi)
+    for precision in ("float32", "bfloat16"):
         for streamed in (False, True):
-            yield f"probe {dtype}", lambda dtype=dtype, streamed=streamed: probed(dtype, streamed)
+            yield f"probe {precision}", partial(probed, precision, streamed)
     for name, arch in SIZES.items():
         for kind in (torch.float32, torch.bfloat16):
-            yield f"speed {name}, {kind}", lambda arch=arch, kind=kind: speed(arch, kind)
+            yield f"speed {name}, {kind}", partial(speed, arch, kind)
 
 
 def main() -> int:
