@@ -212,7 +212,7 @@ def test_the_largest_architecture_is_counted_exactly_and_written() -> None:
     assert found.total_params == closed_form(largest, 10**15, 10**15, 10**15)
     assert f"{found.total_params:,}" in format_param_table(largest)
     assert parse_size(format_size(10**18)) == 10**18
-    assert format_count(10**18) == "1000000000.0B"
+    assert format_count(10**18) == "1,000,000T"
 
 
 LINEAR: dict[str, Any] = {"n_heads": 1, "head_dim": 1, "vocab_size": 4, "total_params": 10**15}

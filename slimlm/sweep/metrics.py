@@ -10,7 +10,7 @@ from slimlm.costs.activations import training_memory
 from slimlm.costs.compute import forward_flops
 from slimlm.costs.memory import kv_cache_bytes_per_token, weight_bytes
 from slimlm.costs.settings import CostSettings
-from slimlm.utils.formatting import format_count, format_flops, format_seconds, format_share, format_storage, shown
+from slimlm.utils.formatting import format_bytes, format_count, format_flops, format_seconds, format_share, shown
 
 if TYPE_CHECKING:
     from slimlm.probing.probe import ProbeReport
@@ -117,7 +117,7 @@ _ALL = (
     Metric(
         "kv_cache_bytes_per_token",
         "KV cache per token",
-        format_storage,
+        format_bytes,
         "less",
         lambda design: kv_cache_bytes_per_token(design.architecture),
         assumption="a key and a value in every layer, in bf16",
@@ -125,7 +125,7 @@ _ALL = (
     Metric(
         "weights_bf16_bytes",
         "Weight memory",
-        format_storage,
+        format_bytes,
         "less",
         lambda design: weight_bytes(design.architecture, "bf16"),
         assumption="every parameter once, in bf16",
@@ -133,7 +133,7 @@ _ALL = (
     Metric(
         "training_memory_bytes",
         "Training memory",
-        format_storage,
+        format_bytes,
         "less",
         _training_bytes,
         assumption=f"AdamW in mixed precision, {CostSettings().batch_size} sequences of max_seq_length tokens, "
@@ -150,7 +150,7 @@ _ALL = (
     Metric(
         "peak_bytes",
         "Measured peak memory",
-        format_storage,
+        format_bytes,
         "less",
         of_report=lambda report: report.peak_bytes,
         assumption="what building and running the real model in float32 added to this process",

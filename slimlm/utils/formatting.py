@@ -18,16 +18,16 @@ _NUMBER = re.compile(
 
 
 def shown(value: object) -> str:
-    """Write any value for an error message: as Python would, on one line of at most 40 printable characters.
+    """Write any value for an error message: its repr on one line of at most 40 printable characters.
 
     >>> shown("10 M"), shown([0] * 1000)
     ("'10 M'", '[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ...')
     """
-    if isinstance(value, int) and abs(value) >= _MOST_WRITTEN:  # Python refuses to write it, or takes long
+    if isinstance(value, int) and abs(value) >= _MOST_WRITTEN:  # Python refuses to write it, or takes seconds
         return "(a number of thousands of digits)"
     try:
         written = repr(value[:40] if isinstance(value, str | bytes) and len(value) > 40 else value)
-    except Exception:  # whatever somebody else's class, or a list that holds itself a thousand times over, does
+    except Exception:  # a foreign class may raise anything; a deeply nested list raises RecursionError
         return f"({type(value).__name__})"
     line = "".join(letter if letter.isprintable() else " " for letter in written[:400])
     line = " ".join(line.split()) if line != written else line
@@ -35,12 +35,12 @@ def shown(value: object) -> str:
 
 
 def parse_size(text: str) -> int:
-    """Read a whole number as people write it: with a k, M, B or T suffix, thousands separators or an exponent.
+    """Read a whole number with an optional k, M, B or T suffix, thousands separators or exponent.
 
     >>> [parse_size(text) for text in ("10M", "1.5B", "16k", "12_345", "50,257", "1e6")]
     [10000000, 1500000000, 16000, 12345, 50257, 1000000]
 
-    Raises ValueError when the text is no size, or no whole number ("1.0005k").
+    Raises ValueError when the text is not a size or not a whole number ("1.0005k").
     """
     found = _SIZE.fullmatch(text.strip()) if isinstance(text, str) and len(text) <= 40 else None
     if not found:
@@ -59,7 +59,7 @@ def parse_number(text: str) -> float:
     >>> [parse_number(text) for text in ("0.35", "35 %", "8/3", "4")]
     [0.35, 0.35, 2.666667, 4.0]
 
-    Raises ValueError when the text is none of these, or not finite.
+    Raises ValueError when the text is none of these or the number is not finite.
     """
     found = _NUMBER.fullmatch(text.strip()) if isinstance(text, str) and len(text) <= 40 else None
     if not found or (found["denominator"] and float(found["denominator"]) == 0):
@@ -75,34 +75,50 @@ def _quoted(text: object) -> str:
 
 
 def format_size(value: int) -> str:
-    """Write a size exactly, in the shortest form that `parse_size` reads back.
+    """Write a size exactly, with the largest suffix that shortens it; `parse_size` reads it back.
 
-    >>> [format_size(value) for value in (10_000_000, 12_500_000, 16_000, 50_257)]
-    ['10M', '12.5M', '16k', '50257']
+    >>> [format_size(value) for value in (10_000_000, 12_500_000, 16_000, 50_257, 3 * 10**12)]
+    ['10M', '12.5M', '16k', '50257', '3T']
     """
     plain = str(value)
-    for suffix, power in (("B", 9), ("M", 6), ("k", 3)):
+    for suffix, power in reversed(_COUNT_SUFFIXES):
         short = f"{(Decimal(value).scaleb(-power, _EXACT)).normalize(_EXACT):f}{suffix}"
         if value >= 10**power and len(short) < len(plain):
             return short
     return plain
 
 
-def format_count(value: int) -> str:
-    """Round a count to four significant digits for a label; small counts are exact.
+_Suffixes = tuple[tuple[str, int], ...]
+_COUNT_SUFFIXES: _Suffixes = (("k", 3), ("M", 6), ("B", 9), ("T", 12))
+_METRIC_PREFIXES: _Suffixes = (("k", 3), ("M", 6), ("G", 9), ("T", 12))
 
-    >>> [format_count(value) for value in (10_047_024, 3_456_000, 34_456, 864, 999_960)]
-    ['10.05M', '3.456M', '34.46k', '864', '1.000M']
+
+def _scaled(value: float, digits: int, suffixes: _Suffixes) -> str:
+    """Round to `digits` significant digits, with the suffix that leaves at most three digits before the point.
+
+    A value too small for the first suffix is a whole number; one too large for the last keeps all its digits.
     """
-    if value < 1000:
-        return str(value)
-    suffix, power = next(((s, p) for s, p in (("k", 3), ("M", 6)) if value < 999.95 * 10**p), ("B", 9))
-    scaled = value / 10**power
-    return f"{scaled:.{3 if scaled < 9.9995 else 2 if scaled < 99.995 else 1}f}{suffix}"
+    rounds_up = 1 - 0.5 * 10**-digits
+    for suffix, power in reversed(suffixes):
+        scaled = value / 10**power
+        if scaled >= 1000 * rounds_up:
+            return f"{scaled:,.0f}{suffix}"
+        if scaled >= rounds_up:
+            return f"{max(scaled, 1.0):#.{digits}g}".rstrip(".") + suffix
+    return f"{value:.0f}"
+
+
+def format_count(value: float) -> str:
+    """Round a count to four significant digits for a label; counts below 1,000 are whole.
+
+    >>> [format_count(value) for value in (10_047_024, 3_456_000, 34_456, 864, 999_960, 1_994_900_000_000)]
+    ['10.05M', '3.456M', '34.46k', '864', '1.000M', '1.995T']
+    """
+    return _scaled(round(value), 4, _COUNT_SUFFIXES)
 
 
 def format_share(value: float) -> str:
-    """Write a share of one as a percentage with one decimal; a share too small for it is not called zero.
+    """Write a share as a percentage with one decimal; a positive share never reads "0 %".
 
     >>> [format_share(value) for value in (0.344, 0.0004, 0.0, 1.0)]
     ['34.4 %', '< 0.1 %', '0 %', '100.0 %']
@@ -113,7 +129,7 @@ def format_share(value: float) -> str:
 
 
 def format_miss(value: float) -> str:
-    """Write a relative miss with its sign.
+    """Write a relative deviation as a percentage with its sign.
 
     >>> [format_miss(value) for value in (0.0047, -0.053, 0.00002, 0.0)]
     ['+0.47 %', '−5.30 %', '+0.00 %', '±0 %']
@@ -124,38 +140,16 @@ def format_miss(value: float) -> str:
 
 
 def format_bytes(value: float) -> str:
-    """Write a size in memory in decimal units.
+    """Write a memory size in decimal units, rounded to three significant digits.
 
-    >>> [format_bytes(value) for value in (512, 40_188_096, 4_200_000_000)]
-    ['512 B', '40.2 MB', '4.20 GB']
+    >>> [format_bytes(value) for value in (512, 40_188_096, 4_200_000_000, 3.2e12)]
+    ['512 B', '40.2 MB', '4.20 GB', '3.20 TB']
     """
-    for unit, power in (("GB", 9), ("MB", 6), ("kB", 3)):
-        scaled = value / 10**power
-        if scaled >= 0.9995:
-            return f"{scaled:.{2 if scaled < 9.995 else 1 if scaled < 99.95 else 0}f} {unit}"
-    return f"{value:.0f} B"
-
-
-def format_seconds(value: float) -> str:
-    """Write a duration in the unit in which it is read most easily.
-
-    >>> [format_seconds(value) for value in (0.0123, 1.5, 75.0, 7200.0)]
-    ['12 ms', '1.5 s', '75 s', '2.0 h']
-    """
-    if value < 0.9995:
-        return f"{1000 * value:.0f} ms" if value >= 0.00095 else "< 1 ms"
-    if value < 179.5:
-        return f"{value:.1f} s" if value < 9.95 else f"{value:.0f} s"
-    return f"{value / 60:.0f} min" if value < 5970 else f"{value / 3600:.1f} h"
-
-
-Unit = Literal["flops", "bytes", "tokens", "nats", "seconds", "usd", "tokens_per_second", "miss", "share"]
-
-_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+    return _with_unit(_scaled(value, 3, _METRIC_PREFIXES), "B")
 
 
 def format_flops(value: float) -> str:
-    """Write a number of operations with three digits; beyond 1,000 TFLOP as a power of ten.
+    """Write a number of operations, rounded to three significant digits; from 1,000 TFLOP on as a power of ten.
 
     >>> [format_flops(value) for value in (870, 311_653_564, 1.172e9, 1.882e18)]
     ['870 FLOP', '312 MFLOP', '1.17 GFLOP', '1.88 · 10¹⁸ FLOP']
@@ -163,45 +157,39 @@ def format_flops(value: float) -> str:
     if value >= 999.5e12:
         mantissa, _, exponent = f"{value:.2e}".partition("e+")
         return f"{mantissa} · 10{exponent.translate(_SUPERSCRIPTS)} FLOP"
-    for prefix, power in (("T", 12), ("G", 9), ("M", 6), ("k", 3)):
-        scaled = value / 10**power
-        if scaled >= 0.9995:
-            return f"{scaled:.{2 if scaled < 9.995 else 1 if scaled < 99.95 else 0}f} {prefix}FLOP"
-    return f"{value:.0f} FLOP"
+    return _with_unit(_scaled(value, 3, _METRIC_PREFIXES), "FLOP")
 
 
-def format_storage(value: float) -> str:
-    """Write a size in memory as `format_bytes` does, and from 1,000 GB on in TB.
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-    >>> [format_storage(value) for value in (40_188_096, 3.2e12)]
-    ['40.2 MB', '3.2 TB']
+
+def _with_unit(scaled: str, unit: str) -> str:
+    """Put the prefix of a scaled number in front of its unit: 40.2 MB.
+
+    >>> _with_unit("40.2M", "B"), _with_unit("512", "B")
+    ('40.2 MB', '512 B')
     """
-    return f"{value / 1e12:,.1f} TB" if value >= 0.9995e12 else format_bytes(value)
+    number = scaled.rstrip("kMGT")
+    return f"{number} {scaled[len(number) :]}{unit}"
 
 
-def format_tokens(value: float) -> str:
-    """Write a number of tokens, and from 1,000 billion on in T.
+def format_seconds(value: float) -> str:
+    """Write a duration in the largest unit that keeps it precise, from milliseconds to years.
 
-    >>> [format_tokens(value) for value in (200_940_480, 15e12)]
-    ['200.9M', '15.0T']
+    >>> [format_seconds(value) for value in (0.0123, 1.5, 75.0, 5400, 7200.0, 7_776_000, 1e9)]
+    ['12 ms', '1.5 s', '75 s', '90 min', '2.0 h', '90 days', '31.7 years']
     """
-    return f"{value / 1e12:,.1f}T" if value >= 999.95e9 else format_count(round(value))
-
-
-def format_duration(value: float) -> str:
-    """Write a time as `format_seconds` does, and from two days on in days or years.
-
-    >>> [format_duration(value) for value in (5400, 7_776_000, 1e9)]
-    ['90 min', '90 days', '31.7 years']
-    """
-    days = value / 86_400
-    if days < 2:
-        return format_seconds(value)
+    if value < 0.9995:
+        return f"{1000 * value:.0f} ms" if value >= 0.00095 else "< 1 ms"
+    if value < 179.5:
+        return f"{value:.1f} s" if value < 9.95 else f"{value:.0f} s"
+    if (days := value / 86_400) < 2:
+        return f"{value / 60:.0f} min" if value < 5970 else f"{value / 3600:.1f} h"
     return f"{days:.0f} days" if days < 730 else f"{days / 365.25:,.1f} years"
 
 
 def format_usd(value: float) -> str:
-    """Write a price, below 100 dollars with cents.
+    """Write a price in US dollars; below 100 dollars with cents.
 
     >>> [format_usd(value) for value in (3.456, 12_345.6)]
     ['$3.46', '$12,346']
@@ -209,15 +197,45 @@ def format_usd(value: float) -> str:
     return f"${value:,.2f}" if value < 99.995 else f"${value:,.0f}"
 
 
+def format_whole(value: float) -> str:
+    """Write a whole number with thousands separators.
+
+    >>> format_whole(50_257)
+    '50,257'
+    """
+    return f"{value:,.0f}"
+
+
+def format_real(value: float) -> str:
+    """Write a real number with three significant digits, from 1,000 on as a whole number.
+
+    >>> [format_real(value) for value in (2.5185, 0.1, 1234.5)]
+    ['2.52', '0.1', '1,234']
+    """
+    return f"{value:,.0f}" if value >= 999.5 else f"{value:.3g}"
+
+
+Unit = Literal[
+    "whole", "params", "real", "flops", "bytes", "tokens", "nats", "seconds", "usd", "tokens_per_second", "miss",
+    "worst_miss", "share",
+]  # fmt: skip
+
 UNITS: dict[Unit, Callable[[float], str]] = {
+    "whole": format_whole,
+    "params": format_whole,
+    "real": format_real,
     "flops": format_flops,
-    "bytes": format_storage,
-    "tokens": format_tokens,
+    "bytes": format_bytes,
+    "tokens": format_count,
     "nats": lambda value: f"{value:.2f} nats",
-    "seconds": format_duration,
+    "seconds": format_seconds,
     "usd": format_usd,
     "tokens_per_second": lambda value: f"{value:,.0f} tokens/s" if value >= 99.5 else f"{value:.2g} tokens/s",
     "miss": format_miss,
+    "worst_miss": lambda value: f"{100 * value:.2f} %",
     "share": format_share,
 }
-"""How each unit is written."""
+"""Number format of each unit."""
+
+SHORT_UNITS: dict[Unit, Callable[[float], str]] = UNITS | {"params": format_count}
+"""Number format of each unit where space is short: on charts and in differences."""
