@@ -44,7 +44,7 @@ def main() -> None:
         st.subheader("Design notes", anchor=False)
         design_panels.show_notes(design)
         st.subheader("Costs", anchor=False)
-        show_costs(design.architecture)
+        show_costs(design.account)
         st.subheader("Configs for training frameworks", anchor=False)
         show_framework_configs(design.architecture)
         ui.show_presets(presets)

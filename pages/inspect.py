@@ -38,7 +38,7 @@ def main() -> None:
         st.subheader("Not modelled", anchor=False)
         inspect_panels.show_remarks(named_model)
     st.subheader("Costs", anchor=False)
-    show_costs(named_model.architecture)
+    show_costs(named_model.account)
     st.subheader("Configs for training frameworks", anchor=False)
     show_framework_configs(named_model.architecture)
     inspect_panels.show_left_out()

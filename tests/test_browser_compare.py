@@ -156,7 +156,7 @@ def test_a_ninth_pin_is_one_sentence(page: Page, address: str) -> None:
     eight = [write_pin(pin_of(model)) for model in published_models()[:MOST_PINS]]
     open_app(page, address, "?" + urlencode({"pin": eight}, doseq=True))
     control(page, "pin").click()
-    expect(page.get_by_text("8 models are pinned, and there is room for no more")).to_be_visible()
+    expect(page.get_by_text("8 models are pinned, which is the limit")).to_be_visible()
     expect(control(page, "pin")).not_to_contain_text("Pinned")
 
 

@@ -33,7 +33,7 @@ def type_values(page: Page, side: str, text: str) -> None:
 
 def test_a_click_on_a_cell_shows_its_design_which_opens_on_the_design_page(page: Page, address: str) -> None:
     open_app(page, address, "sweep")
-    expect(chart(page)).to_contain_text("FLOPs per token of 12 designs")
+    expect(chart(page)).to_contain_text("Forward FLOPs per token of 12 designs")
     cells(page).nth(9).click()
     expect(main_area(page)).to_contain_text("18 layers of width 160")
     expect(main_area(page)).to_contain_text("Embedding ratio 0.25 · GLU expansion 4:")
@@ -75,7 +75,7 @@ def test_a_tooltip_says_what_a_cell_is(page: Page, address: str) -> None:
 
 def test_a_point_of_the_pareto_chart_is_clicked_too(page: Page, address: str) -> None:
     open_app(page, address, "sweep?view=pareto")
-    expect(chart(page)).to_contain_text("FLOPs per token against worst miss of 12 designs")
+    expect(chart(page)).to_contain_text("Forward FLOPs per token against worst miss of 12 designs")
     chart(page).locator("svg .mark-symbol path").nth(0).click()
     expect(main_area(page)).to_contain_text("embedding ratio")
     expect(page.get_by_role("button", name="Open on the Design page")).to_be_visible()
@@ -117,7 +117,7 @@ def test_the_sweep_survives_a_visit_to_another_page_and_going_back(page: Page, a
     expect(chart(page)).to_contain_text("Layers of 16 designs")
     settle(page)
     page.go_back()
-    expect(chart(page)).to_contain_text("FLOPs per token of 16 designs, by norm and GLU expansion")
+    expect(chart(page)).to_contain_text("Forward FLOPs per token of 16 designs, by norm and GLU expansion")
 
 
 def test_the_copied_link_holds_everything_and_an_embedded_page_the_chart_alone(page: Page, address: str) -> None:

@@ -180,7 +180,7 @@ def test_a_model_that_is_pinned_is_not_added_again() -> None:
     page = opened(*TWO)
     page.selectbox(key="added").set_value("gpt2").run()
     assert pins_in(page) == TWO
-    assert shown(page.toast[0].value) == "It is pinned already, as 'older'."
+    assert shown(page.toast[0].value) == "It is already pinned as 'older'."
 
 
 def test_a_ninth_gets_one_sentence() -> None:

@@ -45,7 +45,6 @@ ALLOWED = {
 
 LAZY = {
     "export": "vl_convert",
-    "sweep": "probing",
     "cli": "probing",
     "ui": "model probing",
     "slimlm": "export interop model probing",

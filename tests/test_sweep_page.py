@@ -47,7 +47,7 @@ def figures(page: AppTest) -> list[str]:
 
 def test_the_page_opens_with_the_specified_grid_and_says_what_it_really_varies() -> None:
     page = opened()
-    assert title(page) == "FLOPs per token of 12 designs, by embedding ratio and GLU expansion"
+    assert title(page) == "Forward FLOPs per token of 12 designs, by embedding ratio and GLU expansion"
     assert "25.2 MFLOP" in figures(page)
     assert "from 0.25 to 0.45 d_model goes from 160 to 272–288 and the layers from 18–29 to 4–7." in said(page)
     assert "Click a cell to see its design" in said(page)
@@ -67,7 +67,7 @@ def test_a_link_holds_the_request_both_knobs_their_values_and_the_figures() -> N
 def test_a_knob_of_a_link_without_values_has_its_usual_ones() -> None:
     page = opened(x="ffn")
     assert page.text_input("sweep_xs").value == "swiglu, geglu, gelu, relu"
-    assert title(page).startswith("FLOPs per token of 16 designs")
+    assert title(page).startswith("Forward FLOPs per token of 16 designs")
 
 
 def test_a_bad_link_says_what_was_ignored() -> None:
@@ -77,7 +77,7 @@ def test_a_bad_link_says_what_was_ignored() -> None:
         "The link's fig was ignored: 'beauty' is not one of n_layers,",
         "The link's view was ignored: '3d' is not one of map, pareto.",
     ]
-    assert title(page).startswith("FLOPs per token of 12 designs")
+    assert title(page).startswith("Forward FLOPs per token of 12 designs")
     page.selectbox("sweep_fig").set_value("n_layers").run()
     assert not page.warning
     asked, complaints = read({"x": "glu_expansion"})
@@ -102,14 +102,14 @@ def test_values_that_cannot_be_swept_end_in_a_sentence(query: dict[str, str], se
     assert not page.get("vega_lite_chart")
     page.text_input("sweep_xs").set_value("0.3, 0.4").run()
     page.text_input("sweep_ys").set_value("2, 3").run()
-    assert title(page).startswith("FLOPs per token of 4 designs")
+    assert title(page).startswith("Forward FLOPs per token of 4 designs")
 
 
 def test_choices_that_exclude_each_other_are_offered_to_be_mended() -> None:
     page = opened(n_kv_heads="3")
     assert "n_kv_heads=3 is not allowed" in said(page)
     click(page, "Set n_kv_heads to 4")
-    assert title(page).startswith("FLOPs per token of 12 designs")
+    assert title(page).startswith("Forward FLOPs per token of 12 designs")
 
 
 def test_controls_move_the_chart_and_the_link() -> None:
@@ -132,7 +132,7 @@ def test_choosing_the_other_side_s_knob_turns_the_grid() -> None:
     page.selectbox("sweep_x").set_value("glu_expansion").run()
     assert page.selectbox("sweep_y").value == "embedding_ratio"
     assert (page.text_input("sweep_xs").value, page.text_input("sweep_ys").value) == ("2, 2.66, 3, 4", "0.3, 0.4")
-    assert title(page) == "FLOPs per token of 8 designs, by GLU expansion and embedding ratio"
+    assert title(page) == "Forward FLOPs per token of 8 designs, by GLU expansion and embedding ratio"
 
 
 def pick(page: AppTest, base: ModelConfig, place: int, **axes: Any) -> None:

@@ -42,7 +42,7 @@ def heat_map(sweep: Sweep, metric: Metric, reports: Reports | None = None) -> Fi
     chart = figure(
         *groups,
         title=f"{metric.name} of {count_designs(sweep)}, by {by_knobs(sweep)}",
-        subtitle=_subtitle(sweep, metric, values, labelled and two_lines),
+        subtitle=_subtitle(sweep, metric, reports, values, labelled and two_lines),
         description=describe_heat_map(sweep, metric, reports),
         height=height,
         values=_named_values(sweep, metric, values, height) | {"value_size": size, "two_lines": two_lines},
@@ -72,7 +72,9 @@ def by_knobs(sweep: Sweep) -> str:
     return " and ".join(mid_sentence(knob_name(sweep, axis)) for axis in (sweep.x, sweep.y))
 
 
-def _subtitle(sweep: Sweep, metric: Metric, values: Sequence[float | None], shapes: bool) -> list[str]:
+def _subtitle(
+    sweep: Sweep, metric: Metric, reports: Reports | None, values: Sequence[float | None], shapes: bool
+) -> list[str]:
     remarks = [
         "in each cell: layers × d_model" if shapes else "",
         "outlined: the design in use" if sweep.in_use is not None else "",
@@ -81,8 +83,8 @@ def _subtitle(sweep: Sweep, metric: Metric, values: Sequence[float | None], shap
     ]
     said = " · ".join(filter(None, remarks))
     lines = [fixed_line(sweep), spans_line(sweep), *([f"{said[0].upper()}{said[1:]}"] if said else [])]
-    if metric.assumption:
-        lines.append(f"{metric.name}: {metric.assumption}.")
+    if assumption := sweep.explanation(metric, reports):
+        lines.append(f"{metric.name}: {assumption}.")
     return (
         [*lines, RATIO_LINE]
         if {"embedding_ratio", "embedding_ratio_got"} & {sweep.x.name, sweep.y.name, metric.key}

@@ -78,7 +78,7 @@ def pareto_chart(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None = N
         ({"values": rows}, _point_layers((*names,), _titled(x), _titled(y), axes["x"].log, axes["y"].log)),
         ({"values": named}, _name_layers()),
         title=f"{y.name} against {mid_sentence(x.name)} of {count_designs(sweep)}",
-        subtitle=_subtitle(sweep, x, y, len(points), len(best)),
+        subtitle=_subtitle(sweep, x, y, reports, len(points), len(best)),
         description=describe_pareto(sweep, x, y, reports),
         height=_HEIGHT_PX,
         values=_named_values(sweep, axes, len(points)),
@@ -104,7 +104,7 @@ def _no_frontier(x: Metric, y: Metric) -> str:
     return f"no frontier, as {' and '.join(dict.fromkeys(without))} {verb} no better direction"
 
 
-def _subtitle(sweep: Sweep, x: Metric, y: Metric, drawn: int, best: int) -> list[str]:
+def _subtitle(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None, drawn: int, best: int) -> list[str]:
     said = f"Filled: {best:,} that no other beats in both" if best else f"Drawn: {_no_frontier(x, y)}"
     remarks = [
         said if drawn else "Nothing is measured yet",
@@ -112,7 +112,7 @@ def _subtitle(sweep: Sweep, x: Metric, y: Metric, drawn: int, best: int) -> list
         f"without a figure: {len(sweep.designs) - drawn:,}" if drawn < len(sweep.designs) else "",
     ]
     varied = f"Varied{' and labelled' if best else ''}: {by_knobs(sweep)}"
-    assumed = [f"{metric.name}: {metric.assumption}." for metric in (x, y) if metric.assumption]
+    assumed = [f"{metric.name}: {said}." for metric in (x, y) if (said := sweep.explanation(metric, reports))]
     lines = [fixed_line(sweep), varied, " · ".join(filter(None, remarks)), *assumed]
     told = {sweep.x.name, sweep.y.name, x.key, y.key}
     return [*lines, RATIO_LINE] if {"embedding_ratio", "embedding_ratio_got"} & told else lines

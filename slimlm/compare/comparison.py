@@ -1,17 +1,17 @@
-"""Models side by side: every figure of each, and how far it is from a baseline's."""
+"""Comparison of pinned models: quantities of each, and their differences from a baseline."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 from slimlm.compare.pins import Pin
-from slimlm.core.architecture import Architecture
 from slimlm.core.describe import counted
-from slimlm.core.named_model import Subject
 from slimlm.costs import Cost, CostSettings, costs
+from slimlm.costs.quantity import Quantity, Workload
+from slimlm.costs.shape import SHAPE_QUANTITIES
 from slimlm.serialization.fields import KNOBS
-from slimlm.utils.formatting import UNITS, format_count, format_share
+from slimlm.utils.formatting import Unit
 
 COMPONENT_NAMES = {
     "token_embedding": "Token embedding",
@@ -22,41 +22,50 @@ COMPONENT_NAMES = {
     "final_norm": "Final norm",
     "lm_head": "LM head",
 }
-"""What each component is called in every model, from input to output; a model's own names say which kind it has."""
+"""Component names common to all models, from input to output; the names in an account also say the kind."""
 
 Value = int | float | str | bool | None
 
 _MOST_NAMED = 3
 
 NOTHING, EQUAL = "–", "="
-"""What stands for a figure that a model does not have, and for a difference that there is not."""
+"""Text of a missing value, and of an equal value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One figure of every model."""
+    """The values of one quantity for every model."""
 
+    quantity: Quantity
     group: str
-    key: str
-    """Stable identifier."""
-    name: str
-    """What people call it."""
+    """Heading in tables."""
     values: tuple[Value, ...]
-    """One for each model; None where it has no such figure."""
-    write: Callable[[Any], str]
-    """A value as people read it."""
-    write_change: Callable[[Any], str]
-    """A difference, without its sign, as people read it."""
-    is_share: bool = False
-    """Whether differences are percentage points, which have no relative size."""
-    assumptions: tuple[str, ...] = ()
-    """What each value counts and leaves out."""
+    """One for each model; None where a model has no such value."""
+    labels: Mapping[str | bool, str] = field(default_factory=dict)
+    """Display names of values that are choices instead of numbers."""
+    assumptions: tuple[tuple[str, ...], ...] = ()
+    """What the value of each model counts and leaves out, one statement each."""
     source: str = ""
 
     @property
+    def key(self) -> str:
+        """Stable identifier."""
+        return self.quantity.key
+
+    @property
+    def name(self) -> str:
+        """Display name."""
+        return self.quantity.name
+
+    @property
     def texts(self) -> tuple[str, ...]:
-        """The values as people read them."""
-        return tuple(NOTHING if value is None else self.write(value) for value in self.values)
+        """The values with their units."""
+        return tuple(map(self._write, self.values))
+
+    def _write(self, value: Value) -> str:
+        if value is None:
+            return NOTHING
+        return self.labels[value] if isinstance(value, str | bool) else self.quantity.write(value)
 
     @property
     def equal(self) -> bool:
@@ -64,19 +73,19 @@ class Line:
         return len(set(self.values)) == 1
 
     def change(self, place: int, baseline: int) -> float | None:
-        """Return the difference of a model's value from the baseline's; None where one of them is no number."""
+        """Return the difference of a model's value from the baseline's; None unless both are numbers."""
         value, base = self.values[place], self.values[baseline]
         return value - base if _is_number(value) and _is_number(base) else None  # type: ignore[operator]
 
     def relative(self, place: int, baseline: int) -> float | None:
-        """Return the difference over the baseline's value; None where that says nothing."""
+        """Return the difference over the baseline's value; None for shares and where one value is zero."""
         change, value, base = self.change(place, baseline), self.values[place], self.values[baseline]
-        return change / base if change is not None and value and base and not self.is_share else None  # type: ignore[operator]
+        return change / base if change is not None and value and base and not self._is_share else None  # type: ignore[operator]
 
     def difference(self, place: int, baseline: int) -> str:
-        """Say how far a model's value is from the baseline's; nothing for words that differ, which say it themselves.
+        """Write a model's difference from the baseline; empty for choices that differ.
 
-        >>> line = Line(group="", key="", name="", values=(8, 8, 12, 96), write=str, write_change=str)
+        >>> line = Line(quantity=SHAPE_QUANTITIES["n_layers"], group="Shape", values=(8, 8, 12, 96))
         >>> [line.difference(place, 0) for place in range(4)]
         ['=', '=', '+4 · +50.0 %', '+88 · ×12']
         """
@@ -85,24 +94,30 @@ class Line:
         return " · ".join(self.changes(place, baseline))
 
     def changes(self, place: int, baseline: int) -> list[str]:
-        """Write the absolute and the relative difference, as far as there are such."""
+        """Write the absolute and the relative difference where they exist."""
         change, relative = self.change(place, baseline), self.relative(place, baseline)
         if not change:
             return []
         sign = "+" if change > 0 else "−"
-        if self.is_share:
+        if self._is_share:
             return [f"{sign}{_digits(100 * abs(change))} points"]
-        return [f"{sign}{self.write_change(abs(change))}", *([] if relative is None else [_relative(relative)])]
+        return [f"{sign}{self.quantity.write_short(abs(change))}", *([] if relative is None else [_relative(relative)])]
 
     @property
-    def pieces(self) -> tuple[str, ...]:
-        """What the values of all models assume, in pieces."""
-        first, *rest = (text.split("; ") for text in self.assumptions)
-        return tuple(piece for piece in first if all(piece in other for other in rest))
+    def _is_share(self) -> bool:
+        """Whether differences are percentage points, which have no relative size."""
+        return self.quantity.unit in ("miss", "share")
 
-    def own_pieces(self, place: int) -> str:
-        """Say what a model's value assumes besides what those of all assume."""
-        return "; ".join(piece for piece in self.assumptions[place].split("; ") if piece not in self.pieces)
+    @property
+    def shared_assumptions(self) -> tuple[str, ...]:
+        """Assumptions common to all models."""
+        first, *rest = self.assumptions
+        return tuple(text for text in first if all(text in other for other in rest))
+
+    def own_assumptions(self, place: int) -> tuple[str, ...]:
+        """Return the assumptions of one model that not all models share."""
+        shared = self.shared_assumptions
+        return tuple(text for text in self.assumptions[place] if text not in shared)
 
 
 def _is_number(value: Value) -> bool:
@@ -121,11 +136,11 @@ def _digits(value: float) -> str:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Models under names, the place of the one that the others are measured against, and what their costs assume.
+    """Pinned models, the index of the baseline, and the settings of their costs.
 
-    Without a context_length in its settings it is the longest that every model takes, so that costs can be compared.
+    Settings without a context_length take the longest that every model supports, so that costs are comparable.
 
-    Raises ValueError for a baseline that is none of the models.
+    Raises ValueError for a baseline outside the models.
     """
 
     pins: tuple[Pin, ...]
@@ -135,18 +150,18 @@ class Comparison:
     def __post_init__(self) -> None:
         if not 0 <= self.baseline < len(self.pins):
             raise ValueError(
-                f"baseline={self.baseline} is not allowed: it must be the place of one of {len(self.pins)} models, "
+                f"baseline={self.baseline} is not allowed: it must be the index of one of {len(self.pins)} models, "
                 "counted from 0; baseline=0 would work"
             )
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the models are called."""
+        """Names of the models."""
         return tuple(pin.name for pin in self.pins)
 
     @property
     def title(self) -> str:
-        """All names on one line, or how many models there are when that would be long.
+        """All names on one line, or the number of models when there are many.
 
         >>> from slimlm.core.config import ModelConfig
         >>> Comparison((Pin(ModelConfig(), "a"), Pin(ModelConfig(n_heads=10), "b"), Pin(ModelConfig(), "c"))).title
@@ -159,13 +174,13 @@ class Comparison:
 
     @property
     def terms(self) -> CostSettings:
-        """What the costs of all models assume, with the context that they share."""
+        """Settings of the costs, with the shared context length filled in."""
         context = self.settings.context_length or longest_context(self.pins)
         return replace(self.settings, context_length=context)
 
     @property
     def terms_line(self) -> str:
-        """Say what the costs assume, in one line."""
+        """The settings of the costs on one line."""
         terms = self.terms
         return " · ".join(
             [
@@ -179,86 +194,74 @@ class Comparison:
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
-        """Every figure of the models; raises ValueError for a context_length beyond the max_seq_length of one."""
-        subjects = [pin.subject for pin in self.pins]
-        return (*_shape([pin.architecture for pin in self.pins]), *_parameters(subjects), *self._costs())
+        """Every quantity of the models; raises ValueError for a context_length beyond the max_seq_length of one."""
+        loads = [Workload(pin.subject.account, self.terms) for pin in self.pins]
+        rows = [costs(load.account, load.settings) for load in loads]
+        return (*_shape(loads), *_parameters(loads), *map(_cost_line, zip(*rows, strict=True)))
 
     def shown(self, only_differences: bool) -> tuple[Line, ...]:
-        """Return every line, or those in which the models differ."""
+        """Return every line, or only those in which the models differ."""
         return tuple(line for line in self.lines if not (only_differences and line.equal))
-
-    def _costs(self) -> Iterator[Line]:
-        every = [costs(pin.architecture, self.terms) for pin in self.pins]
-        return (_cost_line(rows) for rows in zip(*every, strict=True))
 
 
 def longest_context(pins: Sequence[Pin]) -> int:
-    """Return the longest sequence that every model takes."""
+    """Return the longest sequence that every model supports."""
     return min(pin.architecture.max_seq_length for pin in pins)
 
 
-def _whole(value: int) -> str:
-    return f"{value:,}"
-
-
-def _real(value: float) -> str:
-    return f"{value:,.0f}" if value >= 999.5 else f"{value:.3g}"
-
-
-_counts = partial(Line, write=_whole, write_change=_whole)
-_reals = partial(Line, write=_real, write_change=_real)
-_shares = partial(Line, write=format_share, write_change=format_share, is_share=True)
-
-_DIMENSIONS = {"n_layers": "Layers", "d_model": "Width (d_model)", "d_ff": "Feed-forward width (d_ff)"}
+_DIMENSIONS = ("n_layers", "d_model", "d_ff", "glu_expansion", "aspect_ratio")
 _NUMBERS = ("n_heads", "n_kv_heads", "head_dim", "vocab_size", "max_seq_length")
 _CHOICES = ("tied_lm_head", "norm", "positions", "ffn", "bias", "qk_norm", "block", "lm_head_bias", "embedding_norm")
-_DETAILS = ("position_offset", "dropout", "attention_dropout", "layer_norm_eps")
+_DETAILS = ("rope_theta", "position_offset", "dropout", "attention_dropout", "layer_norm_eps")
 
 
-def _shape(archs: list[Architecture]) -> Iterator[Line]:
-    def of(name: str) -> dict[str, Any]:
-        label = _DIMENSIONS[name] if name in _DIMENSIONS else KNOBS[name].label
-        return {"group": "Shape", "key": name, "name": label, "values": tuple(arch.concrete()[name] for arch in archs)}
-
-    yield from (_counts(**of(name)) for name in _DIMENSIONS)
-    expansions = tuple(arch.glu_expansion for arch in archs)
-    yield _reals(group="Shape", key="glu_expansion", name="Expansion (d_ff / d_model)", values=expansions)
-    aspects = tuple(arch.d_model / arch.n_layers for arch in archs)
-    yield _reals(group="Shape", key="aspect_ratio", name="Aspect (d_model / layers)", values=aspects)
-    yield from (_counts(**of(name)) for name in _NUMBERS)
-    yield from (Line(**of(name), write=partial(_in_words, name), write_change=str) for name in _CHOICES)
-    bases = tuple(arch.rope_theta if arch.positions == "rope" else None for arch in archs)
-    yield _reals(**of("rope_theta") | {"values": bases})
-    yield from (_reals(**of(name)) for name in _DETAILS)
+_SWITCH: dict[str | bool, str] = {True: "Yes", False: "No"}
 
 
-def _in_words(name: str, value: str | bool) -> str:
-    if isinstance(value, bool):
-        return "Yes" if value else "No"
-    return KNOBS[name].words[value]
+def _shape(loads: Sequence[Workload]) -> Iterator[Line]:
+    for key in _DIMENSIONS:
+        yield _line(SHAPE_QUANTITIES[key], "Shape", loads)
+    for name in _NUMBERS:
+        yield _line(_field(name, "whole"), "Shape", loads)
+    for name in _CHOICES:
+        yield replace(_line(_field(name, "whole"), "Shape", loads), labels=_SWITCH | KNOBS[name].words)
+    for name in _DETAILS:
+        yield _line(_field(name, "real"), "Shape", loads)
 
 
-def _parameters(subjects: list[Subject]) -> Iterator[Line]:
-    counts = partial(_counts, group="Parameters", write_change=format_count)
-    accounts = [subject.account for subject in subjects]
-    yield counts(key="total_params", name="Total", values=tuple(found.total_params for found in accounts))
-    ratios = tuple(found.embedding_ratio for found in accounts)
-    yield _shares(group="Parameters", key="embedding_ratio", name="Embedding ratio", values=ratios)
+def _field(name: str, unit: Unit) -> Quantity:
+    """Return a field of the architecture as a quantity, with choices as they are."""
+
+    def value(work: Workload) -> Any:
+        arch = work.account.architecture
+        return None if name == "rope_theta" and arch.positions != "rope" else arch.concrete()[name]
+
+    return Quantity(key=name, name=KNOBS[name].label, unit=unit, of=value)
+
+
+def _parameters(loads: Sequence[Workload]) -> Iterator[Line]:
+    for key in ("total_params", "embedding_ratio"):
+        yield _line(SHAPE_QUANTITIES[key], "Parameters", loads)
     for key, name in COMPONENT_NAMES.items():
-        yield counts(key=f"{key}_params", name=name, values=tuple(found[key].params for found in accounts))
-    yield counts(key="layer_params", name="One block", values=tuple(found.layer_params for found in accounts))
+        yield _line(_component(key, name), "Parameters", loads)
+    block = Quantity(key="layer_params", name="One block", unit="params", of=lambda work: work.account.layer_params)
+    yield _line(block, "Parameters", loads)
+
+
+def _component(key: str, name: str) -> Quantity:
+    return Quantity(key=f"{key}_params", name=name, unit="params", of=lambda work: work.account[key].params)
+
+
+def _line(quantity: Quantity, group: str, loads: Sequence[Workload]) -> Line:
+    return Line(quantity=quantity, group=group, values=tuple(map(quantity.of, loads)))
 
 
 def _cost_line(rows: tuple[Cost, ...]) -> Line:
     first = rows[0]
     return Line(
+        quantity=first.quantity,
         group=first.group,
-        key=first.key,
-        name=first.name,
         values=tuple(row.value for row in rows),
-        write=UNITS[first.unit],
-        write_change=UNITS[first.unit],
-        is_share=first.unit in ("miss", "share"),
-        assumptions=tuple(row.assumption for row in rows),
+        assumptions=tuple(row.assumptions for row in rows),
         source=first.source,
     )

@@ -1,4 +1,4 @@
-"""Pins: up to eight models, each under a name, held for comparison."""
+"""Pins: up to eight named models to compare."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -16,28 +16,28 @@ from slimlm.utils.formatting import format_count
 from slimlm.utils.text import one_line
 
 MOST_PINS, LONGEST_NAME = 8, 40
-"""Most pins, and most characters of a name."""
+"""Largest number of pins, and of characters in a name."""
 
 SEPARATOR = "~"
-"""Separates the parts of a pin in a link, so that no name holds it."""
+"""Separator of the parts of a pin in a link; names cannot contain it."""
 
-FULL = f"{MOST_PINS} models are pinned, and there is room for no more: remove one on the Compare page"
-"""Why a ninth is not taken."""
+FULL = f"{MOST_PINS} models are pinned, which is the limit: remove one on the Compare page"
+"""Error message for a ninth pin."""
 
 Held = ModelConfig | Architecture | PublishedModel
 
 
 @dataclass(frozen=True)
 class Pin:
-    """A model under a name: a request, a concrete architecture, or a published model."""
+    """A named model: a request, a concrete architecture, or a published model."""
 
     held: Held
     given_name: str = ""
-    """A name of one's own; empty for the model's own name, or its size and shape."""
+    """A name set by the user; empty for the published name, or for size and shape."""
 
     @property
     def name(self) -> str:
-        """What the model is called.
+        """Display name.
 
         >>> Pin(ModelConfig()).name, Pin(published_model("gpt2")).name, Pin(published_model("gpt2"), "older").name
         ('10.05M · 12 × 216', 'gpt2', 'older')
@@ -46,7 +46,7 @@ class Pin:
 
     @cached_property
     def subject(self) -> Subject:
-        """What charts and tables show of it; raises BudgetError for a request that no model meets."""
+        """The design or named model; raises BudgetError for a request that no model meets."""
         if isinstance(self.held, ModelConfig):
             return _solved(self.held)
         if isinstance(self.held, PublishedModel):
@@ -55,11 +55,11 @@ class Pin:
 
     @property
     def architecture(self) -> Architecture:
-        """The integers and choices of the model."""
+        """The architecture of the model."""
         return self.subject.architecture
 
     def renamed(self, name: str) -> "Pin":
-        """Return the pin under another name; without one, under the model's own.
+        """Return the pin with another name; an empty one restores the default name.
 
         Raises BudgetError for a request that no model meets.
         """
@@ -72,6 +72,7 @@ def _solved(config: ModelConfig) -> Design:
     return solve(config)
 
 
+@lru_cache(maxsize=512)
 def _own_name(held: Held) -> str:
     if isinstance(held, PublishedModel):
         return held.name
@@ -80,14 +81,14 @@ def _own_name(held: Held) -> str:
 
 
 def _tidy(name: str) -> str:
-    """Return a name as one line of visible characters, without the one that separates parts of a pin."""
+    """Return a name as one line of visible characters, without the separator."""
     return one_line(name.replace(SEPARATOR, "-"), LONGEST_NAME)
 
 
 def pin_of(subject: Subject | ModelConfig | PublishedModel, name: str = "") -> Pin:
     """Return the pin of a design or its request, of a named model, or of a published model.
 
-    A request is held with the digits that a link keeps. A named model that is a published model is held as that.
+    A request is rounded to the digits that a link keeps. A named model that equals a published model becomes that.
 
     Raises BudgetError for a request that no model meets.
     """
@@ -109,19 +110,19 @@ def _of_named_model(named_model: NamedModel) -> Pin:
 
 
 def with_pin(pins: tuple[Pin, ...], pin: Pin) -> tuple[Pin, ...]:
-    """Add a pin at the end, with a number behind its name where another has the same.
+    """Append a pin, with a number after its name if the name is taken.
 
-    Raises ValueError, in one sentence, for a ninth and for a model that is pinned already.
+    Raises ValueError for a ninth pin and for a model that is already pinned.
     """
     if known := pinned_as(pins, pin.architecture):
-        raise ValueError(f"it is pinned already, as {known.name!r}")
+        raise ValueError(f"it is already pinned as {known.name!r}")
     if len(pins) >= MOST_PINS:
         raise ValueError(FULL)
     return (*pins, _named_apart(pins, pin))
 
 
 def pinned_as(pins: Iterable[Pin], architecture: Architecture) -> Pin | None:
-    """Return the pin that holds an architecture."""
+    """Return the pin of an architecture, or None."""
     return next((pin for pin in pins if pin.architecture == architecture), None)
 
 
@@ -132,12 +133,12 @@ def _named_apart(pins: tuple[Pin, ...], pin: Pin) -> Pin:
 
 
 def without_pin(pins: tuple[Pin, ...], place: int) -> tuple[Pin, ...]:
-    """Remove the pin at a place."""
+    """Remove the pin at an index."""
     return pins[:place] + pins[place + 1 :]
 
 
 def moved_pin(pins: tuple[Pin, ...], place: int, by: int) -> tuple[Pin, ...]:
-    """Move the pin at a place up (−1) or down (1), as far as there is one to change places with."""
+    """Move the pin at an index up (−1) or down (1); the first stays first and the last stays last."""
     order, other = list(pins), place + by
     if 0 <= other < len(order):
         order[place], order[other] = order[other], order[place]
@@ -145,6 +146,6 @@ def moved_pin(pins: tuple[Pin, ...], place: int, by: int) -> tuple[Pin, ...]:
 
 
 def renamed_pin(pins: tuple[Pin, ...], place: int, name: str) -> tuple[Pin, ...]:
-    """Give the pin at a place another name, apart from the others'."""
+    """Rename the pin at an index, with a number if the name is taken."""
     others = without_pin(pins, place)
     return (*pins[:place], _named_apart(others, pins[place].renamed(name)), *pins[place + 1 :])

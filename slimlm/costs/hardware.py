@@ -1,10 +1,9 @@
-"""What accelerators do, by their vendors' datasheets, and what training and decoding take on them at best."""
+"""Accelerators by their datasheets, with training time and a roofline bound of decoding."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from slimlm.core.accounting import account
-from slimlm.core.architecture import Architecture
+from slimlm.core.accounting import Account
 from slimlm.costs.compute import forward_flops
 from slimlm.costs.memory import Precision, component_bytes, kv_cache_bytes
 from slimlm.utils.validation import check_option, check_positive, check_whole
@@ -12,12 +11,12 @@ from slimlm.utils.validation import check_option, check_positive, check_whole
 
 @dataclass(frozen=True, kw_only=True)
 class Accelerator:
-    """One chip as its datasheet has it; GB and TB are powers of ten."""
+    """One chip with the figures of its datasheet; GB and TB are decimal."""
 
     key: str
     name: str
     peak_flops_per_second: float
-    """In bf16 on dense matrices: half of what NVIDIA's datasheets give with sparsity."""
+    """Dense bf16 peak: half of the value that NVIDIA's datasheets give with sparsity."""
     bandwidth_bytes_per_second: float
     memory_bytes: float
     source: str
@@ -84,32 +83,32 @@ _CHIPS = (
 )
 
 ACCELERATORS = {chip.key: chip for chip in _CHIPS}
-"""Every accelerator by its key."""
+"""Every accelerator by key."""
 
 
 def accelerator(key: str) -> Accelerator:
-    """Return the accelerator with this key; raises ValueError, with the keys, when there is none."""
+    """Return the accelerator with this key; raises ValueError for an unknown key."""
     check_option("accelerator", key, ACCELERATORS)
     return ACCELERATORS[key]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRun:
-    """What training takes."""
+    """Compute, time and price of training."""
 
     flops: float
     seconds: float
     accelerator_hours: float
-    """Of all accelerators together."""
+    """Summed over all accelerators."""
     usd: float
 
 
 def training_run(
     flops: float, chip: Accelerator, *, utilisation: float, accelerators: int = 1, usd_per_hour: float = 0.0
 ) -> TrainingRun:
-    """Return how long some operations take on accelerators that reach a share of their peak, and what they cost.
+    """Return time and price of a number of operations at a given utilisation of the accelerators.
 
-    `utilisation` is model FLOPs utilisation: operations of the model (recomputation not counted) over the peak
+    `utilisation` is model FLOPs utilisation: operations of the model, without recomputation, over the peak
     (Chowdhery et al. 2022, PaLM, arXiv 2204.02311, section 4.1). Restarts, evaluation and idle time are not counted.
     `usd_per_hour` is the price of one accelerator.
 
@@ -130,37 +129,37 @@ def training_run(
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeStep:
-    """One step of generation, which adds a token to every sequence of a batch: the roofline of one accelerator.
+    """Roofline bound of one decoding step, which generates one token for every sequence of a batch.
 
-    (Williams et al. 2009, "Roofline", Communications of the ACM 52/4: the slower of reading and computing, as if each
-    ran at its peak and beside the other. Real decoding is slower.)
+    The bound is the slower of memory reads and compute, each at its peak and overlapped with the other (Williams et al.
+    2009, "Roofline", Communications of the ACM 52/4). Real decoding is slower.
     """
 
     sequences: int
     read_bytes: int
-    """Weights, once for the whole batch, and every sequence's KV cache."""
+    """Weights, read once for the batch, and the KV cache of every sequence."""
     flops: int
     memory_seconds: float
     compute_seconds: float
 
     @property
     def seconds(self) -> float:
-        """The shortest time that the step can take."""
+        """Lower bound of the step's time."""
         return max(self.memory_seconds, self.compute_seconds)
 
     @property
     def bound(self) -> Literal["memory", "compute"]:
-        """What the step waits for."""
+        """The limiting resource."""
         return "memory" if self.memory_seconds >= self.compute_seconds else "compute"
 
     @property
     def tokens_per_second(self) -> float:
-        """Tokens of all sequences together."""
+        """Tokens per second, summed over all sequences."""
         return self.sequences / self.seconds
 
 
 def decode_step(
-    architecture: Architecture,
+    account: Account,
     chip: Accelerator,
     *,
     tokens: int,
@@ -169,17 +168,16 @@ def decode_step(
     cache_precision: Precision = "bf16",
     group_size: int | None = None,
 ) -> DecodeStep:
-    """Bound the speed of decoding with `tokens` tokens in each sequence's context.
+    """Bound the speed of decoding with a context of `tokens` tokens in each sequence.
 
-    Every weight is read once per step, except the tables in which a row is looked up: the position table, and the token
-    embedding unless it is the LM head as well. Quantised weights are taken to be computed with in bf16. `group_size` is
-    that of `slimlm.costs.memory.weight_bytes`.
+    Every weight is read once per step, except lookup tables: the position table, and the token embedding unless it is
+    also the LM head. Quantised weights compute in bf16. `group_size` is that of `slimlm.costs.memory.weight_bytes`.
 
     Raises ValueError for an unknown precision, or for tokens, sequences or group_size below 1.
     """
-    cache_bytes = kv_cache_bytes(architecture, tokens, sequences, cache_precision)
-    flops = sequences * forward_flops(architecture, tokens).flops_per_token
-    read_bytes = _read_bytes(architecture, precision, group_size) + cache_bytes
+    cache_bytes = kv_cache_bytes(account.architecture, tokens, sequences, cache_precision)
+    flops = sequences * forward_flops(account, tokens).flops_per_token
+    read_bytes = _read_bytes(account, precision, group_size) + cache_bytes
     return DecodeStep(
         sequences=sequences,
         read_bytes=read_bytes,
@@ -189,7 +187,7 @@ def decode_step(
     )
 
 
-def _read_bytes(architecture: Architecture, precision: Precision, group_size: int | None) -> int:
-    looked_up = {"position_embedding"} if architecture.tied_lm_head else {"position_embedding", "token_embedding"}
-    components = account(architecture).components
-    return sum(component_bytes(part, precision, group_size) for part in components if part.key not in looked_up)
+def _read_bytes(account: Account, precision: Precision, group_size: int | None) -> int:
+    lookup_tables = {"position_embedding"} | (set() if account.architecture.tied_lm_head else {"token_embedding"})
+    read = [part for part in account.components if part.key not in lookup_tables]
+    return sum(component_bytes(part, precision, group_size) for part in read)

@@ -1,6 +1,6 @@
-"""Scaling laws: how many tokens a model deserves, and the loss to expect of it.
+"""Scaling laws: compute-optimal tokens and predicted loss.
 
-N is every parameter, embeddings included, and the compute of training is taken as C = 6 · N · D, as in the papers.
+N is every parameter, embeddings included, and training compute is C = 6 · N · D, as in the papers.
 """
 
 import math
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from slimlm.utils.validation import check_positive
 
 CHINCHILLA_TOKENS_PER_PARAM = 20
-"""Hoffmann et al. 2022 (arXiv 2203.15556), Table 3: 20.0 tokens for each parameter at 400M, 20.5 at 10B."""
+"""Hoffmann et al. 2022 (arXiv 2203.15556), Table 3: 20.0 tokens per parameter at 400M, 20.5 at 10B."""
 
 
 def chinchilla_tokens(params: int) -> int:
-    """Return the tokens of training by the rule of thumb that is read off Hoffmann et al. 2022, Table 3: 20 · N."""
+    """Return the compute-optimal tokens by the rule of thumb 20 · N (from Hoffmann et al. 2022, Table 3)."""
     return CHINCHILLA_TOKENS_PER_PARAM * params
 
 
 @dataclass(frozen=True, kw_only=True)
 class Optimum:
-    """A model and its training that reach the lowest predicted loss for their compute."""
+    """The model size and training tokens with the lowest predicted loss at their compute."""
 
     params: float
     tokens: float
@@ -35,7 +35,7 @@ class Optimum:
 class ScalingLaw:
     """Loss in nats per token by parameters N and tokens D: L = E + A / N^alpha + B / D^beta.
 
-    It speaks of the tokenizer and the text that it was fitted to: losses with other vocabularies cannot be compared.
+    It holds for the tokenizer and the text that it was fitted to: losses with other vocabularies are not comparable.
     """
 
     name: str
@@ -50,7 +50,7 @@ class ScalingLaw:
     tokens_exponent: float
     """beta."""
     smallest_params: float
-    """Parameters of the smallest model that it was fitted to."""
+    """Parameters of the smallest model in the fit."""
     largest_params: float
     source: str
 
@@ -61,11 +61,11 @@ class ScalingLaw:
         return self.irreducible_nats + of_params + self.tokens_factor / math.pow(tokens, self.tokens_exponent)
 
     def is_extrapolated(self, params: float) -> bool:
-        """Say whether a model is smaller or larger than all that the law was fitted to."""
+        """Say whether a model's size lies outside the range of the fit."""
         return not self.smallest_params <= params <= self.largest_params
 
     def optimum(self, compute_flops: float) -> Optimum:
-        """Return the best use of some compute (Hoffmann et al. 2022, eq. 4).
+        """Return the compute-optimal model size and tokens (Hoffmann et al. 2022, eq. 4).
 
         N = G · (C/6)^(beta/(alpha+beta)) and D = C/6/N, with G = (alpha·A / (beta·B))^(1/(alpha+beta)).
 
@@ -77,7 +77,7 @@ class ScalingLaw:
         return Optimum(params=params, tokens=product / params, loss_nats=self.loss_nats(params, product / params))
 
     def optimum_of(self, params: float) -> Optimum:
-        """Return the training for which a model of this size is the best; raises ValueError unless it is above 0."""
+        """Return the optimum whose model has this size; raises ValueError unless it is above 0."""
         check_positive(params=params)
         product = (params / self._gain()) ** (self._exponents() / self.tokens_exponent)
         return Optimum(params=params, tokens=product / params, loss_nats=self.loss_nats(params, product / params))
@@ -101,5 +101,5 @@ BESIROGLU = ScalingLaw(
     largest_params=16e9,
     source="Besiroglu et al. 2024 (arXiv 2404.10102), refit of Chinchilla's third approach",
 )
-"""The refit that agrees with Chinchilla's other two approaches and its 20 tokens per parameter; the constants as first
-published (Hoffmann et al. 2022, eq. 10) do not."""
+"""The refit agrees with Chinchilla's other two approaches and its 20 tokens per parameter; the constants published
+first (Hoffmann et al. 2022, eq. 10) do not."""

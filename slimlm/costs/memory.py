@@ -1,35 +1,34 @@
-"""What a model holds in memory besides activations: weights, the KV cache and the states of training."""
+"""Memory of weights, KV cache and training states; activations are in `slimlm.costs.activations`."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from slimlm.core.accounting import Component, Shape, account, count_total
+from slimlm.core.accounting import Account, Component, Shape
 from slimlm.core.architecture import Architecture
 from slimlm.utils.validation import check_option, check_whole
 
 Precision = Literal["fp32", "bf16", "int8", "int4"]
 BITS: dict[Precision, int] = {"fp32": 32, "bf16": 16, "int8": 8, "int4": 4}
-"""Bits of one number."""
+"""Bits per number."""
 
 _SCALE_BYTES = 2
 _VECTOR_BITS = 16
 
 
-def weight_bytes(architecture: Architecture, precision: Precision, group_size: int | None = None) -> int:
-    """Return the memory of all weights; a tied table is held once.
+def weight_bytes(account: Account, precision: Precision, group_size: int | None = None) -> int:
+    """Return the memory of all weights; a tied table counts once.
 
     With "int8" and "int4" every matrix is quantised, embedding tables included, each row padded to whole bytes; norms
-    and biases stay in 16 bits. `group_size` is how many weights of a row share a scale of 16 bits, without a zero point
-    (as in llama.cpp's Q8_0 and Q4_0, with groups of 32: 8.5 and 4.5 bits a weight); None counts no scales.
+    and biases stay in 16 bits. `group_size` is the number of weights in a row that share a 16-bit scale without a zero
+    point (llama.cpp's Q8_0 and Q4_0 have groups of 32: 8.5 and 4.5 bits per weight); None counts no scales.
 
-    Raises ValueError for an unknown precision, or a group_size that is no whole number of at least 1.
+    Raises ValueError for an unknown precision, or a group_size that is not a whole number of at least 1.
     """
-    components = account(architecture).components
-    return sum(component_bytes(component, precision, group_size) for component in components)
+    return sum(component_bytes(component, precision, group_size) for component in account.components)
 
 
 def component_bytes(component: Component, precision: Precision, group_size: int | None = None) -> int:
-    """Return the memory of one component's weights, on the terms of `weight_bytes`."""
+    """Return the memory of one component's weights; arguments as in `weight_bytes`."""
     check_option("precision", precision, BITS)
     if group_size is not None:
         check_whole(group_size=group_size)
@@ -48,22 +47,22 @@ def _tensor_bytes(shape: Shape, precision: Precision, group_size: int | None) ->
 
 
 def kv_cache_bytes_per_token(architecture: Architecture, precision: Precision = "bf16") -> int:
-    """Return what one token of context takes: a key and a value in every layer, 2 · n_layers · n_kv_heads · head_dim.
+    """Return the cache of one token: a key and a value in every layer, 2 · n_layers · n_kv_heads · head_dim numbers.
 
-    Grouped queries shrink it (Shazeer 2019, arXiv 1911.02150; Ainslie et al. 2023, arXiv 2305.13245). Scales of a
-    quantised cache and the padding of paged caches are not counted.
+    Grouped-query attention shrinks it (Shazeer 2019, arXiv 1911.02150; Ainslie et al. 2023, arXiv 2305.13245). Scales
+    of a quantised cache and the padding of paged caches are not counted.
 
     Raises ValueError for an unknown precision.
     """
     check_option("precision", precision, BITS)
     numbers = 2 * architecture.n_layers * architecture.kv_heads * architecture.head_width
-    return numbers * BITS[precision] // 8  # whole: there are two numbers at least
+    return numbers * BITS[precision] // 8  # exact: `numbers` is even, so int4 fills whole bytes
 
 
 def kv_cache_bytes(architecture: Architecture, tokens: int, sequences: int = 1, precision: Precision = "bf16") -> int:
-    """Return the cache of a batch of sequences of `tokens` tokens each; every layer remembers all of them.
+    """Return the cache of a batch of sequences of `tokens` tokens each, with every token cached in every layer.
 
-    Raises ValueError for an unknown precision, or tokens or sequences that are no whole number of at least 1.
+    Raises ValueError for an unknown precision, or tokens or sequences that are not whole numbers of at least 1.
     """
     check_whole(tokens=tokens, sequences=sequences)
     return sequences * tokens * kv_cache_bytes_per_token(architecture, precision)
@@ -74,24 +73,24 @@ TrainingPrecision = Literal["mixed", "mixed_fp32_gradients", "fp32", "bf16"]
 
 @dataclass(frozen=True, kw_only=True)
 class StateSizes:
-    """Bytes per parameter of what training with AdamW keeps, and of one number of an activation."""
+    """Bytes per parameter of the states of AdamW training, and bytes per number of an activation."""
 
     weight_bytes: int
-    """The weights that the passes compute with."""
+    """Weights used in the forward and backward pass."""
     gradient_bytes: int
     master_bytes: int
-    """A copy of the weights in fp32, which small steps add up in."""
+    """The fp32 copy of the weights that the optimiser updates."""
     moment_bytes: int
-    """Adam's mean and variance of the gradient."""
+    """Adam's running mean and variance of the gradient."""
     activation_bytes: int
     """One number of an activation."""
     text: str
-    """What is in which precision, for a page."""
+    """Precisions, as display text."""
     source: str
 
     @property
     def bytes_per_param(self) -> int:
-        """All states together."""
+        """All states."""
         return self.weight_bytes + self.gradient_bytes + self.master_bytes + self.moment_bytes
 
 
@@ -130,16 +129,16 @@ TRAINING_STATES: dict[TrainingPrecision, StateSizes] = {
         moment_bytes=8,
         activation_bytes=2,
         text="weights and gradients in bf16 without a master copy; AdamW moments in fp32",
-        source="2 + 2 + 4 + 4 bytes, added up",
+        source="sum of 2 + 2 + 4 + 4 bytes",
     ),
 }
-"""What training keeps per parameter, by precision, on one accelerator and without sharding."""
+"""Training states per parameter, by precision, on one accelerator without sharding."""
 
 
-def training_state_bytes(architecture: Architecture, precision: TrainingPrecision = "mixed") -> int:
-    """Return the memory of weights, gradients and AdamW's states, all held at once and not sharded.
+def training_state_bytes(account: Account, precision: TrainingPrecision = "mixed") -> int:
+    """Return the memory of weights, gradients and AdamW states, held at once and not sharded.
 
     Raises ValueError for an unknown precision.
     """
     check_option("precision", precision, TRAINING_STATES)
-    return TRAINING_STATES[precision].bytes_per_param * count_total(architecture)
+    return TRAINING_STATES[precision].bytes_per_param * account.total_params

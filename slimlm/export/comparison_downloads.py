@@ -1,4 +1,4 @@
-"""A comparison in every form in which it leaves slimlm."""
+"""Downloads of a comparison: pictures, reports and CSV."""
 
 from collections.abc import Callable
 from html import escape
@@ -19,27 +19,27 @@ from slimlm.export.report_html import html_figure, html_page
 
 
 class ComparisonDownload(NamedTuple):
-    """One file that a page offers for a comparison."""
+    """A file to download."""
 
     label: str
     file_name: str
     mime: str
     build: Callable[[Comparison, Measure], bytes | str]
     help: str
-    """What is in it, and what for."""
+    """Tooltip: contents and purpose."""
 
 
 def comparison_html(comparison: Comparison, measure: Measure = "share") -> str:
-    """Return a comparison as an HTML page that needs no other file and no network, light or dark.
+    """Return a comparison as a self-contained HTML page, light or dark.
 
-    Where no picture can be drawn, a sentence says why in its place.
+    A picture that cannot be made is replaced by an error message.
     """
     return html_page(
         comparison.title,
         [
             *(html_figure(chart(comparison.pins, measure)) for chart in (comparison_chart, profiles_chart)),
             f"<h2>Differences</h2>\n<p>{escape(comparison.terms_line)}.</p>\n{differences_table(comparison)}",
-            f"<h2>What the costs assume</h2>\n{assumptions_table(comparison)}",
+            f"<h2>Assumptions of the costs</h2>\n{assumptions_table(comparison)}",
         ],
         TABLE_STYLE,
     )
@@ -51,35 +51,35 @@ COMPARISON_DOWNLOADS = (
         "slimlm-comparison.png",
         "image/png",
         lambda comparison, measure: picture(comparison_chart(comparison.pins, measure), format="png"),
-        "The strips for slides, at twice the pixels.",
+        "Component shares for slides, at double resolution.",
     ),
     ComparisonDownload(
         "Strips (SVG)",
         "slimlm-comparison.svg",
         "image/svg+xml",
         lambda comparison, measure: picture(comparison_chart(comparison.pins, measure), format="svg"),
-        "The strips for documents, sharp at every size.",
+        "Component shares for documents, as vector graphics.",
     ),
     ComparisonDownload(
         "Layer profiles (PNG)",
         "slimlm-comparison-profiles.png",
         "image/png",
         lambda comparison, measure: picture(profiles_chart(comparison.pins, measure), format="png"),
-        "The layer profiles for slides, at twice the pixels.",
+        "Layer profiles for slides, at double resolution.",
     ),
     ComparisonDownload(
         "Layer profiles (SVG)",
         "slimlm-comparison-profiles.svg",
         "image/svg+xml",
         lambda comparison, measure: picture(profiles_chart(comparison.pins, measure), format="svg"),
-        "The layer profiles for documents, sharp at every size.",
+        "Layer profiles for documents, as vector graphics.",
     ),
     ComparisonDownload(
         "Report (HTML)",
         "slimlm-comparison.html",
         "text/html",
         comparison_html,
-        "Charts, differences and assumptions on one page that needs no network.",
+        "Charts, differences and assumptions on one self-contained page.",
     ),
     ComparisonDownload(
         "Report (Markdown)",
@@ -93,7 +93,7 @@ COMPARISON_DOWNLOADS = (
         "slimlm-comparison.csv",
         "text/csv",
         lambda comparison, _: comparison_csv(comparison),
-        "Every figure of every model for a spreadsheet, one a line.",
+        "Every value of every model for a spreadsheet, one per line.",
     ),
 )
-"""What a page offers for a comparison, in this order."""
+"""All downloads, in the order of the menu."""

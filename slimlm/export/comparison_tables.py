@@ -1,4 +1,4 @@
-"""A comparison as tables: HTML for pages, Markdown for documents, CSV for spreadsheets."""
+"""Comparison tables: HTML, Markdown and CSV."""
 
 import csv
 import io
@@ -8,6 +8,7 @@ from itertools import groupby
 
 from slimlm.compare.comparison import Comparison, Line, Value
 from slimlm.costs import Cost
+from slimlm.costs.quantity import joined
 from slimlm.export.report_html import html_table
 from slimlm.export.report_markdown import markdown_table
 from slimlm.utils.text import lightly
@@ -33,7 +34,7 @@ TABLE_STYLE = """
 .costs td:nth-child(n + 3) { opacity: 0.72; }
 .scrolled { overflow-x: auto; }
 """
-"""How the table looks on any page, light or dark."""
+"""CSS of the tables, for light and dark pages."""
 
 _NAMES_REM, _COLUMN_REM, _MOST_WIDE = 10.5, 5.8, 5
 _CSV_HEAD = ("group", "key", "figure", "model", "value", "difference", "relative", "assumption", "source")
@@ -43,7 +44,7 @@ _CSV_HEAD = ("group", "key", "figure", "model", "value", "difference", "relative
 
 
 def differences_table(comparison: Comparison, *, only_differences: bool = False) -> str:
-    """Return every figure of every model as an HTML table: the value, and below it the difference from the baseline."""
+    """Return the comparison as an HTML table: each value, and below it the difference from the baseline."""
     head = (_head(comparison, place) for place in range(len(comparison.pins)))
     groups = groupby(comparison.shown(only_differences), lambda line: line.group)
     bodies = (_group(comparison, name, list(lines)) for name, lines in groups)
@@ -67,7 +68,7 @@ def _group(comparison: Comparison, name: str, lines: Sequence[Line]) -> str:
 
 def _row(comparison: Comparison, line: Line) -> str:
     cells = "".join(_cell(comparison, line, place) for place in range(len(comparison.pins)))
-    title = f' title="{escape("; ".join(line.pieces))}"' if line.assumptions else ""
+    title = f' title="{escape(joined(line.shared_assumptions))}"' if line.assumptions else ""
     return f'<tr><th scope="row"{title}>{escape(line.name)}</th>{cells}</tr>'
 
 
@@ -83,7 +84,7 @@ def _cell(comparison: Comparison, line: Line, place: int) -> str:
 
 
 def assumptions_table(comparison: Comparison) -> str:
-    """Return what each figure of the costs assumes and where it is from, as an HTML table."""
+    """Return assumption and source of every cost as an HTML table."""
     return html_table(_ASSUMPTIONS_HEAD, _assumption_rows(comparison), kind="left3")
 
 
@@ -95,15 +96,16 @@ def _assumption_rows(comparison: Comparison) -> Iterator[Sequence[str]]:
 
 
 def _assumption(comparison: Comparison, line: Line) -> str:
-    """Say what a figure of all models assumes, and then what that of some models assumes besides."""
-    named: dict[str, list[str]] = {}
+    """Write the assumptions that all models share, then those of some models with their names."""
+    named: dict[tuple[str, ...], list[str]] = {}
     for place, name in enumerate(comparison.names):
-        named.setdefault(line.own_pieces(place), []).append(name)
-    return "; ".join([*line.pieces, *(f"{', '.join(names)}: {own}" for own, names in named.items() if own)])
+        named.setdefault(line.own_assumptions(place), []).append(name)
+    own_of_some = (f"{', '.join(names)}: {joined(own)}" for own, names in named.items() if own)
+    return joined([*line.shared_assumptions, *own_of_some])
 
 
 def costs_table(rows: Sequence[Cost]) -> str:
-    """Return what one model costs as an HTML table: figure, value, assumption and source."""
+    """Return the costs of one model as an HTML table: quantity, value, assumption and source."""
     bodies = (_cost_group(name, list(found)) for name, found in groupby(rows, lambda row: row.group))
     head = "".join(f'<th scope="col">{name}</th>' for name in ("Figure", "Value", "Assumption", "Source"))
     return (
@@ -125,7 +127,7 @@ def _cost_group(name: str, rows: Sequence[Cost]) -> str:
 
 
 def comparison_markdown(comparison: Comparison) -> str:
-    """Return a comparison as Markdown: differences from the baseline in brackets, and what each figure assumes."""
+    """Return a comparison as Markdown: differences from the baseline in brackets, and the assumptions of costs."""
     head = ("Figure", *comparison.names)
     sections = [f"# {lightly(comparison.title)}"]
     if len(comparison.pins) > 1:
@@ -133,7 +135,7 @@ def comparison_markdown(comparison: Comparison) -> str:
     for name, lines in groupby(comparison.lines, lambda line: line.group):
         rows = ((line.name, *_bracketed(comparison, line)) for line in lines)
         sections += [f"## {name}", markdown_table(head, rows, left=1)]
-    sections += ["## What the costs assume", f"{comparison.terms_line}."]
+    sections += ["## Assumptions of the costs", f"{comparison.terms_line}."]
     sections.append(markdown_table(_ASSUMPTIONS_HEAD, _assumption_rows(comparison), left=3))
     return "\n\n".join(sections) + "\n"
 
@@ -148,14 +150,14 @@ def _bracketed(comparison: Comparison, line: Line) -> Iterator[str]:
 
 
 def comparison_csv(comparison: Comparison) -> str:
-    """Return a comparison as CSV (RFC 4180), one figure of one model a line, with plain numbers."""
+    """Return a comparison as CSV (RFC 4180): one value of one model per line, as plain numbers."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(_CSV_HEAD)
     for line in comparison.lines:
         for place, name in enumerate(comparison.names):
             figures = (_plain(line.values[place]), *_changes(comparison, line, place))
-            assumption = line.assumptions[place] if line.assumptions else ""
+            assumption = joined(line.assumptions[place]) if line.assumptions else ""
             writer.writerow((line.group, line.key, line.name, _text(name), *figures, assumption, line.source))
     return text.getvalue()
 
@@ -173,5 +175,5 @@ def _plain(value: Value) -> str:
 
 
 def _text(name: str) -> str:
-    # A spreadsheet takes what begins like this for a formula, and names come from links.
+    # Names come from links, and spreadsheets run text that starts like a formula.
     return f"'{name}" if name.startswith(("=", "+", "-", "@")) else name

@@ -1,4 +1,4 @@
-"""A grid of designs: one request with two of its knobs varied, and the design, or the reason why not, for each pair."""
+"""A grid of designs: one request with two of its knobs varied."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ from slimlm.utils.formatting import format_size
 from slimlm.utils.validation import check_field
 
 Progress = Callable[[int, int], object]
-"""Called with the number of cells that are solved and of all; what it raises ends the sweep."""
+"""Called with the number of cells solved and the number of all cells; exceptions it raises cancel the sweep."""
 
 _STEP = 200
 _MOST_EXPLAINED = 200
@@ -26,7 +26,7 @@ _MOST_EXPLAINED = 200
 
 @dataclass(frozen=True)
 class Axis:
-    """A knob and the values that it takes, in order."""
+    """A knob and its values, in order."""
 
     name: str
     values: tuple[Value, ...]
@@ -34,21 +34,21 @@ class Axis:
 
 @dataclass(frozen=True)
 class Cell:
-    """One pair of values: the request and its design, or the reason why there is none."""
+    """One pair of values, with its request and its design or the reason why there is none."""
 
     x: Value
     y: Value
     config: ModelConfig | None
-    """None where the values do not go with the other choices."""
+    """None where the values are incompatible with the rest of the request."""
     design: Design | None
     refusal: str = ""
-    """Why there is no request: the sentence of its ValueError."""
+    """Why there is no request: the message of its ValueError."""
 
     @property
     def reason(self) -> str:
-        """Why there is no design, in one sentence: what clashes, and what would work; empty when there is one.
+        """Why there is no design: the conflict and its remedies; empty when there is a design.
 
-        It looks for what would work, which takes longer than the design would.
+        Searching for remedies takes longer than solving.
         """
         if self.config is None or self.design:
             return self.refusal
@@ -56,11 +56,11 @@ class Cell:
             solve(self.config)
         except BudgetError as error:
             return str(error)
-        raise AssertionError(f"{self.config} is met")
+        raise AssertionError(f"{self.config} has a design")
 
     @property
     def short_reason(self) -> str:
-        """Why there is no design, without what would work: quick enough for thousands of cells."""
+        """Why there is no design, without remedies: fast enough for thousands of cells."""
         if self.config is None or self.design:
             return self.refusal
         asked, least = format_size(self.config.total_params), smallest(self.config)
@@ -71,49 +71,57 @@ class Cell:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A grid of designs. `cells` goes through x for the first value of y, then for the second, and so on."""
+    """A grid of designs. `cells` is in row order: all values of x for the first value of y, then for the second."""
 
     base: ModelConfig
-    """The request that gives every knob but the two that vary."""
+    """The request that sets every knob except the two that vary."""
     x: Axis
     y: Axis
     cells: tuple[Cell, ...]
     _figures: dict[str, tuple[float | None, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def __getitem__(self, place: tuple[int, int]) -> Cell:
-        """Return the cell at a column and a row, both from 0."""
+        """Return the cell at a column and a row, both counted from 0."""
         column, row = place
         return self.cells[row * len(self.x.values) + column]
 
     @cached_property
     def designs(self) -> tuple[Design, ...]:
-        """The designs that there are, in the order of the cells."""
+        """All designs, in the order of the cells."""
         return tuple(cell.design for cell in self.cells if cell.design)
 
     @cached_property
     def without_design(self) -> int:
-        """Number of cells that have none."""
+        """Number of cells without a design."""
         return len(self.cells) - len(self.designs)
 
     @cached_property
     def in_use(self) -> int | None:
-        """Place among the cells of the one that has the base's own values; None when the grid passes it by."""
+        """Index of the cell with the base's own values; None when the grid does not contain it."""
         base_x, base_y = getattr(self.base, self.x.name), getattr(self.base, self.y.name)
         if base_x not in self.x.values or base_y not in self.y.values:
             return None
         return self.y.values.index(base_y) * len(self.x.values) + self.x.values.index(base_x)
 
     def figures(self, metric: Metric, reports: Reports | None = None) -> tuple[float | None, ...]:
-        """Return a figure of every cell; None where there is no design, or where it would have to be measured first."""
+        """Return a metric of every cell; None where there is no design, or where it has not been measured."""
         if metric.key in self._figures:
             return self._figures[metric.key]
         known = reports or {}
         found = tuple(metric.value(cell.design, known) if cell.design else None for cell in self.cells)
         return found if metric.measured else self._figures.setdefault(metric.key, found)
 
+    def explanation(self, metric: Metric, reports: Reports | None = None) -> str:
+        """Say what a metric counts and, where it is measured, on which devices it was."""
+        if not (metric.measured and reports):
+            return metric.assumption
+        found = (reports.get(design.architecture) for design in self.designs)
+        devices = sorted({report.device for report in found if report})
+        return f"{metric.assumption}, on {' and '.join(devices)}" if devices else metric.assumption
+
     @cached_property
     def reasons(self) -> tuple[str, ...]:
-        """Why each cell has no design, empty where it has one: in full unless that would take many seconds."""
+        """Why each cell has no design, empty where it has one; without remedies where finding them would be slow."""
         full = self.without_design <= _MOST_EXPLAINED
         return tuple(cell.reason if full else cell.short_reason for cell in self.cells)
 
@@ -124,15 +132,15 @@ def sweep(
     y: tuple[str, Sequence[Value]],
     progress: Progress | None = None,
 ) -> Sweep:
-    """Find the design for every pair of values of two knobs, the other knobs as in the base.
+    """Solve the base request for every pair of values of two knobs.
 
     >>> found = sweep(ModelConfig(), ("embedding_ratio", (0.25, 0.35, 0.45)), ("glu_expansion", (2.0, 2.66, 3.0, 4.0)))
     >>> len(found.cells), found[1, 1].design == solve(ModelConfig())
     (12, True)
 
-    Raises ValueError for an unknown knob, the same knob twice, an axis without values, with one twice or with one
-    outside the knob's limits, and for more than 10,000 cells, before any is solved. A pair that no model meets is a
-    cell without a design.
+    Raises ValueError, before solving, for an unknown knob, the same knob twice, more than 10,000 cells, and an axis
+    that is empty, repeats a value or has one outside the knob's limits. A pair that no model meets is a cell without a
+    design.
     """
     across, up = _axis("x", *x), _axis("y", *y)
     if across.name == up.name:

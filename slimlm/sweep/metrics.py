@@ -1,168 +1,144 @@
-"""The figures that a sweep shows for each design: their names, how they are written, and which way is better."""
+"""Metrics of a sweep: quantities of each design, and measurements of its model."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
 from slimlm.core.architecture import Architecture
 from slimlm.core.design import Design
-from slimlm.costs.activations import training_memory
-from slimlm.costs.compute import forward_flops
-from slimlm.costs.memory import kv_cache_bytes_per_token, weight_bytes
+from slimlm.costs.quantities import COST_QUANTITIES
+from slimlm.costs.quantity import Quantity, Workload, joined, setting_terms
 from slimlm.costs.settings import CostSettings
-from slimlm.utils.formatting import format_bytes, format_count, format_flops, format_seconds, format_share, shown
-
-if TYPE_CHECKING:
-    from slimlm.probing.probe import ProbeReport
-
-Reports = Mapping[Architecture, "ProbeReport"]
-"""What is known of real models."""
+from slimlm.costs.shape import SHAPE_QUANTITIES
+from slimlm.utils.formatting import SHORT_UNITS, Unit, shown
 
 
-@dataclass(frozen=True)
+class Measured(Protocol):
+    """Measurements of a model; `slimlm.probing.probe.ProbeReport` has them."""
+
+    @property
+    def forward_seconds(self) -> float:
+        """Duration of one forward pass."""
+
+    @property
+    def peak_bytes(self) -> int:
+        """Largest memory while building and running the model."""
+
+    @property
+    def device(self) -> str:
+        """Name of the device: "cpu", "mps", "cuda (NVIDIA H100)"."""
+
+
+Reports = Mapping[Architecture, Measured]
+"""Measurements by architecture."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One figure of a design, or of its real model."""
+    """A figure of every design of a sweep, computed from the design or measured on its model."""
 
     key: str
     """Stable identifier: in links, in CSV and on the command line."""
     name: str
-    """What people call it."""
-    write: Callable[[float], str]
-    """The value as people read it."""
-    better: Literal["less", "more"] | None
-    """Which way is better; None where neither is."""
+    """Display name."""
+    unit: Unit
+    better: Literal["less", "more"] | None = None
+    """Which direction is better; None where neither is."""
     of_design: Callable[[Design], float] | None = None
-    of_report: "Callable[[ProbeReport], float] | None" = None
+    of_report: Callable[[Measured], float] | None = None
     assumption: str = ""
     """What it counts."""
 
     @property
     def measured(self) -> bool:
-        """Whether the real model has to be built for it."""
+        """Whether the model has to be built for it."""
         return self.of_report is not None
 
+    def write(self, value: float) -> str:
+        """Write a value with its unit, short enough for a chart."""
+        return SHORT_UNITS[self.unit](value)
+
     def value(self, design: Design, reports: Reports) -> float | None:
-        """Return the figure of a design; None where its real model would have to be measured first."""
+        """Return the figure of a design; None where its model has not been measured."""
         if self.of_design:
             return self.of_design(design)
         report = reports.get(design.architecture)
         return self.of_report(report) if self.of_report and report else None
 
 
-def _whole(value: float) -> str:
-    return f"{value:,.0f}"
+_SETTINGS = CostSettings()
 
 
-def _three_digits(value: float) -> str:
-    return f"{value:,.0f}" if value >= 999.5 else f"{value:.3g}"
+def _computed(quantity: Quantity, of_design: Callable[[Design], float] | None = None) -> Metric:
+    """Return the metric of a quantity under the default settings."""
+    terms = setting_terms(_SETTINGS, "max_seq_length")
+    return Metric(
+        key=quantity.key,
+        name=quantity.name,
+        unit=quantity.unit,
+        better=quantity.better,
+        of_design=of_design or (lambda design: quantity.of(Workload(design.account, _SETTINGS))),
+        assumption=joined(quantity.assumptions_under(terms)),
+    )
+
+
+def _actual(key: str) -> Metric:
+    """Return the metric of a quantity that is also a knob, named apart from the knob's target."""
+    quantity = SHAPE_QUANTITIES[key]
+    metric = _computed(quantity)
+    return replace(metric, key=f"{key}_got", name=f"Actual {quantity.name[0].lower()}{quantity.name[1:]}")
 
 
 def _worst_miss(design: Design) -> float:
     return max(abs(knob.miss) for knob in design.targets)
 
 
-def _flops(design: Design) -> float:
-    return forward_flops(design.architecture, design.architecture.max_seq_length).flops_per_token
-
-
-def _training_bytes(design: Design) -> float:
-    arch = design.architecture
-    return training_memory(arch, arch.max_seq_length, CostSettings().batch_size).total_bytes
-
-
 _ALL = (
-    Metric("n_layers", "Layers", _whole, None, lambda design: design.architecture.n_layers),
-    Metric("d_model", "Width (d_model)", _whole, None, lambda design: design.architecture.d_model),
-    Metric("d_ff", "Feed-forward width (d_ff)", _whole, None, lambda design: design.architecture.d_ff),
+    *(_computed(SHAPE_QUANTITIES[key]) for key in ("n_layers", "d_model", "d_ff", "aspect_ratio")),
+    _actual("embedding_ratio"),
+    _actual("glu_expansion"),
     Metric(
-        "aspect_ratio",
-        "Aspect ratio (d_model / layers)",
-        _three_digits,
-        None,
-        lambda design: design.architecture.d_model / design.architecture.n_layers,
+        key="worst_miss",
+        name="Worst miss",
+        unit="worst_miss",
+        better="less",
+        of_design=_worst_miss,
+        assumption="the largest relative deviation of total, embedding ratio and expansion from their targets",
+    ),
+    replace(_actual("total_params"), key="total_params"),
+    *(
+        _computed(COST_QUANTITIES[key])
+        for key in (
+            "forward_flops_per_token",
+            "kv_cache_bytes_per_token",
+            "weights_bf16_bytes",
+            "training_memory_bytes",
+        )
     ),
     Metric(
-        "embedding_ratio_got",
-        "Realised embedding ratio",
-        format_share,
-        None,
-        lambda design: design.account.embedding_ratio,
-    ),
-    Metric(
-        "glu_expansion_got", "Realised expansion", _three_digits, None, lambda design: design.architecture.glu_expansion
-    ),
-    Metric(
-        "worst_miss",
-        "Worst miss",
-        lambda value: f"{100 * value:.2f} %",
-        "less",
-        _worst_miss,
-        assumption="the largest of the misses of total, embedding ratio and expansion",
-    ),
-    Metric(
-        "total_params",
-        "Realised total",
-        lambda value: format_count(round(value)),
-        None,
-        lambda d: d.total_params,
-    ),
-    Metric(
-        "forward_flops_per_token",
-        "FLOPs per token",
-        format_flops,
-        "less",
-        _flops,
-        assumption="one forward pass over max_seq_length tokens, attention's full square",
-    ),
-    Metric(
-        "kv_cache_bytes_per_token",
-        "KV cache per token",
-        format_bytes,
-        "less",
-        lambda design: kv_cache_bytes_per_token(design.architecture),
-        assumption="a key and a value in every layer, in bf16",
-    ),
-    Metric(
-        "weights_bf16_bytes",
-        "Weight memory",
-        format_bytes,
-        "less",
-        lambda design: weight_bytes(design.architecture, "bf16"),
-        assumption="every parameter once, in bf16",
-    ),
-    Metric(
-        "training_memory_bytes",
-        "Training memory",
-        format_bytes,
-        "less",
-        _training_bytes,
-        assumption=f"AdamW in mixed precision, {CostSettings().batch_size} sequences of max_seq_length tokens, "
-        "attention's scores recomputed",
-    ),
-    Metric(
-        "forward_seconds",
-        "Measured forward time",
-        format_seconds,
-        "less",
+        key="forward_seconds",
+        name="Measured forward time",
+        unit="seconds",
+        better="less",
         of_report=lambda report: report.forward_seconds,
-        assumption="one pass of the real model in float32 on this machine's CPU, 2 × 64 tokens at most",
+        assumption="one float32 forward pass of at most 2 × 64 tokens",
     ),
     Metric(
-        "peak_bytes",
-        "Measured peak memory",
-        format_bytes,
-        "less",
+        key="peak_bytes",
+        name="Measured peak memory",
+        unit="bytes",
+        better="less",
         of_report=lambda report: report.peak_bytes,
-        assumption="what building and running the real model in float32 added to this process",
+        assumption="memory that building and running the model in float32 added to this process",
     ),
 )
 
 METRICS: dict[str, Metric] = {metric.key: metric for metric in _ALL}
-"""Every figure by key, in the order in which they are offered."""
+"""Every metric by key, in the order of menus and CSV columns."""
 
 
 def metric_of(key: str) -> Metric:
-    """Return the figure with this key; raises ValueError for a key that is none."""
+    """Return the metric with this key; raises ValueError for an unknown key."""
     if not isinstance(key, str) or key not in METRICS:
         raise ValueError(f"{shown(key)} is no figure: it must be one of {', '.join(METRICS)}; n_layers would work")
     return METRICS[key]

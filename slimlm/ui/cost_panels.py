@@ -1,10 +1,10 @@
-"""What models cost, on pages: the settings as widgets, and the figures of one model."""
+"""Cost panels: settings as widgets, and the cost table of one model."""
 
 from typing import Any, cast
 
 import streamlit as st
 
-from slimlm.core.architecture import Architecture
+from slimlm.core.accounting import Account
 from slimlm.costs import ACCELERATORS, CostSettings, costs
 from slimlm.export.comparison_tables import TABLE_STYLE, costs_table
 from slimlm.utils.formatting import parse_size
@@ -23,18 +23,18 @@ _CONTEXT, _TOKENS, _CHIP, _COUNT, _USE, _PRICE = (
     )
 )
 _STARTS: dict[str, Any] = {_CONTEXT: None, _TOKENS: "", _CHIP: "h100", _COUNT: 1, _USE: 0.4, _PRICE: 2.0}
-"""Keys of the widgets, which all pages share, with what they hold at first."""
+"""Keys of the widgets, which all pages share, with their initial values."""
 
 
 @st.fragment
-def show_costs(architecture: Architecture) -> None:
-    """Show what a model costs to train and to run, with the settings on top."""
-    settings = cost_settings(architecture.max_seq_length)
-    st.html(f"<style>{TABLE_STYLE}</style>{costs_table(costs(architecture, settings))}")
+def show_costs(account: Account) -> None:
+    """Show the settings of costs, and below them the costs of a model."""
+    settings = cost_settings(account.architecture.max_seq_length)
+    st.html(f"<style>{TABLE_STYLE}</style>{costs_table(costs(account, settings))}")
 
 
 def cost_settings(longest_context: int) -> CostSettings:
-    """Draw what costs depend on and return it: a context of at most `longest_context` tokens, which is the default."""
+    """Draw the settings of costs and return them; `longest_context` limits the context length and is its default."""
     _restore(longest_context)
     columns = st.columns([1, 1.1, 1.7, 0.8, 1, 1], gap="small")
     with columns[0]:
@@ -68,14 +68,14 @@ def cost_settings(longest_context: int) -> CostSettings:
 
 
 def _restore(longest_context: int) -> None:
-    """Set the widgets to what they last held: on the way to another page Streamlit forgets them.
+    """Restore the widgets' values, which Streamlit drops when the page changes.
 
-    A new session writes nothing: after a restart of the server, the browser still has the values and sends them.
+    A new session writes nothing: after a server restart the browser resends its own values.
     """
     state = st.session_state
     for key, value in state.get("costs", {}).items():
         held = state.get(key)
-        # Written even where it is held: a widget of another page may hold it still, and takes it along.
+        # Written even if present: the key may still belong to a widget of the previous page and vanish with it.
         state[key] = value if held is None else held
     if (state.get(_CONTEXT) or 0) > longest_context:
         state[_CONTEXT] = None
@@ -95,7 +95,7 @@ def _number(label: str, key: str, *, most: int | None = None, step: float | None
         label,
         min_value=limits.low,
         max_value=limits.high if most is None else most,
-        # Later runs start from nothing: a field that is emptied then goes back to what it was, not to its start.
+        # Without a default in later runs, clearing the field restores its last value instead of the default.
         value=None if "costs" in st.session_state else _STARTS[key],
         step=step,
         format="%g" if step else None,
@@ -106,9 +106,9 @@ def _number(label: str, key: str, *, most: int | None = None, step: float | None
 
 
 def _training_tokens() -> int | None:
-    """Draw the field for training tokens, which takes sizes such as 300B; say in a sentence what cannot be read."""
+    """Draw the field for training tokens, which takes sizes such as 300B; show an error for invalid text."""
     text = st.text_input(
-        "Training tokens", _STARTS[_TOKENS], key=_TOKENS, placeholder="20 a parameter", help=_help(_TOKENS)
+        "Training tokens", _STARTS[_TOKENS], key=_TOKENS, placeholder="20 per parameter", help=_help(_TOKENS)
     )
     try:
         tokens = parse_size(text) if text.strip() else None

@@ -1,78 +1,40 @@
-"""Heat map and Pareto chart: what they show, that they are well set in every size, and that they can be told apart."""
+"""Heat maps: content, layout at every size, and distinguishable shades."""
 
 import itertools
 import json
 import re
 import warnings
-from collections.abc import Callable
-from functools import cache
-from typing import Any
 
 import altair as alt
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from slimlm.charts.heatmap import describe_heat_map, heat_map
 from slimlm.charts.heatmap_layers import DARK_RAMP, LIGHT_RAMP
-from slimlm.charts.layout import free_sides, log_ticks, place_among, round_ticks
 from slimlm.charts.palette import COMPONENT_COLORS, DARK, LIGHT, contrast, ink_on, luminance
-from slimlm.charts.pareto import Point, describe_pareto, frontier, pareto_chart
-from slimlm.charts.theme import Figure, for_export
+from slimlm.charts.pareto import describe_pareto, pareto_chart
+from slimlm.charts.theme import for_export
 from slimlm.core.config import ModelConfig
-from slimlm.sweep import METRICS, Metric, Sweep, parse_values, sweep
+from slimlm.sweep import METRICS, sweep
 from tests.figures import assert_well_set, svg_of, texts_of
-from tests.sweep.test_grid import impossible, measured, specified
+from tests.grids import (
+    CHARTS,
+    every_grid,
+    groups,
+    map_of,
+    measured,
+    named,
+    specified,
+    words_of,
+)
 
 with warnings.catch_warnings():
     # At import, it warns of optional packages that the tests do without.
     warnings.simplefilter("ignore")
     import colour
 
+
 KEYS = [key for key, metric in METRICS.items() if not metric.measured]
-WORDS = ("layernorm", "rmsnorm", "layernorm_no_bias", "layernorm_no_params")
-
-
-@cache
-def grid(name: str) -> Sweep:
-    if name in ("specified", "impossible"):
-        return specified() if name == "specified" else impossible()
-    wide = {"one": 1, "wide": 12, "large": 60}[name] if name != "words" else 0
-    if not wide:
-        return sweep(ModelConfig(norm="rmsnorm"), ("norm", WORDS), ("block", ("pre_norm", "parallel")))
-    ratios = parse_values("embedding_ratio", f"0.05..0.85 x {wide}") if wide > 1 else (0.35,)
-    expansions = parse_values("glu_expansion", f"0.5..8 x {wide}") if wide > 1 else (2.66,)
-    return sweep(ModelConfig(), ("embedding_ratio", ratios), ("glu_expansion", expansions))
-
-
-GRIDS = ("specified", "impossible", "words", "one", "wide", "large")
-every_grid = pytest.mark.parametrize("name", GRIDS)
-
-
-def map_of(name: str, key: str = "forward_flops_per_token") -> Figure:
-    return heat_map(grid(name), METRICS[key])
-
-
-def pareto_of(name: str, x: str = "worst_miss", y: str = "forward_flops_per_token") -> Figure:
-    return pareto_chart(grid(name), METRICS[x], METRICS[y])
-
-
-CHARTS: dict[str, Callable[[str], Figure]] = {"map": map_of, "pareto": pareto_of}
-
-
-def groups(chart: Figure) -> list[dict[str, Any]]:
-    layers: list[dict[str, Any]] = chart.to_dict()["layer"]
-    return layers
-
-
-def named(chart: Figure) -> dict[str, Any]:
-    return {param["name"]: param.get("value") for param in chart.to_dict()["params"]}
-
-
-def words_of(chart: Figure) -> str:
-    title = chart.to_dict()["title"]
-    return " ".join([*title["text"], *title["subtitle"]])
 
 
 @every_grid
@@ -106,11 +68,13 @@ def test_a_map_names_figure_and_shape_in_every_cell_and_both_knobs() -> None:
 
 def test_the_headings_explain_a_map_alone() -> None:
     said = words_of(map_of("impossible"))
-    assert said.startswith("FLOPs per token of 4 designs, by total parameters and vocabulary size Target: embedding")
+    assert said.startswith(
+        "Forward FLOPs per token of 4 designs, by total parameters and vocabulary size Target: embedding"
+    )
     assert "hatched: no model meets the request (2)" in said
     assert "outlined: the design in use" in said
     assert "In each cell: layers × d_model" in said
-    assert "FLOPs per token: one forward pass over max_seq_length tokens" in said
+    assert "Forward FLOPs per token: 2 per weight of a matrix product" in said
     assert "vocabulary-sized tables" not in said
     assert "vocabulary-sized tables" in words_of(map_of("specified"))
 
@@ -178,8 +142,8 @@ def test_charts_say_in_words_what_they_show() -> None:
     )
     flops, miss = METRICS["forward_flops_per_token"], METRICS["worst_miss"]
     assert describe_pareto(found, flops, miss) == (
-        "Worst miss against FLOPs per token of 12 designs: no other beats 0.45 · 4, 0.35 · 2 (embedding ratio and GLU "
-        "expansion)."
+        "Worst miss against forward FLOPs per token of 12 designs: no other beats 0.45 · 4, 0.35 · 2 (embedding ratio "
+        "and GLU expansion)."
     )
     assert describe_pareto(found, layers, miss).endswith("no frontier, as layers has no better direction.")
     assert describe_pareto(found, METRICS["peak_bytes"], miss).endswith("no figures yet.")
@@ -187,80 +151,6 @@ def test_charts_say_in_words_what_they_show() -> None:
     assert describe_heat_map(nothing, layers) == "Layers of 0 designs by total parameters and pinned depth (layers)."
     assert_well_set(svg_of(heat_map(nothing, layers)))
     assert_well_set(svg_of(pareto_chart(nothing, flops, miss)))
-
-
-# Pareto.
-
-
-def metric(better: Any) -> Metric:
-    return Metric("key", "Name", str, better, lambda design: 0.0)
-
-
-coordinates = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=25)
-directions = st.sampled_from(["less", "more"])
-
-
-@given(coordinates, directions, directions)
-def test_the_frontier_is_what_no_other_point_beats(pairs: list[tuple[int, int]], x: str, y: str) -> None:
-    points = [Point(place, *pair) for place, pair in enumerate(pairs)]
-
-    def goodness(point: Point) -> tuple[float, float]:
-        return (-point.x if x == "less" else point.x, -point.y if y == "less" else point.y)
-
-    def beats(one: Point, other: Point) -> bool:
-        a, b = goodness(one), goodness(other)
-        return a != b and a[0] >= b[0] and a[1] >= b[1]
-
-    unbeaten = {goodness(point) for point in points if not any(beats(other, point) for other in points)}
-    kept = frontier(points, metric(x), metric(y))
-    assert {goodness(point) for point in kept} == unbeaten
-    assert len(kept) == len(unbeaten)
-    assert kept == sorted(kept, key=lambda point: point.x)
-
-
-@pytest.mark.parametrize(("x", "y"), [(None, "less"), ("less", None), (None, None)])
-def test_without_a_better_direction_there_is_no_frontier(x: Any, y: Any) -> None:
-    assert frontier([Point(0, 1, 1), Point(1, 2, 2)], metric(x), metric(y)) == []
-
-
-def test_the_frontier_is_drawn_filled_labelled_and_counted() -> None:
-    chart = pareto_of("specified")
-    line, dots, names, *_ = (group["data"]["values"] for group in groups(chart))
-    assert {row["i"] for row in line} == {row["i"] for row in dots if row.get("best")} == {1, 11}
-    assert {row["name"] for row in names} == {"0.35 · 2", "0.45 · 4", "0.35 · 2.66"}
-    said = words_of(chart)
-    assert said.startswith("FLOPs per token against worst miss of 12 designs Target: 10M")
-    assert "Filled: 2 that no other beats in both · ringed: the design in use" in said
-    assert "Varied and labelled: embedding ratio and GLU expansion" in said
-    texts = [text.words for text in texts_of(svg_of(chart))]
-    assert {"FLOPs per token (less is better)", "Worst miss (less is better)", "0.45 · 4"} <= set(texts)
-
-
-def test_figures_without_a_better_direction_say_so() -> None:
-    chart = pareto_of("specified", "n_layers", "worst_miss")
-    assert "no frontier, as layers has no better direction" in words_of(chart)
-    both = pareto_of("specified", "n_layers", "d_model")
-    assert "no frontier, as layers and width (d_model) have no better direction" in words_of(both)
-    assert groups(chart)[0]["data"]["values"] == []
-
-
-def test_points_without_a_figure_are_counted() -> None:
-    found = specified()
-    reports = measured(sweep(ModelConfig(), ("embedding_ratio", (0.35,)), ("glu_expansion", (2.66, 3.0))))
-    chart = pareto_chart(found, METRICS["n_layers"], METRICS["forward_seconds"], reports)
-    assert "without a figure: 10" in words_of(chart)
-    assert len(groups(chart)[1]["data"]["values"]) == 2
-    nothing = pareto_chart(found, METRICS["n_layers"], METRICS["forward_seconds"])
-    assert "Nothing is measured yet" in words_of(nothing)
-
-
-def test_a_large_pareto_chart_is_drawn_on_a_canvas_in_a_small_specification() -> None:
-    written = pareto_of("large").to_dict()
-    assert written["usermeta"]["embedOptions"]["renderer"] == "canvas"
-    assert len(json.dumps(written)) < 140 * 3600
-
-
-# Colours.
 
 
 @pytest.mark.parametrize(("ramp", "page"), [(LIGHT_RAMP, LIGHT), (DARK_RAMP, DARK)], ids=["light", "dark"])
@@ -297,46 +187,3 @@ def test_labels_contrast_with_the_cells_they_stand_in(dark: bool) -> None:
     inks = re.findall(r'font-weight="600"[^>]*fill="(#\w{6})"', svg)
     assert {"#000000", "#FFFFFF"} >= set(inks) - {"#1F2328", "#F5F5F5"}
     assert for_export(map_of("specified"), dark=dark).to_dict()["background"] == (DARK if dark else LIGHT)
-
-
-# Ticks and places.
-
-
-@given(st.floats(0.001, 1e9), st.floats(1.01, 1e6), st.integers(2, 12))
-def test_round_ticks_lie_within_the_axis_evenly_and_are_few(low: float, factor: float, most: int) -> None:
-    high = low * factor
-    ticks = round_ticks(low, high, most)
-    assert 1 <= len(ticks) <= most
-    assert all(low * (1 - 1e-9) <= tick <= high * (1 + 1e-9) for tick in ticks)
-    steps = np.diff(ticks)
-    assert len(steps) == 0 or np.allclose(steps, steps[0], rtol=1e-6)
-    logarithmic = log_ticks(low, high, most)
-    assert 1 <= len(logarithmic) <= most
-    assert logarithmic == sorted(logarithmic)
-    assert all(low * (1 - 1e-9) <= tick <= high * (1 + 1e-9) for tick in logarithmic)
-
-
-def test_an_axis_of_one_value_has_one_tick() -> None:
-    assert round_ticks(3.0, 3.0, 5) == [3.0]
-
-
-@given(st.lists(st.floats(-100, 100), min_size=2, max_size=30, unique=True), st.floats(0, 1))
-def test_a_value_lies_between_its_neighbours(values: list[float], share: float) -> None:
-    ascending = sorted(values)
-    value = ascending[0] + share * (ascending[-1] - ascending[0])
-    assert np.interp(place_among(value, ascending), range(len(ascending)), ascending) == pytest.approx(value, abs=1e-6)
-
-
-@given(st.lists(st.tuples(st.integers(0, 600), st.integers(0, 300)), max_size=20))
-def test_labels_cover_neither_each_other_nor_a_point(points: list[tuple[int, int]]) -> None:
-    sides = free_sides(points, [70.0] * len(points), 600)
-    boxes = []
-    for (x, y), side in zip(points, sides, strict=True):
-        if side:
-            start = x + 12 if side == "left" else x - 82
-            assert start > 0 and start + 70 < 600
-            boxes.append((start, start + 70, y - 16, y))
-    for one, other in itertools.combinations(boxes, 2):
-        assert one[1] <= other[0] or other[1] <= one[0] or one[3] <= other[2] or other[3] <= one[2]
-    for (left, right, top, bottom), (x, y) in itertools.product(boxes, points):
-        assert not (left < x < right and top < y < bottom)

@@ -170,7 +170,7 @@ def test_damaged_pins_get_a_sentence_each_and_the_others_stay() -> None:
     assert pins == (GPT2, DEFAULT)
     assert complaints == (
         "Pin 2 of the link is left out: 'nonsense' is no kind of pin: it must be design, shape or model.",
-        "Pin 4 of the link is left out: it is pinned already, as 'gpt2'.",
+        "Pin 4 of the link is left out: it is already pinned as 'gpt2'.",
         "Pin 5 of the link is left out: a shape needs d_ff, n_layers.",
     )
 
@@ -180,18 +180,17 @@ def test_more_pins_than_there_is_room_for_are_said_once_each() -> None:
     pins, complaints = read_pins(texts)
     assert pins == eight()
     assert complaints == (
-        "Pin 9 of the link is left out: 8 models are pinned, and there is room for no more: "
-        "remove one on the Compare page.",
+        "Pin 9 of the link is left out: 8 models are pinned, which is the limit: remove one on the Compare page.",
     )
 
 
 def test_a_ninth_pin_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^8 models are pinned, and there is room for no more"):
+    with pytest.raises(ValueError, match=r"^8 models are pinned, which is the limit"):
         with_pin(eight(), DEFAULT)
 
 
 def test_the_same_model_twice_is_recognised_even_when_another_request_finds_it() -> None:
-    with pytest.raises(ValueError, match=r"^it is pinned already, as '10\.05M · 12 × 216'$"):
+    with pytest.raises(ValueError, match=r"^it is already pinned as '10\.05M · 12 × 216'$"):
         with_pin((DEFAULT,), SHAPE.renamed("another"))
     assert pinned_as((GPT2, DEFAULT), SMALL) == DEFAULT
     assert pinned_as((GPT2,), SMALL) is None

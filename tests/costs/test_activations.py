@@ -12,7 +12,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
-from slimlm.core.accounting import BLOCK_NORMS
+from slimlm.core.accounting import BLOCK_NORMS, account
 from slimlm.core.architecture import Architecture
 from slimlm.core.published import published_model
 from slimlm.costs.activations import block_bytes_per_token, outer_bytes_per_token, training_memory
@@ -136,9 +136,9 @@ def test_recomputing_shrinks_a_gpt_as_published_formulas_say(
     arch = Architecture(
         d_model=d_model, d_ff=4 * d_model, n_layers=n_layers, n_heads=n_heads, ffn="gelu", max_seq_length=tokens
     )
-    none = training_memory(arch, tokens, 8, recompute="none").block_bytes
-    selective = training_memory(arch, tokens, 8).block_bytes
-    full = training_memory(arch, tokens, 8, recompute="full").block_bytes
+    none = training_memory(account(arch), tokens, 8, recompute="none").block_bytes
+    selective = training_memory(account(arch), tokens, 8).block_bytes
+    full = training_memory(account(arch), tokens, 8, recompute="full").block_bytes
     assert none / 2**30 == pytest.approx(kept, rel=0.02)
     assert selective / 2**30 == pytest.approx(fused, rel=0.03)
     one_block = selective / n_layers
@@ -150,7 +150,7 @@ def test_full_recomputation_keeps_the_inputs_that_real_checkpoints_keep_and_one_
     model = LanguageModel(arch)
     for block in model.blocks:
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)
-    memory = training_memory(arch, 16, 2, "fp32", "full")
+    memory = training_memory(account(arch), 16, 2, "fp32", "full")
     block_bytes, input_bytes = 2 * 16 * block_bytes_per_token(arch, 16, "fp32"), 2 * 16 * 48 * 4
     log_softmax, denominator = 2 * 16 * 77 * 4, 4
     inputs = memory.block_bytes - block_bytes + input_bytes
@@ -160,7 +160,7 @@ def test_full_recomputation_keeps_the_inputs_that_real_checkpoints_keep_and_one_
 
 def test_logits_outweigh_what_small_models_keep_otherwise() -> None:
     arch = published_model("MobileLLM-125M").architecture
-    memory = training_memory(arch, 2048, 8)
+    memory = training_memory(account(arch), 2048, 8)
     assert memory.logits_bytes == 8 * 2048 * 32_000 * (2 + 4 + 4)
     assert 4 / 10 * memory.logits_bytes / 2**30 == pytest.approx(1.95, abs=0.005)
     assert memory.total_bytes == memory.logits_bytes + memory.state_bytes + memory.block_bytes + memory.outer_bytes
@@ -169,10 +169,10 @@ def test_logits_outweigh_what_small_models_keep_otherwise() -> None:
 def test_bad_arguments_are_refused() -> None:
     arch = Architecture(d_model=8, d_ff=8, n_layers=1)
     with pytest.raises(ValueError, match=r"^recompute='all' is not allowed: it must be one of 'selective', 'none', 'f"):
-        training_memory(arch, 8, recompute="all")  # type: ignore[arg-type]
+        training_memory(account(arch), 8, recompute="all")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"^precision='int8' is not allowed: it must be one of 'mixed'"):
         outer_bytes_per_token(arch, "int8")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"^tokens=0 is not allowed"):
-        training_memory(arch, 0)
+        training_memory(account(arch), 0)
     with pytest.raises(ValueError, match=r"^sequences=True is not allowed"):
-        training_memory(arch, 8, True)
+        training_memory(account(arch), 8, True)

@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from slimlm.core.accounting import account
 from slimlm.core.architecture import Architecture
 from slimlm.core.published import published_model
+from slimlm.costs import CostSettings, costs
 from slimlm.costs.compute import (
     forward_flops,
     matrix_params,
-    six_n_flops_per_token,
-    six_n_miss,
-    training_flops_per_token,
 )
 from slimlm.model.language_model import LanguageModel
 from tests.strategies import architectures
@@ -42,7 +41,7 @@ def counted_flops(arch: Architecture, sequences: int, tokens: int, *, train: boo
 @given(architectures(), st.integers(1, 3), st.integers(1, 40))
 def test_a_forward_pass_does_what_torch_counts(arch: Architecture, sequences: int, tokens: int) -> None:
     tokens = min(tokens, arch.max_seq_length)
-    ours = sequences * tokens * forward_flops(arch, tokens).flops_per_token
+    ours = sequences * tokens * forward_flops(account(arch), tokens).flops_per_token
     assert ours == counted_flops(arch, sequences, tokens, train=False)
 
 
@@ -50,7 +49,9 @@ def test_a_forward_pass_does_what_torch_counts(arch: Architecture, sequences: in
 @given(architectures(max_layers=2), st.integers(1, 40))
 def test_training_does_what_torch_counts(arch: Architecture, tokens: int) -> None:
     tokens = min(tokens, arch.max_seq_length)
-    assert tokens * training_flops_per_token(arch, tokens) == counted_flops(arch, 1, tokens, train=True)
+    assert tokens * forward_flops(account(arch), tokens).training_flops_per_token == counted_flops(
+        arch, 1, tokens, train=True
+    )
 
 
 @pytest.mark.parametrize("name", ["SmolLM2-135M", "TinyLlama-1.1B", "Llama-3.2-1B"])
@@ -70,7 +71,7 @@ def test_a_forward_pass_does_what_torch_counts_of_llama(name: str) -> None:
         ids, mask = torch.zeros(2, 64, dtype=torch.long), torch.zeros(2, 1, 64, 64)
         with FlopCounterMode(display=False) as counter:
             model(ids, attention_mask=mask, use_cache=False)
-    ours = 2 * 64 * forward_flops(replace(arch, n_layers=2), 64).flops_per_token
+    ours = 2 * 64 * forward_flops(account(replace(arch, n_layers=2)), 64).flops_per_token
     assert ours == counter.get_total_flops()
 
 
@@ -84,12 +85,12 @@ def test_a_forward_pass_does_what_torch_counts_of_llama(name: str) -> None:
     ],
 )
 def test_published_models_do_what_was_counted_on_them_whole(name: str, flops: int) -> None:
-    assert 512 * forward_flops(published_model(name).architecture, 512).flops_per_token == flops
+    assert 512 * forward_flops(account(published_model(name).architecture), 512).flops_per_token == flops
 
 
 @given(architectures(), st.integers(1, 40))
 def test_the_causal_half_is_the_lower_triangle(arch: Architecture, tokens: int) -> None:
-    flops = forward_flops(arch, tokens)
+    flops = forward_flops(account(arch), tokens)
     triangle = sum(range(1, tokens + 1))  # token t attends to t tokens
     assert flops.attention_flops_per_token * triangle == flops.causal_attention_flops_per_token * tokens * tokens
     assert flops.causal_flops_per_token - flops.causal_attention_flops_per_token == flops.matrices_flops_per_token
@@ -99,8 +100,8 @@ def test_training_agrees_with_palm() -> None:
     # 6 · N + 12 · L · H · Q · T (appendix B), with N the weights that are multiplied with.
     arch = published_model("MobileLLM-125M").architecture
     palm = 6 * (124_635_456 - (2 * 30 + 1) * 576) + 12 * 30 * 9 * 64 * 2048
-    assert training_flops_per_token(arch, 2048) == palm
-    assert matrix_params(arch) == 124_635_456 - (2 * 30 + 1) * 576
+    assert forward_flops(account(arch), 2048).training_flops_per_token == palm
+    assert matrix_params(account(arch)) == 124_635_456 - (2 * 30 + 1) * 576
 
 
 @pytest.mark.parametrize(
@@ -113,11 +114,12 @@ def test_training_agrees_with_palm() -> None:
 def test_six_n_counts_too_little_for_small_models(
     arch: Architecture, tokens: int, six_n: float, exact: float, above: float
 ) -> None:
-    assert six_n_flops_per_token(arch) == pytest.approx(six_n, rel=1e-3)
-    assert training_flops_per_token(arch, tokens) == pytest.approx(exact, rel=1e-3)
-    assert six_n_miss(arch, tokens) == pytest.approx(1 / (1 + above) - 1, abs=0.003)
+    rows = {row.key: row.value for row in costs(arch, CostSettings(context_length=tokens))}
+    assert rows["six_n_flops_per_token"] == pytest.approx(six_n, rel=1e-3)
+    assert forward_flops(account(arch), tokens).training_flops_per_token == pytest.approx(exact, rel=1e-3)
+    assert rows["six_n_miss"] == pytest.approx(1 / (1 + above) - 1, abs=0.003)
 
 
 def test_an_empty_sequence_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^tokens=0 is not allowed: it must be a whole number of at least 1; 1 would"):
-        training_flops_per_token(TEN_MILLION, 0)
+        forward_flops(account(TEN_MILLION), 0)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from slimlm.core.accounting import account
 from slimlm.core.architecture import Architecture
 from slimlm.core.published import published_model
 from slimlm.costs.memory import (
@@ -27,7 +28,7 @@ DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfl
 @given(architectures(), st.sampled_from(["fp32", "bf16"]))
 def test_weights_take_what_the_real_module_takes(arch: Architecture, precision: Precision) -> None:
     model = LanguageModel(arch, device="meta", dtype=DTYPES[precision])
-    assert weight_bytes(arch, precision) == sum(parameter.nbytes for parameter in model.parameters())
+    assert weight_bytes(account(arch), precision) == sum(parameter.nbytes for parameter in model.parameters())
 
 
 def quantised_bytes(weight: torch.Tensor, precision: Precision, group_size: int | None) -> int:
@@ -48,14 +49,14 @@ def test_quantised_weights_take_what_packed_tensors_take(
 ) -> None:
     model = LanguageModel(arch, device="meta")
     stored = sum(quantised_bytes(parameter, precision, group_size) for parameter in model.parameters())
-    assert weight_bytes(arch, precision, group_size) == stored
+    assert weight_bytes(account(arch), precision, group_size) == stored
 
 
 @pytest.mark.parametrize(("precision", "bits"), [("int8", 8.5), ("int4", 4.5)])
 def test_groups_of_32_cost_half_a_bit_more_as_in_llama_cpp(precision: Precision, bits: float) -> None:
     arch = Architecture(d_model=256, d_ff=512, n_layers=2, norm="layernorm_no_params")
-    matrices = weight_bytes(arch, "fp32") / 4
-    assert weight_bytes(arch, precision, 32) == matrices * bits / 8
+    matrices = weight_bytes(account(arch), "fp32") / 4
+    assert weight_bytes(account(arch), precision, 32) == matrices * bits / 8
 
 
 @settings(max_examples=15, deadline=None)
@@ -113,7 +114,7 @@ def test_fp32_training_keeps_what_adamw_keeps() -> None:
         moments = [state for key, state in optimiser.state[parameter].items() if key != "step"]
         assert parameter.grad is not None
         kept += sum(tensor.nbytes for tensor in (parameter, parameter.grad, *moments))
-    assert training_state_bytes(arch, "fp32") == kept
+    assert training_state_bytes(account(arch), "fp32") == kept
 
 
 @pytest.mark.parametrize(
@@ -125,19 +126,19 @@ def test_states_add_up_to_what_their_sources_say(precision: TrainingPrecision, b
 
 def test_gpt_2_takes_what_zero_gives_as_its_example() -> None:
     # Section 3.1: with 1.5 billion parameters it needs at least 24 GB.
-    assert training_state_bytes(published_model("gpt2-xl").architecture) == pytest.approx(24e9, rel=0.04)
+    assert training_state_bytes(account(published_model("gpt2-xl").architecture)) == pytest.approx(24e9, rel=0.04)
 
 
 def test_unknown_words_and_empty_batches_are_refused() -> None:
     arch = Architecture(d_model=8, d_ff=8, n_layers=1)
     words = "must be one of 'fp32', 'bf16', 'int8', 'int4'; precision='fp32' would work"
     with pytest.raises(ValueError, match=rf"^precision='fp8' is not allowed: it {words}$"):
-        weight_bytes(arch, "fp8")  # type: ignore[arg-type]
+        weight_bytes(account(arch), "fp8")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=rf"^precision='fp8' is not allowed: it {words}$"):
         kv_cache_bytes(arch, 1, 1, "fp8")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"^precision='int8' is not allowed: it must be one of 'mixed'"):
-        training_state_bytes(arch, "int8")  # type: ignore[arg-type]
+        training_state_bytes(account(arch), "int8")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"^group_size=0 is not allowed: it must be a whole number of at least 1"):
-        weight_bytes(arch, "int4", 0)
+        weight_bytes(account(arch), "int4", 0)
     with pytest.raises(ValueError, match=r"^sequences=0 is not allowed: it must be a whole number of at least 1"):
         kv_cache_bytes(arch, 1, 0)

@@ -1,15 +1,17 @@
-"""The rows of costs: complete, in one order, and the figures of the functions that they are named after."""
+"""Rows of costs: complete, in a fixed order, consistent with each other and with the settings."""
 
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 
+from slimlm.core import accounting
 from slimlm.core.architecture import Architecture
 from slimlm.core.published import published_model, published_models
 from slimlm.costs import Cost, CostSettings, costs
 from slimlm.costs.hardware import ACCELERATORS
 from slimlm.utils.validation import field_docs, field_options
+from tests.accounts import accounts_built
 from tests.strategies import architectures
 
 MOBILE = published_model("MobileLLM-125M").architecture
@@ -19,6 +21,15 @@ def rows(arch: Architecture, **chosen: int | float | str) -> dict[str, Cost]:
     found = costs(arch, CostSettings(**chosen))  # type: ignore[arg-type]
     assert len({row.key for row in found}) == len(found)
     return {row.key: row for row in found}
+
+
+def test_the_account_is_built_once_for_all_costs_and_not_again_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account = accounting.account(MOBILE)
+    assert accounts_built(lambda: costs(MOBILE), monkeypatch) == 1
+    assert accounts_built(lambda: costs(account), monkeypatch) == 0
+    assert costs(account) == costs(MOBILE)
 
 
 @given(architectures())
@@ -103,10 +114,10 @@ def test_scales_of_quantised_weights_are_read_in_decoding() -> None:
 def test_extrapolation_and_assumed_prices_are_marked() -> None:
     small, large = rows(published_model("TinyStories-1M").architecture), rows(MOBILE)
     for key in ("law_tokens", "loss_nats"):
-        assert "so that this is extrapolated" in small[key].assumption
+        assert "extrapolated: the model is outside that range" in small[key].assumption
         assert "extrapolated" not in large[key].assumption
         assert "fitted to models of 44M to 16B parameters" in large[key].assumption
-    assert "2 USD, a price that is put in and not quoted" in large["training_usd"].assumption
+    assert "2 USD, an assumed price and not a quote" in large["training_usd"].assumption
 
 
 def test_half_the_accelerators_take_twice_as_long_and_cost_the_same() -> None:

@@ -4,7 +4,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slimlm.core.config import ModelConfig
@@ -87,6 +87,7 @@ def test_every_knob_has_values_to_start_from(name: str) -> None:
 
 @pytest.mark.parametrize("name", KNOBS)
 @given(data=st.data())
+@settings(deadline=None)
 def test_a_written_value_is_read_back(name: str, data: st.DataObject) -> None:
     value = KNOBS[name].as_linked(data.draw(anything_allowed(ModelConfig, name)))
     assert parse_values(name, write_value(name, value)) == (value,)

@@ -1,0 +1,54 @@
+"""Sweeps as CSV."""
+
+import csv
+import io
+
+import pytest
+
+from slimlm.sweep import METRICS, sweep, sweep_csv
+from tests.grids import (
+    SMALL,
+    impossible,
+    measured,
+)
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_the_table_holds_every_cell_and_every_figure() -> None:
+    found = impossible()
+    rows = rows_of(sweep_csv(found))
+    assert len(rows) == 6
+    for row, cell in zip(rows, found.cells, strict=True):
+        assert (row["total_params_asked"], row["vocab_size_asked"]) == (str(cell.x), str(cell.y))
+        assert row["reason"] == cell.reason
+        if cell.design:
+            arch = cell.design.architecture
+            assert [int(row[name]) for name in ("d_model", "d_ff", "n_layers")] == list(cell.design.dims)
+            assert int(row["total_params"]) == cell.design.total_params
+            assert float(row["ratio_miss"]) == cell.design.targets[1].miss
+            assert float(row["aspect_ratio"]) == arch.d_model / arch.n_layers
+            assert row["forward_seconds"] == ""
+        else:
+            assert {row[name] for name in row if not name.endswith(("_asked", "reason"))} == {""}
+    assert METRICS.keys() <= rows[0].keys()
+
+
+def test_the_table_takes_figures_by_choice_and_measured_ones() -> None:
+    found = sweep(SMALL, ("tied_lm_head", (True, False)), ("n_layers", (None, 2)))
+    reports = measured(found)
+    rows = rows_of(sweep_csv(found, reports, ["forward_seconds"]))
+    assert "worst_miss" not in rows[0]
+    assert [(row["tied_lm_head_asked"], row["n_layers_asked"]) for row in rows] == [
+        ("true", "none"),
+        ("false", "none"),
+        ("true", "2"),
+        ("false", "2"),
+    ]
+    assert [float(row["forward_seconds"]) for row in rows] == [
+        reports[design.architecture].forward_seconds for design in found.designs
+    ]
+    with pytest.raises(ValueError, match=r"^'beauty' is no figure"):
+        sweep_csv(found, {}, ["beauty"])

@@ -1,0 +1,95 @@
+"""Metrics of sweeps: values, units, explanations and measurements."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from slimlm.core.config import ModelConfig
+from slimlm.costs import costs
+from slimlm.probing.probe import probe
+from slimlm.solver.solver import solve
+from slimlm.sweep import METRICS, metric_of
+from slimlm.sweep.metrics import Reports
+from tests.grids import specified, specified_with
+
+
+def test_figures_are_those_of_the_designs() -> None:
+    found = specified()
+    one = found.cells[4].design
+    assert one
+    figures = {key: found.figures(metric)[4] for key, metric in METRICS.items()}
+    assert (figures["n_layers"], figures["d_model"], figures["d_ff"]) == (12, 216, 544)
+    assert figures["aspect_ratio"] == 18
+    assert figures["total_params"] == 10_047_024
+    assert figures["worst_miss"] == pytest.approx(1 - 544 / 216 / 2.66)
+    # 2 for each weight of a product, and 4 · layers · width · tokens for attention's square.
+    weights = 12 * (4 * 216**2 + 3 * 216 * 544) + 16_000 * 216
+    assert figures["forward_flops_per_token"] == 2 * weights + 4 * 12 * 216 * 512
+    assert figures["kv_cache_bytes_per_token"] == 2 * 2 * 12 * 216
+    assert figures["weights_bf16_bytes"] == 2 * 10_047_024
+    training = figures["training_memory_bytes"]
+    assert training and training > 16 * 10_047_024
+    assert figures["forward_seconds"] is figures["peak_bytes"] is None
+
+
+@pytest.mark.parametrize("key", METRICS)
+def test_every_figure_is_written_with_its_unit_and_says_which_way_is_better(key: str) -> None:
+    metric = METRICS[key]
+    found = specified()
+    values = [metric.write(value) for value in found.figures(metric) if value is not None]
+    assert metric.measured or len(values) == 12
+    assert len(set(values)) > 1 or metric.measured or key == "weights_bf16_bytes"
+    assert metric.better in ("less", "more", None)
+    assert metric_of(key) is metric
+
+
+def test_an_unknown_figure_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"^'beauty' is no figure: it must be one of n_layers, .*; n_layers would work$"
+    ):
+        metric_of("beauty")
+
+
+def test_measured_figures_come_from_reports_and_only_where_there_is_one() -> None:
+    found = specified_with(None)
+    first = found.designs[0].architecture
+    reports: Reports = {first: probe(first)}
+    seconds = found.figures(METRICS["forward_seconds"], reports)
+    assert seconds[0] == reports[first].forward_seconds
+    assert all(value is None for value in seconds[1:])
+    assert found.figures(METRICS["forward_seconds"])[0] is None
+    assert found.figures(METRICS["peak_bytes"], reports)[0] == reports[first].peak_bytes
+
+
+@dataclass(frozen=True)
+class FakeReport:
+    forward_seconds: float
+    peak_bytes: int
+    device: str
+
+
+def test_a_measured_figure_names_the_device_that_it_was_measured_on() -> None:
+    found = specified()
+    time, memory, flops = (METRICS[key] for key in ("forward_seconds", "peak_bytes", "forward_flops_per_token"))
+    first, second = found.designs[:2]
+    reports = {first.architecture: FakeReport(0.01, 10**6, "cuda (NVIDIA H100)")}
+    assert found.explanation(time, reports) == f"{time.assumption}, on cuda (NVIDIA H100)"
+    assert found.explanation(memory, reports).endswith(" to this process, on cuda (NVIDIA H100)")
+    reports[second.architecture] = FakeReport(0.02, 10**6, "cpu")
+    assert found.explanation(time, reports).endswith(", on cpu and cuda (NVIDIA H100)")
+    other = {replace(first.architecture, n_layers=1): FakeReport(0.01, 10**6, "mps")}
+    assert found.explanation(time, other) == found.explanation(time) == time.assumption
+    assert found.explanation(flops, reports) == flops.assumption
+    assert not any(word in metric.assumption for metric in METRICS.values() for word in ("CPU", "cpu"))
+
+
+def test_a_metric_of_a_quantity_takes_name_unit_and_explanation_from_it() -> None:
+    design = solve(ModelConfig())
+    rows = {row.key: row for row in costs(design.account)}
+    shared = [key for key in METRICS if key in rows]
+    assert len(shared) == 4
+    for key in shared:
+        assert METRICS[key].name == rows[key].name
+        assert METRICS[key].value(design, {}) == rows[key].value
+        assert METRICS[key].write(rows[key].value) == rows[key].text
+        assert METRICS[key].assumption.replace("max_seq_length", "512") == rows[key].assumption
