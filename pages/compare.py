@@ -1,4 +1,4 @@
-"""The Compare page: designs and models side by side."""
+"""The Compare page: pinned models side by side."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""The Sweep page: a grid of designs, two knobs varied, by any figure."""
+"""The Sweep page: a grid of designs with two knobs varied, by any metric."""
 
 import streamlit as st
 
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def draw_sweep(config: ModelConfig) -> Sweep | None:
-    embedded = st.context.is_embedded  # for a clean screenshot: the chart and what it says
+    embedded = st.context.is_embedded  # for a clean screenshot: only the chart and its caption
     asked, beside = (sweep_controls.asked(), st.empty()) if embedded else sweep_controls.draw_controls()
     try:
         found = sweep_panels.find(config, asked)

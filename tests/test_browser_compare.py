@@ -206,7 +206,7 @@ def test_every_file_is_saved_and_the_page_stays(page: Page, address: str, downlo
 
 def test_costs_survive_a_change_of_page(page: Page, address: str) -> None:
     open_app(page, address, TWO)
-    page.get_by_text("What the costs depend on").click()
+    page.get_by_text("Settings of the costs").click()
     field = page.get_by_role("spinbutton", name="USD an hour")
     field.fill("3.5")
     field.press("Enter")

@@ -137,8 +137,8 @@ def test_the_copied_link_holds_everything_and_an_embedded_page_the_chart_alone(p
 def test_measured_models_fill_the_map(page: Page, address: str) -> None:
     open_app(page, address, f"sweep?{SMALL}&xs=0.2,0.3&ys=2,3&fig=forward_seconds")
     expect(chart(page)).to_contain_text("not measured: 4")
-    page.get_by_role("button", name=re.compile("Measure 4 real models")).click()
-    expect(main_area(page)).to_contain_text("4 of 4 real models measured", timeout=60_000)
+    page.get_by_role("button", name=re.compile("Measure 4 PyTorch models")).click()
+    expect(main_area(page)).to_contain_text("4 of 4 PyTorch models measured", timeout=60_000)
     expect(chart(page)).to_contain_text(re.compile(r"\d ms"))
     expect(chart(page)).not_to_contain_text("not measured")
 
@@ -148,7 +148,7 @@ def test_a_measurement_is_cancelled_while_a_model_is_being_built_and_keeps_what_
 ) -> None:
     # The first model is small and the second takes many seconds.
     open_app(page, address, f"sweep?{SMALL}&x=total_params&xs=1M,500M&y=glu_expansion&ys=2.66&fig=forward_seconds")
-    page.get_by_role("button", name=re.compile("Measure 2 real models")).click()
+    page.get_by_role("button", name=re.compile("Measure 2 PyTorch models")).click()
     expect(main_area(page)).to_contain_text(
         re.compile("Measuring model 2 of 2, about .* left.*drawing the weights"), timeout=60_000
     )
@@ -156,13 +156,13 @@ def test_a_measurement_is_cancelled_while_a_model_is_being_built_and_keeps_what_
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("button", name=re.compile("Measure the other"))).to_be_visible(timeout=15_000)
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
-    expect(main_area(page)).to_contain_text("1 of 2 real models measured")
+    expect(main_area(page)).to_contain_text("1 of 2 PyTorch models measured")
     expect(chart(page)).to_contain_text("not measured: 1")
     settle(page)
     # The lock is free again.
     type_values(page, "columns", "1M,1.1M")
     page.get_by_role("button", name=re.compile("Measure the other")).click()
-    expect(main_area(page)).to_contain_text("2 of 2 real models measured", timeout=60_000)
+    expect(main_area(page)).to_contain_text("2 of 2 PyTorch models measured", timeout=60_000)
 
 
 def saved(page: Page, label: str) -> tuple[str, bytes]:

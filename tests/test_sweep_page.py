@@ -1,4 +1,4 @@
-"""The Sweep page without a browser: links, controls, what is said of a cell, and the measuring of real models."""
+"""The Sweep page without a browser: links, controls, what is said of a cell, and the measuring of PyTorch models."""
 
 import json
 from typing import Any
@@ -168,8 +168,8 @@ def test_a_picked_cell_without_a_design_says_why_and_what_would_work() -> None:
 def test_real_models_are_measured_and_stay_while_the_knobs_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     page = opened(fig="forward_seconds", **SMALL)
     assert not any(figures(page))
-    click(page, "Measure 12 real models (about ")
-    assert "12 of 12 real models measured on this machine." in said(page)
+    click(page, "Measure 12 PyTorch models (about ")
+    assert "12 of 12 PyTorch models measured on cpu." in said(page)
     found = figures(page)
     assert all(figure.endswith((" ms", " s")) for figure in found)
     monkeypatch.setattr(model_builds, "build", None)
@@ -191,8 +191,8 @@ def test_one_failing_model_does_not_stop_the_others(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(model_builds, "build", build)
     page = opened(xs="0.2, 0.25", ys="2, 3", fig="forward_seconds", **SMALL)
-    click(page, "Measure 4 real models")
-    assert "3 of 4 real models measured on this machine." in said(page)
+    click(page, "Measure 4 PyTorch models")
+    assert "3 of 4 PyTorch models measured on cpu." in said(page)
     assert "was not measured: building this model takes about 9 GB, and 1 GB of memory are free." in said(page)
     assert sum(not figure for figure in figures(page)) == 1
     assert len(calls) == 4
@@ -205,19 +205,19 @@ def test_a_measurement_that_ends_early_keeps_what_it_has_and_goes_on_later(monke
         report = real(architecture, show)
         built.append(architecture)
         if len(built) == 2:
-            page.session_state.sweep_notebook.stop()
+            page.session_state.sweep_measurements.stop()
         return report
 
     monkeypatch.setattr(model_builds, "build", build)
     page = opened(xs="0.2, 0.25", ys="2, 3", **SMALL)
-    click(page, "Measure 4 real models")
+    click(page, "Measure 4 PyTorch models")
     assert len(built) == 2
-    assert "2 of 4 real models measured on this machine." in said(page)
-    click(page, "Measure the other 2 real models")
+    assert "2 of 4 PyTorch models measured on cpu." in said(page)
+    click(page, "Measure the other 2 PyTorch models")
     assert len(built) == 4
 
 
 def test_a_large_sweep_is_not_measured() -> None:
     page = opened(xs="0.05..0.8 x 30", ys="1..8 x 30")
-    assert "up to 400 are built and measured" in said(page)
+    assert "at most 400 can be built and measured" in said(page)
     assert not any(button.label.startswith("Measure") for button in page.button)

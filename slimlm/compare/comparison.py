@@ -215,18 +215,21 @@ _CHOICES = ("tied_lm_head", "norm", "positions", "ffn", "bias", "qk_norm", "bloc
 _DETAILS = ("rope_theta", "position_offset", "dropout", "attention_dropout", "layer_norm_eps")
 
 
-_SWITCH: dict[str | bool, str] = {True: "Yes", False: "No"}
-
-
 def _shape(loads: Sequence[Workload]) -> Iterator[Line]:
     for key in _DIMENSIONS:
         yield _line(SHAPE_QUANTITIES[key], "Shape", loads)
     for name in _NUMBERS:
         yield _line(_field(name, "whole"), "Shape", loads)
     for name in _CHOICES:
-        yield replace(_line(_field(name, "whole"), "Shape", loads), labels=_SWITCH | KNOBS[name].words)
+        yield replace(_line(_field(name, "whole"), "Shape", loads), labels=_labels(name))
     for name in _DETAILS:
         yield _line(_field(name, "real"), "Shape", loads)
+
+
+def _labels(name: str) -> Mapping[str | bool, str]:
+    labels: dict[str | bool, str] = {True: "Yes", False: "No"}
+    labels.update(KNOBS[name].words)
+    return labels
 
 
 def _field(name: str, unit: Unit) -> Quantity:

@@ -1,4 +1,4 @@
-"""Comparisons to start from."""
+"""Preset comparisons."""
 
 from functools import partial
 
@@ -22,7 +22,7 @@ _swiglu = partial(_rope, ffn="swiglu", glu_expansion=2.66)
 
 
 def start_pins(label: str) -> tuple[Pin, ...]:
-    """Return the pins of a comparison in `STARTS`."""
+    """Return the pins of a preset comparison."""
     return tuple(pin_of(model, name) for model, name in STARTS[label])
 
 
@@ -42,4 +42,4 @@ STARTS = {
         (_swiglu(n_kv_heads=4), "with 4 KV heads: Llama"),
     ),
 }
-"""Models and their names, by what a button says."""
+"""Models and their names, by the label of the preset."""

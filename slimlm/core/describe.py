@@ -97,11 +97,17 @@ def expansion_name(choices: Choices) -> str:
 
 def choice_words(choices: Choices) -> list[str]:
     """Name the choices that a line about a request or a model always holds, and those that are not usual."""
-    return [
-        "tied" if choices.tied_lm_head else "untied",
-        f"{choices.max_seq_length:,} tokens",
-        *structure_words(choices),
-    ]
+    return [head_word(choices), length_words(choices), *structure_words(choices)]
+
+
+def head_word(choices: Choices) -> str:
+    """Return whether the LM head is tied."""
+    return "tied" if choices.tied_lm_head else "untied"
+
+
+def length_words(choices: Choices) -> str:
+    """Return the sequence length with its unit."""
+    return f"{choices.max_seq_length:,} tokens"
 
 
 def shape_line(account: Account) -> str:

@@ -1,4 +1,4 @@
-"""Grids of designs: two knobs varied, every other one held."""
+"""Sweeps: a grid of designs with two knobs varied and all others fixed."""
 
 from slimlm.sweep.axis_values import parse_values
 from slimlm.sweep.csv import sweep_csv

@@ -1,13 +1,13 @@
-"""Values of a knob as people write them, for the two axes of a sweep.
+"""Parsing and writing of the values of a sweep's axis.
 
-A list has commas between its parts; a part is a value as the knob's own field takes it, or a range with both its ends:
+The text is a comma-separated list of values, as in the knob's own field, and of ranges that include both ends:
 
     0.25, 0.35, 45%            numbers, percentages and fractions
     16k, 32k, 50257            sizes (without thousands separators: a comma ends a value)
     0.2..0.5 in 7 steps        7 values, evenly spaced
-    10M..1B x 9 (log)          9 values, each larger than the one before by the same factor
+    10M..1B x 9 (log)          9 values, evenly spaced on a log scale
     auto, 4, 8                 words and numbers, where the knob takes both
-    none, 6..12 x 4            "none" leaves a knob open that may be left open
+    none, 6..12 x 4            "none" leaves the knob open, where that is possible
     layernorm, rmsnorm         words
     true, false                switches
 """
@@ -19,7 +19,7 @@ from slimlm.serialization.fields import KNOBS, Knob, Value
 from slimlm.utils.formatting import shown
 
 MOST_VALUES = 10_000
-"""The most values of one knob, and the most cells of a sweep."""
+"""Largest number of values of one knob, and of cells of a sweep."""
 
 _RANGE = re.compile(
     r"(?P<first>[^()]+?)\s*\.\.\s*(?P<last>[^()]+?)(?:\s+in\s+|\s*[x×]\s*)(?P<count>\d{1,6})"
@@ -47,14 +47,16 @@ _DEFAULTS = {
 
 
 def knob_of(name: str) -> Knob:
-    """Return the knob of a field; raises ValueError for a name that is none."""
+    """Return the knob of a field; raises ValueError for an unknown name."""
     if not isinstance(name, str) or name not in KNOBS:
-        raise ValueError(f"{shown(name)} is no knob: it must be one of {', '.join(KNOBS)}; embedding_ratio would work")
+        raise ValueError(
+            f"{shown(name)} is not a knob: it must be one of {', '.join(KNOBS)}; embedding_ratio would work"
+        )
     return KNOBS[name]
 
 
 def parse_values(name: str, text: str) -> tuple[Value, ...]:
-    """Read the values of a knob, in the order in which they are written; what occurs twice counts once.
+    """Parse the values of a knob, in the order of the text and without duplicates.
 
     >>> parse_values("embedding_ratio", "0.2..0.5 in 7 steps")
     (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
@@ -63,8 +65,8 @@ def parse_values(name: str, text: str) -> tuple[Value, ...]:
     >>> parse_values("n_heads", "auto, 4..8 x 3"), parse_values("n_layers", "none, 12")
     (('auto', 4, 6, 8), (None, 12))
 
-    Values between the ends of a range are rounded to four significant digits, or to as many as keep them apart.
-    Raises ValueError, in one sentence that names the knob, for text that cannot be read and values outside its limits.
+    Values within a range are rounded to four significant digits, or to more if that merged two of them.
+    Raises ValueError, with the name of the knob, for text that cannot be parsed and values outside its limits.
     """
     knob = knob_of(name)
     try:
@@ -75,7 +77,7 @@ def parse_values(name: str, text: str) -> tuple[Value, ...]:
 
 
 def default_values(name: str) -> str:
-    """Return values to start from, as text: every word of a choice, both positions of a switch."""
+    """Return default values as text: every option of a choice, both positions of a switch."""
     knob = knob_of(name)
     return _DEFAULTS.get(name) or ("true, false" if isinstance(knob.default, bool) else ", ".join(knob.words))
 
@@ -90,7 +92,7 @@ def write_value(name: str, value: Value) -> str:
 
 
 def label_value(name: str, value: Value) -> str:
-    """Write a value as a reader of a chart sees it.
+    """Write a value as a chart label.
 
     >>> label_value("vocab_size", 50_257), label_value("tied_lm_head", False), label_value("ffn", "swiglu")
     ('50,257', 'untied', 'SwiGLU')
@@ -113,9 +115,9 @@ def _read(knob: Knob, text: str) -> dict[Value, None]:
     for part in text.split(","):
         found = _part(knob, part.strip())
         values |= dict.fromkeys(found)
-        written += len(found)  # the same ones again take time too
+        written += len(found)  # duplicates take time too
         if written > MOST_VALUES:
-            raise ValueError(f"there are more than {MOST_VALUES:,} values; that many would work")
+            raise ValueError(f"there are more than {MOST_VALUES:,} values; at most {MOST_VALUES:,} would work")
     return values
 
 
@@ -126,7 +128,7 @@ def _part(knob: Knob, part: str) -> list[Value]:
         raise ValueError(f"{part[:40]!r} is a range of words; write them one by one: {default_values(knob.field)}")
     found = _RANGE.fullmatch(part) if len(part) <= 120 else None
     if not found:
-        raise ValueError(f"{part[:40]!r} is no range; write one such as 2..4 in 5 steps, or 10..1000 x 5 (log)")
+        raise ValueError(f"{part[:40]!r} is not a range; write one such as 2..4 in 5 steps, or 10..1000 x 5 (log)")
     count = int(found["count"])
     if not 2 <= count <= MOST_VALUES:
         raise ValueError(f"{part[:40]!r} asks for {count:,} values; a range has 2 to {MOST_VALUES:,}")
@@ -145,8 +147,8 @@ def _single(knob: Knob, text: str) -> Value:
 
 def _end(value: Value) -> int | float:
     if not isinstance(value, int | float):
-        shown = "none" if value is None else value
-        raise ValueError(f"{shown!r} is no end of a range: both ends are numbers")
+        end = "none" if value is None else value
+        raise ValueError(f"{end!r} is not an end of a range: both ends must be numbers")
     return value
 
 
@@ -157,7 +159,7 @@ def _is_whole(knob: Knob) -> bool:
 def _spaced(first: int | float, last: int | float, count: int, log: bool, whole: bool) -> list[str]:
     """Return `count` numbers from first to last as text."""
     if log and min(first, last) <= 0:
-        raise ValueError(f"a range on a log scale has both ends above 0, which {first:g}..{last:g} has not")
+        raise ValueError(f"{first:g}..{last:g} is not a log range: both ends must be above 0")
     ends = (math.log(first), math.log(last)) if log else (float(first), float(last))
     steps = [ends[0] + (ends[1] - ends[0]) * step / (count - 1) for step in range(1, count - 1)]
     between = [math.exp(step) for step in steps] if log else steps

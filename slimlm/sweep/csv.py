@@ -1,4 +1,4 @@
-"""A sweep as a table for spreadsheets."""
+"""A sweep as CSV."""
 
 import csv
 import io
@@ -13,13 +13,13 @@ _MISSES = ("total_miss", "ratio_miss", "expansion_miss")
 
 
 def sweep_csv(sweep: Sweep, reports: Reports | None = None, metrics: Iterable[str] = METRICS) -> str:
-    """Return a sweep as CSV (RFC 4180), one cell a line: values, dimensions, misses, figures, and why there is none.
+    """Return a sweep as CSV (RFC 4180), one cell per line: values, dimensions, misses, metrics, and the reason if none.
 
-    Figures are plain numbers; one that would have to be measured first is empty. `metrics` are keys of `METRICS`.
+    Metrics are plain numbers; those not measured are empty. `metrics` are keys of `METRICS`.
 
-    Raises ValueError for a key that is none.
+    Raises ValueError for an unknown key.
     """
-    # What always has a column of its own is not repeated.
+    # Dimensions and the total always have a column.
     chosen = [metric for key in metrics if (metric := metric_of(key)).key not in (*_DIMENSIONS, "total_params")]
     asked = (f"{sweep.x.name}_asked", f"{sweep.y.name}_asked")
     text = io.StringIO(newline="")

@@ -1,11 +1,11 @@
-"""A sweep in words: what it holds fixed, and what it varies besides the two knobs that it names."""
+"""Text descriptions of a sweep: targets, spans of dimensions and cell labels."""
 
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from slimlm.core.config import ModelConfig
-from slimlm.core.describe import choice_words, counted, expansion_name
+from slimlm.core.describe import expansion_name, head_word, length_words, structure_words
 from slimlm.core.design import Design
 from slimlm.serialization.fields import KNOBS
 from slimlm.sweep.axis_values import label_value
@@ -14,12 +14,12 @@ from slimlm.utils.formatting import format_size
 
 
 def knob_name(sweep: Sweep, axis: Axis) -> str:
-    """Return what the knob of an axis is called: "Embedding ratio"."""
+    """Return the display name of an axis: "Embedding ratio"."""
     return expansion_name(sweep.base) if axis.name == "glu_expansion" else KNOBS[axis.name].label
 
 
 def mid_sentence(name: str) -> str:
-    """Write a name as it stands inside a sentence: abbreviations keep their capitals.
+    """Write a name inside a sentence: abbreviations keep their capitals.
 
     >>> mid_sentence("Embedding ratio"), mid_sentence("GLU expansion"), mid_sentence("KV cache per token")
     ('embedding ratio', 'GLU expansion', 'KV cache per token')
@@ -28,7 +28,7 @@ def mid_sentence(name: str) -> str:
 
 
 def fixed_line(sweep: Sweep) -> str:
-    """Say in one line what all designs were asked for alike.
+    """Return the targets that all designs share, on one line.
 
     >>> from slimlm.sweep.grid import sweep
     >>> fixed_line(sweep(ModelConfig(), ("embedding_ratio", (0.3,)), ("n_layers", (9, 12))))
@@ -41,8 +41,9 @@ def fixed_line(sweep: Sweep) -> str:
         "embedding_ratio": f"embedding ratio {base.embedding_ratio:g}",
         "glu_expansion": f"{expansion_name(base)} {base.glu_expansion:g}",
     }
-    words = dict(zip(("tied_lm_head", "max_seq_length"), (plain := choice_words(_unswept(sweep)))[:2], strict=True))
-    parts |= words | {word: word for word in plain[2:]}
+    unswept = _unswept(sweep)
+    parts |= {"tied_lm_head": head_word(unswept), "max_seq_length": length_words(unswept)}
+    parts |= {word: word for word in structure_words(unswept)}
     if base.n_layers is not None:
         parts["n_layers"] = f"depth {base.n_layers:,}"
     if base.multiple_of > 1:
@@ -51,18 +52,18 @@ def fixed_line(sweep: Sweep) -> str:
 
 
 def _unswept(sweep: Sweep) -> ModelConfig:
-    """Return the base with the swept knobs at their defaults, of which words say nothing."""
+    """Return the base with the swept knobs at their defaults, which `structure_words` leaves out."""
     base = sweep.base
     for axis in (sweep.x, sweep.y):
-        with suppress(ValueError):  # the default may not go with the other choices: then the base's own value stays
+        with suppress(ValueError):  # a default that is incompatible with other choices: keep the base's value
             base = replace(base, **{axis.name: KNOBS[axis.name].default})  # type: ignore[arg-type]
     return base
 
 
 def ratio_reading(sweep: Sweep) -> str:
-    """Say what a sweep of the embedding ratio varies besides: width and depth. Empty when it is not swept.
+    """Say how a sweep of the embedding ratio also varies width and depth; empty when it is not swept.
 
-    For one total and one vocabulary the ratio is the width: d_model = ratio · total / (c · vocab_size).
+    At a fixed total and vocabulary the ratio determines the width: d_model = ratio · total / (c · vocab_size).
     """
     axis = next((axis for axis in (sweep.x, sweep.y) if axis.name == "embedding_ratio"), None)
     ratios = sorted(float(value) for value in axis.values) if axis else []  # type: ignore[arg-type]
@@ -80,7 +81,7 @@ def ratio_reading(sweep: Sweep) -> str:
 
 
 def spans_line(sweep: Sweep) -> str:
-    """Say what dimensions the designs have, in one line.
+    """Return the ranges of dimensions of the designs, on one line.
 
     >>> from slimlm.sweep.grid import sweep
     >>> spans_line(sweep(ModelConfig(), ("embedding_ratio", (0.25, 0.45)), ("glu_expansion", (2.66, 4.0))))
@@ -88,13 +89,13 @@ def spans_line(sweep: Sweep) -> str:
     """
     if not sweep.designs:
         return "Actual: no design"
-    layers = _span(sweep.designs, "n_layers")
-    noun = counted(2 if layers != "1" else 1, "layer").split()[1]
-    return f"Actual: d_model {_span(sweep.designs, 'd_model')} · d_ff {_span(sweep.designs, 'd_ff')} · {layers} {noun}"
+    spans = {name: _span(sweep.designs, name) for name in ("d_model", "d_ff", "n_layers")}
+    noun = "layers" if any(design.architecture.n_layers > 1 for design in sweep.designs) else "layer"
+    return f"Actual: d_model {spans['d_model']} · d_ff {spans['d_ff']} · {spans['n_layers']} {noun}"
 
 
 def pair_label(sweep: Sweep, index: int, named: bool = False) -> str:
-    """Name a cell by its two values, with the names of the knobs where they are wanted."""
+    """Label a cell by its two values, and by the names of the knobs if `named`."""
     cell = sweep.cells[index]
     pairs = ((sweep.x, cell.x), (sweep.y, cell.y))
     labels = [label_value(axis.name, value) for axis, value in pairs]

@@ -140,5 +140,5 @@ METRICS: dict[str, Metric] = {metric.key: metric for metric in _ALL}
 def metric_of(key: str) -> Metric:
     """Return the metric with this key; raises ValueError for an unknown key."""
     if not isinstance(key, str) or key not in METRICS:
-        raise ValueError(f"{shown(key)} is no figure: it must be one of {', '.join(METRICS)}; n_layers would work")
+        raise ValueError(f"{shown(key)} is not a figure: it must be one of {', '.join(METRICS)}; n_layers would work")
     return METRICS[key]

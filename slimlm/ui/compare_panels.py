@@ -1,4 +1,4 @@
-"""Parts of the Compare page: the pins with their names and order, what is added to them, the table and the files."""
+"""Panels of the Compare page: pins, adding models, the comparison table, links and downloads."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,7 +22,7 @@ from slimlm.ui.pins import PIN, change_pins, pin, pinned
 from slimlm.utils.text import plain
 
 MEASURE, BASELINE = "measure", "baseline"
-"""Query parameters: what length stands for, and the place of the baseline, counted from 1."""
+"""Query parameters: the quantity shown as length, and the position of the baseline, counted from 1."""
 
 _MEASURES: dict[Measure, str] = {"share": "Share", "params": "Parameters"}
 
@@ -31,13 +31,13 @@ _MEASURES: dict[Measure, str] = {"share": "Share", "params": "Parameters"}
 
 
 def draw_pins(pins: tuple[Pin, ...]) -> None:
-    """Draw every pin with its name, which can be changed, and buttons that move it and take it away."""
+    """Show every pin with an editable name and buttons to move and remove it."""
     st.markdown(f"**Pinned**, {len(pins)} of {MOST_PINS}")
     for place, held in enumerate(pins):
         _draw_pin(pins, place, held)
     _draw_adding()
     if pins:
-        st.button("Clear", icon=":material/delete_sweep:", on_click=_clear, help="Take all pins away.")
+        st.button("Clear", icon=":material/delete_sweep:", on_click=_clear, help="Remove all pins.")
 
 
 def _draw_pin(pins: tuple[Pin, ...], place: int, held: Pin) -> None:
@@ -68,7 +68,7 @@ def _draw_pin(pins: tuple[Pin, ...], place: int, held: Pin) -> None:
         on_click=_rearrange,
         args=(partial(without_pin, place=place),),
         type="tertiary",
-        help=f"Take {plain(held.name)} away",
+        help=f"Remove {plain(held.name)}",
     )
 
 
@@ -77,7 +77,7 @@ def _rename(place: int, key: str) -> None:
 
 
 def _rearrange(change: Callable[[tuple[Pin, ...]], tuple[Pin, ...]]) -> None:
-    """Change the pins, and let the baseline stay the same model while it is pinned."""
+    """Change the pins and keep the same model as baseline while it is pinned."""
     base = pinned()[baseline_of(pinned())].architecture
 
     def follow(pins: tuple[Pin, ...]) -> dict[str, str]:
@@ -91,7 +91,7 @@ def _clear() -> None:
     change_pins(lambda pins: (), lambda pins: {BASELINE: ""})
 
 
-# What is added.
+# Adding models.
 
 
 def _draw_adding() -> None:
@@ -129,10 +129,9 @@ def _add_config(text: str | bytes, file: str) -> None:
 
 
 def show_starts() -> None:
-    """Say what the page is for, and offer comparisons to start from."""
+    """Explain the page and offer preset comparisons."""
     st.markdown(
-        "Pin designs on the Design page and models on the Inspect page, and see them here side by side. "
-        "Or start with one of these:"
+        "Pin designs on the Design page and models on the Inspect page to compare them here. Or start with a preset:"
     )
     for label in STARTS:
         st.button(label, on_click=_start, args=(label,), icon=":material/compare:")
@@ -142,11 +141,11 @@ def _start(label: str) -> None:
     change_pins(lambda pins: start_pins(label))
 
 
-# What is shown.
+# The comparison.
 
 
 def measure_switch() -> Measure:
-    """Draw the switch between share and parameters; the link holds it."""
+    """Show the switch between share and parameters, which is part of the link."""
     linked = st.query_params.get(MEASURE)
     st.session_state[MEASURE] = linked if linked in _MEASURES else "share"
     st.segmented_control(
@@ -172,13 +171,13 @@ def _note(parameter: str, text: str, default: str) -> None:
 
 
 def baseline_of(pins: tuple[Pin, ...]) -> int:
-    """Return the place of the baseline that the link names, the first place without one."""
+    """Return the index of the baseline in the link, 0 without one."""
     text = st.query_params.get(BASELINE, "1")
     return int(text) - 1 if text.isdecimal() and len(text) == 1 and 1 <= int(text) <= len(pins) else 0
 
 
 def draw_comparison(pins: tuple[Pin, ...]) -> tuple[Comparison, bool]:
-    """Draw what the table depends on; return the comparison, and whether its differences alone are wanted."""
+    """Show the controls of the table; return the comparison, and whether to show only differences."""
     left, right = st.columns([0.6, 0.4], vertical_alignment="bottom")
     st.session_state[BASELINE] = baseline_of(pins)
     with left:
@@ -189,8 +188,8 @@ def draw_comparison(pins: tuple[Pin, ...]) -> tuple[Comparison, bool]:
             key=BASELINE,
             on_change=_take_baseline,
         )
-    only_differences = right.toggle("Only differences", key="only_differences", help="Hide figures in which all agree.")
-    with st.expander("What the costs depend on"):
+    only_differences = right.toggle("Only differences", key="only_differences", help="Hide rows with equal values.")
+    with st.expander("Settings of the costs"):
         settings = cost_settings(longest_context(pins))
     return Comparison(pins, st.session_state[BASELINE], settings), only_differences
 
@@ -200,15 +199,15 @@ def _take_baseline() -> None:
 
 
 def show_differences(comparison: Comparison, only_differences: bool) -> None:
-    """Show every figure of every model, with its difference from the baseline's, and what the costs assume."""
+    """Show the comparison table and the assumptions of the costs."""
     st.caption(plain(f"{comparison.terms_line}."))
     st.html(f"<style>{TABLE_STYLE}</style>{differences_table(comparison, only_differences=only_differences)}")
-    with st.expander("What each cost assumes, and where it is from"):
+    with st.expander("Assumptions and sources of the costs"):
         st.html(assumptions_table(comparison))
 
 
 def show_heading(comparison: Comparison, measure: Measure) -> None:
-    """Name the comparison, and offer its link and its files."""
+    """Show the title, links and downloads of the comparison."""
     title, share, downloads = st.columns([0.68, 0.14, 0.18], vertical_alignment="center")
     title.markdown(f"##### {plain(comparison.title)}")
     if not st.context.is_embedded:

@@ -1,4 +1,4 @@
-"""What the Sweep page is asked for: two knobs, their values, and the figures to show. The address holds it all."""
+"""Controls of the Sweep page: two knobs, their values and the metrics, all kept in the URL."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 MAP, PARETO = "map", "pareto"
 _VIEWS = {MAP: "Heat map", PARETO: "Pareto"}
 _LONGEST = 20_000
-"""Characters of a list of values in a link."""
+"""Largest number of characters in a list of values in a link."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the page shows. The names are those of the query parameters."""
+    """The state of the controls, by the names of the query parameters."""
 
     x: str = "embedding_ratio"
     """The knob of the columns."""
@@ -32,13 +32,13 @@ class Asked:
     """The knob of the rows."""
     ys: str = default_values("glu_expansion")
     fig: str = "forward_flops_per_token"
-    """The figure shown."""
+    """The metric shown."""
     vs: str = "worst_miss"
-    """The figure that it is drawn against in the Pareto view."""
+    """The metric on the x axis of the Pareto view."""
     view: str = MAP
 
     def query(self) -> dict[str, str]:
-        """Return what the address says: what is not usual."""
+        """Return the query parameters: everything that is not the default."""
         usual = self._usual()
         return {name: value for name, value in asdict(self).items() if value != usual[name]}
 
@@ -54,25 +54,25 @@ def _key(name: str) -> str:
 
 
 def follow() -> None:
-    """Move the controls, before they are drawn, to what the address says when it is new."""
+    """Set the controls, before they are drawn, to a URL that has changed."""
     state = st.session_state
     query = {name: st.query_params[name] for name in asdict(Asked()) if name in st.query_params}
     if "sweep_asked" not in state or (query != state.sweep_address and not _moved()):
         state.sweep_asked, state.sweep_complaints = read(query)
         state.sweep_address = query
         _show(state.sweep_asked)
-    elif _key("x") not in state:  # another page has forgotten the widgets of this one
+    elif _key("x") not in state:  # Streamlit drops the widgets' values on another page
         _show(state.sweep_asked)
 
 
 def asked() -> Asked:
-    """Return what the address asks for, where no controls are drawn."""
+    """Return the state of the URL, for pages without controls."""
     found: Asked = st.session_state.sweep_asked
     return found
 
 
 def read(query: Mapping[str, str]) -> tuple[Asked, list[str]]:
-    """Read an address; return with it a sentence for each part that cannot be used and is left at its usual value.
+    """Parse query parameters; also return an error message for each one that is invalid and stays at its default.
 
     >>> read({"x": "norm", "fig": "beauty"})[0].xs, read({"x": "norm", "fig": "beauty"})[1]
     ('layernorm, rmsnorm, layernorm_no_bias, layernorm_no_params', ["The link's fig was ignored: 'beauty' is ..."])
@@ -103,7 +103,7 @@ def _moved() -> bool:
 
 
 def draw_controls() -> tuple[Asked, "DeltaGenerator"]:
-    """Draw the controls; return what they ask for, which the address takes down, and the place beside them."""
+    """Draw the controls and update the URL; return their state and the column beside them."""
     state = st.session_state
     names = st.columns([0.2, 0.3, 0.2, 0.3], vertical_alignment="bottom")
     _choose(names[0], "x", "Columns", _knob_label, on_change=_take_knob)
@@ -114,7 +114,7 @@ def draw_controls() -> tuple[Asked, "DeltaGenerator"]:
     view.segmented_control("View", list(_VIEWS), format_func=_VIEWS.__getitem__, key=_key("view"), required=True)
     _choose(figure, "fig", "Figure", _figure_label)
     if state[_key("view")] == PARETO:
-        state.setdefault(_key("vs"), state.sweep_asked.vs)  # forgotten while it was not drawn
+        state.setdefault(_key("vs"), state.sweep_asked.vs)  # dropped by Streamlit while it was hidden
         _choose(against, "vs", "Against", _figure_label)
     shown = Asked(**{name: state.get(_key(name), value) for name, value in asdict(state.sweep_asked).items()})
     _write(shown)
@@ -124,7 +124,7 @@ def draw_controls() -> tuple[Asked, "DeltaGenerator"]:
 
 
 _VALUES_HELP = (
-    "Values with commas between them, and ranges with both ends: `0.25, 0.35, 45%`, `0.2..0.5 in 7 steps`, "
+    "Comma-separated values, and ranges that include both ends: `0.25, 0.35, 45%`, `0.2..0.5 in 7 steps`, "
     "`10M..1B x 9 (log)`, `auto, 4, 8`, `none, 12`, `layernorm, rmsnorm`, `true, false`."
 )
 
@@ -148,7 +148,7 @@ def _figure_label(key: str) -> str:
 
 
 def _take_knob(side: str) -> None:
-    """Start a newly chosen knob with its usual values; the knob of the other side changes places with it."""
+    """Give a newly chosen knob its default values; choosing the other axis's knob swaps the axes."""
     state, other = st.session_state, "y" if side == "x" else "x"
     before: Asked = state.sweep_asked
     if state[_key(side)] == state[_key(other)]:

@@ -1,7 +1,7 @@
-"""Measuring the real models of a sweep: one at a time, with the time that is left, and an end at any moment.
+"""Measuring the PyTorch models of a sweep: one at a time, cancellable, with the remaining time.
 
-Each run of the page measures one model and then runs the page again: what is known is on screen at once, and a click on
-"Cancel" ends the run that measures at the next step of its progress bar.
+Each run of the page measures one model and reruns the page, so that every result shows at once. "Cancel" stops the
+measuring run at its next progress update.
 """
 
 import time
@@ -27,88 +27,95 @@ _MOST_MEASURED, _MOST_KEPT = 400, 2_000
 
 
 @dataclass
-class _Notebook:
-    """What this session has measured, and the sweep that it is measuring."""
+class _Measurements:
+    """Measurements of this session, and the sweep being measured."""
 
     reports: dict[Architecture, "ProbeReport"] = field(default_factory=dict)
     failures: dict[Architecture, str] = field(default_factory=dict)
     running: object = None
-    """What tells the sweep that is being measured from others; None while none is."""
+    """Identity of the sweep being measured; None while none is."""
     spent_seconds: float = 0.0
     expected_seconds: float = 0.0
-    """What the models measured so far were expected to take."""
+    """Estimated duration of the models measured so far."""
 
     @property
     def pace(self) -> float:
-        """Seconds that a second expected has taken so far."""
+        """Measured over estimated duration so far."""
         return self.spent_seconds / self.expected_seconds if self.spent_seconds else 1.0
 
     def stop(self) -> None:
-        """Measure no further; a callback."""
+        """Stop measuring; a callback."""
         self.running = None
 
     def start(self, sweep: Sweep) -> None:
-        """Measure a sweep from here on; a callback."""
+        """Start measuring a sweep; a callback."""
         self.running = identity(sweep)
         self.failures.clear()
         self.spent_seconds = self.expected_seconds = 0.0
 
 
 def identity(sweep: Sweep) -> object:
-    """Return what tells a sweep from others, without its thousands of cells."""
+    """Return what identifies a sweep, without its cells."""
     return sweep.base, sweep.x, sweep.y
 
 
-def _notebook() -> _Notebook:
-    notebook: _Notebook = st.session_state.setdefault("sweep_notebook", _Notebook())
-    return notebook
+def _measurements() -> _Measurements:
+    measurements: _Measurements = st.session_state.setdefault("sweep_measurements", _Measurements())
+    return measurements
 
 
 def reports() -> "dict[Architecture, ProbeReport]":
-    """Return what this session has measured."""
-    return _notebook().reports
+    """Return the measurements of this session."""
+    return _measurements().reports
 
 
 def _models(sweep: Sweep) -> list[Architecture]:
-    """Return the models of a sweep, each once."""
+    """Return the distinct models of a sweep."""
     return list(dict.fromkeys(design.architecture for design in sweep.designs))
 
 
 def show_measuring(sweep: Sweep) -> None:
-    """Offer to measure the real models of a sweep, or go on with it; call it last, as it ends the run."""
-    notebook, models = _notebook(), _models(sweep)
-    count = counted(len(models), "real model")
+    """Offer to measure the PyTorch models of a sweep, or continue; call it last, because it ends the run."""
+    measurements, models = _measurements(), _models(sweep)
+    count = counted(len(models), "PyTorch model")
     if len(models) > _MOST_MEASURED:
-        st.caption(f"These are {count}: up to {_MOST_MEASURED} are built and measured.")
+        st.caption(f"This sweep has {count}: at most {_MOST_MEASURED} can be built and measured.")
         return
     if not can_build():
         return
-    failures = [model for model in models if model in notebook.failures]
-    pending = [model for model in models if model not in notebook.reports and model not in notebook.failures]
-    st.caption(f"{len(models) - len(pending) - len(failures):,} of {count} measured on this machine.")
+    failures = [model for model in models if model in measurements.failures]
+    pending = [model for model in models if model not in measurements.reports and model not in measurements.failures]
+    st.caption(f"{len(models) - len(pending) - len(failures):,} of {count} measured{_on(measurements, models)}.")
     wide, narrow = st.columns([0.85, 0.15], vertical_alignment="center")
-    if pending and notebook.running == identity(sweep):
-        _measure(wide, narrow, notebook, pending, len(models))
+    if pending and measurements.running == identity(sweep):
+        _measure(wide, narrow, measurements, pending, len(models))
         return
-    notebook.stop()
+    measurements.stop()
     if pending:
         which = "the other " if len(pending) < len(models) else ""
         cost = format_seconds(sum(_seconds(model) for model in pending))
         wide.button(
-            f"Measure {which}{counted(len(pending), 'real model')} (about {cost})",
-            on_click=notebook.start,
+            f"Measure {which}{counted(len(pending), 'PyTorch model')} (about {cost})",
+            on_click=measurements.start,
             args=(sweep,),
             **_BUTTON,
         )
     for model in failures[:8]:
-        st.warning(_failure(model, notebook), icon=":material/warning:")
+        st.warning(_failure(model, measurements), icon=":material/warning:")
 
 
 _BUTTON: dict[str, Any] = {
     "key": "measure",
     "icon": ":material/speed:",
-    "help": "Builds each model on this machine's CPU, runs a tiny forward pass through it, and lets it go.",
+    "help": "Builds each model on this server (CUDA or MPS if present, else CPU), runs a short forward pass "
+    "and discards it.",
 }
+
+
+def _on(measurements: _Measurements, models: list[Architecture]) -> str:
+    """Name the devices that models were measured on, with a space in front."""
+    devices = sorted({measurements.reports[model].device for model in models if model in measurements.reports})
+    return f" on {' and '.join(map(plain, devices))}" if devices else ""
 
 
 def _seconds(architecture: Architecture) -> float:
@@ -118,35 +125,39 @@ def _seconds(architecture: Architecture) -> float:
 
 
 def _measure(
-    wide: "DeltaGenerator", narrow: "DeltaGenerator", notebook: _Notebook, pending: list[Architecture], count: int
+    wide: "DeltaGenerator",
+    narrow: "DeltaGenerator",
+    measurements: _Measurements,
+    pending: list[Architecture],
+    count: int,
 ) -> None:
-    """Measure the first of the models and run the page again."""
+    """Measure the first pending model and rerun the page."""
     model, expected, done = pending[0], [_seconds(model) for model in pending], count - len(pending)
-    left = format_seconds(notebook.pace * sum(expected))
-    # The same button, at rest: a run that ends early would leave one behind that it has not drawn.
+    left = format_seconds(measurements.pace * sum(expected))
+    # The same key, disabled: a rerun that stops early would otherwise keep the old enabled button on screen.
     wide.button(f"Measuring model {done + 1:,} of {count:,}, about {left} left", disabled=True, **_BUTTON)
     bar = wide.progress(done / count)
-    narrow.button("Cancel", on_click=notebook.stop, icon=":material/close:", width="stretch")
+    narrow.button("Cancel", on_click=measurements.stop, icon=":material/close:", width="stretch")
 
     def show(share: float, doing: str) -> None:
         bar.progress(min((done + share) / count, 1.0), doing)
 
     started = time.perf_counter()
     try:
-        _keep(notebook, model, model_builds.build(model, show))
+        _keep(measurements, model, model_builds.build(model, show))
     except (MemoryError, RuntimeError, ValueError, OSError) as error:
-        notebook.failures[model] = str(error) or type(error).__name__
-    notebook.spent_seconds += time.perf_counter() - started
-    notebook.expected_seconds += expected[0]
+        measurements.failures[model] = str(error) or type(error).__name__
+    measurements.spent_seconds += time.perf_counter() - started
+    measurements.expected_seconds += expected[0]
     st.rerun()
 
 
-def _keep(notebook: _Notebook, model: Architecture, report: "ProbeReport") -> None:
-    notebook.reports[model] = report
-    while len(notebook.reports) > _MOST_KEPT:
-        del notebook.reports[next(iter(notebook.reports))]
+def _keep(measurements: _Measurements, model: Architecture, report: "ProbeReport") -> None:
+    measurements.reports[model] = report
+    while len(measurements.reports) > _MOST_KEPT:
+        del measurements.reports[next(iter(measurements.reports))]
 
 
-def _failure(model: Architecture, notebook: _Notebook) -> str:
+def _failure(model: Architecture, measurements: _Measurements) -> str:
     shape = f"{counted(model.n_layers, 'layer')} × d_model {model.d_model:,}, d_ff {model.d_ff:,}"
-    return plain(f"The model of {shape} was not measured: {notebook.failures[model]}.")
+    return plain(f"The model of {shape} was not measured: {measurements.failures[model]}.")

@@ -1,7 +1,8 @@
-"""Parts of the Sweep page: the grid in use, its charts, the cell that was clicked, and what to take away."""
+"""Panels of the Sweep page: charts, the picked cell, links and downloads."""
 
 from collections import OrderedDict
 from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -11,6 +12,7 @@ from slimlm.charts.pareto import pareto_chart
 from slimlm.charts.theme import Figure
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import expansion_name
+from slimlm.serialization.fields import to_query, values_of
 from slimlm.sweep.axis_values import parse_values
 from slimlm.sweep.csv import sweep_csv
 from slimlm.sweep.describe import pair_label, ratio_reading
@@ -22,6 +24,7 @@ from slimlm.ui.frame import full_link, open_on_design
 from slimlm.ui.pins import pin_button
 from slimlm.ui.sweep_controls import PARETO, Asked
 from slimlm.ui.sweep_measuring import identity
+from slimlm.ui.widget_keys import digest
 from slimlm.utils.formatting import format_miss
 from slimlm.utils.text import plain
 
@@ -34,22 +37,47 @@ _MOST_CELLS_KEPT = 25_000
 _WORTH_A_BAR = 1_000
 
 
+class SweepCache:
+    """Solved sweeps for all sessions; the least recently used ones give way to new ones."""
+
+    def __init__(self, most_cells: int = _MOST_CELLS_KEPT) -> None:
+        self._sweeps: OrderedDict[object, Sweep] = OrderedDict()
+        self._most_cells = most_cells
+        self._lock = Lock()
+
+    def get(self, key: object) -> Sweep | None:
+        """Return a sweep and mark it as used; None when it is not cached."""
+        with self._lock:
+            found = self._sweeps.get(key)
+            if found:
+                self._sweeps.move_to_end(key)
+            return found
+
+    def put(self, key: object, sweep: Sweep) -> None:
+        """Store a sweep; it stays even if it alone exceeds the limit of cells."""
+        with self._lock:
+            self._sweeps[key] = sweep
+            self._sweeps.move_to_end(key)
+            while len(self._sweeps) > 1 and sum(len(one.cells) for one in self._sweeps.values()) > self._most_cells:
+                self._sweeps.popitem(last=False)
+
+
 @st.cache_resource(show_spinner=False)
-def _kept() -> OrderedDict[object, Sweep]:
-    """Sweeps that were solved lately, shared by all sessions."""
-    return OrderedDict()
+def sweep_cache() -> SweepCache:
+    """Return the server-wide cache."""
+    return SweepCache()
 
 
 def find(config: ModelConfig, asked: Asked) -> Sweep:
-    """Return the grid that is asked for, with a bar while thousands of designs are being found.
+    """Return the requested sweep, from the cache or solved with a progress bar.
 
-    Raises ValueError, in one sentence, for values that cannot be read and for too many cells.
+    Raises ValueError for values that cannot be parsed and for too many cells.
     """
-    slot = st.empty()  # in every run: what is drawn below keeps its place on the page
+    slot = st.empty()  # in every run, so that the elements below keep their position
     x, y = (Axis(name, parse_values(name, text)) for name, text in ((asked.x, asked.xs), (asked.y, asked.ys)))
-    kept, wanted = _kept(), (config, x, y)
-    if wanted in kept:
-        return kept[wanted]
+    cache, wanted = sweep_cache(), (config, x, y)
+    if cached := cache.get(wanted):
+        return cached
 
     def show(done: int, count: int) -> None:
         if count >= _WORTH_A_BAR:
@@ -57,14 +85,12 @@ def find(config: ModelConfig, asked: Asked) -> Sweep:
 
     found = sweep(config, (x.name, x.values), (y.name, y.values), show)
     slot.empty()
-    kept[wanted] = found
-    while len(kept) > 1 and sum(len(other.cells) for other in list(kept.values())) > _MOST_CELLS_KEPT:
-        kept.popitem(last=False)
+    cache.put(wanted, found)
     return found
 
 
 def chart_of(found: Sweep, asked: Asked, reports: Reports) -> Figure:
-    """Return the chart of the view that is asked for."""
+    """Return the chart of the selected view."""
     figure = METRICS[asked.fig]
     if asked.view == PARETO:
         return pareto_chart(found, METRICS[asked.vs], figure, reports)
@@ -72,8 +98,8 @@ def chart_of(found: Sweep, asked: Asked, reports: Reports) -> Figure:
 
 
 def show_chart(found: Sweep, asked: Asked, reports: Reports) -> None:
-    """Draw the chart; a click picks the cell that `show_picked` shows."""
-    key = f"sweep-{asked.view}-{hash(identity(found))}"  # another sweep's chart starts with nothing picked
+    """Show the chart; a click picks the cell that `show_picked` shows."""
+    key = chart_key(found, asked.view)
 
     def pick() -> None:
         picked = st.session_state[key].selection["pick"]
@@ -82,20 +108,26 @@ def show_chart(found: Sweep, asked: Asked, reports: Reports) -> None:
     st.altair_chart(
         chart_of(found, asked, reports), width="stretch", theme=None, key=key, on_select=pick, selection_mode="pick"
     )
-    if "sweep_picked" not in st.session_state:  # a restarted server hears from the browser what was picked
+    if "sweep_picked" not in st.session_state:  # after a server restart the browser resends the pick
         pick()
 
 
+def chart_key(found: Sweep, view: str) -> str:
+    """Return the widget key of a sweep's chart: each sweep has its own, so that its chart starts without a pick."""
+    axes = {f"sweep_{side}": f"{axis.name}={axis.values!r}" for side, axis in (("x", found.x), ("y", found.y))}
+    return f"sweep-{view}-{digest(to_query(values_of(found.base)) | axes)}"
+
+
 def show_reading(found: Sweep) -> None:
-    """Say what a sweep of the embedding ratio varies besides."""
+    """Say that a sweep of the embedding ratio also varies depth and width."""
     if reading := ratio_reading(found):
         st.caption(f":material/swap_vert: {plain(reading)}")
     else:
-        st.space("small")  # for the chart's own buttons, which hang above it
+        st.space("small")  # for the toolbar of the chart, which extends above it
 
 
 def show_picked(found: Sweep) -> None:
-    """Show the cell that was clicked: its design or the reason why there is none, and where to go with it."""
+    """Show the picked cell: its design or why there is none, and buttons to open and pin it."""
     of_sweep, place = st.session_state.get("sweep_picked") or (None, 0)
     if of_sweep != identity(found):
         st.caption("Click a cell to see its design, to open it on the Design page or to pin it.")
@@ -124,10 +156,10 @@ def show_picked(found: Sweep) -> None:
 
 
 def show_takeaways(place: "DeltaGenerator", found: Sweep, asked: Asked, reports: Reports) -> None:
-    """Offer the sweep's link and its files."""
+    """Show links and downloads of the sweep."""
     share, downloads = place.columns(2)
     with share.popover("Share", icon=":material/share:", width="stretch"):
-        st.caption("Link to this sweep, every knob included")
+        st.caption("Link to this sweep, with every knob")
         st.code(full_link(found.base, extra=_full_query(asked)), language=None, wrap_lines=True)
         st.caption("The same without frame and sidebar, for screenshots")
         st.code(full_link(found.base, embedded=True, extra=_full_query(asked)), language=None, wrap_lines=True)

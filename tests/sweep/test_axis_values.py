@@ -42,7 +42,7 @@ def test_values_are_read_in_the_order_in_which_they_are_written(
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("ratio", "0.3", r"^'ratio' is no knob: it must be one of total_params, .*; embedding_ratio would work$"),
+        ("ratio", "0.3", r"^'ratio' is not a knob: it must be one of total_params, .*; embedding_ratio would work$"),
         ("embedding_ratio", " ", r"^embedding_ratio: there are no values; write some such as 0\.25, 0\.35, 0\.45$"),
         ("embedding_ratio", "0.1,,0.2", r"^embedding_ratio: a value is missing between two commas$"),
         ("embedding_ratio", "much", r"^embedding_ratio: 'much' is not a number; write one such as 0\.35, 35% or 8/3$"),
@@ -51,13 +51,13 @@ def test_values_are_read_in_the_order_in_which_they_are_written(
             "0.2, 1.5",
             r"^embedding_ratio=1\.5 is not allowed: .*; embedding_ratio=0\.9999 would work$",
         ),
-        ("embedding_ratio", "0.1..0.5", r"'0\.1\.\.0\.5' is no range; write one such as 2\.\.4 in 5 steps"),
+        ("embedding_ratio", "0.1..0.5", r"'0\.1\.\.0\.5' is not a range; write one such as 2\.\.4 in 5 steps"),
         ("embedding_ratio", "0.1..0.5 in 1 steps", r"asks for 1 values; a range has 2 to 10,000$"),
         ("embedding_ratio", "0.1..0.5 x 20000", r"asks for 20,000 values; a range has 2 to 10,000$"),
         (
             "total_params",
             "1..9999 x 9999, 1M..2M x 9999",
-            r"^total_params: there are more than 10,000 values; that many",
+            r"^total_params: there are more than 10,000 values; at most",
         ),
         (
             "norm",
@@ -65,12 +65,12 @@ def test_values_are_read_in_the_order_in_which_they_are_written(
             r"^norm: .* is a range of words; write them one by one: layernorm, rmsnorm,",
         ),
         ("norm", "batchnorm", r"^norm='batchnorm' is not allowed: it must be one of 'layernorm', "),
-        ("n_heads", "auto..8 x 3", r"^n_heads: 'auto' is no end of a range: both ends are numbers$"),
-        ("n_layers", "none..8 x 3", r"^n_layers: 'none' is no end of a range: both ends are numbers$"),
+        ("n_heads", "auto..8 x 3", r"^n_heads: 'auto' is not an end of a range: both ends must be numbers$"),
+        ("n_layers", "none..8 x 3", r"^n_layers: 'none' is not an end of a range: both ends must be numbers$"),
         (
             "dropout",
             "0..0.5 x 3 (log)",
-            r"^dropout: a range on a log scale has both ends above 0, which 0\.\.0\.5 has not$",
+            r"^dropout: 0\.\.0\.5 is not a log range: both ends must be above 0$",
         ),
         ("tied_lm_head", "perhaps", r"^tied_lm_head: 'perhaps' is neither true nor false$"),
     ],

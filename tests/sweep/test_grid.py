@@ -65,7 +65,7 @@ def test_thousands_of_cells_without_a_model_are_explained_in_short() -> None:
 @pytest.mark.parametrize(
     ("x", "y", "sentence"),
     [
-        (("ratio", (0.3,)), ("n_layers", (9,)), r"^'ratio' is no knob: it must be one of total_params,"),
+        (("ratio", (0.3,)), ("n_layers", (9,)), r"^'ratio' is not a knob: it must be one of total_params,"),
         (("n_layers", (9,)), ("n_layers", (8,)), r"^x and y are both n_layers: two different knobs would work$"),
         (("n_layers", ()), ("n_heads", (8,)), r"^x=n_layers has no values: at least one would work$"),
         (("n_layers", (9,)), ("n_heads", (8, 8)), r"^y=n_heads has the value 8 twice: each once would work$"),
