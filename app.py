@@ -32,7 +32,7 @@ def main() -> None:
         ui.show_links(links)
         with top:
             check, verdict = design_panels.show_top(design)
-        others = alternatives(config)
+        others = alternatives(design)
         verdict.caption(design_panels.verdict(design, others))
         st.altair_chart(layer_profile_chart(design), width="stretch", theme=None, key="profile")
         st.markdown(design_panels.component_table(design))

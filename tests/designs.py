@@ -1,7 +1,6 @@
 """Designs to be remarked on, and their notes by key."""
 
-from dataclasses import replace
-
+from slimlm.core.accounting import count_total
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
@@ -12,8 +11,7 @@ def design_of(d_model: int = 512, d_ff: int = 1408, n_layers: int = 12, **choice
     """Return an architecture as the design that meets its own total."""
     fixed = {"vocab_size": 8192, "n_heads": 8, "max_seq_length": 512} | choices
     arch = Architecture(d_model=d_model, d_ff=d_ff, n_layers=n_layers, **fixed)  # type: ignore[arg-type]
-    bare = Design(ModelConfig(**fixed), arch)  # type: ignore[arg-type]
-    return Design(replace(bare.config, total_params=bare.total_params), arch)
+    return Design(ModelConfig(**fixed, total_params=count_total(arch)), arch)  # type: ignore[arg-type]
 
 
 def note_of(design: Design, key: str) -> Note | None:

@@ -15,7 +15,6 @@ from streamlit.testing.v1 import AppTest
 
 from slimlm.compare.pin_links import read_pins, write_pin
 from slimlm.compare.pins import LONGEST_NAME, pin_of
-from slimlm.core.named_model import published_named_model
 from slimlm.core.published import published_model, published_models
 from slimlm.serialization.design_json import from_text, to_text
 from slimlm.serialization.fields import KNOBS
@@ -73,7 +72,7 @@ def _real(draw: random.Random, page: str) -> Query:
     models = draw.sample(published_models(), draw.randint(0, 4))
     query["pin"] = [write_pin(pin_of(model, draw.choice(("", *LIVELY)))) for model in models]
     if page == "pages/inspect.py":
-        named_model = published_named_model(draw.choice(published_models()))
+        named_model = draw.choice(published_models())
         query |= draw.choice(({"model": [named_model.name]}, {"architecture": [to_text(named_model)]}))
     if page == "pages/compare.py":
         query |= {"measure": [draw.choice(("share", "params"))], "baseline": [str(draw.randint(0, 9))]}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from slimlm.core.named_model import NamedModel, published_named_model
+from slimlm.core.named_model import NamedModel
 from slimlm.core.published import LEFT_OUT, published_model
 from slimlm.serialization.design_json import from_text, to_text
 from slimlm.ui.inspect_panels import count_claim
@@ -143,11 +143,11 @@ def test_the_design_page_is_offered_only_where_it_can_ask_for_the_shape() -> Non
 def test_a_count_that_differs_is_not_called_equal() -> None:
     model = published_model("gpt2")
     other = NamedModel("gpt2", ARCHITECTURES["llama"], "")
-    assert count_claim(Shown(published_named_model(model), model)).count(" equal to the count outside slimlm") == 1
+    assert count_claim(Shown(model, model)).count(" equal to the count outside slimlm") == 1
     assert "134,515,008 parameters, not equal to the count outside slimlm" in count_claim(Shown(other, model))
 
 
 def test_the_link_of_a_model_is_its_name_or_all_of_it() -> None:
     model = published_model("gpt2")
-    assert link_of(Shown(published_named_model(model), model)) == {"model": "gpt2"}
-    assert from_text(link_of(Shown(published_named_model(model)))["architecture"]).architecture == model.architecture
+    assert link_of(Shown(model, model)) == {"model": "gpt2"}
+    assert from_text(link_of(Shown(model))["architecture"]).architecture == model.architecture

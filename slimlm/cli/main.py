@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from slimlm.cli.request import add_request, request_of
 from slimlm.cli.sweep import add_sweep
 from slimlm.core.design import Design
-from slimlm.core.named_model import NamedModel, published_named_model
+from slimlm.core.named_model import NamedModel
 from slimlm.core.published import published_model, published_models
 from slimlm.core.table import format_param_table
 from slimlm.interop.hf.import_config import hf_named_model
@@ -117,7 +117,7 @@ def _named_model(named: str) -> NamedModel:
     if path.exists() or path.suffix == ".json" or len(path.parts) > 1:
         home = path if path.is_dir() else path.parent
         return hf_named_model(path, path.stem if path.is_file() and path.stem != "config" else home.resolve().name)
-    return published_named_model(published_model(named))
+    return published_model(named)
 
 
 def _published(_: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from slimlm.core.accounting import count_total
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
-from slimlm.core.named_model import NamedModel, Subject, published_named_model
+from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.published import PublishedModel, published_model
 from slimlm.serialization.fields import values_of
 from slimlm.solver.solver import solve
@@ -50,7 +50,7 @@ class Pin:
         if isinstance(self.held, ModelConfig):
             return _solved(self.held)
         if isinstance(self.held, PublishedModel):
-            return replace(published_named_model(self.held), name=self.name)
+            return self.held.renamed(self.name) if self.given_name else self.held
         return NamedModel(self.name, self.held, "Pinned")
 
     @property

@@ -12,8 +12,14 @@ Bias = Literal["none", "qkv", "attention", "ffn", "output_ffn", "all"]
 QkNorm = Literal["none", "head", "full"]
 Block = Literal["pre_norm", "sandwich_norm", "output_norm", "parallel", "parallel_one_norm"]
 
+MOST_HEADS = 1024
+"""Most attention heads per layer."""
+
 AUTO_HEAD_DIMS = range(16, 257, 2)
-"""The widths of a head among which n_heads="auto" chooses."""
+"""Values of head_dim among which n_heads="auto" chooses."""
+
+PREFERRED_HEAD_DIM = 64
+"""The head_dim that n_heads="auto" prefers unless the request gives one."""
 
 _MOST_AUTO_KV_HEADS = 256
 
@@ -31,12 +37,12 @@ class Choices:
     max_seq_length: int = whole(512, 1, 100_000_000)
     """Longest sequence in tokens; with learned positions, each has a row in the position table."""
 
-    n_heads: int | Literal["auto"] = whole(8, 1, 1024, "auto")
+    n_heads: int | Literal["auto"] = whole(8, 1, MOST_HEADS, "auto")
     """Attention heads per layer. d_model is a multiple of it (of twice it with RoPE) unless head_dim is given, so fewer
     heads give the solver a finer grid of widths. "auto" lets the solver choose: an even head_dim from 16 to 256 that
     brings the design nearest to the request."""
 
-    n_kv_heads: int | None = whole(None, 1, 1024)
+    n_kv_heads: int | None = whole(None, 1, MOST_HEADS)
     """Heads of keys and values, each shared by n_heads / n_kv_heads queries: 1 is multi-query, None as many as n_heads
     (multi-head). Fewer take less KV cache and fewer parameters."""
 
@@ -152,6 +158,14 @@ def width_multiple(n_heads: int, head_dim: int | None, positions: str) -> int:
     return 2 * n_heads if positions == "rope" else n_heads
 
 
+class ModelDims(NamedTuple):
+    """The three integers that the solver finds."""
+
+    d_model: int
+    d_ff: int
+    n_layers: int
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Architecture(Choices):
     """A concrete decoder-only transformer.
@@ -165,7 +179,7 @@ class Architecture(Choices):
     heads do not divide when head_dim is left open.
     """
 
-    n_heads: int = whole(8, 1, 1024)
+    n_heads: int = whole(8, 1, MOST_HEADS)
 
     d_model: int = required_whole(1, 10**15)
     """Width of the residual stream."""
@@ -197,6 +211,19 @@ class Architecture(Choices):
             working = tuple(("d_model", width) for width in (below, below + grain) if width)
             raise FieldError("d_model", self.d_model, f"it must be a multiple of {unit}", working)
 
+    @classmethod
+    def of(cls, choices: Choices, dims: ModelDims, n_heads: int | None = None) -> "Architecture":
+        """Return the architecture of a request's choices and of dimensions; `n_heads` is used with n_heads="auto"."""
+        fixed = {field.name: getattr(choices, field.name) for field in fields(Choices)}
+        if choices.n_heads == "auto":
+            fixed |= {"n_heads": n_heads, "head_dim": None}
+        return cls(**fixed, **dims._asdict())
+
+    @property
+    def dims(self) -> ModelDims:
+        """(d_model, d_ff, n_layers)."""
+        return ModelDims(self.d_model, self.d_ff, self.n_layers)
+
     def concrete(self) -> dict[str, Any]:
         """Return every field by name, n_kv_heads and head_dim as the integers that they stand for."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -216,19 +243,3 @@ class Architecture(Choices):
     def glu_expansion(self) -> float:
         """d_ff / d_model."""
         return self.d_ff / self.d_model
-
-
-class ModelDims(NamedTuple):
-    """The three integers that the solver finds."""
-
-    d_model: int
-    d_ff: int
-    n_layers: int
-
-
-def architecture(choices: Choices, dims: ModelDims, n_heads: int | None = None) -> Architecture:
-    """Give dimensions, and the number of heads where it is left to the solver, to the fixed choices of a request."""
-    fixed = {field.name: getattr(choices, field.name) for field in fields(Choices)}
-    if choices.n_heads == "auto":
-        fixed |= {"n_heads": n_heads, "head_dim": None}
-    return Architecture(**fixed, **dims._asdict())

@@ -2,20 +2,21 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import ClassVar
 
 from slimlm.core.accounting import Account, account
-from slimlm.core.architecture import Architecture, ModelDims
+from slimlm.core.architecture import Architecture, Choices, ModelDims
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import shape_line
+from slimlm.utils.validation import FieldError
 
 TOLERANCE = 0.005
-"""A design's total lies within this share of the request."""
+"""Largest relative miss of a design's total."""
 
 OFF_TARGET = 0.05
-"""A knob that misses its target by more than this share of it is off target."""
+"""Relative miss above which a knob is off target."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,46 @@ AskedGot = TargetActual
 
 @dataclass(frozen=True)
 class Design:
-    """A request, the architecture that `slimlm.solve` found for it, and its account."""
+    """A request and an architecture that meets it, usually the one that `slimlm.solve` finds.
+
+    Raises FieldError for an architecture whose total misses the target by more than 0.5 %, or whose depth or choices
+    are not those of the request.
+    """
 
     config: ModelConfig
     architecture: Architecture
+    solved: bool = field(default=False, compare=False, repr=False, kw_only=True)
+    """Whether the solver found this architecture for this request, so that the request alone reproduces the design.
+
+    Designs with the same request and architecture are equal whether they were solved or made by hand.
+    """
 
     notebook_view: ClassVar[Callable[["Design"], dict[str, str]]]
     """MIME bundle of a design. `slimlm` fills it in, because the core knows neither tables nor charts."""
+
+    def __post_init__(self) -> None:
+        if not self.solved:
+            self._check_choices()
+            self._check_total()
+
+    def _check_choices(self) -> None:
+        config, actual = self.config, self.architecture.concrete()
+        target = {spec.name: getattr(config, spec.name) for spec in fields(Choices)} | {"n_layers": config.n_layers}
+        if config.n_heads == "auto":
+            del target["n_heads"], target["head_dim"]
+        elif config.head_dim is None:
+            target["head_dim"] = self.architecture.d_model / config.n_heads
+        target["n_kv_heads"] = config.n_kv_heads or self.architecture.n_heads
+        for name, value in target.items():
+            if value != actual[name] and not (name == "n_layers" and value is None):
+                rule = "it must be that of the architecture"
+                raise FieldError(name, getattr(config, name), rule, ((name, actual[name]),))
+
+    def _check_total(self) -> None:
+        target, actual = self.config.total_params, self.total_params
+        if abs(actual - target) > TOLERANCE * target:
+            rule = f"a design is within ±{100 * TOLERANCE:g} % of it, and the architecture has {actual:,} parameters"
+            raise FieldError("total_params", target, rule, (("total_params", actual),))
 
     @cached_property
     def account(self) -> Account:
@@ -78,7 +112,7 @@ class Design:
     @property
     def dims(self) -> ModelDims:
         """(d_model, d_ff, n_layers)."""
-        return ModelDims(self.architecture.d_model, self.architecture.d_ff, self.architecture.n_layers)
+        return self.architecture.dims
 
     @property
     def total_params(self) -> int:
@@ -93,16 +127,11 @@ class Design:
     @cached_property
     def targets(self) -> tuple[TargetActual, TargetActual, TargetActual]:
         """Total, embedding ratio and GLU expansion: target and actual value."""
-        config = self.config
-        return (
-            TargetActual("total_params", config.total_params, self.total_params),
-            TargetActual("embedding_ratio", config.embedding_ratio, self.account.embedding_ratio),
-            TargetActual("glu_expansion", config.glu_expansion, self.architecture.glu_expansion),
-        )
+        return targets_of(self.config, self.account)
 
     @property
     def off_target(self) -> tuple[TargetActual, ...]:
-        """The knobs that miss their target by more than 5 %."""
+        """Knobs that miss their target by more than 5 %."""
         return tuple(knob for knob in self.targets if knob.off_target)
 
     @property
@@ -117,7 +146,7 @@ class Design:
 
     @property
     def title(self) -> str:
-        """The design in a few words.
+        """Size and shape on one line.
 
         >>> from slimlm import solve
         >>> solve(ModelConfig()).title
@@ -126,8 +155,17 @@ class Design:
         return shape_line(self.account)
 
 
+def targets_of(config: ModelConfig, account: Account) -> tuple[TargetActual, TargetActual, TargetActual]:
+    """Return target and actual value of total, embedding ratio and GLU expansion."""
+    return (
+        TargetActual("total_params", config.total_params, account.total_params),
+        TargetActual("embedding_ratio", config.embedding_ratio, account.embedding_ratio),
+        TargetActual("glu_expansion", config.glu_expansion, account.architecture.glu_expansion),
+    )
+
+
 def distance(config: ModelConfig, d_model: int, d_ff: int) -> float:
-    """Return how far a width and a feed-forward width are from a request: 0 when both knobs are met.
+    """Return the cost of a width and a feed-forward width, which the solver minimises: 0 when both targets are met.
 
     cost = ln(c·vocab_size·d_model / (total_params·embedding_ratio))² + ln((d_ff/d_model) / glu_expansion)²,
     with c = 1 for a tied head and 2 for an untied one.
@@ -136,6 +174,6 @@ def distance(config: ModelConfig, d_model: int, d_ff: int) -> float:
 
 
 def ratio_cost(config: ModelConfig, d_model: int) -> float:
-    """Return the part of `distance` that the width alone decides."""
+    """Return the part of `distance` that depends on the width alone."""
     target = config.total_params * config.embedding_ratio
     return math.log(config.vocabulary_tables * config.vocab_size * d_model / target) ** 2

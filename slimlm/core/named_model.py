@@ -7,7 +7,6 @@ from slimlm.core.accounting import Account, account
 from slimlm.core.architecture import Architecture, ModelDims
 from slimlm.core.describe import shape_line
 from slimlm.core.design import Design
-from slimlm.core.published import PublishedModel
 from slimlm.utils.text import one_line
 
 LONGEST_NAME = 60
@@ -16,14 +15,14 @@ LONGEST_NAME = 60
 
 @dataclass(frozen=True)
 class NamedModel:
-    """A concrete model under a name: published, or described by somebody's config.json."""
+    """A concrete model with a name: published, from a config.json, or from a link."""
 
     name: str
     architecture: Architecture
     origin: str
-    """Where it comes from, in a few words: "Published 2024"."""
+    """Where the model comes from: "Published 2024"."""
     remarks: tuple[str, ...] = ()
-    """What its architecture does not say, and does not count: attention windows, soft-capping and the like."""
+    """Properties without parameters that the architecture does not describe: attention windows, soft-capping, …"""
 
     @cached_property
     def account(self) -> Account:
@@ -33,12 +32,16 @@ class NamedModel:
     @property
     def dims(self) -> ModelDims:
         """(d_model, d_ff, n_layers)."""
-        return ModelDims(self.architecture.d_model, self.architecture.d_ff, self.architecture.n_layers)
+        return self.architecture.dims
 
     @property
     def total_params(self) -> int:
         """Parameters of the architecture."""
         return self.account.total_params
+
+    def renamed(self, name: str) -> "NamedModel":
+        """Return the model under another name."""
+        return NamedModel(name, self.architecture, self.origin, self.remarks)
 
     @property
     def title(self) -> str:
@@ -52,11 +55,6 @@ class NamedModel:
 
 Subject = Design | NamedModel
 """What charts, tables and files show: a model with its account and its title."""
-
-
-def published_named_model(model: PublishedModel) -> NamedModel:
-    """Return a published model as a named model."""
-    return NamedModel(model.name, model.architecture, f"Published {model.year}", (model.note,) if model.note else ())
 
 
 def tidy_name(text: str) -> str:

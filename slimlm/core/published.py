@@ -1,16 +1,16 @@
-"""Published models, with parameter counts confirmed outside slimlm."""
+"""Published models with independent parameter counts."""
 
 import csv
 import math
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
 from difflib import get_close_matches
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from slimlm.core.accounting import Account, account
 from slimlm.core.architecture import Architecture
+from slimlm.core.named_model import NamedModel
 from slimlm.utils.validation import FieldError
 
 _TABLE = Path(__file__).with_name("published.csv")
@@ -19,36 +19,29 @@ LEFT_OUT = {
     "opt-350m": "its embeddings are 512 wide and projected to d_model 1024 and back, its blocks normalise after the "
     "residual sum, and it has no final norm",
 }
-"""Published models that no `Architecture` describes, by name, with the reason."""
+"""Published models that no `Architecture` describes: name → reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedModel:
-    """One public model, as its configuration and its counted parameters give it."""
+class PublishedModel(NamedModel):
+    """A published model with an independent parameter count.
 
-    name: str
+    vocab_size of its architecture is that of the embedding table, padding included: not always the tokenizer's size.
+    """
+
     family: str
-    """The models that it was made with, or after: "Pythia", "Llama"."""
+    """Model family: "Pythia", "Llama"."""
     year: int
-    """When it was released."""
-    architecture: Architecture
-    """Its vocab_size is that of the embedding table, padding included: not always the size of the tokenizer."""
+    """Year of release."""
     published_params: int
-    """Its parameters as counted outside slimlm: the account of `architecture` gives the same."""
+    """Parameter count from outside slimlm; the account of `architecture` gives the same."""
     confirmed_by: str
-    """Who has counted them."""
-    note: str
-    """What the architecture leaves out, or what the name or the configuration gets wrong; may be empty."""
-
-    @cached_property
-    def account(self) -> Account:
-        """The components of the architecture."""
-        return account(self.architecture)
+    """Source of that count."""
 
     @property
-    def total_params(self) -> int:
-        """Parameters of the architecture."""
-        return self.account.total_params
+    def note(self) -> str:
+        """What the architecture leaves out, or what the name or the configuration gets wrong; may be empty."""
+        return "; ".join(self.remarks)
 
     @property
     def embedding_ratio(self) -> float:
@@ -62,12 +55,12 @@ class PublishedModel:
 
 
 _LONGEST_NAME = 200
-"""Characters up to which names like it are looked for: the time for that grows with its length."""
+"""Longest name for which similar names are searched: the search time grows with the length."""
 
 
 @cache
 def published_models() -> tuple[PublishedModel, ...]:
-    """Return every model of the table, from the smallest to the largest.
+    """Return all published models, smallest first.
 
     >>> from slimlm.utils.formatting import format_share
     >>> {model.name: format_share(model.embedding_ratio) for model in published_models()}["gpt2"]
@@ -98,7 +91,7 @@ def published_model(name: str) -> PublishedModel:
 
 
 def published_near(total_params: int, factor: float = 3.0) -> tuple[PublishedModel, ...]:
-    """Return the models within a factor of a total, the nearest (in the logarithm) first; there may be none.
+    """Return the models whose size is within a factor of a total, nearest (in log size) first; possibly none.
 
     Raises FieldError for a factor below 1.
     """
@@ -111,7 +104,7 @@ def published_near(total_params: int, factor: float = 3.0) -> tuple[PublishedMod
 
 
 def _model(row: Mapping[str, str]) -> PublishedModel:
-    """Read a line of the table; a column of `Architecture` that is blank has its default."""
+    """Read one row of the table; a blank column of `Architecture` has its default."""
     given = {field.name: field for field in fields(Architecture) if row.get(field.name)}
     return PublishedModel(
         name=row["name"],
@@ -120,12 +113,13 @@ def _model(row: Mapping[str, str]) -> PublishedModel:
         architecture=Architecture(**{name: _value(field, row[name]) for name, field in given.items()}),
         published_params=int(row["published_params"]),
         confirmed_by=row["confirmed_by"],
-        note=row["note"],
+        origin=f"Published {row['year']}",
+        remarks=(row["note"],) if row["note"] else (),
     )
 
 
 def _value(field: Field[Any], text: str) -> Any:
-    """Read a cell as its field declares: a switch, a choice (one of a few words), a real or a whole number."""
+    """Parse a cell by the type of its field: switch, choice, real or whole number."""
     if field.type is bool:
         return {"true": True, "false": False}[text]
     if "options" in field.metadata:

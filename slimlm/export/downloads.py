@@ -106,7 +106,7 @@ def _profile(subject: Subject, **options: Any) -> bytes:
 
 
 def _tradeoff(design: Design, **options: Any) -> bytes:
-    return picture(tradeoff_chart(tradeoff_points(design, alternatives(design.config))), **options)
+    return picture(tradeoff_chart(tradeoff_points(design, alternatives(design))), **options)
 
 
 _CHARTS: tuple[Download[Subject], ...] = (

@@ -12,7 +12,6 @@ from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.table import whole_shares
 from slimlm.serialization.code import field_names, literal
 from slimlm.solver.alternatives import Alternative, alternatives
-from slimlm.solver.solver import BudgetError
 from slimlm.utils.formatting import format_miss, format_share
 from slimlm.utils.validation import field_docs
 
@@ -103,11 +102,8 @@ def definitions(subject: Subject) -> list[str]:
 
 
 def neighbours(design: Design) -> tuple[Alternative, ...]:
-    """Return the alternatives to a design; none for one made by hand, whose request no model meets."""
-    try:
-        return alternatives(design.config)
-    except BudgetError:  # a design made by hand, for a request that no model meets
-        return ()
+    """Return the alternatives to a design."""
+    return alternatives(design)
 
 
 def nearby_row(other: Alternative) -> Cells:

@@ -6,7 +6,6 @@ from slimlm.core.architecture import Choices
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.serialization.flags import command
-from slimlm.solver.solver import solve
 from slimlm.utils.formatting import parse_number
 from slimlm.utils.validation import field_docs
 
@@ -22,7 +21,7 @@ def python_code(subject: Subject) -> str:
 
     Every field is written out, but for choices of structure that are at their default.
 
-    >>> from slimlm.core.config import ModelConfig
+    >>> from slimlm import ModelConfig, solve
     >>> python_code(solve(ModelConfig())).splitlines()[2:5]
     ['design = solve(', '    ModelConfig(', '        total_params=10_000_000,']
     """
@@ -30,7 +29,7 @@ def python_code(subject: Subject) -> str:
     if isinstance(subject, NamedModel):
         return f"from slimlm import Architecture\n\narchitecture = {architecture}"
     request = _call(subject.config)
-    if solve(subject.config) == subject:
+    if subject.solved:
         return f"from slimlm import ModelConfig, solve\n\ndesign = solve(\n{_indented(request)},\n)"
     parts = f"{_indented(request)},\n{_indented(architecture)},"
     return f"from slimlm import Architecture, Design, ModelConfig\n\ndesign = Design(\n{parts}\n)"
@@ -59,10 +58,10 @@ def _indented(text: str) -> str:
 def command_line(design: Design) -> str | None:
     """Return the command that prints this design; None when the command line cannot ask for it exactly.
 
-    >>> from slimlm.core.config import ModelConfig
+    >>> from slimlm import ModelConfig, solve
     >>> (command_line(solve(ModelConfig(norm="rmsnorm"))) or "").partition("--multiple-of")[2]
     ' 1 --norm rmsnorm'
     """
     values = [getattr(design.config, field.name) for field in fields(design.config)]
     exact = all(parse_number(repr(value)) == value for value in values if isinstance(value, float))
-    return command(design.config) if exact and solve(design.config) == design else None
+    return command(design.config) if exact and design.solved else None

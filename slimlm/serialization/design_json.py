@@ -4,9 +4,10 @@ import json
 from dataclasses import asdict, fields
 from typing import Any
 
+from slimlm.core.accounting import Account
 from slimlm.core.architecture import Architecture, ModelDims
 from slimlm.core.config import ModelConfig
-from slimlm.core.design import Design
+from slimlm.core.design import Design, targets_of
 from slimlm.core.named_model import NamedModel, tidy_name
 from slimlm.solver.inverse import nearest_request
 from slimlm.utils.files import read_json
@@ -25,12 +26,16 @@ _LATER_FIELDS = frozenset(
 
 def to_record(design: Design) -> dict[str, Any]:
     """Return request, architecture, account and misses of a design, ready for JSON."""
+    return _record(design.config, design.account)
+
+
+def _record(config: ModelConfig, account: Account) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        "request": asdict(design.config),
-        "architecture": design.architecture.concrete(),
+        "request": asdict(config),
+        "architecture": account.architecture.concrete(),
         "account": {
-            "total_params": design.total_params,
+            "total_params": account.total_params,
             "components": [
                 {
                     "key": part.key,
@@ -42,11 +47,12 @@ def to_record(design: Design) -> dict[str, Any]:
                     "share": part.share,
                     "note": part.note,
                 }
-                for part in design.account.components
+                for part in account.components
             ],
         },
         "asked_got": [
-            {"name": knob.name, "asked": knob.target, "got": knob.actual, "miss": knob.miss} for knob in design.targets
+            {"name": knob.name, "asked": knob.target, "got": knob.actual, "miss": knob.miss}
+            for knob in targets_of(config, account)
         ],
     }
 
@@ -79,10 +85,9 @@ LONGEST_TEXT = 4000
 
 
 def named_model_record(named_model: NamedModel) -> dict[str, Any]:
-    """Return a named model ready for JSON: its name, its origin, and the record of a design that asks for it."""
-    design = Design(nearest_request(named_model.architecture), named_model.architecture)
+    """Return a named model ready for JSON: name, origin, remarks, and the record of its nearest request."""
     head = {"name": named_model.name, "origin": named_model.origin, "remarks": list(named_model.remarks)}
-    return head | to_record(design)
+    return head | _record(nearest_request(named_model.architecture), named_model.account)
 
 
 def to_text(named_model: NamedModel) -> str:

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
-from slimlm.solver.search import SearchSpace, nearest, to_architecture
-from slimlm.solver.solver import solve
+from slimlm.solver.search import SearchSpace, to_architecture
+from slimlm.solver.solver import nearest_design, solve
 from slimlm.utils.validation import FieldError
 
 _ALIGNMENTS = (1, 8, 16, 32, 64, 128)
@@ -27,19 +28,24 @@ class Alternative:
     """The design, judged against the total, ratio and expansion of the original request."""
 
 
-def alternatives(config: ModelConfig, limit: int = 12) -> tuple[Alternative, ...]:
+def alternatives(config: ModelConfig | Design, limit: int = 12) -> tuple[Alternative, ...]:
     """Return up to `limit` other designs within ±0.5 % of the total, nearest to the request first.
+
+    A design is taken as the answer to its request, which is then not solved again.
 
     >>> best = alternatives(ModelConfig())[0]
     >>> best.change, best.design.architecture.d_model, best.design.total_params
     ('10 heads', 220, 10019460)
 
-    Raises ValueError for a limit that is no whole number above 0, and BudgetError when the request itself cannot be
-    met.
+    Raises FieldError for a limit that is not a whole number above 0, and BudgetError for an infeasible request.
     """
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise FieldError("limit", limit, "it must be a whole number of at least 1", (("limit", 12),))
-    chosen = solve(config)
+    return _alternatives(config if isinstance(config, Design) else solve(config), limit)
+
+
+@lru_cache(maxsize=64)
+def _alternatives(chosen: Design, limit: int) -> tuple[Alternative, ...]:
     found: dict[tuple[int, ...], Alternative] = {}
     for other in sorted(_candidates(chosen), key=lambda other: (other.design.cost, _head_change(other, chosen))):
         found.setdefault(other.design.dims, other)
@@ -60,11 +66,11 @@ def _same_kind(other: Alternative, earlier: list[Alternative]) -> int:
 def _candidates(chosen: Design) -> Iterator[Alternative]:
     config, depth, heads = chosen.config, chosen.architecture.n_layers, chosen.architecture.n_heads
     for n_heads in range(max(1, heads // 2), 2 * heads + 1, max(1, heads // 8)):
-        design = _try(config, n_heads=n_heads)
-        if design and n_heads != config.n_heads and _usual_head(design.architecture.head_width):
+        design = _try(config, n_heads=n_heads) if n_heads != config.n_heads else None
+        if design and _usual_head(design.architecture.head_width):
             yield Alternative("heads", f"{n_heads} heads" if n_heads > 1 else "1 head", design.config, design)
     for multiple_of in _ALIGNMENTS:
-        if multiple_of != config.multiple_of and (design := _try(config, multiple_of=multiple_of)):
+        if not _is_aligned(chosen, multiple_of) and (design := _try(config, multiple_of=multiple_of)):
             change = f"multiples of {multiple_of}" if multiple_of > 1 else "no alignment"
             yield Alternative("alignment", change, design.config, design)
     for n_layers in sorted({depth - 2, depth - 1, depth + 1, depth + 2, depth // 2, 3 * depth // 2, 2 * depth}):
@@ -92,13 +98,19 @@ def _other_widths(chosen: Design) -> Iterator[Alternative]:
 
 
 def _try(config: ModelConfig, **changes: int | float | None) -> Design | None:
-    """Solve a changed request; None where nothing meets it (`solve` would look for what does, which takes longer)."""
+    """Solve a changed request; None where it is invalid or infeasible."""
     try:
         changed = replace(config, **changes)  # type: ignore[arg-type]
     except ValueError:  # outside a field's limits, or beside other choices
         return None
-    found = nearest(changed)
-    return Design(changed, found) if found else None
+    return nearest_design(changed)
+
+
+def _is_aligned(chosen: Design, multiple_of: int) -> bool:
+    """Return whether the stricter alignment would give the chosen design again: the nearest of more designs."""
+    arch = chosen.architecture
+    stricter = multiple_of % chosen.config.multiple_of == 0
+    return stricter and arch.d_model % multiple_of == arch.d_ff % multiple_of == 0
 
 
 def _usual_head(head_dim: int) -> bool:

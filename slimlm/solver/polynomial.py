@@ -1,24 +1,25 @@
-"""The total of a request's architectures as polynomials, read off the account: no formula stands twice.
+"""Parameter count as polynomials, interpolated from the account.
 
 Every component's count is at most quadratic in d_model and linear in d_ff, and n_layers multiplies those of a layer:
 
     total = fixed(d_model) + n_layers · (layer(d_model) + slope(d_model) · d_ff / grain)
 
-Nine accounts fix the three polynomials. Vocabularies, heads, norms and positions reach the solver only as numbers.
+Nine accounts determine the three polynomials. No formula is written twice: the solver knows vocabularies, heads, norms
+and positions only by these numbers.
 """
 
 from functools import lru_cache
 from typing import NamedTuple
 
 from slimlm.core.accounting import count_total
-from slimlm.core.architecture import AUTO_HEAD_DIMS, Choices, ModelDims, architecture
+from slimlm.core.architecture import AUTO_HEAD_DIMS, Architecture, Choices, ModelDims, width_multiple
 
 Quadratic = tuple[int, int, int]
-"""Values at 1 and first and second differences there: a polynomial of degree 2 over the integers, exactly."""
+"""Value at 1, first and second difference there: an exact polynomial of degree 2 over the integers."""
 
 
-def at(quadratic: Quadratic, step: int) -> int:
-    """Return the value at a step, exactly."""
+def evaluate(quadratic: Quadratic, step: int) -> int:
+    """Return the exact value at a step."""
     value, first, second = quadratic
     return value + (step - 1) * first + (step - 1) * (step - 2) // 2 * second
 
@@ -27,50 +28,63 @@ Polynomial = tuple[float, float, float]
 """The same with real values."""
 
 
-def near(quadratic: Polynomial, step: float) -> float:
+def interpolate(quadratic: Polynomial, step: float) -> float:
     """Return the value between steps, as a float."""
     value, first, second = quadratic
     return value + (step - 1) * first + (step - 1) * (step - 2) / 2 * second
 
 
-class Price(NamedTuple):
+class ParameterPolynomials(NamedTuple):
     """The polynomials of a request, in d_model / width_grain.
 
-    With n_heads="auto" a layer's count is linear in head_dim: `layer` holds for the narrowest head and `heavy` for the
-    widest. Else they are the same.
+    With n_heads="auto" the count of a layer is linear in head_dim: `layer` is for the narrowest head and `widest_layer`
+    for the widest. Otherwise both are the same.
     """
 
     fixed: Quadratic
     layer: Quadratic
     slope: Quadratic
-    heavy: Quadratic
+    widest_layer: Quadratic
 
 
 @lru_cache(maxsize=256)
-def price(choices: Choices, width_grain: int, grain: int) -> Price:
-    """Return the polynomials of a request's choices; with n_heads="auto", whatever the number of heads will be."""
+def parameter_polynomials(choices: Choices, width_grain: int, grain: int) -> ParameterPolynomials:
+    """Return the polynomials of a request's choices; with n_heads="auto", for every number of heads."""
+    units, heads = _units(choices)
+    found = [_scaled(_interpolated(choices, unit, heads), unit, width_grain, grain) for unit in units]
+    narrow, wide = found[0], found[-1]
+    return ParameterPolynomials(*narrow, wide[1])
+
+
+def _units(choices: Choices) -> tuple[tuple[int, ...], int]:
+    """Return the widths of which accounts are made, and the heads per width with n_heads="auto"."""
     if choices.n_heads != "auto":
-        fixed, layer, slope = _read(choices, width_grain, grain, 0)
-        return Price(fixed, layer, slope, layer)
-    light, heavy = (
-        [_rescaled(found, unit, width_grain) for found in _read(choices, unit, grain, choices.n_kv_heads or 1)]
-        for unit in (width * (choices.n_kv_heads or 1) for width in (AUTO_HEAD_DIMS[0], AUTO_HEAD_DIMS[-1]))
-    )
-    return Price(light[0], light[1], light[2], heavy[1])
+        return (width_multiple(choices.n_heads, choices.head_dim, choices.positions),), 0
+    kv_heads = choices.n_kv_heads or 1
+    return (AUTO_HEAD_DIMS[0] * kv_heads, AUTO_HEAD_DIMS[-1] * kv_heads), kv_heads
 
 
-def _read(choices: Choices, unit: int, grain: int, heads: int) -> tuple[Quadratic, Quadratic, Quadratic]:
-    """Read fixed, layer and slope off models of width unit, 2 · unit and 3 · unit, with `heads` heads a unit."""
+@lru_cache(maxsize=256)
+def _interpolated(choices: Choices, unit: int, heads: int) -> tuple[Quadratic, Quadratic, Quadratic]:
+    """Interpolate fixed, layer and slope from models of width unit, 2 · unit and 3 · unit: `heads` heads per unit."""
     columns: list[tuple[int, int, int]] = []
     for step in (1, 2, 3):
         one, wider, deeper = (
-            count_total(architecture(choices, ModelDims(step * unit, d_ff, n_layers), step * heads))
-            for d_ff, n_layers in ((grain, 1), (2 * grain, 1), (grain, 2))
+            count_total(Architecture.of(choices, ModelDims(step * unit, d_ff, n_layers), step * heads))
+            for d_ff, n_layers in ((1, 1), (2, 1), (1, 2))
         )
         per_layer, slope = deeper - one, wider - one
         columns.append((one - per_layer, per_layer - slope, slope))
     fixed, layer, slopes = (_differences(*values) for values in zip(*columns, strict=True))
     return fixed, layer, slopes
+
+
+def _scaled(
+    found: tuple[Quadratic, Quadratic, Quadratic], unit: int, width_grain: int, grain: int
+) -> tuple[Quadratic, Quadratic, Quadratic]:
+    """Return the same polynomials in d_model / width_grain and d_ff / grain."""
+    fixed, layer, slope = (_rescaled(quadratic, unit, width_grain) for quadratic in found)
+    return fixed, layer, (grain * slope[0], grain * slope[1], grain * slope[2])
 
 
 def _differences(first: int, second: int, third: int) -> Quadratic:
@@ -79,7 +93,9 @@ def _differences(first: int, second: int, third: int) -> Quadratic:
 
 def _rescaled(quadratic: Quadratic, unit: int, grain: int) -> Quadratic:
     """Return the same polynomial in d_model / grain instead of d_model / unit; its coefficients are whole numbers."""
-    first, second, third = (at(quadratic, step) for step in (1, 2, 3))
+    if unit == grain:
+        return quadratic
+    first, second, third = (evaluate(quadratic, step) for step in (1, 2, 3))
     square = (third - 2 * second + first) // (2 * unit * unit)
     linear = (second - first) // unit - 3 * square * unit
     constant = first - linear * unit - square * unit * unit

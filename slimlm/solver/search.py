@@ -23,13 +23,11 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import fields
 
-from slimlm.core.architecture import AUTO_HEAD_DIMS, Architecture, Choices, ModelDims, architecture
+from slimlm.core.architecture import AUTO_HEAD_DIMS, MOST_HEADS, PREFERRED_HEAD_DIM, Architecture, Choices, ModelDims
 from slimlm.core.config import ModelConfig
-from slimlm.solver.polynomial import Polynomial, at, near, price
+from slimlm.solver.polynomial import Polynomial, evaluate, interpolate, parameter_polynomials
 from slimlm.solver.width import (
     AUTO_WIDEST,
-    MOST_HEADS,
-    PREFERRED_HEAD_DIM,
     Best,
     Level,
     Scope,
@@ -50,7 +48,7 @@ def nearest(config: ModelConfig) -> Architecture | None:
 
 def to_architecture(config: ModelConfig, best: Best) -> Architecture:
     """Give what was found to the fixed choices of a request."""
-    return architecture(config, ModelDims(best.d_model, best.d_ff, best.n_layers), best.n_heads)
+    return Architecture.of(config, ModelDims(best.d_model, best.d_ff, best.n_layers), best.n_heads)
 
 
 def window(config: ModelConfig) -> tuple[int, int]:
@@ -66,7 +64,7 @@ def smallest(config: ModelConfig) -> Architecture | None:
     less than what its other matrices cost.
     """
     found = narrowest(config)
-    return found and architecture(config, ModelDims(found[0], config.multiple_of, config.n_layers or 1), found[1])
+    return found and Architecture.of(config, ModelDims(found[0], config.multiple_of, config.n_layers or 1), found[1])
 
 
 class SearchSpace:
@@ -76,7 +74,7 @@ class SearchSpace:
         self.config, self.grain = config, config.multiple_of
         self.auto = config.n_heads == "auto"
         self.width_grain = width_grain(config)
-        self.price = price(_choices(config), self.width_grain, self.grain)
+        self.params = parameter_polynomials(_choices(config), self.width_grain, self.grain)
         self.low, self.high = window(config)
         self.min_layers = config.n_layers or 1
         self.max_layers = config.n_layers or 2 * self.high
@@ -92,21 +90,23 @@ class SearchSpace:
 
     def smallest_total(self, x: int) -> int:
         """Return a total that no model of width x goes below: attained unless the heads are chosen by the solver."""
-        return at(self.price.fixed, x) + self.min_layers * (at(self.price.layer, x) + at(self.price.slope, x))
+        return evaluate(self.params.fixed, x) + self.min_layers * (
+            evaluate(self.params.layer, x) + evaluate(self.params.slope, x)
+        )
 
     def levels(self, x: int) -> Iterator[Level]:
         """Yield the designs of width x, apart for every count that a layer can have."""
-        d_model, fixed, slope = self.width_grain * x, at(self.price.fixed, x), at(self.price.slope, x)
+        d_model, fixed, slope = self.width_grain * x, evaluate(self.params.fixed, x), evaluate(self.params.slope, x)
         for layer, (head_miss, n_heads) in self._layer_counts(x).items():
             yield Level(self.scope, d_model, fixed, layer, slope, head_miss, n_heads)
 
     def _layer_counts(self, x: int) -> dict[int, tuple[float, int]]:
         """Return what a layer of width x can count without its feed-forward, with the heads preferred for it."""
-        light = at(self.price.layer, x)
+        light = evaluate(self.params.layer, x)
         if self.config.n_heads != "auto":
             self.work += 1
             return {light: (0.0, self.config.n_heads)}
-        heavy, span = at(self.price.heavy, x), AUTO_HEAD_DIMS[-1] - AUTO_HEAD_DIMS[0]
+        heavy, span = evaluate(self.params.widest_layer, x), AUTO_HEAD_DIMS[-1] - AUTO_HEAD_DIMS[0]
         preferred = self.config.head_dim or PREFERRED_HEAD_DIM
         found: dict[int, tuple[float, int]] = {}
         for head_dim, n_heads in auto_heads(self.width_grain * x, self.config.n_kv_heads):
@@ -172,15 +172,15 @@ class SearchSpace:
         """
         self.work += 1
         low, high = math.log(first * self.width_grain), math.log(last * self.width_grain)
-        room_high = self.high - at(self.price.fixed, first)
+        room_high = self.high - evaluate(self.params.fixed, first)
         if room_high <= 0:
             return math.inf
         # At the narrow end a layer of the asked expansion is smallest and the room for layers largest: with more than
         # `deepest` layers every width in first..last has too small an expansion, with fewer than `shallowest` too
         # large a one. With no depth between the two, the next depth on either side is the best that is left.
-        light, heavy = self._layers(first, last) if self.auto else (self.price.layer, self.price.heavy)
+        light, heavy = self._layers(first, last) if self.auto else (self.params.layer, self.params.widest_layer)
         deepest = math.floor(room_high / self._asked_layer(light, first) * _ABOVE)
-        shallowest = math.ceil((self.low - at(self.price.fixed, last)) / self._asked_layer(heavy, last) * _BELOW)
+        shallowest = math.ceil((self.low - evaluate(self.params.fixed, last)) / self._asked_layer(heavy, last) * _BELOW)
         if max(shallowest, self.min_layers) <= min(deepest, self.max_layers):
             return (min(max(self.asked_width, low), high) - self.asked_width) ** 2
         bound = math.inf
@@ -206,7 +206,7 @@ class SearchSpace:
         light, heavy = (
             tuple(
                 low + (high - low) * (head_dim - AUTO_HEAD_DIMS[0]) / span
-                for low, high in zip(self.price.layer, self.price.heavy, strict=True)
+                for low, high in zip(self.params.layer, self.params.widest_layer, strict=True)
             )
             for head_dim in (narrowest, max(widest, narrowest))
         )
@@ -214,14 +214,16 @@ class SearchSpace:
 
     def _asked_layer(self, layer: Polynomial, x: float) -> float:
         """Return the parameters of a layer of width x that has exactly the asked expansion."""
-        return near(layer, x) + near(self.price.slope, x) * self._asked_grains(x)
+        return interpolate(layer, x) + interpolate(self.params.slope, x) * self._asked_grains(x)
 
     def _asked_grains(self, x: float) -> float:
         return self.config.glu_expansion * self.width_grain * x / self.grain
 
     def _grains(self, layer: Polynomial, x: float, n_layers: int, total: int) -> float:
         """Return the d_ff in grains, whole or not, of the model of width x and this depth and total (< 0: too deep)."""
-        return ((total - near(self.price.fixed, x)) / n_layers - near(layer, x)) / near(self.price.slope, x)
+        return ((total - interpolate(self.params.fixed, x)) / n_layers - interpolate(layer, x)) / interpolate(
+            self.params.slope, x
+        )
 
     def _expansion(self, x: float, grains: float) -> float:
         """Return ln(expansion / asked expansion)."""

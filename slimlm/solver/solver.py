@@ -46,10 +46,19 @@ def solve(config: ModelConfig) -> Design:
 
     Raises BudgetError when no design meets the total.
     """
-    found = nearest(config)
-    if found is None:
+    design = nearest_design(config)
+    if design is None:
         raise _budget_error(config)
-    return Design(config, found)
+    return design
+
+
+def nearest_design(config: ModelConfig) -> Design | None:
+    """Return the design that `solve` returns; None when no design meets the total.
+
+    It does not search for suggestions, which takes longer than the design.
+    """
+    found = nearest(config)
+    return Design(config, found, solved=True) if found else None
 
 
 def compute_model_dims(config: ModelConfig) -> ModelDims:

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from slimlm.core.architecture import AUTO_HEAD_DIMS, width_multiple
+from slimlm.core.architecture import AUTO_HEAD_DIMS, MOST_HEADS, width_multiple
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import distance
 
-PREFERRED_HEAD_DIM = 64
-MOST_HEADS = 1024
 AUTO_WIDEST = AUTO_HEAD_DIMS[-1] * MOST_HEADS
+"""Largest d_model with n_heads="auto"."""
 
 
 def width_grain(config: ModelConfig) -> int:

@@ -10,8 +10,8 @@ from slimlm.core.accounting import count_total
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import TOLERANCE, Design
 from slimlm.serialization.fields import Value
-from slimlm.solver.search import nearest, smallest, window
-from slimlm.solver.solver import BudgetError, solve
+from slimlm.solver.search import smallest, window
+from slimlm.solver.solver import BudgetError, nearest_design, solve
 from slimlm.sweep.axis_values import MOST_VALUES, knob_of, write_value
 from slimlm.sweep.metrics import Metric, Reports
 from slimlm.utils.formatting import format_size
@@ -172,5 +172,4 @@ def _solved(base: ModelConfig, asked: dict[str, Any]) -> Cell:
         config = replace(base, **asked)
     except ValueError as error:
         return Cell(across, up, None, None, str(error))
-    found = nearest(config)
-    return Cell(across, up, config, Design(config, found) if found else None)
+    return Cell(across, up, config, nearest_design(config))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from slimlm.core.named_model import NamedModel, published_named_model
+from slimlm.core.named_model import NamedModel
 from slimlm.core.published import PublishedModel, published_model, published_models
 from slimlm.interop.hf import MAX_BYTES, parse_hf_config
 from slimlm.interop.hf.import_config import hf_named_model, name_in
@@ -42,7 +42,7 @@ def linked_model() -> Shown:
         # What was read in this session knows more than its link: what the config says beyond the shape.
         return Shown(read if read and to_text(read) == text else from_text(text))
     model = published_model(st.query_params.get(MODEL, FIRST_SHOWN)[:80])
-    return Shown(published_named_model(model), model)
+    return Shown(model, model)
 
 
 def link_of(shown: Shown) -> dict[str, str]:

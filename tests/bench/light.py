@@ -65,11 +65,11 @@ def modern(draw: random.Random) -> dict[str, Any]:
 
 def solver_rows() -> Iterator[Row]:
     from slimlm import BudgetError, ModelConfig, solve
-    from slimlm.solver.polynomial import price
+    from slimlm.solver.polynomial import parameter_polynomials
 
     def answer(config: ModelConfig) -> float:
         """Solve and account as if it were the first time."""
-        price.cache_clear()
+        parameter_polynomials.cache_clear()
         started = time.perf_counter()
         with suppress(BudgetError):
             _ = solve(config).account
@@ -109,7 +109,7 @@ def sweep_rows() -> Iterator[Row]:
     """Find 10,000 designs, as if for the first time, and draw them."""
     from slimlm import ModelConfig
     from slimlm.charts.heatmap import heat_map
-    from slimlm.solver.polynomial import price
+    from slimlm.solver.polynomial import parameter_polynomials
     from slimlm.sweep import METRICS, Sweep, parse_values, sweep
 
     auto = ModelConfig(n_heads="auto", n_kv_heads=2, positions="rope", norm="rmsnorm")
@@ -122,7 +122,7 @@ def sweep_rows() -> Iterator[Row]:
 
     def solved(base: ModelConfig, x: str, y: str) -> Callable[[], Sweep]:
         def work() -> Sweep:
-            price.cache_clear()
+            parameter_polynomials.cache_clear()
             return sweep(base, choices[x], choices[y])
 
         return work

@@ -100,7 +100,6 @@ def test_every_knob_changes_the_heading(kind: str, change: dict[str, Any]) -> No
 _HALF_IMPORTED = """
 import sys, threading
 from slimlm.core.published import published_model
-from slimlm.core.named_model import published_named_model
 
 importing = threading.Thread(target=__import__, args=("pandas",))
 importing.start()
@@ -108,7 +107,7 @@ while not (half := sys.modules.get("pandas")):
     pass
 assert not hasattr(half, "Timestamp")
 from slimlm.charts.allocation import allocation_chart
-assert allocation_chart(published_named_model(published_model("gpt2"))).to_dict()["layer"]
+assert allocation_chart(published_model("gpt2")).to_dict()["layer"]
 assert hasattr(half, "Timestamp")
 importing.join()
 """

@@ -12,14 +12,14 @@ from slimlm.charts.incremental import split
 from slimlm.charts.theme import for_export
 from slimlm.core.captions import describe_allocation
 from slimlm.core.config import ModelConfig
-from slimlm.core.named_model import Subject, published_named_model
+from slimlm.core.named_model import Subject
 from slimlm.core.published import published_model
 from slimlm.solver.solver import solve
 
 OTHERS: dict[str, Subject] = {
     "untied": solve(ModelConfig(total_params=125_000_000, vocab_size=32_000, tied_lm_head=False, n_heads=12)),
     "10B": solve(ModelConfig(total_params=10**10, vocab_size=128_256, embedding_ratio=0.1, n_heads=32)),
-    "long name": published_named_model(published_model("OLMo-1B-hf")),
+    "long name": published_model("OLMo-1B-hf"),
 }
 every_subject = pytest.mark.parametrize("name", OTHERS)
 

@@ -10,7 +10,7 @@ from slimlm.charts.allocation import allocation_chart
 from slimlm.charts.layer_profile import layer_profile_chart
 from slimlm.core.architecture import Architecture
 from slimlm.core.captions import describe_allocation
-from slimlm.core.named_model import NamedModel, published_named_model
+from slimlm.core.named_model import NamedModel
 from slimlm.core.published import published_model, published_models
 from tests.figures import CHARTS, assert_well_set, rows_of, svg_of, texts_of, words_of
 from tests.models import ARCHITECTURES
@@ -27,7 +27,7 @@ def named_model_of(name: str) -> NamedModel:
 
 @pytest.mark.parametrize("name", [model.name for model in published_models()])
 def test_every_published_model_is_well_set(name: str) -> None:
-    named_model = published_named_model(published_model(name))
+    named_model = published_model(name)
     for chart in CHARTS.values():
         assert_well_set(svg_of(chart(named_model)))
 

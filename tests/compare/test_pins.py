@@ -21,7 +21,7 @@ from slimlm.compare.pins import (
 )
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
-from slimlm.core.named_model import NamedModel, published_named_model
+from slimlm.core.named_model import NamedModel
 from slimlm.core.published import published_model, published_models
 from slimlm.serialization.fields import to_query, values_of
 from slimlm.serialization.presets import PRESETS
@@ -75,7 +75,7 @@ def test_only_what_is_not_at_its_default_stands_in_a_link() -> None:
 
 
 def test_a_named_model_that_is_published_is_held_as_that_and_others_by_their_shape() -> None:
-    named_model = published_named_model(published_model("gpt2"))
+    named_model = published_model("gpt2")
     assert pin_of(named_model) == GPT2
     assert pin_of(NamedModel("gpt2", SMALL, "From a file")) == Pin(SMALL, "gpt2")
 

@@ -9,12 +9,14 @@ from hypothesis import given, settings
 
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
-from slimlm.core.named_model import LONGEST_NAME, NamedModel, published_named_model
+from slimlm.core.named_model import LONGEST_NAME, NamedModel
 from slimlm.core.published import published_model, published_models
+from slimlm.interop.hf import import_config
 from slimlm.interop.hf.import_config import hf_named_model, name_in
 from slimlm.serialization.design_json import from_text, named_model_record, request_from_record, to_text
 from slimlm.solver.inverse import nearest_request, request_like
 from slimlm.solver.solver import solve
+from slimlm.utils.files import read_bytes
 from slimlm.utils.formatting import parse_number
 from tests.models import ARCHITECTURES
 from tests.strategies import architectures
@@ -71,7 +73,7 @@ def test_an_architecture_beyond_a_requests_limits_has_none() -> None:
 
 @every_published
 def test_a_link_holds_the_whole_architecture(name: str) -> None:
-    named_model = published_named_model(published_model(name))
+    named_model = published_model(name)
     text = to_text(named_model)
     assert from_text(text) == NamedModel(named_model.name, named_model.architecture, "From a link")
     assert "\n" not in text and len(text) < 700
@@ -117,8 +119,22 @@ def test_a_config_is_read_from_its_file(tmp_path: Path) -> None:
 
 
 def test_the_record_loads_as_a_design_that_asks_for_the_model() -> None:
-    named_model = published_named_model(published_model("gemma-3-270m"))
+    named_model = published_model("gemma-3-270m")
     record = json.loads(json.dumps(named_model_record(named_model)))
     assert (record["name"], record["origin"]) == ("gemma-3-270m", "Published 2025")
     assert record["remarks"][0].startswith("RMSNorm multiplies by 1 + weight")
     assert solve(request_from_record(record)).architecture == named_model.architecture
+
+
+def test_a_config_file_is_opened_and_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"model_type": "mistral"}', encoding="utf-8")
+    opened: list[Path] = []
+
+    def read(path: Path, what: str, most: int) -> bytes:
+        opened.append(path)
+        return read_bytes(path, what, most)
+
+    monkeypatch.setattr(import_config, "read_bytes", read)
+    assert hf_named_model(file, "mine").remarks
+    assert opened == [file]

@@ -6,6 +6,7 @@ from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
 from slimlm.core.published import published_model
 from slimlm.notes import Severity
+from slimlm.solver.inverse import nearest_request
 from slimlm.solver.solver import solve
 from slimlm.utils.formatting import format_bytes, format_count, format_share
 from tests.designs import design_of, the
@@ -85,7 +86,7 @@ def test_a_cache_larger_than_the_model_asks_for_shared_heads() -> None:
 @pytest.mark.parametrize(("name", "bytes_per_token"), [("MobileLLM-125M", 23_040), ("TinyLlama-1.1B", 22_528)])
 def test_the_cache_of_published_models(name: str, bytes_per_token: int) -> None:
     arch = published_model(name).architecture
-    design = Design(ModelConfig(), arch)
+    design = Design(nearest_request(arch), arch)
     assert the(design, "kv_cache").figure == f"{format_bytes(bytes_per_token)} per token"
 
 

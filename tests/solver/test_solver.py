@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slimlm.core.accounting import count_total
-from slimlm.core.architecture import Architecture, ModelDims, architecture
+from slimlm.core.architecture import Architecture, ModelDims
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import TOLERANCE, Design, distance
 from slimlm.solver.search import SearchSpace
@@ -231,13 +231,13 @@ def test_an_architecture_takes_over_every_choice() -> None:
 
 @given(structured_requests(10_000_000, 10_000_000), st.integers(1, 10**3), log_spaced(1, 10**6), log_spaced(1, 10**4))
 @settings(deadline=None)
-def test_the_polynomial_price_is_the_account(config: ModelConfig, x: int, f: int, n_layers: int) -> None:
+def test_the_polynomials_give_the_account(config: ModelConfig, x: int, f: int, n_layers: int) -> None:
     space = SearchSpace(config)
     dims = ModelDims(space.width_grain * x, space.grain * f, n_layers)
     levels = list(space.levels(x))
     assert len({level.layer for level in levels}) == len(levels) <= max(1, len(head_counts(config, dims.d_model)))
     for level in levels:
-        assert level.total(f, n_layers) == count_total(architecture(config, dims, level.n_heads))
+        assert level.total(f, n_layers) == count_total(Architecture.of(config, dims, level.n_heads))
     totals = {level.total(f, n_layers) for level in levels}
     assert totals == {
         closed_form(config, dims.d_model, dims.d_ff, n_layers, h) for h in head_counts(config, dims.d_model)

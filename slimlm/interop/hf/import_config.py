@@ -198,7 +198,8 @@ def hf_named_model(config: Mapping[str, Any] | Path, name: str) -> NamedModel:
 
     Raises ValueError, in one sentence, for a config that no Architecture describes.
     """
-    return NamedModel(tidy_name(name), from_hf_config(config), "From a config.json", unmodelled(config))
+    reader, architecture = _read(config)
+    return NamedModel(tidy_name(name), architecture, "From a config.json", remarks(reader, architecture))
 
 
 def name_in(config: Mapping[str, Any]) -> str:
