@@ -130,8 +130,11 @@ def test_a_config_file_is_opened_and_parsed_once(tmp_path: Path, monkeypatch: py
     file = tmp_path / "config.json"
     file.write_text('{"model_type": "mistral"}', encoding="utf-8")
     opened: list[Path] = []
-    monkeypatch.setattr(
-        import_config, "read_bytes", lambda path, *limits: opened.append(path) or read_bytes(path, *limits)
-    )
+
+    def read(path: Path, what: str, most: int) -> bytes:
+        opened.append(path)
+        return read_bytes(path, what, most)
+
+    monkeypatch.setattr(import_config, "read_bytes", read)
     assert hf_named_model(file, "mine").remarks
     assert opened == [file]
