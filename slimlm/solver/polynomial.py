@@ -92,9 +92,12 @@ def _differences(first: int, second: int, third: int) -> Quadratic:
 
 
 def _rescaled(quadratic: Quadratic, unit: int, grain: int) -> Quadratic:
-    """Return the same polynomial in d_model / grain instead of d_model / unit; its coefficients are whole numbers."""
-    if unit == grain:
-        return quadratic
+    """Return the same polynomial in d_model / grain instead of d_model / unit.
+
+    Where grain is no multiple of unit, n_heads is "auto": then the coefficients in d_model are whole numbers.
+    """
+    if grain % unit == 0:
+        return _differences(*(evaluate(quadratic, step * grain // unit) for step in (1, 2, 3)))
     first, second, third = (evaluate(quadratic, step) for step in (1, 2, 3))
     square = (third - 2 * second + first) // (2 * unit * unit)
     linear = (second - first) // unit - 3 * square * unit

@@ -6,7 +6,6 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from slimlm.charts.layer_profile import layer_profile_chart
-from slimlm.core.named_model import published_named_model
 from slimlm.core.published import published_model
 from tests.figures import design_of, every_request, rows_of, svg_of, texts_of, words_of
 
@@ -41,7 +40,7 @@ def test_blocks_are_ruled_off_one_by_one_or_in_groups(name: str, columns: int, l
 
 
 def test_lines_between_blocks_stop_before_every_label() -> None:
-    svg = svg_of(layer_profile_chart(published_named_model(published_model("pythia-14m"))))
+    svg = svg_of(layer_profile_chart(published_model("pythia-14m")))
     plates = re.findall(r"layer_2_layer_0_marks.*?</g>", svg, re.DOTALL)[0]
     heights = [float(height) for height in re.findall(r"v([\d.]+)h-?[\d.]+Z", plates)]
     turned = next(text for text in texts_of(svg) if text.words == "GELU MLP 5.6 %")

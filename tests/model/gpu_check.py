@@ -12,6 +12,7 @@ from torch import Tensor
 
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
+from slimlm.model.device import PRECISIONS
 from slimlm.model.language_model import LanguageModel
 from slimlm.model.layers import TransformerBlock
 from slimlm.model.positions import alibi_bias
@@ -138,16 +139,16 @@ def checks() -> Iterator[tuple[str, Callable[[], tuple[bool, str]]]]:
         arch = replace(SMALL, **more)
         yield f"same seed, {name}", partial(same_seed, arch, torch.float32)
         yield f"no synchronisation, {name}", partial(no_synchronisation, arch)
-    for dtype in (torch.float32, torch.bfloat16):
+    for dtype in PRECISIONS.values():
         yield f"same seed, 10M, {dtype}", partial(same_seed, SIZES["10M"], dtype)
     for alibi in (False, True):
         yield f"padded causal batch{', ALiBi' if alibi else ''}", partial(masks, alibi)
-    for precision in ("float32", "bfloat16"):
+    for precision in PRECISIONS:
         for streamed in (False, True):
             yield f"probe {precision}", partial(probed, precision, streamed)
     for name, arch in SIZES.items():
-        for kind in (torch.float32, torch.bfloat16):
-            yield f"speed {name}, {kind}", partial(speed, arch, kind)
+        for dtype in PRECISIONS.values():
+            yield f"speed {name}, {dtype}", partial(speed, arch, dtype)
 
 
 def main() -> int:

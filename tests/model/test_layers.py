@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from slimlm.core.accounting import account
-from slimlm.core.architecture import Architecture
+from slimlm.core.architecture import Architecture, Positions
 from slimlm.model.language_model import LanguageModel
 from slimlm.model.layers import GeGLU, MultiHeadAttention, PlainFeedForward, SwiGLU, TransformerBlock, make_norm
 from slimlm.model.positions import alibi_bias, rotary_angles, rotate
@@ -120,7 +120,7 @@ def test_a_mask_keeps_causality() -> None:
 
 
 @pytest.mark.parametrize("positions", ["none", "alibi"])
-def test_a_padded_causal_batch_does_not_leak(positions: str) -> None:
+def test_a_padded_causal_batch_does_not_leak(positions: Positions) -> None:
     block, x = block_with_random_norms(1e-6), tokens()
     options = {"score_bias": alibi_bias(H, T)} if positions == "alibi" else {}
     padding = torch.tensor([[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]])[:, None, None]

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,7 +19,10 @@ from slimlm.model.positions import PositionTables, alibi_bias, rotary_angles
 
 ROPE = Architecture(vocab_size=40, max_seq_length=32, n_heads=2, d_model=16, d_ff=8, n_layers=2, positions="rope")
 ALIBI = replace(ROPE, positions="alibi")
-MAKERS = {"rope": partial(rotary_angles, head_dim=8, theta=10_000.0), "alibi": partial(alibi_bias, 4)}
+MAKERS: dict[str, Callable[..., Any]] = {
+    "rope": partial(rotary_angles, head_dim=8, theta=10_000.0),
+    "alibi": partial(alibi_bias, 4),
+}
 
 
 def parts(tables: Any) -> tuple[Tensor, ...]:

@@ -27,7 +27,7 @@ from slimlm.model import language_model
 from slimlm.model.device import Precision, Strategy
 from slimlm.model.initialisation import OnInitialised
 from slimlm.model.language_model import LanguageModel
-from slimlm.model.layers import MultiHeadAttention
+from slimlm.model.layers import MultiHeadAttention, TransformerBlock
 from slimlm.probing import probe as probing
 from slimlm.probing import speed
 from slimlm.probing.estimate import ProbeEstimate, estimate_probe
@@ -240,7 +240,7 @@ def test_exceptions_of_progress_cancel_the_probe_and_free_it(monkeypatch: pytest
 
 
 def test_a_deep_model_is_cancelled_at_its_first_layer(monkeypatch: pytest.MonkeyPatch) -> None:
-    created, create = list[object](), language_model.TransformerBlock
+    created, create = list[object](), TransformerBlock
 
     def count_blocks(*args: Any, **options: Any) -> Any:
         created.append(args)
