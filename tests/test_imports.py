@@ -12,47 +12,12 @@ from pathlib import Path
 import pytest
 
 import slimlm
+from tests.import_table import ALLOWED, LAZY, LIGHT
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "slimlm"
 
 HEAVY = {"torch", "streamlit", "altair", "pandas", "numpy"}
-
-ALLOWED = {
-    "utils": "",
-    "core": "utils",
-    "solver": "core utils",
-    "costs": "core utils",
-    "interop": "core utils",
-    "notes": "core costs utils",
-    "serialization": "core solver utils",
-    "model": "core interop solver utils psutil safetensors torch",
-    "probing": "core model utils torch",
-    "sweep": "core costs serialization solver utils",
-    "compare": "core costs serialization solver utils",
-    "charts": "compare core solver sweep utils altair pandas",
-    "export": "charts compare core costs notes serialization solver utils",
-    "cli": "core interop serialization solver sweep utils",
-    "ui": "charts compare core costs export interop notes serialization solver sweep utils pyarrow streamlit",
-    "slimlm": "cli core solver utils",
-    "app": "charts solver ui streamlit",
-    "pages": "charts compare core sweep ui utils streamlit",
-}
-"""Package → what it imports when it is imported: packages of slimlm above it in this table, and other packages.
-
-"slimlm" is the top of the package (`__init__` and `__main__`), "app" and "pages" are the scripts of the app.
-"""
-
-LAZY = {
-    "export": "vl_convert",
-    "cli": "probing",
-    "ui": "model probing",
-    "slimlm": "export interop model probing",
-}
-"""Package → what it imports besides, inside functions or for type checkers alone."""
-
-LIGHT = {"utils", "core", "solver", "costs", "interop", "notes", "serialization", "sweep", "compare", "cli", "slimlm"}
-"""Packages that load no heavy package when they are imported."""
 
 FILES = {
     path.relative_to(ROOT).with_suffix("").as_posix(): path

@@ -1,0 +1,32 @@
+"""README: short, and true about the tree."""
+
+import re
+
+from tests.import_table import ALLOWED
+from tests.server import ROOT
+
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def layout() -> list[str]:
+    """Return the paths that the layout section lists, in order."""
+    section = TEXT.partition("## Layout\n")[2]
+    return re.findall(r"^    (\S+?),? ", section, flags=re.MULTILINE)
+
+
+def test_the_layout_lists_every_package_in_the_order_of_the_import_table() -> None:
+    packages = [f"slimlm/{name}/" for name in ALLOWED if (ROOT / "slimlm" / name).is_dir()]
+    assert layout() == ["app.py", *packages, "tests/"]
+    assert {f"slimlm/{path.parent.name}/" for path in (ROOT / "slimlm").glob("*/__init__.py")} == set(packages)
+
+
+def test_every_path_that_it_names_exists() -> None:
+    named = re.findall(r"`((?:slimlm|tests|pages|\.streamlit)/[\w./]+)`|\]\(([\w./-]+)\)", TEXT)
+    assert len(named) >= 4
+    assert not [path for pair in named for path in pair if path and not (ROOT / path).exists()]
+
+
+def test_it_names_every_page_and_is_short() -> None:
+    for page in ("Design", *(path.stem.capitalize() for path in (ROOT / "pages").glob("*.py"))):
+        assert f"* **{page}**" in TEXT
+    assert len(TEXT.splitlines()) < 150
