@@ -108,16 +108,11 @@ def _rows(sweep: Sweep, metric: Metric, values: Sequence[float | None]) -> list[
     known = [value for value in values if value is not None]
     shades = _shades(known)
     rows = []
-    for place, (cell, value, reason) in enumerate(zip(sweep.cells, values, sweep.reasons, strict=True)):
+    for place, (cell, value, cause) in enumerate(zip(sweep.cells, values, sweep.causes, strict=True)):
         row: Row = {"i": place}
-        row |= _design_row(cell) if cell.design else {"why": _cause(reason)}
+        row |= _design_row(cell) if cell.design else {"why": cause}
         rows.append(row if value is None else row | {"u": shades[value], "t": metric.write(value)})
     return rows
-
-
-def _cause(reason: str) -> str:
-    """Return a reason without what would work: a tooltip cuts long lines off."""
-    return reason.partition(";")[0]
 
 
 def _design_row(cell: Cell) -> Row:

@@ -11,6 +11,7 @@ from slimlm.export.report_rows import (
     TABLE_HEAD,
     TARGETS_HEAD,
     Cells,
+    OffTarget,
     definitions,
     dimension_rows,
     nearby_row,
@@ -111,9 +112,7 @@ def html_table(head: Cells, rows: Iterable[Cells], *, kind: str = "left1") -> st
 
 
 def _html_cell(cell: str) -> str:
-    return (
-        f'<td class="off-target">{escape(cell)}</td>' if cell.endswith("(off target)") else f"<td>{escape(cell)}</td>"
-    )
+    return f'<td class="off-target">{escape(cell)}</td>' if isinstance(cell, OffTarget) else f"<td>{escape(cell)}</td>"
 
 
 def html_figure(chart: "Figure") -> str:

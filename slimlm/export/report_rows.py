@@ -50,8 +50,13 @@ def _target_cells(knob: TargetActual) -> tuple[str, str]:
     return f"{knob.target:.6g}", f"{knob.actual:.4f}"
 
 
+class OffTarget(str):
+    """Text of a cell that shows a value off target."""
+
+
 def _miss(knob: TargetActual) -> str:
-    return format_miss(knob.miss) + (" (off target)" if knob.off_target else "")
+    miss = format_miss(knob.miss)
+    return OffTarget(f"{miss} (off target)") if knob.off_target else miss
 
 
 def dimension_rows(subject: Subject) -> list[Cells]:

@@ -32,9 +32,13 @@ class Suggestion:
 class BudgetError(ValueError):
     """No model meets the request; each of `suggestions` changes one of the knobs that clash, and is met."""
 
-    def __init__(self, message: str, suggestions: tuple[Suggestion, ...]) -> None:
-        super().__init__(message)
-        self.suggestions = suggestions
+    def __init__(self, problem: str, suggestions: tuple[Suggestion, ...]) -> None:
+        super().__init__(problem, suggestions)
+        self.problem, self.suggestions = problem, suggestions
+
+    def __str__(self) -> str:
+        remedies = ", ".join(map(str, self.suggestions))
+        return f"{self.problem}; any one of these would work: {remedies}" if remedies else self.problem
 
 
 def solve(config: ModelConfig) -> Design:
@@ -79,10 +83,8 @@ def _budget_error(config: ModelConfig) -> BudgetError:
     suggestions = _suggestions(config, totals)
     clash = [s.field for s in suggestions if s.field != "total_params"]
     knobs = ", ".join(f"{field}={getattr(config, field)}" for field in dict.fromkeys(clash))
-    remedies = ", ".join(map(str, suggestions))
-    problem = f"clashes with {knobs}" if knobs else "is out of reach"
-    message = f"total_params={config.total_params:,} {problem}: {_reason(space, totals)}"
-    return BudgetError(f"{message}; any one of these would work: {remedies}" if remedies else message, suggestions)
+    clashes = f"clashes with {knobs}" if knobs else "is out of reach"
+    return BudgetError(f"total_params={config.total_params:,} {clashes}: {_reason(space, totals)}", suggestions)
 
 
 def _reason(space: SearchSpace, totals: tuple[int, ...]) -> str:

@@ -15,7 +15,7 @@ from slimlm.solver.solver import BudgetError, nearest_design, solve
 from slimlm.sweep.axis_values import MOST_VALUES, knob_of, write_value
 from slimlm.sweep.metrics import Metric, Reports
 from slimlm.utils.formatting import format_size
-from slimlm.utils.validation import check_field
+from slimlm.utils.validation import FieldError, check_field
 
 Progress = Callable[[int, int], object]
 """Called with the number of cells solved and the number of all cells; exceptions it raises cancel the sweep."""
@@ -41,12 +41,12 @@ class Cell:
     config: ModelConfig | None
     """None where the values are incompatible with the rest of the request."""
     design: Design | None
-    refusal: str = ""
-    """Why there is no request: the message of its ValueError."""
+    refusal: ValueError | None = None
+    """Why there is no request."""
 
     @property
-    def reason(self) -> str:
-        """Why there is no design: the conflict and its remedies; empty when there is a design.
+    def error(self) -> ValueError | None:
+        """Why there is no design: the conflict and its remedies; None when there is a design.
 
         Searching for remedies takes longer than solving.
         """
@@ -55,14 +55,19 @@ class Cell:
         try:
             solve(self.config)
         except BudgetError as error:
-            return str(error)
+            return error
         raise AssertionError(f"{self.config} has a design")
+
+    @property
+    def reason(self) -> str:
+        """The message of the error; empty when there is a design."""
+        return str(self.error or "")
 
     @property
     def short_reason(self) -> str:
         """Why there is no design, without remedies: fast enough for thousands of cells."""
         if self.config is None or self.design:
-            return self.refusal
+            return str(self.refusal or "")
         asked, least = format_size(self.config.total_params), smallest(self.config)
         if least and (total := count_total(least)) > window(self.config)[1]:
             return f"total_params={asked} is out of reach: the smallest such model has {total:,} parameters"
@@ -122,8 +127,18 @@ class Sweep:
     @cached_property
     def reasons(self) -> tuple[str, ...]:
         """Why each cell has no design, empty where it has one; without remedies where finding them would be slow."""
-        full = self.without_design <= _MOST_EXPLAINED
-        return tuple(cell.reason if full else cell.short_reason for cell in self.cells)
+        return tuple(str(error or "") for error in self._errors) or tuple(cell.short_reason for cell in self.cells)
+
+    @cached_property
+    def causes(self) -> tuple[str, ...]:
+        """Why each cell has no design, without remedies; empty where it has one."""
+        short = (_problem(cell.refusal) or cell.short_reason for cell in self.cells)
+        return tuple(map(_problem, self._errors)) or tuple(short)
+
+    @cached_property
+    def _errors(self) -> tuple[ValueError | None, ...]:
+        """The error of each cell, None where it has a design; no errors where finding their remedies would be slow."""
+        return tuple(cell.error for cell in self.cells) if self.without_design <= _MOST_EXPLAINED else ()
 
 
 def sweep(
@@ -179,5 +194,10 @@ def _solved(base: ModelConfig, asked: dict[str, Any]) -> Cell:
     try:
         config = replace(base, **asked)
     except ValueError as error:
-        return Cell(across, up, None, None, str(error))
+        return Cell(across, up, None, None, error)
     return Cell(across, up, config, nearest_design(config))
+
+
+def _problem(error: ValueError | None) -> str:
+    """Return the message of an error without remedies."""
+    return error.problem if isinstance(error, BudgetError | FieldError) else str(error or "")

@@ -41,10 +41,13 @@ class FieldError(ValueError):
         >>> str(FieldError("n_kv_heads", 3, "it must be a divisor", (("n_kv_heads", 2), ("n_kv_heads", 4))))
         'n_kv_heads=3 is not allowed: it must be a divisor; n_kv_heads=2 or n_kv_heads=4 would work'
         """
+        return self.problem + (f"; {_assignments(self.remedies, ' or ')} would work" if self.remedies else "")
+
+    @property
+    def problem(self) -> str:
+        """The message without remedies."""
         given = f" with {_assignments(self.given, ' and ')}" if self.given else ""
-        remedies = f"; {_assignments(self.remedies, ' or ')} would work" if self.remedies else ""
-        rule = self.rule.format_map(_Names())
-        return f"{self.field}={shown(self.value)} is not allowed{given}: {rule}{remedies}"
+        return f"{self.field}={shown(self.value)} is not allowed{given}: {self.rule.format_map(_Names())}"
 
     def renamed(self, names: Mapping[str, str]) -> "FieldError":
         """Return the error under other names of the fields; other fields without a name there are left out."""

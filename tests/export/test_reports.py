@@ -24,8 +24,9 @@ from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel
 from slimlm.core.table import format_param_table
 from slimlm.export.downloads import components_csv
-from slimlm.export.report_html import component_table, html_report
+from slimlm.export.report_html import component_table, html_report, html_table
 from slimlm.export.report_markdown import markdown
+from slimlm.export.report_rows import OffTarget
 from slimlm.notes import design_notes
 from slimlm.serialization.code import command_line, python_code
 from slimlm.serialization.design_json import request_from_record
@@ -277,3 +278,9 @@ def test_all_text_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;" in text
     assert "\\<script>" in markdown(design)
     assert "| a \\| b |" in markdown(design)
+
+
+def test_only_a_value_off_target_is_marked_whatever_names_say() -> None:
+    table = html_table(("Model", "Miss"), [("mine (off target)", "+1 %"), ("other", OffTarget("+9 % (off target)"))])
+    assert table.count('class="off-target"') == 1
+    assert "<td>mine (off target)</td>" in table
