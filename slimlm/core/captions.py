@@ -2,7 +2,7 @@
 
 from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION, Component
 from slimlm.core.config import ModelConfig
-from slimlm.core.describe import choice_words, expansion_name
+from slimlm.core.describe import choice_words, expansion_name, head_word, length_words, structure_words
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.utils.formatting import format_count, format_miss, format_share, format_size
@@ -11,27 +11,38 @@ RATIO_LINE = f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}."
 
 
 def request_line(config: ModelConfig) -> str:
-    """Say what was asked in one line.
+    """Return the targets and choices of a request on one line.
 
     >>> request_line(ModelConfig(n_layers=9, norm="rmsnorm"))[-81:]
     'embedding ratio 0.35 · GLU expansion 2.66 · tied · 512 tokens · RMSNorm · depth 9'
     """
-    parts = [
-        format_size(config.total_params),
-        f"vocabulary {config.vocab_size:,}",
-        f"embedding ratio {config.embedding_ratio:g}",
-        f"{expansion_name(config)} {config.glu_expansion:g}",
-        *choice_words(config),
-    ]
+    return f"Target: {' · '.join(request_parts(config).values())}"
+
+
+def request_parts(config: ModelConfig) -> dict[str, str]:
+    """Return the parts of `request_line` by field name; structure other than the default is keyed by its own words.
+
+    >>> list(request_parts(ModelConfig(norm="rmsnorm")))[3:]
+    ['glu_expansion', 'tied_lm_head', 'max_seq_length', 'RMSNorm']
+    """
+    parts = {
+        "total_params": format_size(config.total_params),
+        "vocab_size": f"vocabulary {config.vocab_size:,}",
+        "embedding_ratio": f"embedding ratio {config.embedding_ratio:g}",
+        "glu_expansion": f"{expansion_name(config)} {config.glu_expansion:g}",
+        "tied_lm_head": head_word(config),
+        "max_seq_length": length_words(config),
+    }
+    parts |= {words: words for words in structure_words(config)}
     if config.n_layers is not None:
-        parts.append(f"depth {config.n_layers:,}")
+        parts["n_layers"] = f"depth {config.n_layers:,}"
     if config.multiple_of > 1:
-        parts.append(f"multiples of {config.multiple_of:,}")
-    return f"Target: {' · '.join(parts)}"
+        parts["multiple_of"] = f"multiples of {config.multiple_of:,}"
+    return parts
 
 
 def named_model_line(named_model: NamedModel) -> str:
-    """Say where a named model comes from and what it has chosen, in one line."""
+    """Return the origin and the choices of a named model on one line."""
     arch = named_model.architecture
     parts = [
         f"vocabulary {arch.vocab_size:,}",
@@ -43,12 +54,12 @@ def named_model_line(named_model: NamedModel) -> str:
 
 
 def source_line(subject: Subject) -> str:
-    """Say in one line what was asked, or where a named model comes from."""
+    """Return the request of a design, or the origin of a named model, on one line."""
     return request_line(subject.config) if isinstance(subject, Design) else named_model_line(subject)
 
 
 def result_line(design: Design) -> str:
-    """Say what the request became, with the misses, in one line."""
+    """Return the actual values with their misses on one line."""
     total, ratio, expansion = design.targets
     return (
         f"Actual: {format_count(round(total.actual))} ({format_miss(total.miss)}) · "
@@ -58,7 +69,7 @@ def result_line(design: Design) -> str:
 
 
 def describe_allocation(subject: Subject) -> str:
-    """Describe in one sentence where the parameters went, for those who do not see the chart."""
+    """Return the share of each component in one sentence, as the text alternative of a chart."""
     parts = [f"{part.name} {format_share(part.share)}" for part in largest_first(subject) if part.params]
     return f"{subject.title}: {', '.join(parts)}."
 
@@ -69,7 +80,7 @@ def largest_first(subject: Subject) -> list[Component]:
 
 
 def in_words(part: Component) -> str:
-    """Say what a component counts, or why it counts nothing."""
+    """Return the count of a component, or why it has no parameters."""
     if part.params:
         return f"{part.name} {format_count(part.params)} ({format_share(part.share)})"
     return f"{part.name} — {part.note}: 0" if part.note else f"{part.name}: 0"

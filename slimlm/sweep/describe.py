@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from slimlm.core.captions import request_parts
 from slimlm.core.config import ModelConfig
-from slimlm.core.describe import expansion_name, head_word, length_words, structure_words
+from slimlm.core.describe import expansion_name
 from slimlm.core.design import Design
 from slimlm.serialization.fields import KNOBS
 from slimlm.sweep.axis_values import label_value
 from slimlm.sweep.grid import Axis, Sweep
-from slimlm.utils.formatting import format_size
 
 
 def knob_name(sweep: Sweep, axis: Axis) -> str:
@@ -34,20 +34,9 @@ def fixed_line(sweep: Sweep) -> str:
     >>> fixed_line(sweep(ModelConfig(), ("embedding_ratio", (0.3,)), ("n_layers", (9, 12))))
     'Target: 10M · vocabulary 16,000 · GLU expansion 2.66 · tied · 512 tokens'
     """
-    base, swept = sweep.base, {sweep.x.name, sweep.y.name}
-    parts = {
-        "total_params": format_size(base.total_params),
-        "vocab_size": f"vocabulary {base.vocab_size:,}",
-        "embedding_ratio": f"embedding ratio {base.embedding_ratio:g}",
-        "glu_expansion": f"{expansion_name(base)} {base.glu_expansion:g}",
-    }
-    unswept = _unswept(sweep)
-    parts |= {"tied_lm_head": head_word(unswept), "max_seq_length": length_words(unswept)}
-    parts |= {word: word for word in structure_words(unswept)}
-    if base.n_layers is not None:
-        parts["n_layers"] = f"depth {base.n_layers:,}"
-    if base.multiple_of > 1:
-        parts["multiple_of"] = f"multiples of {base.multiple_of:,}"
+    swept = {sweep.x.name, sweep.y.name}
+    expansion = f"{expansion_name(sweep.base)} {sweep.base.glu_expansion:g}"  # its name depends on `ffn`, swept or not
+    parts = request_parts(_unswept(sweep)) | {"glu_expansion": expansion}
     return f"Target: {' · '.join(part for name, part in parts.items() if name not in swept)}"
 
 
