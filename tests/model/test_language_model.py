@@ -149,6 +149,67 @@ def test_wrong_calls_say_what_is_wrong(ids: Tensor, labels: Tensor | None, messa
         built()(ids, labels)
 
 
+class OnCuda(Tensor):
+    """A tensor in the CPU's memory that says it is on a CUDA device."""
+
+    @property
+    def device(self) -> torch.device:  # type: ignore[override]
+        return torch.device("cuda")
+
+
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Remembers the names of the operations that run."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names = set[str]()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(func.name())
+        return func(*args, **(kwargs or {}))
+
+
+def operations(ids: Tensor) -> set[str]:
+    model = built(replace(SMALL, positions="none"))
+    with Operations() as run, torch.no_grad():
+        model(ids, ids)
+    return run.names
+
+
+def test_checking_ids_on_cuda_does_not_wait_for_the_device() -> None:
+    ids = torch.zeros(1, 3, dtype=torch.long)
+    names = operations(ids.as_subclass(OnCuda))
+    assert "aten::_local_scalar_dense" not in names
+    assert "aten::_assert_async.msg" in names
+    assert "aten::_local_scalar_dense" in operations(ids)  # which reads a value: what a device would be waited for
+
+
+@pytest.mark.parametrize("wrong", [-1, 40])
+def test_ids_outside_the_vocabulary_are_an_assertion_on_cuda(wrong: int) -> None:
+    rule = r"^input_ids hold a token that is outside the vocabulary: ids go from 0 to vocab_size−1=39$"
+    with pytest.raises(RuntimeError, match=rule):
+        operations(torch.tensor([[0, wrong]]).as_subclass(OnCuda))
+
+
+def test_a_causal_mask_without_tokens_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^seq_length=0 is not allowed: it must be a whole number of at least 1"):
+        built().get_causal_mask(0)
+
+
+def test_building_reports_each_block_and_exceptions_cancel_it() -> None:
+    calls: list[tuple[float, str]] = []
+    LanguageModel(SMALL, progress=lambda *call: calls.append(call))
+    assert calls == [(0.5, "building the modules"), (1.0, "building the modules")]
+
+    def stop(_: float, activity: str) -> None:
+        calls.append((-1.0, activity))
+        raise InterruptedError(activity)
+
+    with pytest.raises(InterruptedError, match="building the modules"):
+        LanguageModel(SMALL, device="meta", progress=stop)
+    assert len(calls) == 3
+
+
 def test_the_longest_sequence_and_the_last_id_are_allowed() -> None:
     assert built()(torch.full((1, 16), 39), torch.full((1, 16), 39))[1].isfinite()
 
