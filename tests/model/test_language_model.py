@@ -173,7 +173,8 @@ def operations(ids: Tensor) -> set[str]:
     model = built(replace(SMALL, positions="none"))
     with Operations() as run, torch.no_grad():
         model(ids, ids)
-    return run.names
+    names: set[str] = run.names
+    return names
 
 
 def test_checking_ids_on_cuda_does_not_wait_for_the_device() -> None:
