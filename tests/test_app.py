@@ -76,7 +76,7 @@ def test_the_table_lists_every_component_and_adds_up() -> None:
     assert [row[0] for row in parts] == [component.name for component in solve(ModelConfig()).account.components]
     assert sum(int(row[4].replace(",", "")) for row in parts) == 10_047_024
     assert total[4] == "**10,047,024**"
-    assert parts[-1] == ["LM head", "0 (tied)", "tied to the token embedding", "", "0", "0 %"]
+    assert parts[-1] == ["LM head", "0 (tied)", "tied to the token embedding", "", "0", "0.00 %"]
 
 
 def test_a_link_holds_every_knob() -> None:

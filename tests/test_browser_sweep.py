@@ -183,7 +183,7 @@ def test_ten_thousand_cells_are_drawn_explained_and_clicked(page: Page, address:
     open_app(page, address, "sweep?xs=0.05..0.85+x+100&ys=0.5..8+x+100&fig=n_layers")
     canvas = chart(page).locator("canvas")
     expect(canvas).to_be_visible(timeout=60_000)
-    expect(main_area(page)).to_contain_text("up to 400 are built")
+    expect(main_area(page)).to_contain_text("at most 400 can be built and measured")
     box = canvas.bounding_box()
     assert box
     middle = {"x": box["width"] / 2, "y": 0.7 * box["height"]}

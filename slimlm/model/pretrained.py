@@ -19,13 +19,14 @@ from torch import Tensor
 from slimlm.core.accounting import Shape, account
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
-from slimlm.core.design import TOLERANCE, Design
+from slimlm.core.design import Design
 from slimlm.interop.hf.export_config import native_class, to_hf_config
 from slimlm.interop.hf.tensor_names import TENSORS
 from slimlm.model.hf_weights import renamed_weights
 from slimlm.model.language_model import LanguageModel
 from slimlm.utils.files import read_bytes, read_json, reason, replacing, unreadable
 from slimlm.utils.text import named
+from slimlm.utils.validation import FieldError
 
 FORMAT = "slimlm-model-1"
 MAX_BYTES = 100_000
@@ -136,14 +137,14 @@ def _source(record: object) -> Architecture | Design:
     architecture = _fields(Architecture, "architecture", record["architecture"])
     if record["request"] is None:
         return architecture
-    design = Design(_fields(ModelConfig, "request", record["request"]), architecture)
-    asked = design.config.total_params
-    if abs(design.total_params - asked) > TOLERANCE * asked:
+    request = _fields(ModelConfig, "request", record["request"])
+    try:
+        return Design(request, architecture)
+    except ValueError as error:
+        problem = error.problem if isinstance(error, FieldError) else str(error)
         raise ValueError(
-            f"the saved request asks for total_params={asked}, but the saved architecture has {design.total_params}; "
-            "request=null would work"
-        )
-    return design
+            f"the saved request does not fit the saved architecture: {problem}; request=null would work"
+        ) from None
 
 
 def _fields(kind: type[_Fields], name: str, saved: object) -> _Fields:

@@ -182,7 +182,7 @@ def test_attention_refuses_heads_that_do_not_divide_the_width() -> None:
     ],
 )
 def test_integers_below_one_are_refused(name: str, make: Callable[[Any], object], value: Any) -> None:
-    rule = rf"^{name}={value} is not allowed: it must be a whole number of at least 1; 1 would work$"
+    rule = rf"^{name}={value} is not allowed: it must be a whole number of at least 1; {name}=1 would work$"
     with pytest.raises(ValueError, match=rule):
         make(value)
 
