@@ -156,7 +156,7 @@ EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
     "^d_model=-12 is not allowed: it must be a whole number between 1 and": (
         lambda record: record["architecture"].update(d_model=-12)
     ),
-    r"^the saved request does not fit the saved architecture: vocab_size=16000 is not allowed: .*request=null would work$": (
+    r"^the saved request does not fit the saved architecture: vocab_size=16000 is .*; request=null would work$": (
         lambda record: record.update(request=REQUEST)
     ),
     r"^token_embedding.weight of shape \(40, 12\) must have shape \(41, 12\), as the saved architecture says$": (
