@@ -29,10 +29,10 @@ class Section(NamedTuple):
 
 SECTIONS = {
     "import": Section(light.import_rows, 10),
-    "solver": Section(light.solver_rows, 20),
-    "sweep": Section(light.sweep_rows, 50),
+    "solver": Section(light.solver_rows, 15),
+    "sweep": Section(light.sweep_rows, 45),
     "count": Section(light.count_rows, 20),
-    "model": Section(model.model_rows, 140),
+    "model": Section(model.model_rows, 150),
     "memory": Section(memory.memory_rows, 80),
     "page": Section(page.page_rows, 110),
     "crowd": Section(crowd.crowd_rows, 85),

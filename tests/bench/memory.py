@@ -7,17 +7,19 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from tests.bench.kit import Row
 from tests.server import ROOT
 
 PROBE = """
-import json, resource, sys
+import json, sys
 import psutil
 from slimlm import ModelConfig, solve
 from slimlm.probing.estimate import estimate_probe
 from slimlm.probing.probe import probe
+from tests.bench.memory import peak_bytes
 
 options = json.loads(sys.argv[1])
 request = ModelConfig(vocab_size=32_000, n_heads="auto", norm="rmsnorm", positions="rope", **options.pop("request"))
@@ -26,12 +28,18 @@ estimate = estimate_probe(design.architecture, **options)
 before = psutil.Process().memory_info().rss
 report = probe(design, **options)
 assert report.passed
-peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+peak = peak_bytes() - before
 after = psutil.Process().memory_info().rss - before
 size = {"float32": 4, "bfloat16": 2}[report.dtype]
 print(json.dumps({"way": report.strategy, "peak": peak, "after": after, "estimate": estimate.memory_bytes,
                   "weights": size * design.total_params}))
 """
+
+
+def peak_bytes() -> int:
+    """Return the highest resident memory of this process on Linux; getrusage counts its parent's as well."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
 
 def probed(request: dict[str, Any], **options: Any) -> dict[str, Any]:

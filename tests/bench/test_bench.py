@@ -144,3 +144,10 @@ def test_a_model_and_its_peer_have_the_same_matrices(size: Size) -> None:
     assert (peer.config.num_hidden_layers, peer.config.hidden_size) == (model.n_layers, model.d_model)
     if size.name.endswith("like Llama"):
         assert sum(weight.numel() for weight in peer.parameters()) == count_total(size.architecture)
+
+
+def test_the_peak_of_a_process_is_not_that_of_the_process_it_was_started_by() -> None:
+    ballast = b"x" * 400_000_000
+    code = "from tests.bench.memory import peak_bytes; print(peak_bytes())"
+    done = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
+    assert 5e6 < int(done.stdout) < len(ballast)
