@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 from tests.browser import chart, choose, go_to, open_app, press, running, settle, type_exactly
 
 ASKED = re.compile(r"total_params=12\.5M.*norm=rmsnorm")
+DESIGN, INSPECT = "slimlm · design", "slimlm · inspect"
 
 
 def test_knobs_survive_a_change_of_page_in_both_directions(page: Page, address: str) -> None:
@@ -46,12 +47,17 @@ def test_going_back_and_forth_in_history_keeps_page_and_knobs_in_step(page: Page
     expect(chart(page)).to_contain_text("GLU expansion 2.66")
     page.go_back()
     expect(page).to_have_url(re.compile(rf"/inspect\?{ASKED.pattern}"))
-    settle(page)
+    # Every page is waited for: Streamlit's frontend pushes the address of a page whose run begins after the next step,
+    # and with it drops the rest of the history.
+    expect(page).to_have_title(INSPECT)
     page.go_back()
+    expect(page).to_have_title(DESIGN)
     expect(chart(page)).to_contain_text("Target: 12.5M")
-    for _ in range(3):
+    for title in (INSPECT, DESIGN):
         page.go_forward()
+        expect(page).to_have_title(title)
         settle(page)
+    page.go_forward()
     expect(chart(page)).to_contain_text("GLU expansion 2.7 ")
 
 

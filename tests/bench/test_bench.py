@@ -50,7 +50,8 @@ def test_help_names_every_section_and_its_budget(capsys: pytest.CaptureFixture[s
     ("given", "passed"), [([], ""), (["ONLY=page"], "--only page"), (["ONLY=page model"], "--only page --only model")]
 )
 def test_make_passes_the_sections_on(given: list[str], passed: str) -> None:
-    done = subprocess.run(["make", "-n", "bench", *given], check=True, cwd=ROOT, capture_output=True, text=True)
+    command = ["make", "--dry-run", "--no-print-directory", "bench", *given]  # tests may run below a make themselves
+    done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1].strip() == f".venv/bin/python -m tests.bench {passed}".strip()
 
 
