@@ -13,7 +13,6 @@ def main() -> None:
     ui.start_page("slimlm · sweep")
     presets = ui.sidebar_head().popover("Presets", width="stretch")
     links = ui.links_place()
-    sweep_controls.follow()
     try:
         config = ui.knobs()
     except ValueError as error:

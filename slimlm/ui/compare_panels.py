@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -148,24 +148,22 @@ def _start(label: str) -> None:
 def measure_switch() -> Measure:
     """Show the switch between share and parameters, which is part of the link."""
     linked = query_params.get(MEASURE)
-    st.session_state[MEASURE] = linked if linked in _MEASURES else "share"
+    query_params.show(MEASURE, linked if linked in _MEASURES else "share")
     st.segmented_control(
         "Length and area",
         list(_MEASURES),
         format_func=_MEASURES.__getitem__,
         key=MEASURE,
-        on_change=_take_measure,
+        on_change=_take,
+        args=(MEASURE, lambda value: "" if value in (None, "share") else value),
         label_visibility="collapsed",
     )
     return cast("Measure", st.session_state[MEASURE] or "share")
 
 
-def _take_measure() -> None:
-    _note(MEASURE, st.session_state[MEASURE] or "share", "share")
-
-
-def _note(parameter: str, text: str, default: str) -> None:
-    query_params.change({parameter: text if text != default else ""})
+def _take(parameter: str, written: Callable[[Any], str]) -> None:
+    if not query_params.is_outdated(parameter):
+        query_params.change({parameter: written(st.session_state[parameter])})
 
 
 def baseline_of(pins: tuple[Pin, ...]) -> int:
@@ -177,23 +175,20 @@ def baseline_of(pins: tuple[Pin, ...]) -> int:
 def draw_comparison(pins: tuple[Pin, ...]) -> tuple[Comparison, bool]:
     """Show the controls of the table; return the comparison, and whether to show only differences."""
     left, right = st.columns([0.6, 0.4], vertical_alignment="bottom")
-    st.session_state[BASELINE] = baseline_of(pins)
+    query_params.show(BASELINE, baseline_of(pins))
     with left:
         st.selectbox(
             "Differences from",
             range(len(pins)),
             format_func=lambda place: pins[place].name if place < len(pins) else "",
             key=BASELINE,
-            on_change=_take_baseline,
+            on_change=_take,
+            args=(BASELINE, lambda place: str(place + 1) if place else ""),
         )
     only_differences = right.toggle("Only differences", key="only_differences", help="Hide rows with equal values.")
     with st.expander("Settings of the costs"):
         settings = cost_settings(longest_context(pins))
     return Comparison(pins, st.session_state[BASELINE], settings), only_differences
-
-
-def _take_baseline() -> None:
-    _note(BASELINE, str(st.session_state[BASELINE] + 1), "1")
 
 
 def show_differences(comparison: Comparison, only_differences: bool) -> None:

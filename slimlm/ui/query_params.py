@@ -71,6 +71,19 @@ def hand_over(query: Mapping[str, str | Iterable[str]]) -> Query:
     return dict(st.session_state.query)
 
 
+def show(key: str, value: object) -> None:
+    """Set a widget, before it is drawn, to the value that the address gives."""
+    state = st.session_state
+    if state.get(key) != value:
+        state.setdefault("replaced_values", {})[key] = state.get(key)
+    state[key] = value
+
+
+def is_outdated(key: str) -> bool:
+    """Say whether a browser has sent a value that `show` has replaced, as it had not received the new one."""
+    return is_late() and st.session_state[key] == st.session_state.get("replaced_values", {}).get(key)
+
+
 def is_from_history() -> bool:
     """Say whether this run answers a step back or forward in the browser's history."""
     ctx = get_script_run_ctx()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -43,6 +43,17 @@ class Asked:
         usual = self._usual()
         return {name: value for name, value in asdict(self).items() if value != usual[name]}
 
+    def changed(self, name: str, value: str) -> "Asked":
+        """Return this state with another value.
+
+        A new knob brings its default values; the knob of the other axis swaps both.
+        """
+        if name not in ("x", "y"):
+            return replace(self, **{name: value})
+        if value == getattr(self, "y" if name == "x" else "x"):
+            return replace(self, x=self.y, xs=self.ys, y=self.x, ys=self.xs)
+        return replace(self, **{name: value, f"{name}s": default_values(value)})
+
     def _usual(self) -> dict[str, str]:
         return asdict(Asked()) | {"xs": default_values(self.x), "ys": default_values(self.y)}
 
@@ -52,25 +63,6 @@ _OPTIONS: dict[str, Mapping[str, object]] = {"x": KNOBS, "y": KNOBS, "fig": METR
 
 def _key(name: str) -> str:
     return f"sweep_{name}"
-
-
-def follow() -> None:
-    """Set the controls, before they are drawn, to a URL that has changed."""
-    state = st.session_state
-    sent = query_params.current()
-    texts = {name: sent[name][-1] for name in asdict(Asked()) if name in sent}
-    if "sweep_asked" not in state or (texts != state.sweep_address and not _moved()):
-        state.sweep_asked, state.sweep_complaints = read(texts)
-        state.sweep_address = texts
-        _show(state.sweep_asked)
-    elif _key("x") not in state:  # Streamlit drops the widgets' values on another page
-        _show(state.sweep_asked)
-
-
-def asked() -> Asked:
-    """Return the state of the URL, for pages without controls."""
-    found: Asked = st.session_state.sweep_asked
-    return found
 
 
 def read(texts: Mapping[str, str]) -> tuple[Asked, list[str]]:
@@ -95,32 +87,32 @@ def read(texts: Mapping[str, str]) -> tuple[Asked, list[str]]:
     return replace(asked, **values), complaints
 
 
-def _show(asked: Asked) -> None:
-    st.session_state.update({_key(name): value for name, value in asdict(asked).items()})
+def asked() -> Asked:
+    """Return the state that the URL gives."""
+    return _from_url()[0]
 
 
-def _moved() -> bool:
-    state = st.session_state
-    return any(state.get(_key(name), value) != value for name, value in asdict(state.sweep_asked).items())
+def _from_url() -> tuple[Asked, list[str]]:
+    sent = query_params.current()
+    return read({name: sent[name][-1] for name in asdict(Asked()) if name in sent})
 
 
 def draw_controls() -> tuple[Asked, "DeltaGenerator"]:
-    """Draw the controls and update the URL; return their state and the column beside them."""
-    state = st.session_state
+    """Draw the controls; return their state and the column beside them."""
+    shown, complaints = _from_url()
+    for name, value in asdict(shown).items():
+        query_params.show(_key(name), value)
     names = st.columns([0.2, 0.3, 0.2, 0.3], vertical_alignment="bottom")
-    _choose(names[0], "x", "Columns", _knob_label, on_change=_take_knob)
-    names[1].text_input("Values of the columns", key=_key("xs"), help=_VALUES_HELP)
-    _choose(names[2], "y", "Rows", _knob_label, on_change=_take_knob)
-    names[3].text_input("Values of the rows", key=_key("ys"), help=_VALUES_HELP)
+    _choose(names[0], "x", "Columns", _knob_label)
+    _type(names[1], "xs", "Values of the columns")
+    _choose(names[2], "y", "Rows", _knob_label)
+    _type(names[3], "ys", "Values of the rows")
     view, figure, against, beside = st.columns([0.2, 0.25, 0.25, 0.3], vertical_alignment="bottom")
-    view.segmented_control("View", list(_VIEWS), format_func=_VIEWS.__getitem__, key=_key("view"), required=True)
+    view.segmented_control("View", list(_VIEWS), format_func=_VIEWS.__getitem__, required=True, **_bound("view"))
     _choose(figure, "fig", "Figure", _figure_label)
-    if state[_key("view")] == PARETO:
-        state.setdefault(_key("vs"), state.sweep_asked.vs)  # dropped by Streamlit while it was hidden
+    if shown.view == PARETO:
         _choose(against, "vs", "Against", _figure_label)
-    shown = Asked(**{name: state.get(_key(name), value) for name, value in asdict(state.sweep_asked).items()})
-    _write(shown)
-    for sentence in state.sweep_complaints:
+    for sentence in complaints:
         st.warning(plain(sentence), icon=":material/link_off:")
     return shown, beside
 
@@ -131,14 +123,16 @@ _VALUES_HELP = (
 )
 
 
-def _choose(
-    place: "DeltaGenerator",
-    name: str,
-    label: str,
-    written: Callable[[str], str],
-    on_change: Callable[[str], None] | None = None,
-) -> None:
-    place.selectbox(label, list(_OPTIONS[name]), format_func=written, key=_key(name), on_change=on_change, args=(name,))
+def _bound(name: str) -> dict[str, Any]:
+    return {"key": _key(name), "on_change": _take, "args": (name,)}
+
+
+def _choose(place: "DeltaGenerator", name: str, label: str, written: Callable[[str], str]) -> None:
+    place.selectbox(label, list(_OPTIONS[name]), format_func=written, **_bound(name))
+
+
+def _type(place: "DeltaGenerator", name: str, label: str) -> None:
+    place.text_input(label, help=_VALUES_HELP, **_bound(name))
 
 
 def _knob_label(name: str) -> str:
@@ -149,21 +143,9 @@ def _figure_label(key: str) -> str:
     return METRICS[key].name
 
 
-def _take_knob(side: str) -> None:
-    """Give a newly chosen knob its default values; choosing the other axis's knob swaps the axes."""
-    state, other = st.session_state, "y" if side == "x" else "x"
-    before: Asked = state.sweep_asked
-    if state[_key(side)] == state[_key(other)]:
-        _show(replace(before, x=before.y, xs=before.ys, y=before.x, ys=before.xs))
-    else:
-        state[_key(f"{side}s")] = default_values(state[_key(side)])
-
-
-def _write(asked: Asked) -> None:
-    state = st.session_state
-    if asked == state.sweep_asked:
+def _take(name: str) -> None:
+    """Write a control's new value into the URL."""
+    if query_params.is_outdated(_key(name)):
         return
-    state.sweep_asked, state.sweep_address = asked, asked.query()
-    state.sweep_complaints = []
-    others = {name: values for name, values in query_params.current().items() if name not in asdict(asked)}
-    query_params.replace(others | state.sweep_address)
+    chosen = asked().changed(name, st.session_state[_key(name)]).query()
+    query_params.change({parameter: chosen.get(parameter, "") for parameter in asdict(Asked())})

@@ -159,3 +159,14 @@ def test_an_address_from_history_counts(monkeypatch: pytest.MonkeyPatch) -> None
     assert (page.selectbox("norm").value, page.selectbox("ffn").value) == ("layernorm", "gelu")
     assert page.text_input("total_params_typed").value == "10M"
     assert page.query_params == {"ffn": "gelu"}
+
+
+def test_outdated_values_of_an_axis_do_not_replace_those_of_a_new_knob() -> None:
+    page = opened("pages/sweep.py", xs="0.3, 0.4")
+    page.selectbox("sweep_x").set_value("n_layers").run()
+    assert page.text_input("sweep_xs").value == "6, 8, 12, 16, 24"
+    show_address(page, xs="0.3, 0.4")
+    page.text_input("sweep_xs").set_value("0.3, 0.4")
+    page.selectbox("sweep_fig").set_value("n_layers").run()
+    assert page.text_input("sweep_xs").value == "6, 8, 12, 16, 24"
+    assert page.query_params == {"x": "n_layers", "fig": "n_layers"}
