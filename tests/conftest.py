@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests: one server and one Chromium for all, a fresh context for each."""
+"""Fixtures: one server and one Chromium for all browser tests, a fresh context for each, and an idle machine."""
 
 import re
 from collections.abc import Iterator
@@ -51,3 +51,12 @@ def fresh(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport=DESKTOP)
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def idle_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimate times as on an idle machine: on a busy one, small models would wait behind a button."""
+    from slimlm.probing.speed import Speed  # imports torch, which most tests do without
+
+    speed = Speed(1e-9, 1e-11, per_layer_build=1e-3, per_layer_run=1e-3)
+    monkeypatch.setattr("slimlm.probing.estimate.machine_speed", lambda *_: speed)
