@@ -22,7 +22,7 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.costs import CostSettings
 from slimlm.export.card import design_card
-from slimlm.export.comparison_downloads import comparison_html
+from slimlm.export.comparison_tables import comparison_html
 from slimlm.export.downloads import html_report
 from slimlm.export.notebooks import mimebundle
 from slimlm.export.pictures import picture

@@ -16,8 +16,8 @@ from slimlm.compare.pins import Pin, pin_of
 from slimlm.core.architecture import Architecture
 from slimlm.core.named_model import NamedModel
 from slimlm.core.published import published_models
-from slimlm.export.comparison_downloads import COMPARISON_DOWNLOADS, comparison_html
-from slimlm.export.comparison_tables import comparison_csv, comparison_markdown
+from slimlm.export.comparison_downloads import COMPARISON_DOWNLOADS
+from slimlm.export.comparison_tables import comparison_csv, comparison_html, comparison_markdown
 from slimlm.export.downloads import NAMED_MODEL_DOWNLOADS, file_name
 from slimlm.interop.hf import from_hf_config, to_hf_config
 from slimlm.serialization.code import python_code

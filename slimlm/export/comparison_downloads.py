@@ -1,21 +1,13 @@
 """Downloads of a comparison: pictures, reports and CSV."""
 
 from collections.abc import Callable
-from html import escape
 from typing import NamedTuple
 
 from slimlm.charts.comparison_profiles import profiles_chart
 from slimlm.charts.comparison_strips import Measure, comparison_chart
 from slimlm.compare.comparison import Comparison
-from slimlm.export.comparison_tables import (
-    TABLE_STYLE,
-    assumptions_table,
-    comparison_csv,
-    comparison_markdown,
-    differences_table,
-)
+from slimlm.export.comparison_tables import comparison_csv, comparison_html, comparison_markdown
 from slimlm.export.pictures import picture
-from slimlm.export.report_html import html_figure, html_page
 
 
 class ComparisonDownload(NamedTuple):
@@ -27,22 +19,6 @@ class ComparisonDownload(NamedTuple):
     build: Callable[[Comparison, Measure], bytes | str]
     help: str
     """Tooltip: contents and purpose."""
-
-
-def comparison_html(comparison: Comparison, measure: Measure = "share") -> str:
-    """Return a comparison as a self-contained HTML page, light or dark.
-
-    A picture that cannot be made is replaced by an error message.
-    """
-    return html_page(
-        comparison.title,
-        [
-            *(html_figure(chart(comparison.pins, measure)) for chart in (comparison_chart, profiles_chart)),
-            f"<h2>Differences</h2>\n<p>{escape(comparison.terms_line)}.</p>\n{differences_table(comparison)}",
-            f"<h2>Assumptions of the costs</h2>\n{assumptions_table(comparison)}",
-        ],
-        TABLE_STYLE,
-    )
 
 
 COMPARISON_DOWNLOADS = (

@@ -146,7 +146,7 @@ def test_what_figures_assume_is_said_once_for_all_and_then_of_some() -> None:
     assert tokens.own_assumptions(1) == ()
     table = assumptions_table(Comparison(THREE))
     assert "vocabulary of 32k; 10.05M · 12 × 216: extrapolated: the model is outside that range<" in table
-    assert all(found.name.replace("'", "&#x27;") in table for found in Comparison(THREE).lines if found.assumptions)
+    assert all(found.name.replace("'", "&#39;") in table for found in Comparison(THREE).lines if found.assumptions)
 
 
 def test_a_long_list_of_names_is_no_title() -> None:

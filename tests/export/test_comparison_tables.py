@@ -13,10 +13,11 @@ from slimlm.compare.pins import Pin
 from slimlm.compare.presets import start_pins
 from slimlm.core.config import ModelConfig
 from slimlm.costs import costs
-from slimlm.export.comparison_downloads import COMPARISON_DOWNLOADS, comparison_html
+from slimlm.export.comparison_downloads import COMPARISON_DOWNLOADS
 from slimlm.export.comparison_tables import (
     assumptions_table,
     comparison_csv,
+    comparison_html,
     comparison_markdown,
     costs_table,
     differences_table,
