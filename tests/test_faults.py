@@ -21,11 +21,12 @@ from slimlm.compare.presets import STARTS, start_pins
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.costs import CostSettings
+from slimlm.export import pictures
 from slimlm.export.card import design_card
 from slimlm.export.comparison_tables import comparison_html
-from slimlm.export.downloads import html_report
 from slimlm.export.notebooks import mimebundle
 from slimlm.export.pictures import picture
+from slimlm.export.report_html import html_report
 from slimlm.model.language_model import LanguageModel
 from slimlm.model.pretrained import export_pretrained, from_pretrained, save_pretrained
 from slimlm.solver.solver import solve
@@ -156,6 +157,7 @@ def test_a_converter_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch)
 
     for function in ("vegalite_to_svg", "vegalite_to_png", "svg_to_png"):
         monkeypatch.setattr(vl_convert, function, fail)
+    pictures.svg_of.cache_clear()
     design = solve(ModelConfig())
     sentence = (
         r"^the picture could not be drawn by vl-convert-python: Vega-Lite to Vega conversion failed: out of memory$"

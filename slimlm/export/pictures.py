@@ -1,6 +1,8 @@
 """Charts as PNG and SVG."""
 
+import json
 import re
+from functools import lru_cache
 from typing import Any, Literal
 
 from slimlm.charts.theme import Figure, Row, for_export
@@ -8,10 +10,12 @@ from slimlm.utils.optional import PICTURES, need
 
 Format = Literal["png", "svg"]
 
+_PICTURE = "a picture"
+
 
 def convert(function: str, source: str | Row, **options: float) -> Any:
     """Call a function of the picture converter."""
-    need("a picture", PICTURES)
+    need(_PICTURE, PICTURES)
     import vl_convert
 
     try:
@@ -26,10 +30,15 @@ def picture(chart: Figure, *, format: Format, dark: bool = False, width: int = 9
 
     Raises RuntimeError, in one sentence, when the picture converter is missing, broken or fails.
     """
-    spec = for_export(chart, dark=dark, width=width).to_dict()
-    if format == "svg":
-        return bytes(convert("vegalite_to_svg", spec), "utf-8")
-    return bytes(convert("vegalite_to_png", spec, ppi=72 * scale, scale=1))
+    need(_PICTURE, PICTURES)
+    svg = svg_of(json.dumps(for_export(chart, dark=dark, width=width).to_dict()))
+    return svg.encode() if format == "svg" else bytes(convert("svg_to_png", svg, ppi=72 * scale, scale=1))
+
+
+@lru_cache(maxsize=16)
+def svg_of(spec: str) -> str:
+    """Return the SVG of a Vega-Lite specification in JSON; PNG, SVG and reports of one chart share it."""
+    return str(convert("vegalite_to_svg", spec))
 
 
 def inline_svg(chart: Figure, *, dark: bool = False) -> str:

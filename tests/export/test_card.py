@@ -6,6 +6,7 @@ import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 from PIL import Image, ImageFont
@@ -15,6 +16,7 @@ from slimlm.charts.layer_profile import layer_profile_chart
 from slimlm.charts.palette import COMPONENT_COLORS, DARK, LIGHT
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
+from slimlm.export import pictures
 from slimlm.export.card import design_card
 from slimlm.export.pictures import inline_svg, picture
 from slimlm.solver.solver import solve
@@ -111,6 +113,26 @@ def test_a_chart_as_svg_is_xml_with_text() -> None:
     root = ET.fromstring(picture(allocation_chart(design_of("default")), format="svg"))
     assert root.get("width") == "960"
     assert "10.05M parameters" in " ".join(root.itertext())
+
+
+def test_a_chart_is_converted_once_for_all_its_formats(monkeypatch: pytest.MonkeyPatch) -> None:
+    converted: list[str] = []
+    convert = pictures.convert
+
+    def counted(function: str, *arguments: Any, **options: float) -> Any:
+        converted.append(function)
+        return convert(function, *arguments, **options)
+
+    monkeypatch.setattr(pictures, "convert", counted)
+    pictures.svg_of.cache_clear()
+    chart = allocation_chart(design_of("default"))
+    svg, png = picture(chart, format="svg"), picture(chart, format="png")
+    assert converted == ["vegalite_to_svg", "svg_to_png"]
+    assert inline_svg(chart).partition(">")[2] == svg.decode().partition(">")[2]
+    assert converted == ["vegalite_to_svg", "svg_to_png"]
+    picture(chart, format="svg", dark=True)
+    assert converted[2:] == ["vegalite_to_svg"]
+    assert picture(allocation_chart(design_of("default")), format="png") == png
 
 
 def test_an_inline_svg_names_no_address() -> None:
