@@ -17,7 +17,7 @@ from zipfile import ZipFile
 import pytest
 from packaging.metadata import Metadata
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 from slimlm import ModelConfig, format_param_table, solve
 from slimlm.export import html_report, notebook
@@ -97,7 +97,7 @@ def full(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return environment
 
 
-def pins() -> dict[str, Requirement]:
+def pins() -> dict[NormalizedName, Requirement]:
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     return {canonicalize_name(pin.name): pin for pin in map(Requirement, lines)}
 

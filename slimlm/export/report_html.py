@@ -6,13 +6,12 @@ from slimlm.core.design import Design
 from slimlm.core.named_model import Subject
 from slimlm.export.html_templates import drawing, render, render_part
 from slimlm.export.report_rows import (
-    NEARBY_HEAD,
+    ALTERNATIVES_HEAD,
     TABLE_HEAD,
     TARGETS_HEAD,
+    alternative_rows,
     definitions,
     dimension_rows,
-    nearby_row,
-    neighbours,
     request_rows,
     table_rows,
     target_rows,
@@ -35,8 +34,8 @@ def html_report(design: Design) -> str:
         drawings=[drawing(allocation_chart(design)), drawing(layer_profile_chart(design))],
         parameters_head=TABLE_HEAD,
         parameters=table_rows(design),
-        alternatives_head=NEARBY_HEAD,
-        alternatives=map(nearby_row, neighbours(design)),
+        alternatives_head=ALTERNATIVES_HEAD,
+        alternatives=alternative_rows(design),
         notes=design_notes(design),
         request=request_rows(design),
         definitions=definitions(design),

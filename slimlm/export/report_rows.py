@@ -9,7 +9,7 @@ from slimlm.core.design import OFF_TARGET, TOLERANCE, Design, TargetActual
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.table import component_rows, percent
 from slimlm.serialization.code import field_names, literal
-from slimlm.solver.alternatives import Alternative, alternatives
+from slimlm.solver.alternatives import alternatives
 from slimlm.utils.formatting import format_miss, format_share
 from slimlm.utils.validation import field_docs
 
@@ -17,7 +17,7 @@ Cells = Sequence[str]
 
 TARGETS_HEAD = ("", "Target", "Actual", "Miss")
 TABLE_HEAD = ("Component", "Formula", "Tensors", "Per layer × layers", "Parameters", "Share")
-NEARBY_HEAD = ("Instead", "Layers × d_model", "d_ff", "head_dim", "Total", "Ratio", "Expansion")
+ALTERNATIVES_HEAD = ("Change", "Layers × d_model", "d_ff", "head_dim", "Total", "Ratio", "Expansion")
 _RULES = (
     f"A design lies within ±{100 * TOLERANCE:g} % of the target total; among all that do, it is the one with the least "
     "ln(actual / target ratio)² + ln(actual / target expansion)², the actual ratio taken of the target total.",
@@ -91,16 +91,12 @@ def definitions(subject: Subject) -> list[str]:
     ]
 
 
-def neighbours(design: Design) -> tuple[Alternative, ...]:
-    """Return the alternatives to a design."""
-    return alternatives(design)
-
-
-def nearby_row(other: Alternative) -> Cells:
-    """Return the row of an alternative."""
-    arch = other.design.architecture
-    misses = map(_miss, other.design.targets)
-    return other.change, f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}", f"{arch.head_width:,}", *misses
+def alternative_rows(design: Design) -> Iterator[Cells]:
+    """Yield the alternatives to a design with their misses."""
+    for other in alternatives(design):
+        arch = other.design.architecture
+        dims = f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}", f"{arch.head_width:,}"
+        yield other.change, *dims, *map(_miss, other.design.targets)
 
 
 def request_rows(design: Design) -> list[Cells]:

@@ -17,7 +17,7 @@ from slimlm.export.comparison_tables import TABLE_STYLE, assumptions_table, diff
 from slimlm.interop.hf import MAX_BYTES
 from slimlm.ui import query_params
 from slimlm.ui.cost_panels import cost_settings
-from slimlm.ui.downloads import Offer, show_downloads
+from slimlm.ui.downloads import show_downloads
 from slimlm.ui.inspect_picker import draw_published, read_config
 from slimlm.ui.pins import PIN, change_pins, pin, pinned
 from slimlm.utils.text import plain
@@ -228,9 +228,6 @@ def _show_links(comparison: Comparison, measure: Measure) -> None:
 
 
 def _show_downloads(comparison: Comparison, measure: Measure) -> None:
-    from slimlm.export.comparison_downloads import COMPARISON_DOWNLOADS
+    from slimlm.export.downloads import comparison_downloads
 
-    show_downloads(
-        Offer(each.label, partial(each.build, comparison, measure), each.file_name, each.mime, each.help)
-        for each in COMPARISON_DOWNLOADS
-    )
+    show_downloads(comparison_downloads(comparison, measure))

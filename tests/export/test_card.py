@@ -119,9 +119,9 @@ def test_a_chart_is_converted_once_for_all_its_formats(monkeypatch: pytest.Monke
     converted: list[str] = []
     convert = pictures.convert
 
-    def counted(function: str, *arguments: Any, **options: float) -> Any:
+    def counted(function: str, source: str, **options: float) -> Any:
         converted.append(function)
-        return convert(function, *arguments, **options)
+        return convert(function, source, **options)
 
     monkeypatch.setattr(pictures, "convert", counted)
     pictures.svg_of.cache_clear()

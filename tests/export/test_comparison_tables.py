@@ -13,7 +13,6 @@ from slimlm.compare.pins import Pin
 from slimlm.compare.presets import start_pins
 from slimlm.core.config import ModelConfig
 from slimlm.costs import costs
-from slimlm.export.comparison_downloads import COMPARISON_DOWNLOADS
 from slimlm.export.comparison_tables import (
     assumptions_table,
     comparison_csv,
@@ -22,6 +21,7 @@ from slimlm.export.comparison_tables import (
     costs_table,
     differences_table,
 )
+from slimlm.export.downloads import Download, comparison_downloads
 
 THREE = start_pins("The default design beside SmolLM2-135M and Qwen3-0.6B")
 RUDE = '<img src=x onerror="alert(1)">**b**|`c`'
@@ -127,14 +127,14 @@ def test_the_page_fetches_nothing_and_holds_charts_and_tables() -> None:
     assert "Costs at a context of 512 tokens" in page and "Dao 2023" in page
 
 
-@pytest.mark.parametrize("download", COMPARISON_DOWNLOADS, ids=lambda download: download.label)
-def test_every_download_is_what_its_name_says(download: object) -> None:
-    built = download.build(Comparison(THREE), "share")  # type: ignore[attr-defined]
+@pytest.mark.parametrize("download", comparison_downloads(Comparison(THREE)), ids=lambda download: download.label)
+def test_every_download_is_what_its_name_says(download: Download) -> None:
+    built = download.build()
     start = built[:4] if isinstance(built, bytes) else built[:15].encode()
     expected = {"image/png": b"\x89PNG", "image/svg+xml": b"<svg", "text/html": b"<!doctype html>"}
     expected |= {"text/markdown": b"# 10.05M", "text/csv": b"group,key,figur"}
-    assert start.startswith(expected[download.mime])  # type: ignore[attr-defined]
-    if download.mime == "image/svg+xml":  # type: ignore[attr-defined]
+    assert start.startswith(expected[download.mime])
+    if download.mime == "image/svg+xml":
         ET.fromstring(built)
 
 
