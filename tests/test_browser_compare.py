@@ -14,7 +14,7 @@ from playwright.sync_api import FilePayload, Locator, Page, expect
 from slimlm.compare.comparison import Comparison
 from slimlm.compare.pin_links import write_pin
 from slimlm.compare.pins import LONGEST_NAME, MOST_PINS, pin_of
-from slimlm.compare.presets import STARTS
+from slimlm.compare.presets import COMPARISON_PRESETS
 from slimlm.core.config import ModelConfig
 from slimlm.core.published import published_model, published_models
 from slimlm.export.downloads import Download, comparison_downloads
@@ -114,7 +114,7 @@ def test_a_link_opens_the_comparison_in_a_fresh_browser_on_a_fresh_server(
 
 def test_a_start_is_one_click_and_a_model_is_added_by_a_part_of_its_name(page: Page, address: str) -> None:
     open_app(page, address, "compare")
-    page.get_by_role("button", name=list(STARTS)[2]).click()
+    page.get_by_role("button", name=list(COMPARISON_PRESETS)[2]).click()
     expect(chart(page)).to_contain_text("4 models side by side")
     settle(page)
     picker = page.get_by_role("combobox", name="Add a published model")
@@ -125,7 +125,7 @@ def test_a_start_is_one_click_and_a_model_is_added_by_a_part_of_its_name(page: P
     expect(page.get_by_text("Pinned as “Qwen3-0.6B”, 5 of 8: see the Compare page.")).to_be_visible()
     settle(page)
     page.get_by_role("button", name="Clear", exact=True).click()
-    expect(page.get_by_role("button", name=next(iter(STARTS)))).to_be_visible()
+    expect(page.get_by_role("button", name=next(iter(COMPARISON_PRESETS)))).to_be_visible()
 
 
 def test_a_config_is_added_from_a_file(page: Page, address: str) -> None:

@@ -17,7 +17,7 @@ import slimlm
 from slimlm.charts.allocation import allocation_chart
 from slimlm.cli.main import main
 from slimlm.compare.comparison import Comparison
-from slimlm.compare.presets import STARTS, start_pins
+from slimlm.compare.presets import COMPARISON_PRESETS, preset_pins
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.costs import CostSettings
@@ -142,7 +142,10 @@ def test_documents_without_a_picture_converter_have_a_sentence_for_each_chart(mo
     without(monkeypatch, "vl_convert")
     design = solve(ModelConfig())
     sentence = "A chart belongs here: a picture needs vl-convert-python, which is not installed"
-    for report in (html_report(design), comparison_html(Comparison(start_pins(next(iter(STARTS))), 0, CostSettings()))):
+    for report in (
+        html_report(design),
+        comparison_html(Comparison(preset_pins(next(iter(COMPARISON_PRESETS))), 0, CostSettings())),
+    ):
         assert report.count(sentence) == 2
         assert "<table" in report
         assert "<svg" not in report
@@ -159,9 +162,7 @@ def test_a_converter_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(vl_convert, function, fail)
     pictures.svg_of.cache_clear()
     design = solve(ModelConfig())
-    sentence = (
-        r"^the picture could not be drawn by vl-convert-python: Vega-Lite to Vega conversion failed: out of memory$"
-    )
+    sentence = r"^vl-convert-python failed to draw the picture: Vega-Lite to Vega conversion failed: out of memory$"
     with pytest.raises(RuntimeError, match=sentence):
         picture(allocation_chart(design), format="png")
     with pytest.raises(RuntimeError, match=sentence):

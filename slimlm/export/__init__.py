@@ -1,6 +1,6 @@
-"""Files that leave slimlm: pictures, cards, reports, CSV, JSON and notebooks.
+"""Exports: pictures, design cards, reports, CSV, JSON and notebooks.
 
-Names load their module on first use, so that tables do without charts.
+Each name loads its module on first use, so that tables need no chart packages.
 """
 
 from importlib import import_module

@@ -41,7 +41,7 @@ def file_name(subject: Subject, suffix: str) -> str:
     d_model, _, n_layers = subject.dims
     size = f"{format_count(subject.total_params)}-{n_layers}x{d_model}"
     name = subject.name if isinstance(subject, NamedModel) else size
-    tidy = re.sub(r"\.(?!\w)|(?<!\w)\.", "-", name)  # dots at the ends of a name mean something to file systems
+    tidy = re.sub(r"\.(?!\w)|(?<!\w)\.", "-", name)  # file systems treat dots at the ends of a name specially
     return re.sub(r"[^A-Za-z0-9.-]+", "-", f"slimlm-{tidy}{suffix}")
 
 

@@ -20,15 +20,15 @@ def convert(function: str, source: str | Row, **options: float) -> Any:
 
     try:
         return getattr(vl_convert, function)(source, **options)
-    except Exception as error:  # of many kinds, from a program inside the converter
-        told = " ".join(str(error).split())[:200]
-        raise RuntimeError(f"the picture could not be drawn by vl-convert-python: {told}") from error
+    except Exception as error:  # the converter raises errors of many types
+        reason = " ".join(str(error).split())[:200]
+        raise RuntimeError(f"vl-convert-python failed to draw the picture: {reason}") from error
 
 
 def picture(chart: Figure, *, format: Format, dark: bool = False, width: int = 960, scale: float = 2) -> bytes:
-    """Return a chart as a PNG of `scale` times its pixels, tagged to be shown at its own size, or as an SVG.
+    """Return a chart as SVG, or as PNG at `scale` times its size in pixels, with a DPI tag that keeps the size.
 
-    Raises RuntimeError, in one sentence, when the picture converter is missing, broken or fails.
+    Raises RuntimeError if the picture converter is missing, broken or fails.
     """
     need(_PICTURE, PICTURES)
     svg = svg_of(json.dumps(for_export(chart, dark=dark, width=width).to_dict()))
@@ -42,8 +42,8 @@ def svg_of(spec: str) -> str:
 
 
 def inline_svg(chart: Figure, *, dark: bool = False) -> str:
-    """Return a chart as an SVG element to stand inside HTML, where no namespace is declared.
+    """Return a chart as an SVG element for HTML, without namespace declarations.
 
-    Raises RuntimeError, in one sentence, when the picture converter is missing, broken or fails.
+    Raises RuntimeError if the picture converter is missing, broken or fails.
     """
     return re.sub(r' xmlns(?::xlink)?="[^"]*"', "", picture(chart, format="svg", dark=dark).decode())

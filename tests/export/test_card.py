@@ -1,4 +1,4 @@
-"""Pictures: their size, their resolution, their text, and that nothing on a card is cut off or covers its neighbour."""
+"""Pictures and cards: size, resolution and text; nothing on a card is cut off or overlaps."""
 
 import io
 import re
@@ -103,7 +103,7 @@ def test_a_chart_as_png_has_twice_its_pixels_a_dpi_tag_and_text(dark: bool) -> N
     assert {page, "#F5F5F5" if dark else "#1F2328"} <= part_of(image, 0, 0, 1920, 60)
 
 
-def test_width_and_scale_of_a_png_are_as_asked() -> None:
+def test_width_and_scale_of_a_png_are_as_given() -> None:
     chart = layer_profile_chart(design_of("default"))
     assert opened(picture(chart, format="png", width=640, scale=3)).width == 1920
     assert opened(picture(chart, format="png", width=640, scale=1)).info["dpi"] == pytest.approx((72, 72), abs=0.5)

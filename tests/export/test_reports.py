@@ -86,7 +86,7 @@ def test_the_command_carries_every_option(capsys: pytest.CaptureFixture[str]) ->
     assert request_from_record(json.loads(capsys.readouterr().out)) == config
 
 
-def test_there_is_no_command_for_what_it_cannot_ask_exactly() -> None:
+def test_there_is_no_command_for_a_request_that_it_cannot_write_exactly() -> None:
     assert command_line(design_of("pinned")) is None  # 8/3 has more than six decimals
     assert "```sh" not in markdown(design_of("pinned"))
 
@@ -137,7 +137,7 @@ def test_every_row_of_every_table_has_the_cells_of_its_head(name: str) -> None:
         assert {len(row) for row in table} == {len(table[0])}
 
 
-def test_markdown_says_request_result_neighbours_and_notes_with_sources() -> None:
+def test_markdown_has_targets_alternatives_and_notes_with_sources() -> None:
     design, text = design_of("default"), markdown(design_of("default"))
     assert text.startswith(f"# {design.title}\n")
     assert "| GLU expansion | 2.66 | 2.5185 | −5.32 % (off target) |" in text
@@ -167,7 +167,7 @@ def test_markdown_of_a_named_model_names_origin_and_figures_and_adds_up(name: st
     assert sum(int(row[4].replace(",", "")) for row in parts) == named_model.total_params
     assert sum(round(100 * float(row[5].removesuffix(" %"))) for row in parts) == 10_000
     assert total[0] == "**Total**"
-    assert "A design lies within" not in text and "## Alternatives" not in text
+    assert "Design: of all models" not in text and "## Alternatives" not in text
 
 
 # HTML.
