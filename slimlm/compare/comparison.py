@@ -45,7 +45,7 @@ class Line:
     labels: Mapping[str | bool, str] = field(default_factory=dict)
     """Display names of values that are choices instead of numbers."""
     assumptions: tuple[tuple[str, ...], ...] = ()
-    """What the value of each model counts and leaves out, one statement each."""
+    """Assumptions behind the value of each model, one statement each."""
     source: str = ""
 
     @property

@@ -28,9 +28,9 @@ def markdown(subject: Subject) -> str:
         f"# {lightly(subject.title)}",
         *_markdown_figures(subject),
         markdown_table(("", "Actual"), dimension_rows(subject), left=1),
+        *(_markdown_review(subject) if isinstance(subject, Design) else ()),
         "## Parameters",
         component_table(subject),
-        *(_markdown_review(subject) if isinstance(subject, Design) else ()),
         "## Definitions",
         "\n".join(f"* {lightly(line)}" for line in definitions(subject)),
         "## Reproduce",
@@ -48,10 +48,10 @@ def _markdown_figures(subject: Subject) -> list[str]:
 
 def _markdown_review(design: Design) -> list[str]:
     return [
-        "## Alternatives",
-        markdown_table(ALTERNATIVES_HEAD, alternative_rows(design), left=1),
         "## Design notes",
         "\n".join(map(_markdown_note, design_notes(design))),
+        "## Alternatives",
+        markdown_table(ALTERNATIVES_HEAD, alternative_rows(design), left=1),
     ]
 
 

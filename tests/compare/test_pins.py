@@ -1,4 +1,4 @@
-"""Pins: their text in links and back, their names, and what is refused in a sentence."""
+"""Pins: text in links and back, names, and errors."""
 
 import re
 from urllib.parse import urlencode

@@ -1,4 +1,4 @@
-"""Exports: what is written is read back by the programs that it is meant for, and says the same design."""
+"""Exports: the programs that files are meant for read the same design back."""
 
 import csv
 import io

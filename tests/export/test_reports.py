@@ -1,4 +1,4 @@
-"""Documents: the page needs no network, the tables add up, and the lines that reproduce a design do."""
+"""Reports: pages need no network, tables add up, and the code reproduces the design."""
 
 import csv
 import io
@@ -227,6 +227,13 @@ def test_the_page_refers_to_nothing_outside_it(name: str) -> None:
     references.feed(text)
     assert references.found == []
     assert not re.search(r"https?://|//[a-z]|@import|url\(|<script", text)
+
+
+def test_reports_give_advice_before_details() -> None:
+    sections = ["Design notes", "Alternatives", "Parameters", "Definitions", "Reproduce"]
+    assert re.findall(r"^## (.*)$", markdown(design_of("default")), re.MULTILINE) == sections
+    in_html = re.findall(r"<h2>(.*)</h2>", html_report(design_of("default")))
+    assert in_html == [*sections[:3], "Request", *sections[3:]]
 
 
 def test_the_page_says_what_the_markdown_says() -> None:
