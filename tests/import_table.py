@@ -13,7 +13,7 @@ ALLOWED = {
     "sweep": "core costs serialization solver utils",
     "compare": "core costs serialization solver utils",
     "charts": "compare core solver sweep utils altair pandas",
-    "export": "charts compare core costs notes serialization solver utils",
+    "export": "charts compare core costs notes serialization solver utils jinja2",
     "cli": "core interop serialization solver sweep utils",
     "ui": "charts compare core costs export interop notes serialization solver sweep utils pyarrow streamlit",
     "slimlm": "cli core solver utils",

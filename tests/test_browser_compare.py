@@ -11,11 +11,13 @@ import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
+from slimlm.compare.comparison import Comparison
 from slimlm.compare.pin_links import write_pin
 from slimlm.compare.pins import LONGEST_NAME, MOST_PINS, pin_of
-from slimlm.compare.presets import STARTS
-from slimlm.core.published import published_models
-from slimlm.export.comparison_downloads import COMPARISON_DOWNLOADS
+from slimlm.compare.presets import COMPARISON_PRESETS
+from slimlm.core.config import ModelConfig
+from slimlm.core.published import published_model, published_models
+from slimlm.export.downloads import Download, comparison_downloads
 from tests.browser import chart, go_to, open_app, press, running, saved, settle, shared_links
 from tests.models import HF_CONFIG
 
@@ -112,7 +114,7 @@ def test_a_link_opens_the_comparison_in_a_fresh_browser_on_a_fresh_server(
 
 def test_a_start_is_one_click_and_a_model_is_added_by_a_part_of_its_name(page: Page, address: str) -> None:
     open_app(page, address, "compare")
-    page.get_by_role("button", name=list(STARTS)[2]).click()
+    page.get_by_role("button", name=list(COMPARISON_PRESETS)[2]).click()
     expect(chart(page)).to_contain_text("4 models side by side")
     settle(page)
     picker = page.get_by_role("combobox", name="Add a published model")
@@ -123,7 +125,7 @@ def test_a_start_is_one_click_and_a_model_is_added_by_a_part_of_its_name(page: P
     expect(page.get_by_text("Pinned as “Qwen3-0.6B”, 5 of 8: see the Compare page.")).to_be_visible()
     settle(page)
     page.get_by_role("button", name="Clear", exact=True).click()
-    expect(page.get_by_role("button", name=next(iter(STARTS)))).to_be_visible()
+    expect(page.get_by_role("button", name=next(iter(COMPARISON_PRESETS)))).to_be_visible()
 
 
 def test_a_config_is_added_from_a_file(page: Page, address: str) -> None:
@@ -166,12 +168,15 @@ def test_nothing_of_a_name_is_markup_and_nothing_is_wider_than_the_page(page: Pa
     assert main.locator(".scrolled").first.evaluate("element => element.scrollWidth <= element.clientWidth + 1")
 
 
-@pytest.mark.parametrize("download", COMPARISON_DOWNLOADS, ids=lambda download: download.label)
-def test_every_file_is_saved_and_the_page_stays(page: Page, address: str, download: object) -> None:
+FILES = comparison_downloads(Comparison((pin_of(ModelConfig()), pin_of(published_model("gpt2")))))
+
+
+@pytest.mark.parametrize("download", FILES, ids=lambda download: download.label)
+def test_every_file_is_saved_and_the_page_stays(page: Page, address: str, download: Download) -> None:
     open_app(page, address, TWO)
     page.get_by_role("button", name="Download", exact=True).click()
-    name, data = saved(page, download.label)  # type: ignore[attr-defined]
-    assert name == download.file_name  # type: ignore[attr-defined]
+    name, data = saved(page, download.label)
+    assert name == download.file_name
     kind = name.rpartition(".")[2]
     if kind == "png":
         assert Image.open(io.BytesIO(data)).width == 1920

@@ -13,13 +13,13 @@ from playwright.sync_api import Page, expect
 
 from slimlm.core.config import ModelConfig
 from slimlm.core.published import published_model
-from slimlm.export.downloads import DOWNLOADS, NAMED_MODEL_DOWNLOADS
+from slimlm.export.downloads import model_downloads
 from slimlm.serialization.design_json import request_from_text
 from slimlm.solver.solver import solve
 from tests.browser import chart, open_app, saved
 
 QUERY = "?total_params=2M&vocab_size=1024&embedding_ratio=0.2&tied_lm_head=false"
-ASKED = ModelConfig(total_params=2_000_000, vocab_size=1024, embedding_ratio=0.2, tied_lm_head=False)
+REQUEST = ModelConfig(total_params=2_000_000, vocab_size=1024, embedding_ratio=0.2, tied_lm_head=False)
 
 
 def is_png(data: bytes) -> bool:
@@ -34,7 +34,7 @@ def is_svg(data: bytes) -> bool:
 
 def is_table(data: bytes) -> bool:
     rows = list(csv.DictReader(io.StringIO(data.decode(), newline="")))
-    return sum(int(row["params"]) for row in rows) == solve(ASKED).total_params
+    return sum(int(row["params"]) for row in rows) == solve(REQUEST).total_params
 
 
 def is_notebook(data: bytes) -> bool:
@@ -47,9 +47,9 @@ CHECKS: dict[str, Callable[[bytes], bool]] = {
     "svg": is_svg,
     "csv": is_table,
     "ipynb": is_notebook,
-    "html": lambda data: data.startswith(b"<!doctype html>") and f"{solve(ASKED).total_params:,}".encode() in data,
-    "md": lambda data: f"{solve(ASKED).total_params:,}".encode() in data,
-    "json": lambda data: request_from_text(data) == ASKED,
+    "html": lambda data: data.startswith(b"<!doctype html>") and f"{solve(REQUEST).total_params:,}".encode() in data,
+    "md": lambda data: f"{solve(REQUEST).total_params:,}".encode() in data,
+    "json": lambda data: request_from_text(data) == REQUEST,
 }
 
 
@@ -57,11 +57,12 @@ def test_every_download_is_saved_and_opens_and_the_page_is_not_run_again(page: P
     open_app(page, address, QUERY)
     drawn = chart(page).text_content()
     page.get_by_role("button", name="Download", exact=True).click()
-    for download in DOWNLOADS:
+    downloads = model_downloads(solve(REQUEST))
+    for download in downloads:
         name, data = saved(page, download.label)
-        assert name.endswith(download.suffix)
+        assert name == download.file_name
         assert CHECKS[name.rpartition(".")[2]](data), download.label
-    expect(page.get_by_role("button", name=DOWNLOADS[-1].label, exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name=downloads[-1].label, exact=True)).to_be_visible()
     expect(chart(page)).to_have_text(drawn or "never")
 
 
@@ -75,16 +76,16 @@ def test_every_download_of_a_published_model_is_saved_and_opens(page: Page, addr
             solve(request_from_text(data)).architecture == published_model("gemma-3-270m").architecture
         ),
     }
-    for download in NAMED_MODEL_DOWNLOADS:
+    for download in model_downloads(published_model("gemma-3-270m")):
         name, data = saved(page, download.label)
-        assert name == f"slimlm-gemma-3-270m{download.suffix}"
+        assert name == download.file_name and name.startswith("slimlm-gemma-3-270m")
         assert checks[name.rpartition(".")[2]](data), download.label
 
 
 def test_a_saved_design_is_loaded_back_and_a_broken_one_is_refused(page: Page, address: str) -> None:
     open_app(page, address, QUERY)
     page.get_by_role("button", name="Download", exact=True).click()
-    _, data = saved(page, next(download.label for download in DOWNLOADS if download.suffix == ".json"))
+    _, data = saved(page, "Design (JSON)")
     open_app(page, address)
     page.get_by_role("button", name="Presets").click()
     loader = page.locator("input[type=file]")
@@ -101,7 +102,7 @@ def test_a_saved_design_is_loaded_back_and_a_broken_one_is_refused(page: Page, a
 def test_the_report_is_shown_without_a_network(page: Page, address: str) -> None:
     open_app(page, address, QUERY)
     page.get_by_role("button", name="Download", exact=True).click()
-    _, data = saved(page, next(download.label for download in DOWNLOADS if download.suffix == ".html"))
+    _, data = saved(page, "Report (HTML)")
     page.context.set_offline(True)
     page.set_content(data.decode())
     expect(page.get_by_role("heading").first).to_contain_text("parameters")

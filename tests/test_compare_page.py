@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from slimlm.compare.pin_links import write_pin
 from slimlm.compare.pins import FULL, MOST_PINS, pin_of
-from slimlm.compare.presets import STARTS, start_pins
+from slimlm.compare.presets import COMPARISON_PRESETS, preset_pins
 from slimlm.core.config import ModelConfig
 from slimlm.core.published import published_model, published_models
 from slimlm.costs import CostSettings, costs
@@ -73,15 +73,15 @@ def test_without_pins_there_is_a_sentence_and_three_comparisons_to_start_from() 
     page = opened()
     assert not page.exception and not specs(page)
     assert any(text.value.startswith("Pin designs on the Design page") for text in page.markdown)
-    assert [button.label for button in page.button if button.label in STARTS] == list(STARTS)
+    assert [button.label for button in page.button if button.label in COMPARISON_PRESETS] == list(COMPARISON_PRESETS)
 
 
-@pytest.mark.parametrize("label", STARTS)
+@pytest.mark.parametrize("label", COMPARISON_PRESETS)
 def test_a_start_is_one_click(label: str) -> None:
     page = opened()
     click(page, label)
-    assert pins_in(page) == [write_pin(pin) for pin in start_pins(label)]
-    assert models_in(specs(page)[0]) == names(page) == [pin.name for pin in start_pins(label)]
+    assert pins_in(page) == [write_pin(pin) for pin in preset_pins(label)]
+    assert models_in(specs(page)[0]) == names(page) == [pin.name for pin in preset_pins(label)]
 
 
 def test_a_link_shows_its_pins_in_both_charts_and_the_table() -> None:
@@ -95,8 +95,8 @@ def test_a_link_shows_its_pins_in_both_charts_and_the_table() -> None:
 def test_damaged_pins_get_a_sentence_each_and_the_others_stay() -> None:
     page = opened("nonsense", *TWO, "shape~d_model-8")
     assert [shown(warning.value) for warning in page.warning] == [
-        "Pin 1 of the link is left out: 'nonsense' is no kind of pin: it must be design, shape or model.",
-        "Pin 4 of the link is left out: a shape needs d_ff, n_layers.",
+        "Pin 1 of the link is ignored: 'nonsense' is not a kind of pin: it must be design, shape or model.",
+        "Pin 4 of the link is ignored: a shape needs d_ff, n_layers.",
     ]
     assert len(names(page)) == 2
 

@@ -12,15 +12,16 @@ import slimlm
 from slimlm.charts.allocation import allocation_chart
 from slimlm.cli.main import main
 from slimlm.compare.comparison import Comparison
-from slimlm.compare.presets import STARTS, start_pins
+from slimlm.compare.presets import COMPARISON_PRESETS, preset_pins
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.costs import CostSettings
+from slimlm.export import pictures
 from slimlm.export.card import design_card
-from slimlm.export.comparison_downloads import comparison_html
-from slimlm.export.downloads import html_report
+from slimlm.export.comparison_tables import comparison_html
 from slimlm.export.notebooks import mimebundle
 from slimlm.export.pictures import picture
+from slimlm.export.report_html import html_report
 from slimlm.solver.solver import solve
 from slimlm.utils import optional
 from slimlm.utils.optional import PackageError, need
@@ -133,7 +134,10 @@ def test_documents_without_a_picture_converter_have_a_sentence_for_each_chart(mo
     without(monkeypatch, "vl_convert")
     design = solve(ModelConfig())
     sentence = "A chart belongs here: a picture needs vl-convert-python, which is not installed"
-    for report in (html_report(design), comparison_html(Comparison(start_pins(next(iter(STARTS))), 0, CostSettings()))):
+    for report in (
+        html_report(design),
+        comparison_html(Comparison(preset_pins(next(iter(COMPARISON_PRESETS))), 0, CostSettings())),
+    ):
         assert report.count(sentence) == 2
         assert "<table" in report
         assert "<svg" not in report
@@ -148,10 +152,9 @@ def test_a_converter_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch)
 
     for function in ("vegalite_to_svg", "vegalite_to_png", "svg_to_png"):
         monkeypatch.setattr(vl_convert, function, fail)
+    pictures.svg_of.cache_clear()
     design = solve(ModelConfig())
-    sentence = (
-        r"^the picture could not be drawn by vl-convert-python: Vega-Lite to Vega conversion failed: out of memory$"
-    )
+    sentence = r"^vl-convert-python failed to draw the picture: Vega-Lite to Vega conversion failed: out of memory$"
     with pytest.raises(RuntimeError, match=sentence):
         picture(allocation_chart(design), format="png")
     with pytest.raises(RuntimeError, match=sentence):

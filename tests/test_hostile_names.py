@@ -16,9 +16,8 @@ from slimlm.compare.pins import Pin, pin_of
 from slimlm.core.architecture import Architecture
 from slimlm.core.named_model import NamedModel
 from slimlm.core.published import published_models
-from slimlm.export.comparison_downloads import COMPARISON_DOWNLOADS, comparison_html
-from slimlm.export.comparison_tables import comparison_csv, comparison_markdown
-from slimlm.export.downloads import NAMED_MODEL_DOWNLOADS, file_name
+from slimlm.export.comparison_tables import comparison_csv, comparison_html, comparison_markdown
+from slimlm.export.downloads import comparison_downloads, file_name, model_downloads
 from slimlm.interop.hf import from_hf_config, to_hf_config
 from slimlm.serialization.code import python_code
 from slimlm.serialization.design_json import from_text, to_text
@@ -44,6 +43,10 @@ def named_model(name: str) -> NamedModel:
 
 def comparison(names: tuple[str, ...]) -> Comparison:
     return Comparison(tuple(pin_of(model, name) for model, name in zip(published_models(), names, strict=False)))
+
+
+def exported(model: NamedModel, suffix: str) -> bytes | str:
+    return next(found.build() for found in model_downloads(model) if found.file_name == file_name(model, suffix))
 
 
 class Elements(HTMLParser):
@@ -75,8 +78,7 @@ def test_a_comparison_in_html_has_names_as_text() -> None:
 @pytest.mark.parametrize("name", BREAKING)
 def test_a_chart_in_svg_has_its_name_as_text(name: str) -> None:
     named = named_model(name)
-    build = {download.suffix: download.build for download in NAMED_MODEL_DOWNLOADS}
-    root = ElementTree.fromstring(build["-allocation.svg"](named))
+    root = ElementTree.fromstring(exported(named, "-allocation.svg"))
     words = "".join("".join(element.itertext()) for element in root.iter() if element.tag.endswith("}text"))
     assert named.name in words
     assert not {element.tag.rpartition("}")[2] for element in root.iter()} & (TAGS | {"image", "foreignObject"})
@@ -112,8 +114,7 @@ def test_a_comparison_in_markdown_has_names_as_text(names: tuple[str, ...]) -> N
 @pytest.mark.parametrize("name", BREAKING)
 def test_a_model_in_markdown_has_its_name_as_text(name: str) -> None:
     named = named_model(name)
-    build = {download.suffix: download.build for download in NAMED_MODEL_DOWNLOADS}
-    title = str(build[".md"](named)).splitlines()[0]
+    title = str(exported(named, ".md")).splitlines()[0]
     assert _shown(title) == f"# {named.title}"
     assert not _LIVE.search(title)
 
@@ -131,11 +132,10 @@ def test_a_comparison_in_csv_has_no_formula(names: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("name", BREAKING)
 def test_a_model_in_json_in_a_link_and_in_code_keeps_its_name_or_does_without(name: str) -> None:
     named = named_model(name)
-    build = {download.suffix: download.build for download in NAMED_MODEL_DOWNLOADS}
-    assert json.loads(build[".json"](named))["name"] == named.name
+    assert json.loads(exported(named, ".json"))["name"] == named.name
     assert from_text(to_text(named)).name == named.name
     assert python_code(named) == python_code(NamedModel("other", SMALL, "From a link"))
-    assert build[".csv"](named) == build[".csv"](NamedModel("other", SMALL, "From a link"))
+    assert exported(named, ".csv") == exported(NamedModel("other", SMALL, "From a link"), ".csv")
     assert to_hf_config(from_hf_config({"model_type": "gpt2", "_name_or_path": name})).get("_name_or_path") is None
 
 
@@ -146,7 +146,8 @@ def test_a_file_is_named_in_characters_that_every_file_system_takes(name: str) -
     found = file_name(named_model(name), ".json")
     assert re.fullmatch(r"slimlm-[A-Za-z0-9.-]+\.json", found) and len(found) <= 80
     assert ".." not in found
-    assert all(re.fullmatch(r"slimlm-[a-z.-]+", download.file_name) for download in COMPARISON_DOWNLOADS)
+    compared = comparison_downloads(comparison((name,)))
+    assert all(re.fullmatch(r"slimlm-[a-z.-]+", download.file_name) for download in compared)
 
 
 def test_a_given_name_stays_what_it_is_in_a_pin() -> None:

@@ -17,9 +17,10 @@ from zipfile import ZipFile
 import pytest
 from packaging.metadata import Metadata
 from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
 
 from slimlm import ModelConfig, format_param_table, solve
-from slimlm.export import notebook
+from slimlm.export import html_report, notebook
 
 ROOT = Path(__file__).parent.parent
 
@@ -96,9 +97,9 @@ def full(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return environment
 
 
-def pins() -> dict[str, Requirement]:
+def pins() -> dict[NormalizedName, Requirement]:
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    return {pin.name: pin for pin in map(Requirement, lines)}
+    return {canonicalize_name(pin.name): pin for pin in map(Requirement, lines)}
 
 
 def metadata(wheel: Path) -> Metadata:
@@ -112,11 +113,11 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel: Path) -> 
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     files = {path.relative_to(ROOT) for path in (ROOT / "slimlm").rglob("*") if path.is_file()}
     assert held == {path.as_posix() for path in files if "__pycache__" not in path.parts}
-    assert any(name.endswith(".csv") for name in held)
+    assert {".csv", ".css", ".jinja"} < {Path(name).suffix for name in held}
 
 
 def test_every_pin_satisfies_a_requirement_of_the_wheel_and_every_requirement_is_pinned(wheel: Path) -> None:
-    required = {requirement.name: requirement for requirement in metadata(wheel).requires_dist or ()}
+    required = {canonicalize_name(needed.name): needed for needed in metadata(wheel).requires_dist or ()}
     assert pins().keys() == required.keys()
     for name, pin in pins().items():
         (exact,) = pin.specifier
@@ -137,7 +138,7 @@ def imported() -> Iterator[str]:
 def test_the_requirements_are_what_is_imported() -> None:
     top = {name.partition(".")[0] for name in imported()} - sys.stdlib_module_names - {"slimlm"}
     installed_as = packages_distributions()
-    assert {installed_as[name][0] for name in top} == pins().keys()
+    assert {canonicalize_name(installed_as[name][0]) for name in top} == pins().keys()
 
 
 def test_the_oldest_python_is_the_one_that_types_and_style_are_checked_for(wheel: Path) -> None:
@@ -174,6 +175,12 @@ def test_the_page_is_said_to_be_in_the_checkout(command: tuple[str, ...], full: 
         "slimlm: the page is not part of the installed package; "
         "`slimlm app` in a checkout of slimlm's repository would work\n"
     )
+
+
+def test_a_report_is_rendered_from_the_installed_templates(full: Environment) -> None:
+    code = "from slimlm import ModelConfig, solve\nfrom slimlm.export import html_report\n"
+    page = full.printed("python", "-c", f"{code}print(html_report(solve(ModelConfig())), end='')")
+    assert page == html_report(solve(ModelConfig()))
 
 
 def outputs(cell: dict[str, Any]) -> dict[str, Any]:

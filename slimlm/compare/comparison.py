@@ -12,6 +12,7 @@ from slimlm.costs.quantity import Quantity, Workload
 from slimlm.costs.shape import SHAPE_QUANTITIES
 from slimlm.serialization.fields import KNOBS
 from slimlm.utils.formatting import Unit
+from slimlm.utils.validation import FieldError
 
 COMPONENT_NAMES = {
     "token_embedding": "Token embedding",
@@ -44,7 +45,7 @@ class Line:
     labels: Mapping[str | bool, str] = field(default_factory=dict)
     """Display names of values that are choices instead of numbers."""
     assumptions: tuple[tuple[str, ...], ...] = ()
-    """What the value of each model counts and leaves out, one statement each."""
+    """Assumptions behind the value of each model, one statement each."""
     source: str = ""
 
     @property
@@ -140,7 +141,7 @@ class Comparison:
 
     Settings without a context_length take the longest that every model supports, so that costs are comparable.
 
-    Raises ValueError for a baseline outside the models.
+    Raises FieldError for a baseline outside the models.
     """
 
     pins: tuple[Pin, ...]
@@ -149,10 +150,8 @@ class Comparison:
 
     def __post_init__(self) -> None:
         if not 0 <= self.baseline < len(self.pins):
-            raise ValueError(
-                f"baseline={self.baseline} is not allowed: it must be the index of one of {len(self.pins)} models, "
-                "counted from 0; baseline=0 would work"
-            )
+            rule = f"it must be the index of one of {len(self.pins)} models, counted from 0"
+            raise FieldError("baseline", self.baseline, rule, (("baseline", 0),))
 
     @property
     def names(self) -> tuple[str, ...]:

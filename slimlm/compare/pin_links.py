@@ -1,12 +1,12 @@
 """Text form of a pin in links.
 
-A pin's text has its kind, then parts behind `~`, each a field and its value; what is at its default is left out:
+A pin is its kind and parts separated by `~`, each a field and its value. Values at their default are omitted:
 
     design~total_params-12.5M~ffn-gelu              a request, solved again when the link is opened
     shape~d_model-216~d_ff-544~n_layers-12          a concrete architecture
-    model~SmolLM2-135M~name-the+usual+one           a published model, under a name of one's own
+    model~SmolLM2-135M~name-the+usual+one           a published model with a custom name
 
-Only foreign letters in names have to be escaped in a link.
+Only non-ASCII letters in names need escaping in a URL.
 """
 
 from collections.abc import Iterable
@@ -68,24 +68,24 @@ def _write(value: object) -> str:
 
 
 def read_pin(text: str) -> Pin:
-    """Read a pin that `write_pin` has written.
+    """Read a pin written by `write_pin`.
 
     >>> read_pin("design~total_params-12.5M").architecture.n_layers
     9
 
-    Raises ValueError, in one sentence, for text that is something else and for a model that cannot be.
+    Raises ValueError for text that is not a pin and for an invalid model.
     """
     if len(text) > LONGEST_TEXT:
-        raise ValueError(f"it has {len(text):,} characters and a pin has at most {LONGEST_TEXT:,}")
+        raise ValueError(f"it has {len(text):,} characters; a pin has at most {LONGEST_TEXT:,}")
     kind, *parts = text.split(SEPARATOR)
     if kind not in (_REQUEST, _SHAPE, _MODEL):
-        raise ValueError(f"{kind[:40]!r} is no kind of pin: it must be design, shape or model")
+        raise ValueError(f"{kind[:40]!r} is not a kind of pin: it must be design, shape or model")
     model = parts.pop(0) if kind == _MODEL and parts else ""
     given = dict(_split(part) for part in parts)
     name = given.pop("name", "")
     if kind == _MODEL:
         if given:
-            raise ValueError(f"a published model has no fields to set, such as {min(given)[:40]!r}")
+            raise ValueError(f"{min(given)[:40]!r} is not allowed: a published model takes only a name")
         return Pin(published_model(model[:80])).renamed(name)
     held = _read_request(given) if kind == _REQUEST else _read_shape(given)
     return Pin(held).renamed(name)
@@ -94,25 +94,25 @@ def read_pin(text: str) -> Pin:
 def _split(part: str) -> tuple[str, str]:
     name, dash, text = part.partition("-")
     if not dash:
-        raise ValueError(f"{part[:40]!r} is no field and value; write one such as total_params-12.5M")
+        raise ValueError(f"{part[:40]!r} is not a field and its value, such as total_params-12.5M")
     return name, text
 
 
 def _read_request(given: dict[str, str]) -> ModelConfig:
-    _check_names(given, KNOBS)
+    _check_names(given, KNOBS, _REQUEST)
     return ModelConfig(**{name: KNOBS[name].from_text(text) for name, text in given.items()})  # type: ignore[arg-type]
 
 
 def _read_shape(given: dict[str, str]) -> Architecture:
-    _check_names(given, _SHAPE_FIELDS)
+    _check_names(given, _SHAPE_FIELDS, _SHAPE)
     if missing := [name for name in ("d_model", "d_ff", "n_layers") if name not in given]:
         raise ValueError(f"a shape needs {', '.join(missing)}")
     return Architecture(**{name: _read(name, text) for name, text in given.items()})  # type: ignore[arg-type]
 
 
-def _check_names(given: Iterable[str], known: Iterable[str]) -> None:
+def _check_names(given: Iterable[str], known: Iterable[str], kind: str) -> None:
     if unknown := set(given) - set(known):
-        raise ValueError(f"{min(unknown)[:40]!r} is no field of it")
+        raise ValueError(f"{min(unknown)[:40]!r} is not a field of a {kind}")
 
 
 def _read(name: str, text: str) -> object:
@@ -129,16 +129,16 @@ def _read(name: str, text: str) -> object:
 
 @lru_cache(maxsize=64)
 def read_pins(texts: tuple[str, ...]) -> tuple[tuple[Pin, ...], tuple[str, ...]]:
-    """Read the pins of a link; return those that can be used, and a sentence for each that cannot.
+    """Read the pins of a link; return the valid ones, and an error message for each invalid one.
 
     >>> read_pins(("model~gpt2", "shape~d_model-216"))[1]
-    ('Pin 2 of the link is left out: a shape needs d_ff, n_layers.',)
+    ('Pin 2 of the link is ignored: a shape needs d_ff, n_layers.',)
     """
     pins: tuple[Pin, ...] = ()
-    complaints = []
+    problems = []
     for number, text in enumerate(texts[: 4 * MOST_PINS], start=1):
         try:
             pins = with_pin(pins, read_pin(text))
         except ValueError as error:
-            complaints.append(f"Pin {number} of the link is left out: {error}.")
-    return pins, tuple(complaints)
+            problems.append(f"Pin {number} of the link is ignored: {error}.")
+    return pins, tuple(problems)

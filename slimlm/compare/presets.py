@@ -21,13 +21,13 @@ _rope = partial(_gpt2, positions="rope", norm="rmsnorm")
 _swiglu = partial(_rope, ffn="swiglu", glu_expansion=2.66)
 
 
-def start_pins(label: str) -> tuple[Pin, ...]:
+def preset_pins(label: str) -> tuple[Pin, ...]:
     """Return the pins of a preset comparison."""
-    return tuple(pin_of(model, name) for model, name in STARTS[label])
+    return tuple(pin_of(model, name) for model, name in COMPARISON_PRESETS[label])
 
 
-STARTS = {
-    "The default design beside SmolLM2-135M and Qwen3-0.6B": (
+COMPARISON_PRESETS = {
+    "The default design, SmolLM2-135M and Qwen3-0.6B": (
         (ModelConfig(), ""),
         (published_model("SmolLM2-135M"), ""),
         (published_model("Qwen3-0.6B"), ""),

@@ -1,6 +1,6 @@
-"""Files that leave slimlm: pictures, cards, reports, CSV, JSON and notebooks.
+"""Exports: pictures, design cards, reports, CSV, JSON and notebooks.
 
-Names load their module on first use, so that tables do without charts.
+Each name loads its module on first use, so that tables need no chart packages.
 """
 
 from importlib import import_module
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from slimlm.export.card import design_card
-    from slimlm.export.downloads import DOWNLOADS, NAMED_MODEL_DOWNLOADS, components_csv, design_json, file_name
+    from slimlm.export.downloads import comparison_downloads, components_csv, design_json, file_name, model_downloads
     from slimlm.export.notebooks import mimebundle, notebook
     from slimlm.export.pictures import picture
     from slimlm.export.report_html import html_report
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "card": ("design_card",),
-    "downloads": ("DOWNLOADS", "NAMED_MODEL_DOWNLOADS", "components_csv", "design_json", "file_name"),
+    "downloads": ("comparison_downloads", "components_csv", "design_json", "file_name", "model_downloads"),
     "notebooks": ("mimebundle", "notebook"),
     "pictures": ("picture",),
     "report_html": ("html_report",),
@@ -24,8 +24,7 @@ _HOMES = {
 }
 
 __all__ = [
-    "DOWNLOADS",
-    "NAMED_MODEL_DOWNLOADS",
+    "comparison_downloads",
     "components_csv",
     "design_card",
     "design_json",
@@ -33,6 +32,7 @@ __all__ = [
     "html_report",
     "markdown",
     "mimebundle",
+    "model_downloads",
     "notebook",
     "picture",
 ]

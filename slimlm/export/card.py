@@ -23,16 +23,16 @@ _LARGEST_SCALE = 1.28
 def design_card(design: Design, *, format: Format = "png", dark: bool = False) -> bytes:
     """Return a design on one picture of 1600 × 900 pixels: request, key figures, allocation and layer profile.
 
-    Raises RuntimeError, in one sentence, when the picture converter is missing, broken or fails.
+    Raises RuntimeError if the picture converter is missing, broken or fails.
     """
-    svg = _card(design, _Inks.of(dark))
+    svg = _card(design, _Colors.of(dark))
     if format == "svg":
         return svg.encode()
-    # Half the scale at twice the resolution: 1600 pixels that documents show 11 inches wide, not 22.
+    # Half the scale at twice the resolution: documents show the 1600 pixels 11 inches wide instead of 22.
     return bytes(convert("svg_to_png", svg, scale=0.5, ppi=144))
 
 
-class _Inks(NamedTuple):
+class _Colors(NamedTuple):
     page: str
     ink: str
     muted: str
@@ -40,69 +40,69 @@ class _Inks(NamedTuple):
     off_target: str
 
     @classmethod
-    def of(cls, dark: bool) -> "_Inks":
-        """Return the inks of a light or a dark page."""
+    def of(cls, dark: bool) -> "_Colors":
+        """Return the colours of a light or a dark page."""
         shades = (INK_SHADE, MUTED_SHADE, FAINT_SHADE, OFF_TARGET_SHADE)
         return cls(DARK if dark else LIGHT, *(shade[dark] for shade in shades))
 
 
-def _card(design: Design, inks: _Inks) -> str:
+def _card(design: Design, colors: _Colors) -> str:
     title = escape(design.title)
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
             f'viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title}">',
             f"<title>{title}</title>",
-            f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="{inks.page}"/>',
-            *_header(design, inks),
-            *_charts(design, inks),
-            *_figures(design, inks),
-            *_footer(inks),
+            f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="{colors.page}"/>',
+            *_header(design, colors),
+            *_charts(design, colors),
+            *_figures(design, colors),
+            *_footer(colors),
             "</svg>",
         ]
     )
 
 
-def _header(design: Design, inks: _Inks) -> list[str]:
+def _header(design: Design, colors: _Colors) -> list[str]:
     width, request = _RIGHT - _LEFT, request_line(design.config)
-    # One line of letters of 15 pixels or more, or else two lines, however long the request.
+    # One line if its letters are at least 15 pixels high, otherwise two lines.
     lines = wrap(request, max(width, 0.6 * text_width(request, 15)), 15)
     places = ((128, 20),) if len(lines) == 1 else ((119, 16), (142, 16))
     return [
-        _text(_LEFT, 90, design.title, 38, inks.ink, width, bold=True),
-        *(_text(_LEFT, y, line, size, inks.muted, width) for line, (y, size) in zip(lines, places, strict=True)),
-        _rule(_LEFT, _RIGHT, 154, inks.faint),
+        _text(_LEFT, 90, design.title, 38, colors.ink, width, bold=True),
+        *(_text(_LEFT, y, line, size, colors.muted, width) for line, (y, size) in zip(lines, places, strict=True)),
+        _rule(_LEFT, _RIGHT, 154, colors.faint),
     ]
 
 
-def _footer(inks: _Inks) -> list[str]:
+def _footer(colors: _Colors) -> list[str]:
     return [
-        _text(_LEFT, 872, f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}.", 15, inks.muted, _CHARTS_PX),
-        _text(_RIGHT, 872, "slimlm", 15, inks.muted, _FIGURES_PX, anchor="end"),
+        _text(_LEFT, 872, f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}.", 15, colors.muted, _CHARTS_PX),
+        _text(_RIGHT, 872, "slimlm", 15, colors.muted, _FIGURES_PX, anchor="end"),
     ]
 
 
-def _charts(design: Design, inks: _Inks) -> list[str]:
-    """Set allocation and layer profile below each other, as large as they go."""
+def _charts(design: Design, colors: _Colors) -> list[str]:
+    """Draw the allocation chart above the layer profile, as large as both fit."""
     allocation, profile = (chart(design).to_dict() for chart in (allocation_chart, layer_profile_chart))
-    # The profile's last group repeats in words what the bars above it say already.
+    # The text lines at the end of the profile repeat the bars above it.
     profile["layer"] = profile["layer"][:-1]
     profile["height"] = max(row["bottom"] for row in profile["layer"][0]["data"]["values"])
-    room = _BODY_BOTTOM - _BODY_TOP - _CAPTION_PX
-    scale = min(_LARGEST_SCALE, room / (allocation["height"] + profile["height"]))
+    height = _BODY_BOTTOM - _BODY_TOP - _CAPTION_PX
+    scale = min(_LARGEST_SCALE, height / (allocation["height"] + profile["height"]))
     below = _BODY_BOTTOM - scale * profile["height"]
     return [
-        _body(allocation, inks, _BODY_TOP, scale),
-        _text(_LEFT, below - 14, reading_line(design), 16, inks.muted, _CHARTS_PX),
-        _body(profile, inks, below, scale),
+        _body(allocation, colors, _BODY_TOP, scale),
+        _text(_LEFT, below - 14, reading_line(design), 16, colors.muted, _CHARTS_PX),
+        _body(profile, colors, below, scale),
     ]
 
 
-def _body(spec: Row, inks: _Inks, top: float, scale: float) -> str:
+def _body(spec: Row, colors: _Colors, top: float, scale: float) -> str:
     """Draw a chart without its title on the card."""
     width = _CHARTS_PX / scale
     bare = {key: value for key, value in spec.items() if key != "title"}
-    svg = convert("vegalite_to_svg", bare | {"padding": 0, "width": width, "background": inks.page})
+    svg = convert("vegalite_to_svg", bare | {"padding": 0, "width": width, "background": colors.page})
     return f'<g transform="translate({_LEFT},{top:.2f}) scale({scale:.5f})">{svg}</g>'
 
 
@@ -113,7 +113,7 @@ class _Figure(NamedTuple):
     off_target: bool = False
 
 
-def _figures(design: Design, inks: _Inks) -> list[str]:
+def _figures(design: Design, colors: _Colors) -> list[str]:
     found, arch = design.targets, design.architecture
     targets = (format_size(design.config.total_params), f"{100 * found[1].target:.4g} %", f"{found[2].target:.4g}")
     values = (f"{design.total_params:,}", format_share(found[1].actual), f"{found[2].actual:.3f}")
@@ -125,11 +125,11 @@ def _figures(design: Design, inks: _Inks) -> list[str]:
         _Figure("Feed-forward width", f"{arch.d_ff:,}", "d_ff"),
         _Figure("Attention", f"{arch.n_heads:,} × {arch.head_width:,}", f"heads × head_dim{kv_heads}"),
     ]
-    # The first label's capitals begin where the strip does, and the last detail ends where the profile does.
+    # The first label is level with the top of the strip, the last detail with the bottom of the profile.
     step = (_BODY_BOTTOM - _BODY_TOP - _FIGURE_PX) / (len(figures) - 1)
     tops = [_BODY_TOP + step * index for index in range(len(figures))]
-    lines = (_figure(figure, top, inks) for figure, top in zip(figures, tops, strict=True))
-    rules = (_rule(_RIGHT - _FIGURES_PX, _RIGHT, top - 18, inks.faint) for top in tops[1:])
+    lines = (_figure(figure, top, colors) for figure, top in zip(figures, tops, strict=True))
+    rules = (_rule(_RIGHT - _FIGURES_PX, _RIGHT, top - 18, colors.faint) for top in tops[1:])
     return [*(line for group in lines for line in group), *rules]
 
 
@@ -138,11 +138,11 @@ def _knob(label: str, value: str, target: str, knob: TargetActual) -> _Figure:
     return _Figure(label, value, f"target {target} · {format_miss(knob.miss)}{mark}", knob.off_target)
 
 
-def _figure(figure: _Figure, top: float, inks: _Inks) -> list[str]:
-    x, detail = _RIGHT - _FIGURES_PX, inks.off_target if figure.off_target else inks.muted
+def _figure(figure: _Figure, top: float, colors: _Colors) -> list[str]:
+    x, detail = _RIGHT - _FIGURES_PX, colors.off_target if figure.off_target else colors.muted
     return [
-        _text(x, top + 13, figure.label, 16, inks.muted, _FIGURES_PX),
-        _text(x, top + 49, figure.value, 32, inks.ink, _FIGURES_PX, bold=True),
+        _text(x, top + 13, figure.label, 16, colors.muted, _FIGURES_PX),
+        _text(x, top + 49, figure.value, 32, colors.ink, _FIGURES_PX, bold=True),
         _text(x, top + _FIGURE_PX, figure.detail, 16, detail, _FIGURES_PX),
     ]
 
@@ -150,7 +150,7 @@ def _figure(figure: _Figure, top: float, inks: _Inks) -> list[str]:
 def _text(
     x: float, y: float, words: str, size: float, fill: str, width: float, *, bold: bool = False, anchor: str = "start"
 ) -> str:
-    """Write one line, smaller where it would not fit the width."""
+    """Return one line of text, in a smaller size if it would exceed the width."""
     fitting = min(size, size * width / (text_width(words, size) * (1.06 if bold else 1)))
     weight = ' font-weight="600"' if bold else ""
     return (

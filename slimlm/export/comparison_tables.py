@@ -1,43 +1,27 @@
-"""Comparison tables: HTML, Markdown and CSV."""
+"""Comparisons as HTML, Markdown and CSV."""
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from html import escape
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from typing import TypeVar
 
+from slimlm.charts.comparison_profiles import profiles_chart
+from slimlm.charts.comparison_strips import Measure, comparison_chart
 from slimlm.compare.comparison import Comparison, Line, Value
 from slimlm.costs import Cost
 from slimlm.costs.quantity import joined
-from slimlm.export.report_html import html_table
+from slimlm.export.html_templates import drawing, render, render_part
 from slimlm.export.report_markdown import markdown_table
 from slimlm.utils.text import lightly
 
-TABLE_STYLE = """
-.comparison { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabular-nums; width: 100%; }
-.comparison :is(th, td) { border: 0; padding: 5px 0 5px 14px; text-align: right; vertical-align: top; }
-.comparison.models { table-layout: fixed; }
-.comparison.models :is(th, td) { overflow-wrap: anywhere; white-space: normal !important; }
-.comparison.models thead th:first-child { width: 10.5rem; }
-.comparison th { font-weight: 600; }
-.comparison :is(th, td):first-child { padding-left: 0; text-align: left; }
-.comparison tbody th { font-weight: normal; }
-.comparison thead th { vertical-align: bottom; }
-.comparison thead, .comparison tbody:last-child {
-  border-bottom: 1px solid color-mix(in srgb, currentColor 45%, transparent); }
-.comparison tr + tr { border-top: 1px solid color-mix(in srgb, currentColor 10%, transparent); }
-.comparison .group th { font-weight: 600; padding-top: 18px; }
-.comparison small { display: block; font-size: 12px; font-weight: normal; opacity: 0.72; }
-.comparison .equal { opacity: 0.6; }
-.costs td:nth-child(2) { white-space: nowrap; }
-.costs :is(th, td):nth-child(n + 3) { font-size: 12.5px; text-align: left; }
-.costs td:nth-child(n + 3) { opacity: 0.72; }
-.scrolled { overflow-x: auto; }
-"""
+TABLE_STYLE = render("comparison.css")
 """CSS of the tables, for light and dark pages."""
 
-_NAMES_REM, _COLUMN_REM, _MOST_WIDE = 10.5, 5.8, 5
+_ASSUMPTIONS_HEAD = ("Figure", "Assumption", "Source")
 _CSV_HEAD = ("group", "key", "figure", "model", "value", "difference", "relative", "assumption", "source")
+
+T = TypeVar("T", Line, Cost)
 
 
 # HTML.
@@ -45,50 +29,38 @@ _CSV_HEAD = ("group", "key", "figure", "model", "value", "difference", "relative
 
 def differences_table(comparison: Comparison, *, only_differences: bool = False) -> str:
     """Return the comparison as an HTML table: each value, and below it the difference from the baseline."""
-    head = (_head(comparison, place) for place in range(len(comparison.pins)))
-    groups = groupby(comparison.shown(only_differences), lambda line: line.group)
-    bodies = (_group(comparison, name, list(lines)) for name, lines in groups)
-    width = _NAMES_REM + _COLUMN_REM * len(comparison.pins)
-    return (
-        f'<div class="scrolled"><table class="comparison models" style="min-width: {width:g}rem">\n<thead><tr>'
-        f'<th scope="col">Figure</th>{"".join(head)}</tr></thead>\n{"".join(bodies)}</table></div>'
-    )
-
-
-def _head(comparison: Comparison, place: int) -> str:
-    mark = "<small>baseline</small>" if place == comparison.baseline and len(comparison.pins) > 1 else ""
-    return f'<th scope="col">{escape(comparison.names[place])}{mark}</th>'
-
-
-def _group(comparison: Comparison, name: str, lines: Sequence[Line]) -> str:
-    rows = "\n".join(_row(comparison, line) for line in lines)
-    columns = len(comparison.pins) + 1
-    return f'<tbody><tr class="group"><th colspan="{columns}">{escape(name)}</th></tr>\n{rows}</tbody>\n'
-
-
-def _row(comparison: Comparison, line: Line) -> str:
-    cells = "".join(_cell(comparison, line, place) for place in range(len(comparison.pins)))
-    title = f' title="{escape(joined(line.shared_assumptions))}"' if line.assumptions else ""
-    return f'<tr><th scope="row"{title}>{escape(line.name)}</th>{cells}</tr>'
-
-
-def _cell(comparison: Comparison, line: Line, place: int) -> str:
-    value, base = line.texts[place], comparison.baseline
-    if place == base:
-        return f"<td>{escape(value)}</td>"
-    if line.values[place] == line.values[base]:
-        return f'<td class="equal">{escape(value)}</td>'
-    changes = line.changes(place, base)
-    lines = changes if len(comparison.pins) > _MOST_WIDE else [" · ".join(changes)]
-    return f"<td>{escape(value)}{''.join(f'<small>{escape(text)}</small>' for text in lines)}</td>"
+    return render_part("differences", comparison, _grouped(comparison.shown(only_differences)))
 
 
 def assumptions_table(comparison: Comparison) -> str:
     """Return assumption and source of every cost as an HTML table."""
-    return html_table(_ASSUMPTIONS_HEAD, _assumption_rows(comparison), kind="left3")
+    return render_part("table", _ASSUMPTIONS_HEAD, _assumption_rows(comparison), "left3")
 
 
-_ASSUMPTIONS_HEAD = ("Figure", "Assumption", "Source")
+def costs_table(rows: Sequence[Cost]) -> str:
+    """Return the costs of one model as an HTML table: quantity, value, assumption and source."""
+    return render_part("costs", _grouped(rows))
+
+
+def comparison_html(comparison: Comparison, measure: Measure = "share") -> str:
+    """Return a comparison as a self-contained HTML page, light or dark as the reader's system.
+
+    A chart that cannot be drawn is replaced by the reason.
+    """
+    charts = (comparison_chart(comparison.pins, measure), profiles_chart(comparison.pins, measure))
+    return render(
+        "comparison.html.jinja",
+        title=comparison.title,
+        drawings=map(drawing, charts),
+        comparison=comparison,
+        groups=_grouped(comparison.lines),
+        assumptions_head=_ASSUMPTIONS_HEAD,
+        assumptions=_assumption_rows(comparison),
+    )
+
+
+def _grouped(rows: Iterable[T]) -> Iterator[tuple[str, list[T]]]:
+    return ((name, list(found)) for name, found in groupby(rows, lambda row: row.group))
 
 
 def _assumption_rows(comparison: Comparison) -> Iterator[Sequence[str]]:
@@ -104,25 +76,6 @@ def _assumption(comparison: Comparison, line: Line) -> str:
     return joined([*line.shared_assumptions, *own_of_some])
 
 
-def costs_table(rows: Sequence[Cost]) -> str:
-    """Return the costs of one model as an HTML table: quantity, value, assumption and source."""
-    bodies = (_cost_group(name, list(found)) for name, found in groupby(rows, lambda row: row.group))
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("Figure", "Value", "Assumption", "Source"))
-    return (
-        f'<div class="scrolled"><table class="comparison costs">\n<thead><tr>{head}</tr></thead>\n'
-        f"{''.join(bodies)}</table></div>"
-    )
-
-
-def _cost_group(name: str, rows: Sequence[Cost]) -> str:
-    lines = (
-        f'<tr><th scope="row">{escape(row.name)}</th><td>{escape(row.text)}</td><td>{escape(row.assumption)}</td>'
-        f"<td>{escape(row.source)}</td></tr>"
-        for row in rows
-    )
-    return f'<tbody><tr class="group"><th colspan="4">{escape(name)}</th></tr>\n{"".join(lines)}</tbody>\n'
-
-
 # Markdown.
 
 
@@ -132,7 +85,7 @@ def comparison_markdown(comparison: Comparison) -> str:
     sections = [f"# {lightly(comparison.title)}"]
     if len(comparison.pins) > 1:
         sections.append(f"In brackets: the difference from {lightly(comparison.names[comparison.baseline])}.")
-    for name, lines in groupby(comparison.lines, lambda line: line.group):
+    for name, lines in _grouped(comparison.lines):
         rows = ((line.name, *_bracketed(comparison, line)) for line in lines)
         sections += [f"## {name}", markdown_table(head, rows, left=1)]
     sections += ["## Assumptions of the costs", f"{comparison.terms_line}."]

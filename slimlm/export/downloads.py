@@ -1,47 +1,32 @@
-"""Downloads of a design or a named model."""
+"""Downloads of a design, a named model or a comparison."""
 
 import csv
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
 
 from slimlm.charts.allocation import allocation_chart
+from slimlm.charts.comparison_profiles import profiles_chart
+from slimlm.charts.comparison_strips import Measure, comparison_chart
 from slimlm.charts.layer_profile import layer_profile_chart
 from slimlm.charts.theme import Figure
 from slimlm.charts.tradeoff import tradeoff_chart, tradeoff_points
+from slimlm.compare.comparison import Comparison
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.table import component_rows
 from slimlm.export.card import design_card
-from slimlm.export.notebooks import mimebundle, notebook
+from slimlm.export.comparison_tables import comparison_csv, comparison_html, comparison_markdown
+from slimlm.export.notebooks import notebook
 from slimlm.export.pictures import Format, picture
 from slimlm.export.report_html import html_report
 from slimlm.export.report_markdown import markdown
-from slimlm.export.report_rows import neighbours
-from slimlm.serialization.code import command_line, python_code
 from slimlm.serialization.design_json import named_model_record, to_record
+from slimlm.solver.alternatives import alternatives
 from slimlm.utils.formatting import format_count
-
-__all__ = [
-    "DOWNLOADS",
-    "NAMED_MODEL_DOWNLOADS",
-    "Download",
-    "command_line",
-    "components_csv",
-    "design_card",
-    "design_json",
-    "file_name",
-    "html_report",
-    "markdown",
-    "mimebundle",
-    "notebook",
-    "picture",
-    "python_code",
-]
 
 _CSV_HEAD = ("key", "name", "formula", "shapes", "copies", "params_per_copy", "params", "share")
 
@@ -56,7 +41,7 @@ def file_name(subject: Subject, suffix: str) -> str:
     d_model, _, n_layers = subject.dims
     size = f"{format_count(subject.total_params)}-{n_layers}x{d_model}"
     name = subject.name if isinstance(subject, NamedModel) else size
-    tidy = re.sub(r"\.(?!\w)|(?<!\w)\.", "-", name)  # dots at the ends of a name mean something to file systems
+    tidy = re.sub(r"\.(?!\w)|(?<!\w)\.", "-", name)  # file systems treat dots at the ends of a name specially
     return re.sub(r"[^A-Za-z0-9.-]+", "-", f"slimlm-{tidy}{suffix}")
 
 
@@ -85,100 +70,132 @@ def design_json(subject: Subject) -> str:
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 
-T_contra = TypeVar("T_contra", bound=Subject, contravariant=True)
-
-
 @dataclass(frozen=True)
-class Download(Generic[T_contra]):
-    """A file to download."""
+class Download:
+    """A file to download, built on demand."""
 
     label: str
-    suffix: str
-    """End of the file's name (see `file_name`)."""
-    mime: str
-    build: Callable[[T_contra], bytes | str]
+    file_name: str
+    build: Callable[[], bytes | str]
     help: str
     """Tooltip: contents and purpose."""
 
+    @property
+    def mime(self) -> str:
+        """MIME type, by the end of the file's name."""
+        return _MIME_TYPES[self.file_name.rpartition(".")[2]]
 
-_PICTURES = {
-    "png": ("image/png", "for slides, at double resolution"),
-    "svg": ("image/svg+xml", "for documents, as vector graphics"),
+
+_MIME_TYPES = {
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "html": "text/html",
+    "md": "text/markdown",
+    "csv": "text/csv",
+    "json": "application/json",
+    "ipynb": "application/x-ipynb+json",
+}
+_FORMATS: dict[Format, str] = {
+    "png": "for slides, at double resolution",
+    "svg": "for documents, as vector graphics",
 }
 
 
-def _pictures(label: str, stem: str, draw: Callable[[T_contra], Figure], name: str) -> tuple[Download[T_contra], ...]:
-    """Return the downloads of a chart, one in each format of pictures."""
+def picture_downloads(label: str, stem: str, chart: Callable[[], Figure], name: str) -> Iterator[Download]:
+    """Yield the downloads of a chart, one per format; `name` starts their tooltips."""
 
-    def build(format: Format, subject: T_contra) -> bytes:
-        return picture(draw(subject), format=format)
+    def build(format: Format) -> bytes:
+        return picture(chart(), format=format)
 
-    formats: tuple[Format, ...] = ("png", "svg")
-    return tuple(
-        Download(f"{label} ({format.upper()})", f"{stem}.{format}", mime, partial(build, format), f"{name} {purpose}.")
-        for format in formats
-        for mime, purpose in (_PICTURES[format],)
-    )
+    for format, purpose in _FORMATS.items():
+        yield Download(f"{label} ({format.upper()})", f"{stem}.{format}", partial(build, format), f"{name} {purpose}.")
+
+
+def model_downloads(subject: Subject) -> list[Download]:
+    """Return the downloads of a design or a named model, in the order of the menu."""
+    name = partial(file_name, subject)
+    charts = [
+        *picture_downloads(
+            "Allocation", name("-allocation"), partial(allocation_chart, subject), "The allocation chart"
+        ),
+        *picture_downloads(
+            "Layer profile", name("-profile"), partial(layer_profile_chart, subject), "The layer profile"
+        ),
+    ]
+    tables = [
+        Download(
+            "Report (Markdown)",
+            name(".md"),
+            partial(markdown, subject),
+            "The tables and notes as text, for a pull request or a design document.",
+        ),
+        Download(
+            "Components (CSV)",
+            name(".csv"),
+            partial(components_csv, subject),
+            "The parameter table for a spreadsheet.",
+        ),
+        Download(
+            "Design (JSON)",
+            name(".json"),
+            partial(design_json, subject),
+            "Request, architecture and account for programs; slimlm loads it back.",
+        ),
+    ]
+    if isinstance(subject, NamedModel):
+        return [*charts, *tables]
+    return [
+        Download(
+            "Design card (PNG)",
+            name("-card.png"),
+            partial(design_card, subject),
+            "Request, key figures and both charts on one slide of 1600 × 900 pixels.",
+        ),
+        *charts,
+        *picture_downloads("Trade-off", name("-tradeoff"), partial(_tradeoff, subject), "The trade-off chart"),
+        Download(
+            "Report (HTML)",
+            name(".html"),
+            partial(html_report, subject),
+            "The whole design on one self-contained page: targets, charts, tables, notes, sources.",
+        ),
+        *tables,
+        Download(
+            "Notebook",
+            name(".ipynb"),
+            partial(notebook, subject),
+            "Python that solves, shows and runs the design.",
+        ),
+    ]
 
 
 def _tradeoff(design: Design) -> Figure:
-    return tradeoff_chart(tradeoff_points(design, neighbours(design)))
+    return tradeoff_chart(tradeoff_points(design, alternatives(design)))
 
 
-_CHARTS: tuple[Download[Subject], ...] = (
-    *_pictures("Allocation", "-allocation", allocation_chart, "The allocation chart"),
-    *_pictures("Layer profile", "-profile", layer_profile_chart, "The layer profile"),
-)
-_TABLES: tuple[Download[Subject], ...] = (
-    Download(
-        "Report (Markdown)",
-        ".md",
-        "text/markdown",
-        markdown,
-        "The tables and notes as text, for a pull request or a design document.",
-    ),
-    Download(
-        "Components (CSV)",
-        ".csv",
-        "text/csv",
-        components_csv,
-        "The parameter table for a spreadsheet.",
-    ),
-    Download(
-        "Design (JSON)",
-        ".json",
-        "application/json",
-        design_json,
-        "Request, architecture and account for programs; slimlm loads it back.",
-    ),
-)
-NAMED_MODEL_DOWNLOADS = (*_CHARTS, *_TABLES)
-"""Downloads of a named model, in the order of the menu."""
-
-DOWNLOADS: tuple[Download[Design], ...] = (
-    Download(
-        "Design card (PNG)",
-        "-card.png",
-        "image/png",
-        design_card,
-        "Request, key figures and both charts on one picture of 1600 × 900 pixels: a slide of its own.",
-    ),
-    *_CHARTS,
-    *_pictures("Trade-off", "-tradeoff", _tradeoff, "The trade-off chart"),
-    Download(
-        "Report (HTML)",
-        ".html",
-        "text/html",
-        html_report,
-        "The whole design on one self-contained page: targets, charts, tables, notes, sources.",
-    ),
-    *_TABLES,
-    Download(
-        "Notebook",
-        ".ipynb",
-        "application/x-ipynb+json",
-        notebook,
-        "Python that solves, shows and runs the design.",
-    ),
-)
-"""Downloads of a design, in the order of the menu."""
+def comparison_downloads(comparison: Comparison, measure: Measure = "share") -> list[Download]:
+    """Return the downloads of a comparison, in the order of the menu."""
+    stem = "slimlm-comparison"
+    strips, profiles = (partial(chart, comparison.pins, measure) for chart in (comparison_chart, profiles_chart))
+    return [
+        *picture_downloads("Strips", stem, strips, "The components of every model"),
+        *picture_downloads("Layer profiles", f"{stem}-profiles", profiles, "The layer profiles"),
+        Download(
+            "Report (HTML)",
+            f"{stem}.html",
+            partial(comparison_html, comparison, measure),
+            "Charts, differences and assumptions on one self-contained page.",
+        ),
+        Download(
+            "Report (Markdown)",
+            f"{stem}.md",
+            partial(comparison_markdown, comparison),
+            "Differences and assumptions as text, for a pull request or a design document.",
+        ),
+        Download(
+            "Figures (CSV)",
+            f"{stem}.csv",
+            partial(comparison_csv, comparison),
+            "Every value of every model for a spreadsheet, one per line.",
+        ),
+    ]

@@ -1,4 +1,4 @@
-"""A design as a Jupyter notebook, and its view in a notebook."""
+"""Jupyter notebook of a design, and the display of a design in a notebook."""
 
 import json
 from typing import Any
@@ -14,20 +14,20 @@ _SETUP = """\
 Made with slimlm. To run this notebook, install slimlm in the environment of its kernel:
 `pip install PATH`, where PATH is a checkout of slimlm or a wheel built from it."""
 _LARGEST_RUN = 500_000_000
-"""A notebook runs a larger model on the meta device: shapes without numbers, in no memory."""
+"""Most parameters of a model that a notebook runs on the CPU; a larger one runs on the meta device, without memory."""
 
 
 def notebook(design: Design) -> str:
     """Return a notebook that solves the design again, shows its table and chart, and runs the PyTorch model."""
     small = design.total_params <= _LARGEST_RUN
-    why = "" if small else "  # shapes alone, in no memory; the weights would take gigabytes"
+    why = "" if small else "  # shapes only: the weights would take gigabytes"
     cells = [
         _cell("markdown", "about", f"# {design.title}\n\n{_SETUP}"),
         _cell(
             "code",
             "design",
             f"{python_code(design)}\nassert design.dims == {tuple(design.dims)}, "
-            '"this version of slimlm finds another design"',
+            '"this version of slimlm returns another design"',
         ),
         _cell("code", "table", "from slimlm import print_param_table\n\nprint_param_table(design)"),
         _cell("code", "chart", _CHART_CELL),
@@ -67,9 +67,9 @@ def _cell(kind: str, name: str, source: str) -> dict[str, Any]:
 
 
 def mimebundle(design: Design) -> dict[str, str]:
-    """Return what a notebook shows for a design: the parameter table, and as HTML the allocation chart with it."""
+    """Return the MIME bundle of a design: the parameter table as text; as HTML, the allocation chart and the table."""
     try:
         chart = f'<div style="max-width:960px">{inline_svg(allocation_chart(design))}</div>'
-    except RuntimeError:  # no picture converter: the table says it too
+    except RuntimeError:  # no picture converter
         chart = ""
     return {"text/plain": format_param_table(design), "text/html": f"{chart}{component_table(design)}"}

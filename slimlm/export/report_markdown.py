@@ -5,15 +5,14 @@ from collections.abc import Iterable
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.export.report_rows import (
-    NEARBY_HEAD,
+    ALTERNATIVES_HEAD,
     TABLE_HEAD,
     TARGETS_HEAD,
     Cells,
+    alternative_rows,
     definitions,
     dimension_rows,
     figure_rows,
-    nearby_row,
-    neighbours,
     table_rows,
     target_rows,
 )
@@ -29,9 +28,9 @@ def markdown(subject: Subject) -> str:
         f"# {lightly(subject.title)}",
         *_markdown_figures(subject),
         markdown_table(("", "Actual"), dimension_rows(subject), left=1),
+        *(_markdown_review(subject) if isinstance(subject, Design) else ()),
         "## Parameters",
         component_table(subject),
-        *(_markdown_review(subject) if isinstance(subject, Design) else ()),
         "## Definitions",
         "\n".join(f"* {lightly(line)}" for line in definitions(subject)),
         "## Reproduce",
@@ -49,10 +48,10 @@ def _markdown_figures(subject: Subject) -> list[str]:
 
 def _markdown_review(design: Design) -> list[str]:
     return [
-        "## Alternatives",
-        markdown_table(NEARBY_HEAD, map(nearby_row, neighbours(design)), left=1),
         "## Design notes",
         "\n".join(map(_markdown_note, design_notes(design))),
+        "## Alternatives",
+        markdown_table(ALTERNATIVES_HEAD, alternative_rows(design), left=1),
     ]
 
 

@@ -9,7 +9,7 @@ from slimlm.core.design import OFF_TARGET, TOLERANCE, Design, TargetActual
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.table import component_rows, percent
 from slimlm.serialization.code import field_names, literal
-from slimlm.solver.alternatives import Alternative, alternatives
+from slimlm.solver.alternatives import alternatives
 from slimlm.utils.formatting import format_miss, format_share
 from slimlm.utils.validation import field_docs
 
@@ -17,15 +17,16 @@ Cells = Sequence[str]
 
 TARGETS_HEAD = ("", "Target", "Actual", "Miss")
 TABLE_HEAD = ("Component", "Formula", "Tensors", "Per layer × layers", "Parameters", "Share")
-NEARBY_HEAD = ("Instead", "Layers × d_model", "d_ff", "head_dim", "Total", "Ratio", "Expansion")
+ALTERNATIVES_HEAD = ("Change", "n_layers × d_model", "d_ff", "head_dim", "Total miss", "Ratio miss", "Expansion miss")
 _RULES = (
-    f"A design lies within ±{100 * TOLERANCE:g} % of the target total; among all that do, it is the one with the least "
-    "ln(actual / target ratio)² + ln(actual / target expansion)², the actual ratio taken of the target total.",
-    f"A knob that misses its target by more than {100 * OFF_TARGET:g} % is off target.",
+    f"Design: of all models whose total lies within ±{100 * TOLERANCE:g} % of the target, the one that minimises "
+    "ln(actual ratio / target ratio)² + ln(actual expansion / target expansion)². The actual ratio in this sum is "
+    "relative to the target total.",
+    f"Off target: a miss of more than {100 * OFF_TARGET:g} %.",
 )
 
 
-# What both documents say.
+# Tables.
 
 
 def target_rows(design: Design) -> list[Cells]:
@@ -36,7 +37,7 @@ def target_rows(design: Design) -> list[Cells]:
 
 
 def figure_rows(named_model: NamedModel) -> list[Cells]:
-    """Return the figures of a model that nobody asked for."""
+    """Return total, ratio and expansion of a named model, which has no targets."""
     return [
         ("Total parameters", f"{named_model.total_params:,}"),
         ("Embedding ratio", format_share(named_model.account.embedding_ratio)),
@@ -51,7 +52,7 @@ def _target_cells(knob: TargetActual) -> tuple[str, str]:
 
 
 class OffTarget(str):
-    """Text of a cell that shows a value off target."""
+    """A table cell whose value is off target."""
 
 
 def _miss(knob: TargetActual) -> str:
@@ -83,7 +84,7 @@ def table_rows(subject: Subject) -> Iterator[Cells]:
 
 
 def definitions(subject: Subject) -> list[str]:
-    """Return the definitions that a report prints."""
+    """Return the definitions for a report."""
     return [
         f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}. Position embeddings are not part of it.",
         f"{expansion_name(subject.architecture)}: d_ff / d_model.",
@@ -91,16 +92,12 @@ def definitions(subject: Subject) -> list[str]:
     ]
 
 
-def neighbours(design: Design) -> tuple[Alternative, ...]:
-    """Return the alternatives to a design."""
-    return alternatives(design)
-
-
-def nearby_row(other: Alternative) -> Cells:
-    """Return the row of an alternative."""
-    arch = other.design.architecture
-    misses = map(_miss, other.design.targets)
-    return other.change, f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}", f"{arch.head_width:,}", *misses
+def alternative_rows(design: Design) -> Iterator[Cells]:
+    """Yield the alternatives to a design with their misses."""
+    for other in alternatives(design):
+        arch = other.design.architecture
+        dims = f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}", f"{arch.head_width:,}"
+        yield other.change, *dims, *map(_miss, other.design.targets)
 
 
 def request_rows(design: Design) -> list[Cells]:

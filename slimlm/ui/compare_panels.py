@@ -11,13 +11,13 @@ from slimlm.charts.comparison_strips import Measure
 from slimlm.compare.comparison import Comparison, longest_context
 from slimlm.compare.pin_links import write_pin
 from slimlm.compare.pins import LONGEST_NAME, MOST_PINS, Pin, moved_pin, pinned_as, renamed_pin, without_pin
-from slimlm.compare.presets import STARTS, start_pins
+from slimlm.compare.presets import COMPARISON_PRESETS, preset_pins
 from slimlm.core.published import published_model
 from slimlm.export.comparison_tables import TABLE_STYLE, assumptions_table, differences_table
 from slimlm.interop.hf import MAX_BYTES
 from slimlm.ui import query_params
 from slimlm.ui.cost_panels import cost_settings
-from slimlm.ui.downloads import Offer, show_downloads
+from slimlm.ui.downloads import show_downloads
 from slimlm.ui.inspect_picker import draw_published, read_config
 from slimlm.ui.pins import PIN, change_pins, pin, pinned
 from slimlm.utils.text import plain
@@ -134,12 +134,12 @@ def show_starts() -> None:
     st.markdown(
         "Pin designs on the Design page and models on the Inspect page to compare them here. Or start with a preset:"
     )
-    for label in STARTS:
+    for label in COMPARISON_PRESETS:
         st.button(label, on_click=_start, args=(label,), icon=":material/compare:")
 
 
 def _start(label: str) -> None:
-    change_pins(lambda pins: start_pins(label))
+    change_pins(lambda pins: preset_pins(label))
 
 
 # The comparison.
@@ -223,9 +223,6 @@ def _show_links(comparison: Comparison, measure: Measure) -> None:
 
 
 def _show_downloads(comparison: Comparison, measure: Measure) -> None:
-    from slimlm.export.comparison_downloads import COMPARISON_DOWNLOADS
+    from slimlm.export.downloads import comparison_downloads
 
-    show_downloads(
-        Offer(each.label, partial(each.build, comparison, measure), each.file_name, each.mime, each.help)
-        for each in COMPARISON_DOWNLOADS
-    )
+    show_downloads(comparison_downloads(comparison, measure))

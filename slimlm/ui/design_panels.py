@@ -18,7 +18,7 @@ from slimlm.export import report_markdown
 from slimlm.notes import Severity, design_notes
 from slimlm.serialization.fields import to_query, to_short_query, values_of
 from slimlm.solver.alternatives import Alternative
-from slimlm.ui.downloads import Offer, show_downloads
+from slimlm.ui.downloads import show_downloads
 from slimlm.ui.frame import apply_request, full_link
 from slimlm.ui.pins import pin_button
 from slimlm.ui.widget_keys import digest
@@ -251,13 +251,9 @@ def _show_published_near(design: Design, most: int = 4) -> None:
 
 def _show_downloads(subject: Subject) -> None:
     """Offer every download of the model."""
-    from slimlm.export.downloads import DOWNLOADS, NAMED_MODEL_DOWNLOADS, file_name
+    from slimlm.export.downloads import model_downloads
 
-    downloads: tuple[Any, ...] = DOWNLOADS if isinstance(subject, Design) else NAMED_MODEL_DOWNLOADS
-    show_downloads(
-        Offer(each.label, partial(each.build, subject), file_name(subject, each.suffix), each.mime, each.help)
-        for each in downloads
-    )
+    show_downloads(model_downloads(subject))
 
 
 def _show_links(config: ModelConfig) -> None:

@@ -19,7 +19,7 @@ from slimlm.sweep.describe import pair_label, ratio_reading
 from slimlm.sweep.grid import Axis, Sweep, sweep
 from slimlm.sweep.metrics import METRICS, Reports
 from slimlm.ui.design_panels import sentence
-from slimlm.ui.downloads import Offer, show_downloads
+from slimlm.ui.downloads import show_downloads
 from slimlm.ui.frame import full_link, open_on_design
 from slimlm.ui.pins import pin_button
 from slimlm.ui.sweep_controls import PARETO, Asked
@@ -31,7 +31,6 @@ from slimlm.utils.text import plain
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-    from slimlm.export.pictures import Format
 
 _MOST_CELLS_KEPT = 25_000
 _WORTH_A_BAR = 1_000
@@ -172,20 +171,15 @@ def _full_query(asked: Asked) -> dict[str, str]:
 
 
 def _show_downloads(found: Sweep, asked: Asked, reports: Reports) -> None:
+    from slimlm.export.downloads import Download, picture_downloads
+
     shown = "Pareto chart" if asked.view == PARETO else "Heat map"
-    draw = partial(_picture, found, asked, reports)
+    stem = f"slimlm-sweep-{found.x.name}-{found.y.name}"
     csv = partial(sweep_csv, found, reports)
-    name = f"slimlm-sweep-{found.x.name}-{found.y.name}"
+    draw = partial(chart_of, found, asked, reports)
     show_downloads(
-        (
-            Offer("Cells (CSV)", csv, f"{name}.csv", "text/csv"),
-            Offer(f"{shown} (PNG)", partial(draw, "png"), f"{name}-{asked.view}.png", "image/png"),
-            Offer(f"{shown} (SVG)", partial(draw, "svg"), f"{name}-{asked.view}.svg", "image/svg+xml"),
-        )
+        [
+            Download("Cells (CSV)", f"{stem}.csv", csv, "Every cell with its design and metrics for a spreadsheet."),
+            *picture_downloads(shown, f"{stem}-{asked.view}", draw, f"The {shown[0].lower()}{shown[1:]}"),
+        ]
     )
-
-
-def _picture(found: Sweep, asked: Asked, reports: Reports, format: "Format") -> bytes:
-    from slimlm.export.pictures import picture
-
-    return picture(chart_of(found, asked, reports), format=format)

@@ -15,7 +15,7 @@ from slimlm.charts.palette import COMPONENT_COLORS
 from slimlm.charts.theme import Figure
 from slimlm.compare.comparison import COMPONENT_NAMES
 from slimlm.compare.pins import LONGEST_NAME, Pin, pin_of, with_pin
-from slimlm.compare.presets import STARTS, start_pins
+from slimlm.compare.presets import COMPARISON_PRESETS, preset_pins
 from slimlm.core.config import ModelConfig
 from slimlm.core.published import published_model
 from tests.figures import assert_well_set, rows_of, svg_of, texts_of, words_of
@@ -35,8 +35,8 @@ EIGHT = (
 
 @cache
 def pins_of(name: str) -> tuple[Pin, ...]:
-    if name in STARTS:
-        return start_pins(name)
+    if name in COMPARISON_PRESETS:
+        return preset_pins(name)
     pins: tuple[Pin, ...] = ()
     for model, own_name in EIGHT[: {"one": 1, "two": 2, "five": 5, "eight": 8}[name]]:
         pins = with_pin(pins, pin_of(published_model(model), own_name))
@@ -44,7 +44,7 @@ def pins_of(name: str) -> tuple[Pin, ...]:
 
 
 CHARTS = {"strips": comparison_chart, "profiles": profiles_chart}
-SETS = (*STARTS, "one", "two", "five", "eight")
+SETS = (*COMPARISON_PRESETS, "one", "two", "five", "eight")
 every_chart = pytest.mark.parametrize("chart", CHARTS.values(), ids=CHARTS)
 every_set = pytest.mark.parametrize("name", SETS)
 every_measure = pytest.mark.parametrize("measure", get_args(Measure))
@@ -130,7 +130,7 @@ def test_only_components_that_occur_are_named() -> None:
 
 
 def test_segments_and_ends_say_figures() -> None:
-    words = {text.words for text in texts_of(svg_of(comparison_chart(start_pins(next(iter(STARTS))))))}
+    words = {text.words for text in texts_of(svg_of(comparison_chart(preset_pins(next(iter(COMPARISON_PRESETS))))))}
     assert {"34.4 % · 3.456M", "42.1 % · 4.230M", "10.05M", "134.5M", "596.0M"} <= words
     assert "12 layers × d_model 216 · d_ff 544 · 8 heads" in words
 

@@ -6,7 +6,7 @@ import pytest
 
 from slimlm.compare.comparison import COMPONENT_NAMES, Comparison, Line, longest_context
 from slimlm.compare.pins import Pin, pin_of
-from slimlm.compare.presets import start_pins
+from slimlm.compare.presets import preset_pins
 from slimlm.core.architecture import Architecture
 from slimlm.core.published import published_model
 from slimlm.costs import CostSettings, costs
@@ -16,7 +16,7 @@ from slimlm.export.comparison_tables import (
 )
 from tests.accounts import accounts_built
 
-THREE = start_pins("The default design beside SmolLM2-135M and Qwen3-0.6B")
+THREE = preset_pins("The default design, SmolLM2-135M and Qwen3-0.6B")
 COUNTS = [f"{key}_params" for key in COMPONENT_NAMES]
 
 
@@ -146,7 +146,7 @@ def test_what_figures_assume_is_said_once_for_all_and_then_of_some() -> None:
     assert tokens.own_assumptions(1) == ()
     table = assumptions_table(Comparison(THREE))
     assert "vocabulary of 32k; 10.05M · 12 × 216: extrapolated: the model is outside that range<" in table
-    assert all(found.name.replace("'", "&#x27;") in table for found in Comparison(THREE).lines if found.assumptions)
+    assert all(found.name.replace("'", "&#39;") in table for found in Comparison(THREE).lines if found.assumptions)
 
 
 def test_a_long_list_of_names_is_no_title() -> None:

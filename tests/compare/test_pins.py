@@ -1,4 +1,4 @@
-"""Pins: their text in links and back, their names, and what is refused in a sentence."""
+"""Pins: text in links and back, names, and errors."""
 
 import re
 from urllib.parse import urlencode
@@ -132,23 +132,23 @@ def test_eight_pins_with_everything_said_stay_below_8_kilobytes() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "'' is no kind of pin: it must be design, shape or model"),
-        ("<b>x</b>", "'<b>x</b>' is no kind of pin"),
-        ("design~banana", "'banana' is no field and value; write one such as total_params-12.5M"),
-        ("design~colour-red", "'colour' is no field of it"),
+        ("", "'' is not a kind of pin: it must be design, shape or model"),
+        ("<b>x</b>", "'<b>x</b>' is not a kind of pin"),
+        ("design~banana", "'banana' is not a field and its value, such as total_params-12.5M"),
+        ("design~colour-red", "'colour' is not a field of a design"),
         ("design~ffn-banana", "ffn='banana' is not allowed"),
         ("design~n_kv_heads-3", "n_kv_heads=3 is not allowed"),
         ("design~total_params-1k", "total_params=1,000 is out of reach"),
         ("shape~d_model-216", "a shape needs d_ff, n_layers"),
-        ("shape~d_model-216~d_ff-9~n_layers-1~total_params-9", "'total_params' is no field of it"),
+        ("shape~d_model-216~d_ff-9~n_layers-1~total_params-9", "'total_params' is not a field of a shape"),
         ("shape~d_model-217~d_ff-9~n_layers-1", "d_model=217 is not allowed"),
         ("shape~d_model-8~d_ff-9~n_layers-1~rope_theta-inf", "rope_theta=inf is not allowed"),
         ("shape~d_model-8~d_ff-9~n_layers-1~dropout-much", "dropout='much' is not a number"),
         ("shape~d_model-8~d_ff-9~n_layers-1~tied_lm_head-so", "'so' is neither true nor false"),
         ("model~gpt-2", "name='gpt-2' is not allowed: it must be one of"),
         ("model", "name='' is not allowed: it must be one of"),
-        ("model~gpt2~n_heads-3", "a published model has no fields to set, such as 'n_heads'"),
-        ("design~name-" + "x" * LONGEST_TEXT, "characters and a pin has at most 1,200"),
+        ("model~gpt2~n_heads-3", "'n_heads' is not allowed: a published model takes only a name"),
+        ("design~name-" + "x" * LONGEST_TEXT, "characters; a pin has at most 1,200"),
     ],
 )
 def test_a_damaged_pin_is_one_sentence(text: str, sentence: str) -> None:
@@ -166,21 +166,21 @@ def test_no_text_of_a_pin_brings_more_than_a_sentence(text: str) -> None:
 
 
 def test_damaged_pins_get_a_sentence_each_and_the_others_stay() -> None:
-    pins, complaints = read_pins(("model~gpt2", "nonsense", "design", "model~gpt2~name-again", "shape~d_model-8"))
+    pins, problems = read_pins(("model~gpt2", "nonsense", "design", "model~gpt2~name-again", "shape~d_model-8"))
     assert pins == (GPT2, DEFAULT)
-    assert complaints == (
-        "Pin 2 of the link is left out: 'nonsense' is no kind of pin: it must be design, shape or model.",
-        "Pin 4 of the link is left out: it is already pinned as 'gpt2'.",
-        "Pin 5 of the link is left out: a shape needs d_ff, n_layers.",
+    assert problems == (
+        "Pin 2 of the link is ignored: 'nonsense' is not a kind of pin: it must be design, shape or model.",
+        "Pin 4 of the link is ignored: it is already pinned as 'gpt2'.",
+        "Pin 5 of the link is ignored: a shape needs d_ff, n_layers.",
     )
 
 
 def test_more_pins_than_there_is_room_for_are_said_once_each() -> None:
     texts = tuple(write_pin(pin_of(model)) for model in published_models()[: MOST_PINS + 1])
-    pins, complaints = read_pins(texts)
+    pins, problems = read_pins(texts)
     assert pins == eight()
-    assert complaints == (
-        "Pin 9 of the link is left out: 8 models are pinned, which is the limit: remove one on the Compare page.",
+    assert problems == (
+        "Pin 9 of the link is ignored: 8 models are pinned, which is the limit: remove one on the Compare page.",
     )
 
 

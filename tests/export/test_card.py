@@ -1,4 +1,4 @@
-"""Pictures: their size, their resolution, their text, and that nothing on a card is cut off or covers its neighbour."""
+"""Pictures and cards: size, resolution and text; nothing on a card is cut off or overlaps."""
 
 import io
 import re
@@ -6,6 +6,7 @@ import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 from PIL import Image, ImageFont
@@ -15,6 +16,7 @@ from slimlm.charts.layer_profile import layer_profile_chart
 from slimlm.charts.palette import COMPONENT_COLORS, DARK, LIGHT
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
+from slimlm.export import pictures
 from slimlm.export.card import design_card
 from slimlm.export.pictures import inline_svg, picture
 from slimlm.solver.solver import solve
@@ -101,7 +103,7 @@ def test_a_chart_as_png_has_twice_its_pixels_a_dpi_tag_and_text(dark: bool) -> N
     assert {page, "#F5F5F5" if dark else "#1F2328"} <= part_of(image, 0, 0, 1920, 60)
 
 
-def test_width_and_scale_of_a_png_are_as_asked() -> None:
+def test_width_and_scale_of_a_png_are_as_given() -> None:
     chart = layer_profile_chart(design_of("default"))
     assert opened(picture(chart, format="png", width=640, scale=3)).width == 1920
     assert opened(picture(chart, format="png", width=640, scale=1)).info["dpi"] == pytest.approx((72, 72), abs=0.5)
@@ -111,6 +113,26 @@ def test_a_chart_as_svg_is_xml_with_text() -> None:
     root = ET.fromstring(picture(allocation_chart(design_of("default")), format="svg"))
     assert root.get("width") == "960"
     assert "10.05M parameters" in " ".join(root.itertext())
+
+
+def test_a_chart_is_converted_once_for_all_its_formats(monkeypatch: pytest.MonkeyPatch) -> None:
+    converted: list[str] = []
+    convert = pictures.convert
+
+    def counted(function: str, source: str, **options: float) -> Any:
+        converted.append(function)
+        return convert(function, source, **options)
+
+    monkeypatch.setattr(pictures, "convert", counted)
+    pictures.svg_of.cache_clear()
+    chart = allocation_chart(design_of("default"))
+    svg, png = picture(chart, format="svg"), picture(chart, format="png")
+    assert converted == ["vegalite_to_svg", "svg_to_png"]
+    assert inline_svg(chart).partition(">")[2] == svg.decode().partition(">")[2]
+    assert converted == ["vegalite_to_svg", "svg_to_png"]
+    picture(chart, format="svg", dark=True)
+    assert converted[2:] == ["vegalite_to_svg"]
+    assert picture(allocation_chart(design_of("default")), format="png") == png
 
 
 def test_an_inline_svg_names_no_address() -> None:

@@ -10,19 +10,20 @@ import pytest
 
 from slimlm.compare.comparison import Comparison
 from slimlm.compare.pins import Pin
-from slimlm.compare.presets import start_pins
+from slimlm.compare.presets import preset_pins
 from slimlm.core.config import ModelConfig
 from slimlm.costs import costs
-from slimlm.export.comparison_downloads import COMPARISON_DOWNLOADS, comparison_html
 from slimlm.export.comparison_tables import (
     assumptions_table,
     comparison_csv,
+    comparison_html,
     comparison_markdown,
     costs_table,
     differences_table,
 )
+from slimlm.export.downloads import Download, comparison_downloads
 
-THREE = start_pins("The default design beside SmolLM2-135M and Qwen3-0.6B")
+THREE = preset_pins("The default design, SmolLM2-135M and Qwen3-0.6B")
 RUDE = '<img src=x onerror="alert(1)">**b**|`c`'
 
 
@@ -38,7 +39,7 @@ GOLDEN = """\
 
 
 def test_the_markdown_table_is_as_expected_and_adds_up() -> None:
-    written = comparison_markdown(Comparison(start_pins("25, 35 and 45 % of 10M in embeddings")))
+    written = comparison_markdown(Comparison(preset_pins("25, 35 and 45 % of 10M in embeddings")))
     table = written.partition("## Parameters\n\n")[2]
     assert table.startswith(GOLDEN)
     rows = [
@@ -85,6 +86,7 @@ def test_one_model_alone_has_no_baseline() -> None:
     alone = Comparison(THREE[:1])
     assert "baseline" not in differences_table(alone)
     assert "In brackets" not in comparison_markdown(alone)
+    assert "difference from" not in comparison_html(alone)
     assert alone.title == "10.05M · 12 × 216"
 
 
@@ -123,17 +125,18 @@ def test_the_page_fetches_nothing_and_holds_charts_and_tables() -> None:
     assert page.count("<svg") == 4 and "Length is parameters, on one scale" in page
     assert not re.search(r'(src|href)="(?!#)', page)
     assert {"script", "link", "iframe"}.isdisjoint(Cells(page).tags)
+    assert "<p>Below each value: the difference from 10.05M · 12 × 216.</p>" in page
     assert "Costs at a context of 512 tokens" in page and "Dao 2023" in page
 
 
-@pytest.mark.parametrize("download", COMPARISON_DOWNLOADS, ids=lambda download: download.label)
-def test_every_download_is_what_its_name_says(download: object) -> None:
-    built = download.build(Comparison(THREE), "share")  # type: ignore[attr-defined]
+@pytest.mark.parametrize("download", comparison_downloads(Comparison(THREE)), ids=lambda download: download.label)
+def test_every_download_is_what_its_name_says(download: Download) -> None:
+    built = download.build()
     start = built[:4] if isinstance(built, bytes) else built[:15].encode()
     expected = {"image/png": b"\x89PNG", "image/svg+xml": b"<svg", "text/html": b"<!doctype html>"}
     expected |= {"text/markdown": b"# 10.05M", "text/csv": b"group,key,figur"}
-    assert start.startswith(expected[download.mime])  # type: ignore[attr-defined]
-    if download.mime == "image/svg+xml":  # type: ignore[attr-defined]
+    assert start.startswith(expected[download.mime])
+    if download.mime == "image/svg+xml":
         ET.fromstring(built)
 
 

@@ -1,10 +1,11 @@
-"""Exports: what is written is read back by the programs that it is meant for, and says the same design."""
+"""Exports: the programs that files are meant for read the same design back."""
 
 import csv
 import io
 import json
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from math import prod
 from typing import Any
 
@@ -17,9 +18,11 @@ from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.table import format_param_table
 from slimlm.export import notebooks
-from slimlm.export.downloads import DOWNLOADS, NAMED_MODEL_DOWNLOADS, Download, components_csv, design_json, file_name
+from slimlm.export.downloads import Download, components_csv, design_json, file_name, model_downloads
 from slimlm.export.notebooks import mimebundle, notebook
 from slimlm.serialization.design_json import request_from_record
+from slimlm.solver import alternatives as alternatives_module
+from slimlm.solver.alternatives import Alternative
 from slimlm.solver.solver import solve
 from tests.models import ARCHITECTURES
 from tests.models import REQUESTS as STRUCTURED
@@ -122,20 +125,19 @@ def test_a_notebook_shows_a_design_as_text_and_as_a_chart_over_a_table(monkeypat
     assert "10,047,024" in mimebundle(design)["text/html"]
 
 
-@every_request
-@pytest.mark.parametrize("download", DOWNLOADS, ids=lambda download: download.label)
-def test_every_download_builds_what_its_type_says(name: str, download: Download[Design]) -> None:
-    check_download(download, design_of(name))
+SUBJECTS: list[Subject] = [*map(design_of, REQUESTS), *map(named_model_of, ARCHITECTURES)]
 
 
-@every_named_model
-@pytest.mark.parametrize("download", NAMED_MODEL_DOWNLOADS, ids=lambda download: download.label)
-def test_every_download_of_a_named_model_builds_what_its_type_says(name: str, download: Download[NamedModel]) -> None:
-    check_download(download, named_model_of(name))
-
-
-def check_download(download: Download[Any], subject: Subject) -> None:
-    built = download.build(subject)
+@pytest.mark.parametrize(
+    ("subject", "download"),
+    [
+        pytest.param(subject, download, id=download.file_name)
+        for subject in SUBJECTS
+        for download in model_downloads(subject)
+    ],
+)
+def test_every_download_builds_what_its_name_says(subject: Subject, download: Download) -> None:
+    built = download.build()
     content = built.encode() if isinstance(built, str) else built
     if download.mime == "image/png":
         image = Image.open(io.BytesIO(content))
@@ -150,10 +152,26 @@ def check_download(download: Download[Any], subject: Subject) -> None:
 
 
 def test_downloads_have_labels_names_and_help_of_their_own() -> None:
-    names = [file_name(design_of("default"), download.suffix) for download in DOWNLOADS]
-    assert len(set(names)) == len({download.label for download in DOWNLOADS}) == len(DOWNLOADS)
-    assert all(re.fullmatch(r"[A-Za-z0-9.-]+", name) for name in names)
-    assert all(download.help.endswith(".") for download in DOWNLOADS)
+    downloads = model_downloads(design_of("default"))
+    names = {download.file_name for download in downloads}
+    assert len(names) == len({download.label for download in downloads}) == len(downloads) == 12
+    assert all(re.fullmatch(r"slimlm-10.05M-12x216[A-Za-z0-9.-]+", name) for name in names)
+    assert all(download.help.endswith(".") for download in downloads)
+
+
+def test_alternatives_are_searched_once_for_all_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    designs: list[Design] = []
+    search = alternatives_module._candidates
+
+    def counted(design: Design) -> Iterator[Alternative]:
+        designs.append(design)
+        return search(design)
+
+    monkeypatch.setattr(alternatives_module, "_candidates", counted)
+    design = solve(ModelConfig(total_params=11_234_567))
+    for download in model_downloads(design):
+        download.build()
+    assert designs == [design]
 
 
 def test_a_notebook_is_shown_the_table_and_the_chart() -> None:

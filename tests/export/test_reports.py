@@ -1,4 +1,4 @@
-"""Documents: the page needs no network, the tables add up, and the lines that reproduce a design do."""
+"""Reports: pages need no network, tables add up, and the code reproduces the design."""
 
 import csv
 import io
@@ -24,9 +24,8 @@ from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel
 from slimlm.core.table import format_param_table
 from slimlm.export.downloads import components_csv
-from slimlm.export.report_html import component_table, html_report, html_table
+from slimlm.export.report_html import component_table, html_report
 from slimlm.export.report_markdown import markdown
-from slimlm.export.report_rows import OffTarget
 from slimlm.notes import design_notes
 from slimlm.serialization.code import command_line, python_code
 from slimlm.serialization.design_json import request_from_record
@@ -87,7 +86,7 @@ def test_the_command_carries_every_option(capsys: pytest.CaptureFixture[str]) ->
     assert request_from_record(json.loads(capsys.readouterr().out)) == config
 
 
-def test_there_is_no_command_for_what_it_cannot_ask_exactly() -> None:
+def test_there_is_no_command_for_a_request_that_it_cannot_write_exactly() -> None:
     assert command_line(design_of("pinned")) is None  # 8/3 has more than six decimals
     assert "```sh" not in markdown(design_of("pinned"))
 
@@ -138,7 +137,7 @@ def test_every_row_of_every_table_has_the_cells_of_its_head(name: str) -> None:
         assert {len(row) for row in table} == {len(table[0])}
 
 
-def test_markdown_says_request_result_neighbours_and_notes_with_sources() -> None:
+def test_markdown_has_targets_alternatives_and_notes_with_sources() -> None:
     design, text = design_of("default"), markdown(design_of("default"))
     assert text.startswith(f"# {design.title}\n")
     assert "| GLU expansion | 2.66 | 2.5185 | −5.32 % (off target) |" in text
@@ -168,7 +167,7 @@ def test_markdown_of_a_named_model_names_origin_and_figures_and_adds_up(name: st
     assert sum(int(row[4].replace(",", "")) for row in parts) == named_model.total_params
     assert sum(round(100 * float(row[5].removesuffix(" %"))) for row in parts) == 10_000
     assert total[0] == "**Total**"
-    assert "A design lies within" not in text and "## Alternatives" not in text
+    assert "Design: of all models" not in text and "## Alternatives" not in text
 
 
 # HTML.
@@ -230,6 +229,13 @@ def test_the_page_refers_to_nothing_outside_it(name: str) -> None:
     assert not re.search(r"https?://|//[a-z]|@import|url\(|<script", text)
 
 
+def test_reports_give_advice_before_details() -> None:
+    sections = ["Design notes", "Alternatives", "Parameters", "Definitions", "Reproduce"]
+    assert re.findall(r"^## (.*)$", markdown(design_of("default")), re.MULTILINE) == sections
+    in_html = re.findall(r"<h2>(.*)</h2>", html_report(design_of("default")))
+    assert in_html == [*sections[:3], "Request", *sections[3:]]
+
+
 def test_the_page_says_what_the_markdown_says() -> None:
     design = design_of("untied")
     text = html_report(design)
@@ -238,7 +244,7 @@ def test_the_page_says_what_the_markdown_says() -> None:
     for needed in ("Target", "Alternatives", "Design notes", "vocabulary-sized matrices", "--untied", "ModelConfig("):
         assert needed in text
     for note in design_notes(design):
-        assert note.source.replace("&", "&amp;").replace("'", "&#x27;") in text
+        assert note.source.replace("&", "&amp;").replace("'", "&#39;") in text
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -275,12 +281,6 @@ def test_all_text_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     design = design_of("default")
     for text in (html_report(design), component_table(design)):
         assert "<script" not in text
-        assert "&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;" in text
+        assert "&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;" in text
     assert "\\<script>" in markdown(design)
     assert "| a \\| b |" in markdown(design)
-
-
-def test_only_a_value_off_target_is_marked_whatever_names_say() -> None:
-    table = html_table(("Model", "Miss"), [("mine (off target)", "+1 %"), ("other", OffTarget("+9 % (off target)"))])
-    assert table.count('class="off-target"') == 1
-    assert "<td>mine (off target)</td>" in table
