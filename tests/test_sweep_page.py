@@ -61,7 +61,7 @@ def test_a_link_holds_the_request_both_knobs_their_values_and_the_figures() -> N
     assert page.text_input("sweep_ys").value == "1M..100M x 3 (log)"
     assert not page.warning
     page = opened(view="pareto", fig="worst_miss", vs="kv_cache_bytes_per_token")
-    assert title(page) == "Worst miss against KV cache per token of 12 designs"
+    assert title(page) == "Largest deviation from target against KV cache per token of 12 designs"
 
 
 def test_a_knob_of_a_link_without_values_has_its_usual_ones() -> None:

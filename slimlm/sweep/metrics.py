@@ -99,7 +99,7 @@ _ALL = (
     _actual("glu_expansion"),
     Metric(
         key="worst_miss",
-        name="Worst miss",
+        name="Largest deviation from target",
         unit="worst_miss",
         better="less",
         of_design=_worst_miss,

@@ -1,4 +1,4 @@
-"""The trade-off chart: what other designs bend."""
+"""The trade-off chart: deviations, labels and picks."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_tradeoff_points_are_the_misses_and_can_be_picked() -> None:
     dots = written["layer"][1]["layer"][0]
     assert picks[0]["views"] == [dots["name"]]
     assert {tip["field"] for tip in dots["encoding"]["tooltip"]} >= {"total", "d_model", "d_ff", "n_layers", "n_heads"}
-    assert "Chosen: as requested" in words_of(tradeoff_chart(points))
+    assert "Filled: as requested" in words_of(tradeoff_chart(points))
 
 
 def test_tradeoff_names_the_chosen_point_and_draws_a_single_one() -> None:
