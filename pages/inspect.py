@@ -33,16 +33,16 @@ def main() -> None:
     st.altair_chart(layer_profile_chart(named_model), width="stretch", theme=None, key="profile")
     st.markdown(design_panels.component_table(named_model))
     st.subheader("PyTorch check", anchor=False)
-    real_module = st.container(key="real_module")
-    with st.container():  # the costs keep their place, by which Streamlit knows a fragment
+    check_details = st.container(key="pytorch_check")
+    with st.container():  # Streamlit identifies the fragment of the costs by its position
         inspect_panels.show_remarks(named_model)
     st.subheader("Costs", anchor=False)
     show_costs(named_model.account)
     st.subheader("Configs for training frameworks", anchor=False)
     show_framework_configs(named_model.architecture)
     inspect_panels.show_left_out()
-    with real_module:
-        inspect_panels.show_module(place, named_model.architecture)
+    with check_details:
+        inspect_panels.show_pytorch_check(place, named_model.architecture)
 
 
 main()

@@ -9,7 +9,7 @@ from tests.browser import chart, choose, open_app, press, settle, type_exactly
 DEFAULT_TITLE = "10.05M parameters"
 
 
-def test_the_default_design_is_shown_at_once_and_its_real_model_passes(page: Page, address: str) -> None:
+def test_the_default_design_is_shown_at_once_and_its_pytorch_check_passes(page: Page, address: str) -> None:
     open_app(page, address)
     expect(chart(page)).to_contain_text(DEFAULT_TITLE)
     expect(page.get_by_test_id("stMain")).to_contain_text("12 layers of width 216")

@@ -165,7 +165,7 @@ def test_a_picked_cell_without_a_design_says_why_and_what_would_work() -> None:
     assert not any(button.label.startswith("Measure") for button in page.button)
 
 
-def test_real_models_are_measured_and_stay_while_the_knobs_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pytorch_models_are_measured_and_stay_while_the_knobs_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     page = opened(fig="forward_seconds", **SMALL)
     assert not any(figures(page))
     click(page, "Measure 12 PyTorch models (about ")

@@ -53,11 +53,9 @@ def _cost_of_alignment(design: Design, grain: int) -> str:
     step = math.lcm(own, grain) * config.vocabulary_tables * config.vocab_size / config.total_params
     if step >= 0.5:
         return "but too coarsely for this total and vocabulary"
-    return (
-        f"but in steps of {format_number(100 * step)} percentage points of embedding ratio"
-        if step >= 0.01
-        else "at little cost"
-    )
+    if step < 0.01:
+        return "at little cost"
+    return f"but in steps of {format_number(100 * step)} percentage points of embedding ratio"
 
 
 def depth(design: Design) -> Note | None:

@@ -48,26 +48,26 @@ def _headline(subject: Subject) -> tuple[str, str]:
 
 
 def show_top(design: Design) -> tuple["DeltaGenerator", "DeltaGenerator"]:
-    """Show name, links and figures; return the places of the PyTorch check and of the verdict."""
+    """Show name, links and figures; return the containers of the PyTorch check and of the verdict."""
     show_heading(design, partial(_show_links, design.config))
     return _show_figures(design), st.container(key="verdict")
 
 
 def show_heading(subject: Subject, show_links: Callable[[], None]) -> None:
-    """Show the name, and buttons to pin, share and download."""
-    title, pin, share, downloads = st.columns([0.59, 0.12, 0.13, 0.16], vertical_alignment="center")
+    """Show the name and size, and buttons to pin, share and download."""
+    row = st.container(horizontal=True, vertical_alignment="center", key="heading")
     name, structure = _headline(subject)
-    title.markdown(f"##### {plain(name)}\n:gray[:small[{plain(structure)}]]")
+    row.markdown(f"##### {plain(name)}\n:gray[:small[{plain(structure)}]]", width="stretch")
     if not st.context.is_embedded:
-        pin_button(pin, subject, architecture=subject.architecture)
-        with share.popover("Share", icon=":material/share:", width="stretch"):
+        pin_button(row, subject, architecture=subject.architecture, width="content")
+        with row.popover("Share", icon=":material/share:"):
             show_links()
-        with downloads.popover("Download", icon=":material/download:", width="stretch"):
+        with row.popover("Download", icon=":material/download:"):
             _show_downloads(subject)
 
 
 def _show_figures(design: Design) -> "DeltaGenerator":
-    """Show each target beside its actual value; return the place of the PyTorch check."""
+    """Show each target beside its actual value; return the container of the PyTorch check."""
     config = design.config
     total, ratio, expansion = design.targets
     columns = st.container(key="figures").columns(5)
@@ -128,7 +128,7 @@ def verdict(design: Design, others: tuple[Alternative, ...]) -> str:
 
 
 def _bound(design: Design) -> str:
-    """Round the worst miss up to a bound that is easily said."""
+    """Return a round upper bound of the largest miss."""
     worst = max(abs(knob.miss) for knob in design.targets)
     return next(f"{100 * bound:g} %" for bound in (0.001, 0.005, 0.01, 0.02, 0.03, 0.04, OFF_TARGET) if worst <= bound)
 
@@ -139,7 +139,7 @@ def component_table(subject: Subject) -> str:
 
 
 def show_check(place: "DeltaGenerator", report: "ProbeReport") -> None:
-    """Show the result of the PyTorch check beside the other figures."""
+    """Show the result of the PyTorch check in its container."""
     if report.passed:
         value, detail, color = "passed", "counted, run, causal", "green"
     else:
@@ -191,8 +191,8 @@ def show_alternatives(others: tuple[Alternative, ...]) -> None:
 
 
 def show_tradeoff(design: Design, others: tuple[Alternative, ...]) -> None:
-    """Chart the alternatives by their misses; a click uses one."""
-    key = f"tradeoff-{digest(to_query(values_of(design.config)))}"  # a new design starts with nothing picked
+    """Show the trade-off chart; a click on a design uses it."""
+    key = f"tradeoff-{digest(to_query(values_of(design.config)))}"  # one widget per design, to start without a pick
 
     def apply_picked() -> None:
         picked = st.session_state[key].selection["pick"]

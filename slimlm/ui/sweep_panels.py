@@ -91,10 +91,10 @@ def find(config: ModelConfig, asked: Asked) -> Sweep:
 
 def chart_of(found: Sweep, asked: Asked, reports: Reports) -> Figure:
     """Return the chart of the selected view."""
-    figure = METRICS[asked.fig]
+    metric = METRICS[asked.fig]
     if asked.view == PARETO:
-        return pareto_chart(found, METRICS[asked.vs], figure, reports)
-    return heat_map(found, figure, reports)
+        return pareto_chart(found, METRICS[asked.vs], metric, reports)
+    return heat_map(found, metric, reports)
 
 
 def show_chart(found: Sweep, asked: Asked, reports: Reports) -> None:
