@@ -138,7 +138,7 @@ def test_a_preset_moves_every_knob_and_reset_moves_them_back(page: Page, address
 
 def test_an_alternative_is_applied_by_its_button(page: Page, address: str) -> None:
     open_app(page, address)
-    page.get_by_role("button", name="Use this").first.click()
+    page.get_by_role("button", name="Use", exact=True).first.click()
     expect(chart(page)).to_contain_text("11 layers × d_model 220")
     expect(page).to_have_url(re.compile("n_heads=10"))
 

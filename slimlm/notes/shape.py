@@ -36,10 +36,11 @@ def alignment(design: Design) -> Note | None:
     off = [f"{name} {width:,}" for name, width in widths.items() if width % grain]
     if not off:
         return None
-    are = "are not multiples" if len(off) == 2 else "is not a multiple"
+    are = "are" if len(off) == 2 else "is"
     where = "tensor cores" if grain == 8 else "the tensor cores of an A100"
     text = (
-        f"{' and '.join(off)} {are} of {grain}, which makes 16-bit matrix products most efficient on {where}: "
+        f"16-bit matrix products are most efficient on {where} when widths are multiples of {grain}, and "
+        f"{' and '.join(off)} {are} not: "
         f"multiple_of={grain} aligns them, {_cost_of_alignment(design, grain)}."
     )
     severity = Severity.WARNING if grain == 8 else Severity.ADVICE

@@ -185,7 +185,7 @@ def show_alternatives(others: tuple[Alternative, ...]) -> None:
         wide, narrow, last = st.columns(_ROW, vertical_alignment="center", gap="small")
         cells = [other.change, f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}", f"{arch.head_width:,}"]
         wide.html(_grid([*cells, *map(_miss_cell, other.design.targets)]))
-        narrow.button("Use this", key=f"use_{number}", on_click=apply_request, args=(other.request,), width="stretch")
+        narrow.button("Use", key=f"use_{number}", on_click=apply_request, args=(other.request,), width="stretch")
         name = f"{format_count(other.design.total_params)} · {other.change}"
         pin_button(last, other.request, name, key=f"pin_{number}", architecture=arch, icon_alone=True)
 
@@ -242,8 +242,8 @@ def _show_published_near(design: Design, most: int = 4) -> None:
         arch = model.architecture
         st.page_link(
             "pages/inspect.py",
-            label=f"{plain(model.name)} · {format_count(model.total_params)} · {arch.n_layers} × {arch.d_model:,} · "
-            f"embedding {format_share(model.embedding_ratio)}",
+            label=f"{plain(model.name)} · {format_count(model.total_params)} · {counted(arch.n_layers, 'layer')} × "
+            f"{arch.d_model:,} · embedding ratio {format_share(model.embedding_ratio)}",
             icon=":material/frame_inspect:",
             query_params={"model": model.name} | to_short_query(values_of(design.config)),
         )

@@ -75,6 +75,7 @@ def offer_request(place: "DeltaGenerator", architecture: Architecture) -> None:
         return
     place.button(
         "Open this shape on the Design page",
+        wrap=True,
         on_click=open_on_design,
         args=(request,),
         icon=":material/tune:",

@@ -26,7 +26,7 @@ def test_alignment_names_the_widths_and_the_steps() -> None:
 def test_alignment_warns_below_8_and_blames_only_the_culprit() -> None:
     note = the(design_of(d_model=512, d_ff=1402), "alignment")
     assert (note.severity, note.figure) == ("warning", "d_ff 1,402")
-    assert "d_ff 1,402 is not a multiple of 8" in note.text
+    assert "when widths are multiples of 8, and d_ff 1,402 is not:" in note.text
 
 
 def test_alignment_says_when_its_cure_is_too_coarse() -> None:
