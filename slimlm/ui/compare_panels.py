@@ -209,9 +209,10 @@ def show_heading(comparison: Comparison, measure: Measure) -> None:
     row = st.container(horizontal=True, vertical_alignment="center", key="heading")
     row.markdown(f"##### {plain(comparison.title)}", width="stretch")
     if not st.context.is_embedded:
-        with row.popover("Share", icon=":material/share:"):
+        buttons = row.container(horizontal=True, width="content")
+        with buttons.popover("Share", icon=":material/share:"):
             _show_links(comparison, measure)
-        with row.popover("Download", icon=":material/download:"):
+        with buttons.popover("Download", icon=":material/download:"):
             _show_downloads(comparison, measure)
 
 

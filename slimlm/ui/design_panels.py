@@ -59,10 +59,11 @@ def show_heading(subject: Subject, show_links: Callable[[], None]) -> None:
     name, structure = _headline(subject)
     row.markdown(f"##### {plain(name)}\n:gray[:small[{plain(structure)}]]", width="stretch")
     if not st.context.is_embedded:
-        pin_button(row, subject, architecture=subject.architecture, width="content")
-        with row.popover("Share", icon=":material/share:"):
+        buttons = row.container(horizontal=True, width="content")
+        pin_button(buttons, subject, architecture=subject.architecture, width="content")
+        with buttons.popover("Share", icon=":material/share:"):
             show_links()
-        with row.popover("Download", icon=":material/download:"):
+        with buttons.popover("Download", icon=":material/download:"):
             _show_downloads(subject)
 
 

@@ -55,7 +55,7 @@ _STYLE = """
   [data-testid="stElementToolbarButton"]:has([aria-label="Show data"]) { display: none; }
   .st-key-pytorch_check { min-height: 17rem; }
   .st-key-verdict { min-height: 1.5rem; }
-  .st-key-heading .stMarkdown { min-width: min(16rem, 100%); }
+  .st-key-heading > [data-testid="stElementContainer"]:has(h5) { flex: 1 1 14rem; }
   .alternative { display: grid; grid-template-columns: 2fr 1.6fr repeat(5, 1fr); gap: 0.6rem;
                  font-variant-numeric: tabular-nums; }
   .alternative span:nth-child(n + 2) { text-align: right; }
