@@ -7,7 +7,7 @@ import altair as alt
 from slimlm.charts.components import COMPONENT_ENCODING, Label, component_boxes, fitting_label, label_background
 from slimlm.charts.palette import INK, MUTED
 from slimlm.charts.stages import Blocks, Box, block_line_layers, block_lines, stage_axis, stage_rows
-from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
+from slimlm.charts.theme import NARROWEST_PX, Figure, Row, figure, layers, text_layer, text_width, wrap
 from slimlm.core.accounting import Account, Component
 from slimlm.core.captions import describe_allocation, in_words, source_line
 from slimlm.core.describe import counted
@@ -15,6 +15,7 @@ from slimlm.core.named_model import Subject
 from slimlm.utils.formatting import format_count, format_share
 
 _PROFILE_TOP_PX, _PROFILE_PX = 34, 200
+_LEGEND_INDENT_PX, _LINE_PX = 56, 21
 _BOX = Box(0.0, _PROFILE_TOP_PX, 1.0, _PROFILE_PX)
 
 
@@ -24,19 +25,19 @@ def layer_profile_chart(subject: Subject) -> Figure:
     Area encodes parameters: all stages have the same height, so a stage's width is its share of the total, and inside
     the blocks a component's height is its share of a block. Colour encodes the component.
     """
-    blocks = Blocks.of(subject.account)
+    blocks, legend = Blocks.of(subject.account), _legend_rows(subject)
     stages = [row | _stage_label(part) for part, row in stage_rows(subject.account, _BOX)]
     return figure(
         ({"values": stages}, _stage_layers()),
         ({"values": [block_lines(blocks, _blocks_per_line(blocks), _BOX)]}, block_line_layers(1)),
         ({"values": stages}, _stage_label_layers()),
         ({"values": [_bracket(blocks, subject.account)]}, _bracket_layers()),
-        ({"values": _legend_rows(subject)}, _legend_layers()),
+        ({"values": legend}, _legend_layers()),
         title=subject.title,
         subtitle=[source_line(subject), reading_line(subject)],
         description=f"{counted(blocks.n_layers, 'block')} of {subject.account.layer_params:,} parameters. "
         + describe_allocation(subject),
-        height=_PROFILE_TOP_PX + _PROFILE_PX + 76,
+        height=_PROFILE_TOP_PX + _PROFILE_PX + 13 + _LINE_PX * len(legend),
     )
 
 
@@ -85,11 +86,13 @@ def _legend_rows(subject: Subject) -> list[Row]:
         "Blocks": tuple(part for part in components if part.per_layer),
         "Output": tuple(part for part in components[first:] if not part.per_layer),
     }
-    top = _PROFILE_TOP_PX + _PROFILE_PX + 24
-    return [
-        {"stage": stage, "words": " · ".join(map(in_words, parts)), "y": top + 21 * index}
-        for index, (stage, parts) in enumerate(stages.items())
+    lines = [
+        (stage if number == 0 else "", line)
+        for stage, parts in stages.items()
+        for number, line in enumerate(wrap(" · ".join(map(in_words, parts)), NARROWEST_PX - _LEGEND_INDENT_PX, 13))
     ]
+    top = _PROFILE_TOP_PX + _PROFILE_PX + 24
+    return [{"stage": stage, "words": line, "y": top + _LINE_PX * row} for row, (stage, line) in enumerate(lines)]
 
 
 @cache
@@ -123,5 +126,7 @@ def _bracket_layers() -> Row:
 @cache
 def _legend_layers() -> Row:
     stage = text_layer("datum.stage", x="0", y="datum.y", fill=INK, fontWeight=600)
-    words = text_layer("datum.words", x="56", y="datum.y", fill=MUTED)
+    # A longer line would take its width from the plot on a narrow page.
+    room = alt.ExprRef(f"max(1, width - {_LEGEND_INDENT_PX})")
+    words = text_layer("datum.words", x=str(_LEGEND_INDENT_PX), y="datum.y", fill=MUTED, limit=room)
     return layers(stage, words)

@@ -19,7 +19,7 @@ text correctly only in a font that it has. Without sans-serif at the end, a pict
 
 
 _WIDTH, _PADDING, _LARGE, _SMALL, _FINE = 960, 6, 17, 13, 12
-_NARROWEST = 650
+NARROWEST_PX = 650
 """Largest width of a heading, as `text_width` estimates it, that fits a narrow page.
 
 Vega-Lite truncates longer lines, and the server does not know the page's width.
@@ -92,8 +92,8 @@ def figure(
     named = [{"name": name, "value": value} for name, value in (values or {}).items()]
     return Figure(
         title={
-            "text": _wrapped([title], _NARROWEST, _LARGE),
-            "subtitle": _wrapped(subtitle, _NARROWEST, _FINE),
+            "text": _wrapped([title], NARROWEST_PX, _LARGE),
+            "subtitle": _wrapped(subtitle, NARROWEST_PX, _FINE),
             "limit": {"expr": "width"},  # Vega does not update its default limit when the width changes
         },
         description=description,
@@ -189,7 +189,7 @@ def for_export(chart: Figure, *, dark: bool = False, width: int = _WIDTH) -> Fig
     """Return the figure for export: on a white or dark background, at a fixed outer width in pixels."""
     specification = chart.to_dict()
     heading, room = specification["title"], width - 2 * _PADDING
-    if room < _NARROWEST:
+    if room < NARROWEST_PX:
         sizes = {"text": _LARGE, "subtitle": _FINE}
         specification["title"] = heading | {part: _wrapped(heading[part], room, size) for part, size in sizes.items()}
     return Figure(**specification | {"background": DARK if dark else LIGHT, "width": width})

@@ -181,7 +181,7 @@ def _point_layers(expansion: str) -> Row:
         .add_params(alt.selection_point(name="pick", fields=["index", "label"]))
     )
     labels = text_layer(
-        "datum.name",
+        f"width < {0.8 * _PLOT_PX:g} ? '' : datum.name",  # labels are placed for a plot of about this width
         x="scale('x', datum.ratio) + (datum.side == 'left' ? 12 : -12)",
         y="scale('y', datum.expansion) - 8",
         align=alt.ExprRef("datum.side"),
