@@ -15,7 +15,7 @@ def main() -> None:
     ui.start_page("slimlm · inspect")
     ui.sidebar_head()
     ui.keep_knobs()
-    beside = None if st.context.is_embedded else inspect_picker.draw_picker()
+    button_place = None if st.context.is_embedded else inspect_picker.draw_picker()
     try:
         shown = inspect_picker.linked_model()
     except ValueError as error:
@@ -28,8 +28,8 @@ def main() -> None:
     ui.let_the_browser_draw()
     with top:
         place = inspect_panels.show_named_model(shown)
-    if beside is not None:
-        inspect_panels.offer_request(beside, named_model.architecture)
+    if button_place is not None:
+        inspect_panels.offer_request(button_place, named_model.architecture)
     st.altair_chart(layer_profile_chart(named_model), width="stretch", theme=None, key="profile")
     st.markdown(design_panels.component_table(named_model))
     st.subheader("PyTorch check", anchor=False)

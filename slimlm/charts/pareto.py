@@ -105,12 +105,12 @@ def _no_frontier(x: Metric, y: Metric) -> str:
     return f"no Pareto frontier, because {' and '.join(dict.fromkeys(without))} {verb} no better direction"
 
 
-def _subtitle(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None, drawn: int, best: int) -> list[str]:
+def _subtitle(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None, known: int, best: int) -> list[str]:
     said = f"filled: {counted(best, 'Pareto-optimal design')}" if best else _no_frontier(x, y)
     remarks = [
-        said if drawn else "nothing measured yet",
+        said if known else "nothing measured yet",
         "circled: current design" if sweep.in_use is not None else "",
-        f"not measured: {len(sweep.designs) - drawn:,}" if drawn < len(sweep.designs) else "",
+        f"not measured: {len(sweep.designs) - known:,}" if known < len(sweep.designs) else "",
     ]
     varied = f"{'Labels' if best else 'Swept'}: {by_knobs(sweep)}"
     assumed = [f"{metric.name}: {said}." for metric in (x, y) if (said := sweep.explanation(metric, reports))]

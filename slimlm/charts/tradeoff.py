@@ -52,6 +52,7 @@ def tradeoff_chart(points: Sequence[TradeoffPoint]) -> Figure:
     rows = [_point_row(index, point) for index, point in enumerate(points)]
     reach = {knob: 1.3 * max(0.04, *(abs(row[knob]) for row in rows)) for knob in ("ratio", "expansion")}
     _label_where_free(rows, reach)
+    rows.sort(key=lambda row: row["chosen"])  # later rows cover earlier ones
     ticks = {
         f"{knob}_ticks": [tick for tick in _TICKS if not tick or end / 25 <= abs(tick) <= end]
         for knob, end in reach.items()

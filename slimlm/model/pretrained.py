@@ -77,9 +77,9 @@ def from_pretrained(
     """Return the model that `save_pretrained` wrote into a folder, in evaluation mode.
 
     `dtype` is a floating-point type for all weights; None keeps the types that they were saved in. Weights are not
-    drawn first, and there is never a second copy of them: on the CPU they are the file's own pages until they change.
+    initialised first, and never copied: on the CPU they are mapped from the file until they change.
 
-    Raises ValueError, in one sentence, for a folder that lacks a file, for a file that cannot be read, is too large,
+    Raises ValueError for a folder that lacks a file, for a file that cannot be read, is too large,
     broken or of another format, for fields that are unknown, missing or impossible, and for tensors that are missing,
     unexpected, or of a wrong shape or type.
     """

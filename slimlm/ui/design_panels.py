@@ -68,7 +68,7 @@ def show_heading(subject: Subject, show_links: Callable[[], None]) -> None:
 
 
 def _show_figures(design: Design) -> "DeltaGenerator":
-    """Show each target beside its actual value; return the container of the PyTorch check."""
+    """Show the actual values with their targets; return the container of the PyTorch check."""
     config = design.config
     total, ratio, expansion = design.targets
     columns = st.container(key="figures").columns(5)

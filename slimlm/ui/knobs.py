@@ -63,7 +63,7 @@ def _more(positions: Value) -> dict[str, Value]:
 
 
 def move_knobs(values: Mapping[str, Value]) -> None:
-    """Set knobs to values; only before they are drawn, or in a callback."""
+    """Set knobs to values; only before their widgets are created, or in a callback."""
     url_state.give(values)
     for name in values:
         _forget_problem(KNOBS[name])

@@ -155,7 +155,7 @@ def show_picked(found: Sweep) -> None:
         )
 
 
-def show_takeaways(place: "DeltaGenerator", found: Sweep, asked: Asked, reports: Reports) -> None:
+def show_share_and_download(place: "DeltaGenerator", found: Sweep, asked: Asked, reports: Reports) -> None:
     """Show links and downloads of the sweep."""
     row = place.container(horizontal=True, horizontal_alignment="right")
     with row.popover("Share", icon=":material/share:"):
