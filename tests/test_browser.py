@@ -147,7 +147,7 @@ def test_a_click_on_the_trade_off_applies_that_design(page: Page, address: str) 
     open_app(page, address)
     points = page.get_by_test_id("stVegaLiteChart").nth(2)
     points.scroll_into_view_if_needed()
-    points.locator("svg .mark-symbol path").nth(1).click()
+    points.locator("svg .mark-symbol path").first.click()  # the first alternative; the current design is drawn last
     expect(chart(page)).to_contain_text("11 layers × d_model 220")
 
 
