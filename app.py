@@ -37,9 +37,9 @@ def main() -> None:
         st.altair_chart(layer_profile_chart(design), width="stretch", theme=None, key="profile")
         st.markdown(design_panels.component_table(design))
         st.subheader("PyTorch check", anchor=False)
-        real_model = st.container(key="real_model")
+        check_details = st.container(key="pytorch_check")
         st.subheader("Alternatives", anchor=False)
-        with st.container():  # what follows a list of any length keeps its place, by which Streamlit knows a fragment
+        with st.container():  # Streamlit identifies the fragment of the costs by its position, so lists get containers
             design_panels.show_alternatives(others)
         design_panels.show_tradeoff(design, others)
         st.subheader("Design notes", anchor=False)
@@ -50,8 +50,8 @@ def main() -> None:
         st.subheader("Configs for training frameworks", anchor=False)
         show_framework_configs(design.architecture)
         ui.show_presets(presets)
-    with real_model:
-        if report := model_builds.real_model(design.architecture):
+    with check_details:
+        if report := model_builds.pytorch_check(design.architecture):
             design_panels.show_check(check, report)
             design_panels.show_report(report)
 

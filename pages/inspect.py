@@ -15,7 +15,7 @@ def main() -> None:
     ui.start_page("slimlm · inspect")
     ui.sidebar_head()
     ui.keep_knobs()
-    beside = None if st.context.is_embedded else inspect_picker.draw_picker()
+    button_place = None if st.context.is_embedded else inspect_picker.draw_picker()
     try:
         shown = inspect_picker.linked_model()
     except ValueError as error:
@@ -28,21 +28,21 @@ def main() -> None:
     ui.let_the_browser_draw()
     with top:
         place = inspect_panels.show_named_model(shown)
-    if beside is not None:
-        inspect_panels.offer_request(beside, named_model.architecture)
+    if button_place is not None:
+        inspect_panels.offer_request(button_place, named_model.architecture)
     st.altair_chart(layer_profile_chart(named_model), width="stretch", theme=None, key="profile")
     st.markdown(design_panels.component_table(named_model))
     st.subheader("PyTorch check", anchor=False)
-    real_module = st.container(key="real_module")
-    with st.container():  # the costs keep their place, by which Streamlit knows a fragment
+    check_details = st.container(key="pytorch_check")
+    with st.container():  # Streamlit identifies the fragment of the costs by its position
         inspect_panels.show_remarks(named_model)
     st.subheader("Costs", anchor=False)
     show_costs(named_model.account)
     st.subheader("Configs for training frameworks", anchor=False)
     show_framework_configs(named_model.architecture)
     inspect_panels.show_left_out()
-    with real_module:
-        inspect_panels.show_module(place, named_model.architecture)
+    with check_details:
+        inspect_panels.show_pytorch_check(place, named_model.architecture)
 
 
 main()

@@ -27,8 +27,8 @@ def main() -> None:
 
 
 def draw_sweep(config: ModelConfig) -> Sweep | None:
-    embedded = st.context.is_embedded  # for a clean screenshot: only the chart and its caption
-    asked, beside = (sweep_controls.asked(), st.empty()) if embedded else sweep_controls.draw_controls()
+    embedded = st.context.is_embedded  # for screenshots: only the chart and its caption
+    asked, buttons_place = (sweep_controls.asked(), st.empty()) if embedded else sweep_controls.draw_controls()
     try:
         found = sweep_panels.find(config, asked)
     except ValueError as error:
@@ -39,7 +39,7 @@ def draw_sweep(config: ModelConfig) -> Sweep | None:
     sweep_panels.show_chart(found, asked, reports)
     ui.let_the_browser_draw()
     if not embedded:
-        sweep_panels.show_takeaways(beside, found, asked, reports)
+        sweep_panels.show_share_and_download(buttons_place, found, asked, reports)
         sweep_panels.show_picked(found)
     return found
 

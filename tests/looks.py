@@ -6,7 +6,7 @@ from playwright.sync_api import Page, TimeoutError, ViewportSize, expect
 
 VIEWPORTS = {"wide": ViewportSize(width=1440, height=900), "narrow": ViewportSize(width=1024, height=768)}
 
-# Text that its own box hides, and lines that a chart had to shorten.
+# Text that its own box or one around it hides, and lines that a chart had to shorten.
 CUT_OFF = """
 () => {
   const hidden = [...document.querySelectorAll('[data-testid=stMain] *, [data-testid=stSidebar] *')].filter((box) => {
@@ -14,8 +14,28 @@ CUT_OFF = """
     const words = [...box.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
     return words && box.clientWidth > 0 && style.overflowX !== 'visible' && box.scrollWidth > box.clientWidth + 1;
   });
+  // Text beyond an edge of a box around it that hides it; in a box that scrolls, a reader can reach it.
+  const beyond = [];
+  const walker = document.createTreeWalker(document.querySelector('[data-testid=stMain]'), NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    if (!node.textContent.trim() || !node.parentElement.checkVisibility({visibilityProperty: true})) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const text = range.getBoundingClientRect();
+    for (let box = node.parentElement; box; box = box.parentElement) {
+      const overflow = getComputedStyle(box).overflowX;
+      if (overflow === 'auto' || overflow === 'scroll') break;
+      if (overflow === 'visible') continue;
+      const edges = box.getBoundingClientRect();
+      if (edges.width <= 1) break; // text for screen readers alone
+      if (text.right > edges.right + 1 || text.left < edges.left - 1) {
+        beyond.push(node.parentElement);
+        break;
+      }
+    }
+  }
   const shortened = [...document.querySelectorAll('svg text')].filter((text) => text.textContent.includes('…'));
-  return [...hidden, ...shortened].map((box) => box.textContent.trim());
+  return [...hidden, ...beyond, ...shortened].map((box) => box.textContent.trim());
 }
 """
 

@@ -1,4 +1,4 @@
-"""The Design page without a browser: links, figures, the table, the real model and impossible requests."""
+"""The Design page without a browser: links, figures, the table, the PyTorch check and infeasible requests."""
 
 import json
 import re
@@ -44,7 +44,7 @@ def table(page: AppTest) -> str:
     return next(text.value for text in page.markdown if text.value.startswith("| Component"))
 
 
-def test_the_default_page_shows_the_design_the_account_and_the_real_model() -> None:
+def test_the_default_page_shows_the_design_the_account_and_the_pytorch_check() -> None:
     page = opened()
     assert not page.exception
     metrics = {metric.label: (metric.value, metric.delta) for metric in page.metric}

@@ -9,7 +9,7 @@ from tests.browser import chart, choose, open_app, press, settle, type_exactly
 DEFAULT_TITLE = "10.05M parameters"
 
 
-def test_the_default_design_is_shown_at_once_and_its_real_model_passes(page: Page, address: str) -> None:
+def test_the_default_design_is_shown_at_once_and_its_pytorch_check_passes(page: Page, address: str) -> None:
     open_app(page, address)
     expect(chart(page)).to_contain_text(DEFAULT_TITLE)
     expect(page.get_by_test_id("stMain")).to_contain_text("12 layers of width 216")
@@ -138,7 +138,7 @@ def test_a_preset_moves_every_knob_and_reset_moves_them_back(page: Page, address
 
 def test_an_alternative_is_applied_by_its_button(page: Page, address: str) -> None:
     open_app(page, address)
-    page.get_by_role("button", name="Use this").first.click()
+    page.get_by_role("button", name="Use", exact=True).first.click()
     expect(chart(page)).to_contain_text("11 layers × d_model 220")
     expect(page).to_have_url(re.compile("n_heads=10"))
 
@@ -147,7 +147,7 @@ def test_a_click_on_the_trade_off_applies_that_design(page: Page, address: str) 
     open_app(page, address)
     points = page.get_by_test_id("stVegaLiteChart").nth(2)
     points.scroll_into_view_if_needed()
-    points.locator("svg .mark-symbol path").nth(1).click()
+    points.locator("svg .mark-symbol path").first.click()  # the first alternative; the current design is drawn last
     expect(chart(page)).to_contain_text("11 layers × d_model 220")
 
 

@@ -98,7 +98,7 @@ def test_the_knobs_of_the_design_page_survive_a_visit(page: Page, address: str) 
 
 def test_the_design_page_leads_to_published_models_of_its_size(page: Page, address: str) -> None:
     open_app(page, address, "?total_params=125M")
-    page.get_by_role("link", name="opt-125m · 125.2M · 12 × 768 · embedding 30.8 %").click()
+    page.get_by_role("link", name="opt-125m · 125.2M · 12 layers × 768 · embedding ratio 30.8 %").click()
     expect(chart(page)).to_contain_text("opt-125m · 125.2M parameters")
     page.get_by_role("link", name="Design").click()
     expect(chart(page)).to_contain_text("Target: 125M")

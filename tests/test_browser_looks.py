@@ -27,6 +27,15 @@ def test_nothing_is_cut_off_and_no_texts_overlap(fresh: Page, address: str, name
     assert faults_in_both_colours(fresh) == []
 
 
+@pytest.mark.parametrize("viewport", VIEWPORTS)
+def test_costs_show_assumptions_and_sources_without_scrolling(fresh: Page, address: str, viewport: str) -> None:
+    fresh.set_viewport_size(VIEWPORTS[viewport])
+    open_app(fresh, address)
+    table = fresh.locator("table.costs")
+    expect(table.get_by_role("cell", name="Chowdhery")).to_be_attached()
+    assert table.evaluate("table => table.parentElement.scrollWidth - table.parentElement.clientWidth") <= 0
+
+
 def test_charts_say_in_words_what_they_show(page: Page, address: str) -> None:
     open_app(page, address)
     label = (

@@ -96,7 +96,7 @@ def _put(heard: queue.Queue[str], _: float, message: str) -> None:
 
 
 async def close_while_building(server: Server) -> None:
-    """Have a real model of 500M parameters built, and close the page as soon as its weights are drawn."""
+    """Start to build a PyTorch model of 500M parameters; close the page while its weights are initialised."""
     async with Visitor(server.address, "total_params=500M") as visitor:
         await visitor.until_idle()
         await visitor.press("Build and check the model")

@@ -115,9 +115,9 @@ def _cut(draw: random.Random, text: str) -> str:
 
 @pytest.fixture
 def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Build no real models, which links are not about and which take most of a page's time."""
-    monkeypatch.setattr(model_builds, "real_model", lambda architecture: None)
-    monkeypatch.setattr(inspect_panels, "show_module", lambda place, architecture: None)
+    """Build no PyTorch models, which take most of a page's time and have nothing to do with links."""
+    monkeypatch.setattr(model_builds, "pytorch_check", lambda architecture: None)
+    monkeypatch.setattr(inspect_panels, "show_pytorch_check", lambda place, architecture: None)
 
 
 def opened(page: str, query: Query) -> AppTest:

@@ -61,7 +61,7 @@ def test_a_link_holds_the_request_both_knobs_their_values_and_the_figures() -> N
     assert page.text_input("sweep_ys").value == "1M..100M x 3 (log)"
     assert not page.warning
     page = opened(view="pareto", fig="worst_miss", vs="kv_cache_bytes_per_token")
-    assert title(page) == "Worst miss against KV cache per token of 12 designs"
+    assert title(page) == "Largest deviation from target against KV cache per token of 12 designs"
 
 
 def test_a_knob_of_a_link_without_values_has_its_usual_ones() -> None:
@@ -165,7 +165,7 @@ def test_a_picked_cell_without_a_design_says_why_and_what_would_work() -> None:
     assert not any(button.label.startswith("Measure") for button in page.button)
 
 
-def test_real_models_are_measured_and_stay_while_the_knobs_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pytorch_models_are_measured_and_stay_while_the_knobs_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     page = opened(fig="forward_seconds", **SMALL)
     assert not any(figures(page))
     click(page, "Measure 12 PyTorch models (about ")

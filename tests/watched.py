@@ -1,4 +1,4 @@
-"""Streamlit's command line, with an account of the real models that its server builds: `python -m tests.watched run …`.
+"""Streamlit's command line, with a count of the PyTorch models that its server builds: `python -m tests.watched run …`.
 
 The account goes to the file that the environment variable names.
 """
@@ -28,7 +28,7 @@ class Builds(NamedTuple):
 
 @contextmanager
 def watched(environment: Mapping[str, str] | None = None) -> Iterator[tuple[Server, Callable[[], Builds]]]:
-    """Run the app on a server of its own; yield it and what tells how many real models it has built.
+    """Run the app on a server of its own; yield it and a function that returns how many PyTorch models it has built.
 
     environment: variables to set beyond this process's.
     """
@@ -41,7 +41,7 @@ def watched(environment: Mapping[str, str] | None = None) -> Iterator[tuple[Serv
 
 
 def count_builds(probe: Callable[..., Any], account: Path) -> Callable[..., Any]:
-    """Wrap the function that builds a real model, so that the account is kept."""
+    """Wrap the function that builds a PyTorch model, so that builds are counted."""
     counts, lock = Builds(), threading.Lock()
 
     def note(**changes: int) -> None:

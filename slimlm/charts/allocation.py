@@ -1,4 +1,4 @@
-"""The allocation chart: where the parameters went."""
+"""The allocation chart: the parameters of each component."""
 
 from functools import cache
 
@@ -17,10 +17,10 @@ _NAMES_PX, _VALUES_PX, _STRIP_PX, _ROW_PX, _BARS_TOP_PX = 142, 124, 36, 27, 52
 
 
 def allocation_chart(subject: Subject) -> Figure:
-    """Show where the parameters went: one strip of 100 %, and below it its parts, largest first.
+    """Show the parameters of each component: one strip of 100 %, and below it one bar each, largest first.
 
-    Length encodes a component's share on the one scale that strip and bars have in common; colour encodes the
-    component; count and share stand at the end of each bar; a component without parameters is said in words.
+    Length encodes a component's share, on one scale for the strip and the bars; colour encodes the component. Count and
+    share stand at the end of each bar. A component without parameters has a line of text instead of a bar.
     """
     rows = _allocation_rows(subject)
     result = [result_line(subject)] if isinstance(subject, Design) else []
@@ -36,7 +36,7 @@ def allocation_chart(subject: Subject) -> Figure:
 
 
 def _names_px(rows: list[Row]) -> float:
-    """Return how much room the names of bars take; what is said in words has no bar to run into."""
+    """Return the width of the column of names; a component without a bar may exceed it."""
     return max(_NAMES_PX, *(text_width(row["label"], 13) + 10 for row in rows if row["share"] > 0))
 
 
@@ -74,7 +74,7 @@ def _allocation_rows(subject: Subject) -> list[Row]:
 
 
 def _origin(part: Component) -> str:
-    """Write the arithmetic of a component's count."""
+    """Return the formula of a component's count."""
     if not part.per_layer:
         return part.formula
     return f"{part.copies:,} × ({part.formula})" if " + " in part.formula else f"{part.copies:,} × {part.formula}"
@@ -86,7 +86,7 @@ def _strip() -> tuple[alt.Chart, alt.Chart]:
         .mark_rect(stroke=PAGE, strokeWidth=1)
         .encode(_share_axis(), x2="end", y=alt.value(0), y2=alt.value(_STRIP_PX), **COMPONENT_ENCODING)
     )
-    # A segment's name is drawn only where it fits at the width at which the figure is shown.
+    # A segment has a label only where it fits at the width on screen.
     room = "(range('x')[1] - range('x')[0]) * datum.share"
     fitting = f"{room} > datum.long_px ? datum.long : {room} > datum.short_px ? datum.percent : ''"
     middle = "scale('x', (datum.start + datum.end) / 2)"

@@ -7,18 +7,18 @@ from functools import cache
 import altair as alt
 
 from slimlm.charts.comparison_strips import (
-    KEY_PX,
     LABELS,
+    LEGEND_PX,
     Measure,
+    component_labels,
     describe_comparison,
-    figures_of,
-    key_layers,
-    key_rows,
-    key_width,
+    legend_layers,
+    legend_rows,
+    legend_width,
     length_of,
     title_of,
 )
-from slimlm.charts.components import MODEL_ENCODING, Label, component_boxes, fitting_label, label_plate
+from slimlm.charts.components import MODEL_ENCODING, Label, component_boxes, fitting_label, label_background
 from slimlm.charts.palette import INK, MUTED
 from slimlm.charts.stages import Blocks, Box, block_line_layers, block_lines, stage_axis, stage_rows
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer
@@ -32,48 +32,48 @@ _COLUMNS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 3, 6: 3, 7: 4, 8: 4}
 
 
 def profiles_chart(pins: Sequence[Pin], measure: Measure = "share") -> Figure:
-    """Draw each model from its input to its output, in small pictures of one scale.
+    """Show each model from input to output, as small multiples.
 
-    Area encodes a component's share of its model, or its parameters on one scale: then a model of a quarter of the
-    parameters has half the width and half the height. Inside the blocks the height of a component is its part of them.
+    Area encodes a component's share of its model, or its parameters on one scale: then a model with a quarter of the
+    parameters has half the width and half the height. Inside the blocks a component's height is its share of a block.
     """
     columns, places = _COLUMNS[len(pins)], range(len(pins))
-    domain_end = columns - 1 + _COLUMN  # without the gap after the last column, so that pictures reach both edges
+    domain_end = columns - 1 + _COLUMN  # without the gap after the last column
     boxes = [row for place in places for row in _stages(pins, place, measure)]
     return figure(
         ({"values": boxes}, _stage_layers(domain_end)),
         ({"values": [_block_lines(pins, place, measure) for place in places]}, block_line_layers(domain_end)),
         ({"values": boxes}, _stage_label_layers()),
         ({"values": [_caption(pins, place, measure) for place in places]}, _caption_layers()),
-        ({"values": key_rows(pins)}, key_layers()),
+        ({"values": legend_rows(pins)}, legend_layers()),
         title=title_of("Layer profiles", pins),
         subtitle=[_profile_line(measure)],
         description=f"Layer profiles. {describe_comparison(pins)}",
-        height=KEY_PX + round(sum(_row_heights(pins, measure))) - _GAP_PX,
-        values={"key_px": key_width(pins), "columns": columns},
+        height=LEGEND_PX + round(sum(_row_heights(pins, measure))) - _GAP_PX,
+        values={"legend_px": legend_width(pins), "columns": columns},
     )
 
 
 def _profile_line(measure: Measure) -> str:
     area = "share of the model" if measure == "share" else "parameters, on one scale"
-    return f"Input on the left, output on the right · area is {area} · fine lines between the blocks"
+    return f"Input on the left, output on the right · area is {area} · thin lines separate blocks"
 
 
 def _corner(pins: Sequence[Pin], place: int, measure: Measure) -> tuple[float, float]:
-    """Return the left end of a model's picture, in columns, and its top in pixels."""
+    """Return the left edge of a model's profile, in columns, and its top in pixels."""
     row, column = divmod(place, _COLUMNS[len(pins)])
-    return float(column), KEY_PX + _HEAD_PX + sum(_row_heights(pins, measure)[:row])
+    return float(column), LEGEND_PX + _HEAD_PX + sum(_row_heights(pins, measure)[:row])
 
 
 def _row_heights(pins: Sequence[Pin], measure: Measure) -> list[float]:
-    """Return how high each row of pictures is, as its largest one needs it."""
+    """Return the height of each row of profiles, which its largest profile needs."""
     columns = _COLUMNS[len(pins)]
     rows = (pins[start : start + columns] for start in range(0, len(pins), columns))
     return [_HEAD_PX + _BOX_PX * max(_side(pins, pin, measure) for pin in row) + _GAP_PX for row in rows]
 
 
 def _side(pins: Sequence[Pin], pin: Pin, measure: Measure) -> float:
-    """Return the width and the height of a model's picture, where the largest has 1."""
+    """Return the side of a model's profile relative to that of the largest model."""
     return math.sqrt(length_of(pins, pin, measure))
 
 
@@ -86,7 +86,7 @@ def _box(pins: Sequence[Pin], place: int, measure: Measure) -> Box:
 def _stages(pins: Sequence[Pin], place: int, measure: Measure) -> Iterator[Row]:
     pin = pins[place]
     for part, row in stage_rows(pin.subject.account, _box(pins, place, measure)):
-        yield row | {"model": pin.name} | figures_of(part, measure)
+        yield row | {"model": pin.name} | component_labels(part, measure)
 
 
 def _blocks_per_line(pins: Sequence[Pin], pin: Pin, measure: Measure) -> int:
@@ -122,7 +122,7 @@ def _stage_layers(domain_end: float) -> Row:
 
 @cache
 def _stage_label_layers() -> Row:
-    return layers(label_plate(*_LABELS), fitting_label(*_LABELS))
+    return layers(label_background(*_LABELS), fitting_label(*_LABELS))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The chart of models side by side: a strip each; and what it has in common with their layer profiles."""
+"""The comparison chart: one strip of components per model; and what `comparison_profiles` shares with it."""
 
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -16,47 +16,47 @@ from slimlm.core.describe import counted, heads_phrase
 from slimlm.utils.formatting import format_count, format_share
 
 Measure = Literal["share", "params"]
-"""What length and area stand for: each model's own 100 %, or parameters on a scale that all share."""
+"""What length and area encode: the share of each model, or parameters on one scale."""
 
-KEY_PX = 30
-"""Height of the row that names the components."""
+LEGEND_PX = 30
+"""Height of the legend."""
 
 _STRIP_PX, _HEAD_PX, _STEP_PX, _END_PX = 30, 22, 70, 74
-_BOLD, _KEYS_PER_LINE = 1.04, 4
+_BOLD, _LEGEND_COLUMNS = 1.04, 4
 
 
 def comparison_chart(pins: Sequence[Pin], measure: Measure = "share") -> Figure:
-    """Show where the parameters of several models go: a strip for each, cut into components from input to output.
+    """Show the parameters of several models by component: one strip per model, from input to output.
 
-    Length encodes share or parameters, on one scale for all strips; colour encodes the component, named once in a row
-    on top; a segment says its figure where it fits; a strip's name stands above it and its total at its end.
+    Length encodes share or parameters, on one scale for all strips; colour encodes the component, as the legend on top
+    says. A segment has a label where it fits. A model's name stands above its strip and its total at the end.
     """
     segments = [row for place, pin in enumerate(pins) for row in _segments(pins, place, pin, measure)]
     names_px = max(text_width(pin.name, 13) for pin in pins) * _BOLD + 20
     return figure(
         ({"values": segments}, _segment_layers()),
         ({"values": [_head(pins, place, pin, measure) for place, pin in enumerate(pins)]}, _head_layers()),
-        ({"values": key_rows(pins)}, key_layers()),
+        ({"values": legend_rows(pins)}, legend_layers()),
         title=title_of("Where the parameters go", pins),
         subtitle=[_strip_line(measure)],
         description=describe_comparison(pins),
-        height=KEY_PX + _STEP_PX * len(pins) - (_STEP_PX - _HEAD_PX - _STRIP_PX),
-        values={"names_px": names_px, "key_px": key_width(pins)},
+        height=LEGEND_PX + _STEP_PX * len(pins) - (_STEP_PX - _HEAD_PX - _STRIP_PX),
+        values={"names_px": names_px, "legend_px": legend_width(pins)},
     )
 
 
 def title_of(what: str, pins: Sequence[Pin]) -> str:
-    """Say what a chart shows of how many models, or of which one."""
+    """Return the title of a chart: its subject, and the number of models or the name of the only one."""
     return f"{what}: {counted(len(pins), 'model')} side by side" if len(pins) > 1 else f"{what}: {pins[0].name}"
 
 
 def _strip_line(measure: Measure) -> str:
-    scale = "Each strip is one model, 100 %" if measure == "share" else "Length is parameters, on one scale"
-    return f"{scale} · components from input to output · the total at the end"
+    scale = "Each strip is one model (100 %)" if measure == "share" else "Length is parameters, on one scale"
+    return f"{scale} · components from input to output · total at the end"
 
 
 def describe_comparison(pins: Sequence[Pin]) -> str:
-    """Describe in words where the parameters of several models go, for those who do not see the chart."""
+    """Describe the parameters of several models by component, for screen readers."""
     return " ".join(_in_words(pin) for pin in pins)
 
 
@@ -75,21 +75,21 @@ def _largest(pins: Sequence[Pin]) -> int:
 
 
 def length_of(pins: Sequence[Pin], pin: Pin, measure: Measure) -> float:
-    """Return what a model measures where the largest measures 1."""
+    """Return the length of a model's strip relative to the longest."""
     return 1.0 if measure == "share" else pin.subject.total_params / _largest(pins)
 
 
 def _segments(pins: Sequence[Pin], place: int, pin: Pin, measure: Measure) -> Iterator[Row]:
     length, end = length_of(pins, pin, measure), 0.0
-    top = KEY_PX + _STEP_PX * place + _HEAD_PX
+    top = LEGEND_PX + _STEP_PX * place + _HEAD_PX
     for part in parts_of(pin):
         start, end = end, end + part.share * length
         row = component_facts(part) | {"model": pin.name, "start": start, "end": end, "top": top}
-        yield row | {"bottom": top + _STRIP_PX} | figures_of(part, measure)
+        yield row | {"bottom": top + _STRIP_PX} | component_labels(part, measure)
 
 
-def figures_of(part: Component, measure: Measure) -> Row:
-    """Return what is written on a component, the long form and the short, each with the room that it takes."""
+def component_labels(part: Component, measure: Measure) -> Row:
+    """Return the long and the short label of a component, each with its width in pixels."""
     share, count = format_share(part.share), format_count(part.params)
     long, short = (f"{share} · {count}", share) if measure == "share" else (f"{count} · {share}", count)
     return {
@@ -102,7 +102,7 @@ def figures_of(part: Component, measure: Measure) -> Row:
 
 def _head(pins: Sequence[Pin], place: int, pin: Pin, measure: Measure) -> Row:
     arch = pin.architecture
-    top = KEY_PX + _STEP_PX * place
+    top = LEGEND_PX + _STEP_PX * place
     shape = f"{counted(arch.n_layers, 'layer')} × d_model {arch.d_model:,} · d_ff {arch.d_ff:,} · {heads_phrase(arch)}"
     return {
         "name": pin.name,
@@ -114,25 +114,25 @@ def _head(pins: Sequence[Pin], place: int, pin: Pin, measure: Measure) -> Row:
     }
 
 
-def key_rows(pins: Sequence[Pin]) -> list[Row]:
-    """Return the components that occur, from input to output, each with its colour and its place in one row or two."""
+def legend_rows(pins: Sequence[Pin]) -> list[Row]:
+    """Return the components that occur, from input to output, with colours and positions in one row or two."""
     found = {part.key for pin in pins for part in parts_of(pin)}
     rows: list[Row] = []
     x = narrow_x = 0.0
     for key in filter(found.__contains__, COMPONENT_NAMES):
         name = COMPONENT_NAMES[key]
-        if len(rows) == _KEYS_PER_LINE:
+        if len(rows) == _LEGEND_COLUMNS:
             narrow_x = 0.0
-        line = 2 if len(rows) < _KEYS_PER_LINE else 18
+        line = 2 if len(rows) < _LEGEND_COLUMNS else 18
         rows.append({"key": key, "name": name, "x": x, "narrow_x": narrow_x, "line": line})
         rows[-1] |= {"fill": COMPONENT_COLORS[key]}
         x, narrow_x = (start + text_width(name, 13) + 30 for start in (x, narrow_x))
     return rows
 
 
-def key_width(pins: Sequence[Pin]) -> float:
-    """Return the pixels that the names of the components take in one row."""
-    last = key_rows(pins)[-1]
+def legend_width(pins: Sequence[Pin]) -> float:
+    """Return the width of the legend in one row, in pixels."""
+    last = legend_rows(pins)[-1]
     return float(last["x"]) + 16 + text_width(last["name"], 13)
 
 
@@ -142,7 +142,7 @@ def _strip_axis() -> alt.X:
 
 
 LABELS = (Label("long", 18, 9), Label("short", 18, 9))
-"""Labels of a component of one of several models: share and count, or the one that the chart measures."""
+"""Labels of a component: share and count, or only the one that length encodes."""
 
 
 @cache
@@ -152,7 +152,7 @@ def _segment_layers() -> Row:
 
 @cache
 def _head_layers() -> Row:
-    # A name goes first: its shape stands in the next column where there is room for a part of it at least.
+    # The name has priority: the shape follows it where at least a part of the shape fits.
     name = text_layer("datum.name", x="0", y="datum.y", fill=INK, fontWeight=600, limit=alt.ExprRef("width"))
     room = "width - names_px"
     shape = text_layer(
@@ -167,9 +167,9 @@ def _head_layers() -> Row:
 
 
 @cache
-def key_layers() -> Row:
-    """Return the row that names the components, broken into two where the page is narrow."""
-    wide = "key_px < width"
+def legend_layers() -> Row:
+    """Return the layers of the legend, in two rows where the page is narrow."""
+    wide = "legend_px < width"
     x, top = f"({wide} ? datum.x : datum.narrow_x)", f"({wide} ? 4 : datum.line)"
     square = alt.Chart().mark_rect(
         x=alt.ExprRef(x),

@@ -1,4 +1,4 @@
-"""Components in charts: rows, encodings, and labels that fit their rectangles."""
+"""Components in charts: rows, encodings, rectangles, and labels that fit them."""
 
 from typing import Any, NamedTuple
 
@@ -59,17 +59,17 @@ class Label(NamedTuple):
 
     key: str
     room: float
-    """Pixels that it needs across its lines."""
+    """Pixels that it needs at right angles to its lines."""
     half: float
-    """Half the thickness of the plate behind it."""
+    """Half the thickness of the background behind it."""
     lift: float = 0
-    """Pixels from the first line up to the middle of all lines."""
+    """Pixels between the first line and the middle of all lines."""
     turned: bool = False
     """Whether it reads from bottom to top."""
 
     @property
     def fits(self) -> str:
-        """The expression that tells whether it fits its rectangle."""
+        """The expression that is true where it fits its rectangle."""
         along, across = (_HIGH, _WIDE) if self.turned else (_WIDE, _HIGH)
         return f"{along} > datum.{self.key}_px && {across} > {self.room:g}"
 
@@ -89,8 +89,8 @@ def fitting_label(*labels: Label) -> alt.Chart:
     return text_layer(text, x=_CENTRE, y=f"{_MIDDLE} - {lift}", **style)
 
 
-def label_plate(*labels: Label) -> alt.Chart:
-    """Return plates in the colour of the rectangle, which keep the lines between blocks from crossing the labels."""
+def label_background(*labels: Label) -> alt.Chart:
+    """Return backgrounds of the labels in the rectangle's colour, which hide the lines between blocks."""
     lengths = [f"datum.{label.key}_px / 2" for label in labels]
     halves = [f"{label.half:g}" for label in labels]
     sizes = list(zip(labels, lengths, halves, strict=True))
@@ -103,5 +103,5 @@ def label_plate(*labels: Label) -> alt.Chart:
         "y2": f"{_MIDDLE} + {along}",
     }
     shape: Row = {edge: alt.ExprRef(place) for edge, place in edges.items()}
-    plate: alt.Chart = alt.Chart().mark_rect(fill=alt.ExprRef("datum.fill"), **shape)
-    return plate
+    background: alt.Chart = alt.Chart().mark_rect(fill=alt.ExprRef("datum.fill"), **shape)
+    return background

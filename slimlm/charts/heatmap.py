@@ -1,10 +1,10 @@
-"""The heat map: one figure of every design of a sweep, cell by cell."""
+"""The heat map: one metric of every design of a sweep, in a grid of cells."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from slimlm.charts.heatmap_layers import NO_MODEL, cell_layers, hatch_layers, hatching, label_layers, mark_layers
-from slimlm.charts.layout import log_ticks, place_among, round_ticks
+from slimlm.charts.layout import interpolated_index, log_ticks, round_ticks
 from slimlm.charts.theme import Figure, Row, figure, text_width
 from slimlm.core.captions import RATIO_LINE
 from slimlm.core.describe import counted
@@ -20,11 +20,11 @@ _MOST_SVG, _MOST_HATCHED = 1_500, 600
 
 
 def heat_map(sweep: Sweep, metric: Metric, reports: Reports | None = None) -> Figure:
-    """Show one figure of every design of a sweep: columns are the values of x, rows those of y.
+    """Show one metric of every design of a sweep: columns are the values of x, rows those of y.
 
-    Darkness (on a dark page, lightness) encodes the figure, which stands in the cell where it fits; a cell without a
-    design is hatched and says why in its tooltip; the design in use is outlined. The parameter "pick" selects a cell
-    and reports its place `i` among the sweep's cells.
+    Darkness (on a dark page, lightness) encodes the metric, and the cell shows its value where it fits. A cell without
+    a design is hatched and gives the reason in its tooltip. The current design is outlined. The parameter "pick"
+    selects a cell and reports its index `i` among the sweep's cells.
     """
     values = sweep.figures(metric, reports)
     rows = _rows(sweep, metric, values)
@@ -47,23 +47,25 @@ def heat_map(sweep: Sweep, metric: Metric, reports: Reports | None = None) -> Fi
         height=height,
         values=_named_values(sweep, metric, values, height) | {"value_size": size, "two_lines": two_lines},
     )
-    return finished(chart, upwards=[label_value(sweep.y.name, value) for value in sweep.y.values], marks=len(rows))
+    return with_wide_heading(
+        chart, upwards=[label_value(sweep.y.name, value) for value in sweep.y.values], marks=len(rows)
+    )
 
 
 def describe_heat_map(sweep: Sweep, metric: Metric, reports: Reports | None = None) -> str:
-    """Say in one sentence where a figure is smallest and where largest, for those who do not see the chart."""
-    figures = sweep.figures(metric, reports)
-    found = [(value, place) for place, value in enumerate(figures) if value is not None]
+    """Describe the smallest and the largest value of a metric in one sentence, for screen readers."""
+    values = sweep.figures(metric, reports)
+    found = [(value, place) for place, value in enumerate(values) if value is not None]
     head = f"{metric.name} of {count_designs(sweep)} by {by_knobs(sweep)}"
     if not found:
-        return f"{head}: no figure yet." if sweep.designs else f"{head}."
+        return f"{head}: nothing measured yet." if sweep.designs else f"{head}."
     ends = (min(found), max(found))
     low, high = (f"{metric.write(value)} at {pair_label(sweep, place, named=True)}" for value, place in ends)
     return f"{head}: from {low} to {high}."
 
 
 def count_designs(sweep: Sweep) -> str:
-    """Say how many designs a sweep has."""
+    """Return the number of designs of a sweep as text."""
     return counted(len(sweep.designs), "design")
 
 
@@ -77,12 +79,11 @@ def _subtitle(
 ) -> list[str]:
     remarks = [
         "in each cell: layers × d_model" if shapes else "",
-        "outlined: the design in use" if sweep.in_use is not None else "",
+        "outlined: current design" if sweep.in_use is not None else "",
         f"hatched: no model meets the request ({sweep.without_design:,})" if sweep.without_design else "",
         f"not measured: {missing:,}" if metric.measured and (missing := _missing(sweep, values)) else "",
     ]
-    said = " · ".join(filter(None, remarks))
-    lines = [fixed_line(sweep), spans_line(sweep), *([f"{said[0].upper()}{said[1:]}"] if said else [])]
+    lines = [fixed_line(sweep), spans_line(sweep), *filter(None, [as_line(remarks)])]
     if assumption := sweep.explanation(metric, reports):
         lines.append(f"{metric.name}: {assumption}.")
     return (
@@ -92,8 +93,14 @@ def _subtitle(
     )
 
 
+def as_line(remarks: Iterable[str]) -> str:
+    """Join the remarks that are not empty, with a capital at the start."""
+    line = " · ".join(filter(None, remarks))
+    return f"{line[:1].upper()}{line[1:]}"
+
+
 def _without_design(sweep: Sweep) -> Iterator[tuple[int, int]]:
-    """Yield column and row of the cells that have none."""
+    """Yield column and row of each cell without a design."""
     for place, cell in enumerate(sweep.cells):
         if not cell.design:
             row, column = divmod(place, len(sweep.x.values))
@@ -122,7 +129,7 @@ def _design_row(cell: Cell) -> Row:
 
 
 def _shades(known: Sequence[float]) -> dict[float, float]:
-    """Place values between 0 and 1: on a log scale where they span more than a factor of 5."""
+    """Scale values to 0…1, logarithmically where they span more than a factor of 5."""
     if not known:
         return {}
     low, high = min(known), max(known)
@@ -133,12 +140,12 @@ def _shades(known: Sequence[float]) -> dict[float, float]:
 
 
 def is_log(low: float, high: float) -> bool:
-    """Say whether values span so much that a log scale shows them better."""
+    """Return whether values span more than a factor of 5, for which a log scale is used."""
     return low > 0 and high > _LOG_FROM * low
 
 
 def _value_size(sweep: Sweep, rows: Sequence[Row], height: float) -> int:
-    """Return the largest type in which the figures fit their cells on the narrowest page; 0 when none does."""
+    """Return the largest font size at which the values fit their cells on a narrow page; 0 when none does."""
     width, room = _NARROWEST_PX / len(sweep.x.values) - 4, height / len(sweep.y.values) - 4
     longest = max(text_width(row.get("t", NO_MODEL), 1) for row in rows)
     return next((size for size in _VALUE_SIZES if size * longest < width and size < room), 0)
@@ -162,12 +169,12 @@ def _named_values(sweep: Sweep, metric: Metric, values: Sequence[float | None], 
         "y_ends": [rows, 0] if from_top else [0, rows],
         "shade_ends": [low, f"{high}{' (log scale)' if known and is_log(min(known), max(known)) else ''}"],
         "gap": 1.5 if columns * rows <= 400 else 0.4 if columns * rows <= _MOST_SVG else 0,
-        "cell": 1 if columns * rows <= _MOST_SVG else 1.1,  # cells without a gap overlap, or their seams would show
+        "cell": 1 if columns * rows <= _MOST_SVG else 1.1,  # cells without a gap overlap, which hides seams
     }
 
 
 def _ticks(axis: Axis, room: float, *, across: bool) -> dict[float, str]:
-    """Return places along an axis with their labels: every value where there is room, else round numbers between."""
+    """Return tick positions with their labels: every value where they fit, else round numbers."""
     labels = [label_value(axis.name, value) for value in axis.values]
     most = max(1, math.floor(room / ((max(text_width(label, 12) for label in labels) if across else 12) + 12)))
     if len(labels) <= most:
@@ -175,7 +182,7 @@ def _ticks(axis: Axis, room: float, *, across: bool) -> dict[float, str]:
     numbers = [value for value in axis.values if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) == len(labels) and numbers == sorted(numbers):
         return {
-            place_among(tick, numbers) + 0.5: label_value(axis.name, tick)
+            interpolated_index(tick, numbers) + 0.5: label_value(axis.name, tick)
             for tick in _round_values(numbers, min(most, 12))
         }
     return {place + 0.5: labels[place] for place in range(0, len(labels), -(-len(labels) // most))}
@@ -188,14 +195,14 @@ def _round_values(numbers: Sequence[int | float], most: int) -> Sequence[int | f
     return [round(tick) for tick in ticks if tick == round(tick)] if isinstance(low, int) else ticks
 
 
-def finished(chart: Figure, upwards: Iterable[str], marks: int) -> Figure:
-    """Let the heading reach over the labels of the vertical axis, and draw thousands of marks on a canvas.
+def with_wide_heading(chart: Figure, upwards: Iterable[str], marks: int) -> Figure:
+    """Extend the heading over the labels of the vertical axis, and render thousands of marks on a canvas.
 
-    A heading is cut off at the width of what is drawn between the axes; a page of SVG with so many marks is slow.
+    Vega truncates a heading at the width of the plot without its axes. SVG is slow with that many marks.
     """
-    written = chart.to_dict()
-    beside = 30 + 0.85 * max((text_width(label, 12) for label in upwards), default=0.0)
-    changed = {"title": written["title"] | {"limit": {"expr": f"width + {beside:.0f}"}}}
+    specification = chart.to_dict()
+    axis_px = 30 + 0.85 * max((text_width(label, 12) for label in upwards), default=0.0)
+    changed = {"title": specification["title"] | {"limit": {"expr": f"width + {axis_px:.0f}"}}}
     if marks > _MOST_SVG:
         changed["usermeta"] = {"embedOptions": {"renderer": "canvas"}}
-    return Figure(**written | changed)
+    return Figure(**specification | changed)

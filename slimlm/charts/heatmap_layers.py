@@ -1,6 +1,6 @@
-"""The layers of a heat map, over rows that name a cell by its place `i`: fills, hatching, labels and outlines.
+"""Layers of the heat map: fills, hatching, labels and outlines, over rows that hold the index `i` of a cell.
 
-Expressions work out the rest from `i` and the figure's named values, so that thousands of rows stay small.
+Expressions derive the rest from `i` and the figure's named values, which keeps thousands of rows small.
 """
 
 import json
@@ -15,9 +15,9 @@ from slimlm.charts.theme import FONT, Row, layers, text_layer, text_width
 
 LIGHT_RAMP = ("#F3E4EB", "#DFB6C9", "#C083A4", "#96527D", "#5C2752")
 DARK_RAMP = ("#3A2037", "#693B60", "#9A6089", "#CA95B4", "#F3D3E1")
-"""From little to much: one hue that no component has, away from the page, in even steps of lightness.
+"""From small to large values: one hue that no component has, in even steps of lightness away from the page's.
 
-Lightness alone orders them, so that they read the same in every colour deficiency and in print.
+Lightness alone carries the order, which therefore survives colour-vision deficiencies and grey print.
 """
 
 NO_MODEL = "no model"
@@ -45,8 +45,8 @@ def _position(axis: str, field: str, name: str) -> Row:
 
 
 @lru_cache(maxsize=64)
-def cell_layers(x_name: str, y_name: str, figure_name: str, legend: bool) -> Row:
-    """Return the cells, filled, with their tooltips and the parameter "pick", which outlines the one picked."""
+def cell_layers(x_name: str, y_name: str, metric_name: str, legend: bool) -> Row:
+    """Return the filled cells with tooltips, and the outline of the cell that the parameter "pick" selects."""
     pick = alt.selection_point(name="pick", fields=["i"])
     x, y = alt.X(**_position("x", "c", x_name)), alt.Y(**_position("y", "r", y_name))
     cells = (
@@ -57,14 +57,14 @@ def cell_layers(x_name: str, y_name: str, figure_name: str, legend: bool) -> Row
             stroke=PAGE,
             strokeWidth=alt.ExprRef("gap"),
             cursor="pointer",
-            tooltip=alt.ExprRef(_tooltip(x_name, y_name, figure_name)),
+            tooltip=alt.ExprRef(_tooltip(x_name, y_name, metric_name)),
         )
         .encode(
             x,
             y,
             x2="c2",
             y2="r2",
-            color=alt.condition("isValid(datum.u)", _shade(figure_name, legend), alt.value(FAINT)),
+            color=alt.condition("isValid(datum.u)", _shade(metric_name, legend), alt.value(FAINT)),
             opacity=alt.condition("isValid(datum.u)", alt.value(1), alt.value(0.3)),
         )
         .add_params(pick)
@@ -73,7 +73,7 @@ def cell_layers(x_name: str, y_name: str, figure_name: str, legend: bool) -> Row
 
 
 def _outline(width: float, **style: Any) -> alt.Chart:
-    """Draw a line round cells, inside their edges."""
+    """Return outlines of cells, inside their edges."""
     rows = f"scale('y', {_ROW}), scale('y', {_ROW} + 1)"
     edges = {
         "x": f"scale('x', {_COLUMN}) + {width / 2}",
@@ -86,11 +86,11 @@ def _outline(width: float, **style: Any) -> alt.Chart:
     return chart
 
 
-def _shade(figure_name: str, legend: bool) -> alt.Color:
+def _shade(metric_name: str, legend: bool) -> alt.Color:
     steps = [step / (len(LIGHT_RAMP) - 1) for step in range(len(LIGHT_RAMP))]
     colors = [Shade(light, dark).reference for light, dark in zip(LIGHT_RAMP, DARK_RAMP, strict=True)]
     key = alt.Legend(
-        title=figure_name,
+        title=metric_name,
         orient="top",
         direction="horizontal",
         gradientLength=220,
@@ -109,8 +109,8 @@ def _shade(figure_name: str, legend: bool) -> alt.Color:
     return alt.Color("u:Q", scale=alt.Scale(domain=steps, range=colors), legend=key if legend else None)
 
 
-def band(left: str, right: str, middle: str) -> alt.Chart:
-    """Return a band of the page's colour for a line of text to stand on; the arguments are expressions."""
+def text_background(left: str, right: str, middle: str) -> alt.Chart:
+    """Return a background of the page's colour for a line of text; the arguments are expressions."""
     edges = {"x": left, "x2": right, "y": f"{middle} - 8", "y2": f"{middle} + 8"}
     shape: Row = {edge: alt.ExprRef(place) for edge, place in edges.items()}
     chart: alt.Chart = alt.Chart().mark_rect(fill=PAGE, opacity=0.8, cornerRadius=3, **shape)
@@ -121,24 +121,25 @@ SHAPE_IN_TOOLTIP = {
     "Layers × width": "format(datum.n, ',') + ' × ' + format(datum.d, ',')",
     "Feed-forward width": "format(datum.f, ',')",
 }
-"""What tooltips say of a design, over rows with n layers, width d and feed-forward width f."""
+"""Tooltip rows for the shape of a design, over data rows with layers `n`, d_model `d` and d_ff `f`."""
 
 
-def _tooltip(x_name: str, y_name: str, figure_name: str) -> str:
-    """Write what a cell's tooltip says, as an expression: rows that said it all would be ten times as long."""
-    asked = {x_name: f"x_labels[{_COLUMN}]", y_name: f"y_labels[{_ROW}]"}
-    got = {figure_name: "datum.t || 'not measured'"} | SHAPE_IN_TOOLTIP
-    return f"datum.why ? {written(asked | {'No model': 'datum.why'})} : {written(asked | got)}"
+def _tooltip(x_name: str, y_name: str, metric_name: str) -> str:
+    """Return the expression of a cell's tooltip; as data it would make the rows ten times as long."""
+    targets = {x_name: f"x_labels[{_COLUMN}]", y_name: f"y_labels[{_ROW}]"}
+    no_model = object_expression(targets | {"No model": "datum.why"})
+    model = object_expression(targets | {metric_name: "datum.t || 'not measured'"} | SHAPE_IN_TOOLTIP)
+    return f"datum.why ? {no_model} : {model}"
 
 
-def written(rows: dict[str, str]) -> str:
-    """Write the rows of a tooltip, names to expressions, as one expression."""
+def object_expression(rows: dict[str, str]) -> str:
+    """Return the expression of an object, such as the rows of a tooltip, from expressions by name."""
     return f"{{{', '.join(f'{json.dumps(name)}: {expression}' for name, expression in rows.items())}}}"
 
 
 @cache
 def hatch_layers() -> Row:
-    """Return lines over the rows of `hatching`."""
+    """Return the lines of the rows of `hatching`."""
     ends = {
         "x": "scale('x', datum.a)",
         "x2": "scale('x', datum.a2)",
@@ -150,7 +151,7 @@ def hatch_layers() -> Row:
 
 
 def hatching(cells: Iterable[tuple[int, int]]) -> list[Row]:
-    """Return the ends of the hatching's lines, in cells: they go on from one cell to the next."""
+    """Return the ends of the hatching's lines, in units of cells; lines continue across neighbouring cells."""
     parts = [step / _LINES for step in range(1, _LINES + 1)]
     ends = [(0.0, part, part, 0.0) for part in parts] + [(part, 1.0, 1.0, part) for part in parts[:-1]]
     return [
@@ -170,7 +171,7 @@ _ON_CELL = alt.ExprRef(
 
 @cache
 def label_layers() -> Row:
-    """Return what stands in the cells: the figure, below it layers × d_model, or that there is no model."""
+    """Return the labels of cells: the value and below it layers × d_model, or "no model"."""
     middle = f"scale('y', {_ROW} + 0.5)"
     nothing = text_layer(
         f"datum.why ? '{NO_MODEL}' : ''",
@@ -180,7 +181,9 @@ def label_layers() -> Row:
         **_MIDDLE,
     )
     half = text_width(NO_MODEL, 13) / 2 + 3
-    below = band(f"{_MIDDLE['x']} - {half}", f"{_MIDDLE['x']} + {half}", middle).transform_filter("datum.why")
+    background = text_background(f"{_MIDDLE['x']} - {half}", f"{_MIDDLE['x']} + {half}", middle).transform_filter(
+        "datum.why"
+    )
     value = text_layer(
         "datum.why ? '' : datum.t || ''",
         y=f"{middle} - (two_lines ? 9 : 0)",
@@ -197,10 +200,10 @@ def label_layers() -> Row:
         opacity=0.85,
         **_MIDDLE,
     )
-    return layers(below, nothing, value, shape)
+    return layers(background, nothing, value, shape)
 
 
 @cache
 def mark_layers() -> Row:
-    """Return the outline of the design in use."""
+    """Return the outline of the current design."""
     return layers(_outline(2.5))

@@ -1,48 +1,50 @@
-"""The layer profile: a model drawn from its input to its output, area proportional to parameters."""
+"""The layer profile: a model from input to output, area proportional to parameters."""
 
 from functools import cache
 
 import altair as alt
 
-from slimlm.charts.components import COMPONENT_ENCODING, Label, component_boxes, fitting_label, label_plate
+from slimlm.charts.components import COMPONENT_ENCODING, Label, component_boxes, fitting_label, label_background
 from slimlm.charts.palette import INK, MUTED
 from slimlm.charts.stages import Blocks, Box, block_line_layers, block_lines, stage_axis, stage_rows
-from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
-from slimlm.core.accounting import Component
+from slimlm.charts.theme import NARROWEST_PX, Figure, Row, figure, layers, text_layer, text_width, wrap
+from slimlm.core.accounting import Account, Component
 from slimlm.core.captions import describe_allocation, in_words, source_line
+from slimlm.core.describe import counted
 from slimlm.core.named_model import Subject
 from slimlm.utils.formatting import format_count, format_share
 
 _PROFILE_TOP_PX, _PROFILE_PX = 34, 200
+_LEGEND_INDENT_PX, _LINE_PX = 56, 21
 _BOX = Box(0.0, _PROFILE_TOP_PX, 1.0, _PROFILE_PX)
 
 
 def layer_profile_chart(subject: Subject) -> Figure:
-    """Draw the model from input to output: how much of it is embeddings, how many blocks there are, how wide each is.
+    """Show the model from input to output: the embeddings, then every block, then the head.
 
-    Area encodes parameters: all stages share one height, so that a stage's width is its share of the total; inside the
-    blocks the height of attention, feed-forward and norms is theirs of a block; colour encodes the component.
+    Area encodes parameters: all stages have the same height, so a stage's width is its share of the total, and inside
+    the blocks a component's height is its share of a block. Colour encodes the component.
     """
-    arch, blocks = subject.architecture, Blocks.of(subject.account)
+    blocks, legend = Blocks.of(subject.account), _legend_rows(subject)
     stages = [row | _stage_label(part) for part, row in stage_rows(subject.account, _BOX)]
     return figure(
         ({"values": stages}, _stage_layers()),
-        ({"values": [block_lines(blocks, _blocks_per_line(subject), _BOX)]}, block_line_layers(1)),
+        ({"values": [block_lines(blocks, _blocks_per_line(blocks), _BOX)]}, block_line_layers(1)),
         ({"values": stages}, _stage_label_layers()),
-        ({"values": [_bracket(subject)]}, _bracket_layers()),
-        ({"values": _legend_rows(subject)}, _legend_layers()),
+        ({"values": [_bracket(blocks, subject.account)]}, _bracket_layers()),
+        ({"values": legend}, _legend_layers()),
         title=subject.title,
         subtitle=[source_line(subject), reading_line(subject)],
-        description=f"{arch.n_layers:,} blocks of {subject.account.layer_params:,} parameters. "
+        description=f"{counted(blocks.n_layers, 'block')} of {subject.account.layer_params:,} parameters. "
         + describe_allocation(subject),
-        height=_PROFILE_TOP_PX + _PROFILE_PX + 76,
+        height=_PROFILE_TOP_PX + _PROFILE_PX + 13 + _LINE_PX * len(legend),
     )
 
 
 def reading_line(subject: Subject) -> str:
-    """Say how the layer profile is read."""
-    group = _blocks_per_line(subject)
-    lines = "every column of the blocks is one block" if group == 1 else f"blocks are ruled off in groups of {group:,}"
+    """Return the line that explains how to read the layer profile."""
+    group = _blocks_per_line(Blocks.of(subject.account))
+    lines = "each column is one block" if group == 1 else f"a line after every {group:,} blocks"
     return f"Input on the left, output on the right · area is parameters · {lines}"
 
 
@@ -59,12 +61,12 @@ def _stage_label(part: Component) -> Row:
     }
 
 
-def _blocks_per_line(subject: Subject) -> int:
-    return Blocks.of(subject.account).per_line(960, 4)
+def _blocks_per_line(blocks: Blocks) -> int:
+    return blocks.per_line(960, 4)
 
 
-def _bracket(subject: Subject) -> Row:
-    blocks, size = Blocks.of(subject.account), subject.account.layer_params
+def _bracket(blocks: Blocks, account: Account) -> Row:
+    size = account.layer_params
     count = f"{blocks.n_layers:,} blocks × {format_count(size)} = " if blocks.n_layers > 1 else "1 block · "
     label = f"{count}{format_count(blocks.n_layers * size)} · {format_share(blocks.share)}"
     return {
@@ -76,7 +78,7 @@ def _bracket(subject: Subject) -> Row:
 
 
 def _legend_rows(subject: Subject) -> list[Row]:
-    """Return what the picture holds in words, so that what is too small to see is still said."""
+    """Return a legend by stage, which also names the components that are too small to see."""
     components = subject.account.components
     first = next(index for index, part in enumerate(components) if part.per_layer)
     stages = {
@@ -84,11 +86,13 @@ def _legend_rows(subject: Subject) -> list[Row]:
         "Blocks": tuple(part for part in components if part.per_layer),
         "Output": tuple(part for part in components[first:] if not part.per_layer),
     }
-    top = _PROFILE_TOP_PX + _PROFILE_PX + 24
-    return [
-        {"stage": stage, "words": " · ".join(map(in_words, parts)), "y": top + 21 * index}
-        for index, (stage, parts) in enumerate(stages.items())
+    lines = [
+        (stage if number == 0 else "", line)
+        for stage, parts in stages.items()
+        for number, line in enumerate(wrap(" · ".join(map(in_words, parts)), NARROWEST_PX - _LEGEND_INDENT_PX, 13))
     ]
+    top = _PROFILE_TOP_PX + _PROFILE_PX + 24
+    return [{"stage": stage, "words": line, "y": top + _LINE_PX * row} for row, (stage, line) in enumerate(lines)]
 
 
 @cache
@@ -101,7 +105,7 @@ _LABELS = (Label("two", 38, 19, lift=8), Label("one", 18, 10), Label("turned", 2
 
 @cache
 def _stage_label_layers() -> Row:
-    return layers(label_plate(*_LABELS), fitting_label(*_LABELS))
+    return layers(label_background(*_LABELS), fitting_label(*_LABELS))
 
 
 @cache
@@ -122,5 +126,7 @@ def _bracket_layers() -> Row:
 @cache
 def _legend_layers() -> Row:
     stage = text_layer("datum.stage", x="0", y="datum.y", fill=INK, fontWeight=600)
-    words = text_layer("datum.words", x="56", y="datum.y", fill=MUTED)
+    # A longer line would take its width from the plot on a narrow page.
+    room = alt.ExprRef(f"max(1, width - {_LEGEND_INDENT_PX})")
+    words = text_layer("datum.words", x=str(_LEGEND_INDENT_PX), y="datum.y", fill=MUTED, limit=room)
     return layers(stage, words)

@@ -1,14 +1,15 @@
-"""Tick positions on linear and log axes, and label positions that overlap nothing."""
+"""Tick positions on linear and log axes, and label positions without overlaps."""
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-_STEPS = (1, 2, 2.5, 5, 10)
+_STEPS = (1, 2, 2.5, 5, 10, 20)  # 10 is coarse enough but for rounding
 _FINE = (1, 1.5, 2, 3, 4, 5, 7)
 
 
 def round_ticks(low: float, high: float, most: int) -> list[float]:
-    """Return up to `most` round numbers from low to high, evenly spaced; the ends themselves when there are none.
+    """Return up to `most` round numbers from low to high, evenly spaced; both ends where fewer than two fit.
 
     >>> round_ticks(0.05, 0.85, 5), round_ticks(17, 1300, 4)
     ([0.2, 0.4, 0.6, 0.8], [500.0, 1000.0])
@@ -17,12 +18,14 @@ def round_ticks(low: float, high: float, most: int) -> list[float]:
     if span <= 0:
         return [low]
     magnitude = 10.0 ** math.floor(math.log10(span / most))
-    for step in (magnitude * factor for factor in (*_STEPS, *(10 * factor for factor in _STEPS))):
-        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-        if last - first < most:
-            ticks = [float(f"{number * step:.12g}") for number in range(first, last + 1)]
-            return ticks if len(ticks) > 1 else [low, high][:most]
-    raise AssertionError(f"no step divides {low}..{high}")
+    candidates = (_multiples(magnitude * factor, low, high) for factor in _STEPS)
+    ticks = next(multiples for multiples in candidates if len(multiples) <= most)
+    return ticks if len(ticks) > 1 else [low, high][:most]
+
+
+def _multiples(step: float, low: float, high: float) -> list[float]:
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
 
 
 def log_ticks(low: float, high: float, most: int) -> list[float]:
@@ -40,47 +43,54 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
     return [low, high][:most]
 
 
-def place_among(value: float, ascending: Sequence[float]) -> float:
-    """Return where a value lies among ascending ones, counted from 0, between two places where it is none of them.
+def interpolated_index(value: float, ascending: Sequence[float]) -> float:
+    """Return the index of a value in an ascending sequence, interpolated between the two values around it.
 
-    >>> place_among(25, (10, 20, 30)), place_among(10, (10, 20, 30))
+    >>> interpolated_index(25, (10, 20, 30)), interpolated_index(10, (10, 20, 30))
     (1.5, 0.0)
     """
-    after = next((place for place, other in enumerate(ascending) if other >= value), len(ascending) - 1)
-    if after == 0:
+    above = next((index for index, other in enumerate(ascending) if other >= value), len(ascending) - 1)
+    if above == 0:
         return 0.0
-    before, beyond = ascending[after - 1], ascending[after]
-    return after - 1 + (value - before) / (beyond - before)
+    low, high = ascending[above - 1], ascending[above]
+    return above - 1 + (value - low) / (high - low)
 
 
-Box = tuple[float, float, float, float]
-"""Left, right, top, bottom."""
+class _Box(NamedTuple):
+    """The area of a label or a point, in pixels."""
 
-_AWAY, _RADIUS, _HEIGHT = 12.0, 8.0, 16.0
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+    def overlaps(self, other: "_Box") -> bool:
+        return (
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
+        )
 
 
-def free_sides(
+_DISTANCE, _RADIUS, _HEIGHT = 12.0, 8.0, 16.0
+
+
+def label_alignments(
     points: Sequence[tuple[float, float]], widths: Sequence[float], width: float, order: Iterable[int] | None = None
 ) -> list[str]:
-    """Return for each point the side at which its label starts: "left", "right", or "" where there is no room.
+    """Return the text alignment of each point's label: "left" (right of the point), "right", or "" where neither fits.
 
-    Points and widths of labels are in pixels, of a figure of some width; those named first in `order` choose first.
+    Points, label widths and the figure's width are in pixels. The points are labelled in the given order.
 
-    >>> free_sides([(40, 100), (190, 40), (150, 100)], [80, 80, 80], 200)
+    >>> label_alignments([(40, 100), (190, 40), (150, 100)], [80, 80, 80], 200)
     ['left', 'right', '']
     """
-    taken: list[Box] = [(x - _RADIUS, x + _RADIUS, y - 7, y + 7) for x, y in points]
-    sides = [""] * len(points)
-    for place in range(len(points)) if order is None else order:
-        (x, y), wide = points[place], widths[place]
-        for side, start in (("left", x + _AWAY), ("right", x - wide - _AWAY)):
-            box = (start, start + wide, y - _HEIGHT, y)
-            if start > 0 and box[1] < width and not any(_overlap(box, other) for other in taken):
-                sides[place] = side
+    taken = [_Box(x - _RADIUS, x + _RADIUS, y - 7, y + 7) for x, y in points]
+    alignments = [""] * len(points)
+    for index in range(len(points)) if order is None else order:
+        (x, y), label_width = points[index], widths[index]
+        for alignment, start in (("left", x + _DISTANCE), ("right", x - label_width - _DISTANCE)):
+            box = _Box(start, start + label_width, y - _HEIGHT, y)
+            if box.left > 0 and box.right < width and not any(map(box.overlaps, taken)):
+                alignments[index] = alignment
                 taken.append(box)
                 break
-    return sides
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
+    return alignments

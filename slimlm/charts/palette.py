@@ -1,4 +1,4 @@
-"""Component colours and inks, readable in light and dark and by colour-blind readers."""
+"""Colours of components, text and guide lines on light and dark pages, safe for colour-blind readers."""
 
 from typing import NamedTuple
 
@@ -16,8 +16,8 @@ COMPONENT_COLORS: dict[str, str] = {
 }
 """Colour of each component by key, the same in every chart and on every page.
 
-Found by a search for the largest smallest CIEDE2000 distance between any two of them, in normal vision and under
-simulated protanopia, deuteranopia and tritanopia, among calm colours that show on white and on near-black.
+A search over calm colours that show on white and on near-black maximised the smallest CIEDE2000 distance between any
+two of them, in normal vision and under simulated protanopia, deuteranopia and tritanopia.
 """
 
 
@@ -33,12 +33,12 @@ class Shade(NamedTuple):
 
     @property
     def expression(self) -> str:
-        """The Vega expression that chooses by the page's background."""
+        """The Vega expression that selects the colour by the page's background."""
         return f"luminance(background) > 0.5 ? '{self.light}' : '{self.dark}'"
 
     @property
     def reference(self) -> alt.ExprRef:
-        """The expression as the value of a property of a mark."""
+        """The expression as a mark property."""
         return alt.ExprRef(self.expression)
 
 
@@ -57,7 +57,7 @@ FAINT = FAINT_SHADE.reference
 """Colour of guide lines."""
 
 PAGE = alt.ExprRef("background")
-"""Colour of the page, which separates fills."""
+"""Colour of the page, for the lines between filled areas."""
 
 COLOR_SCALE = alt.Scale(domain=list(COMPONENT_COLORS), range=list(COMPONENT_COLORS.values()))
 
@@ -80,7 +80,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def ink_on(fill: str) -> str:
-    """Return black or white, whichever is read more easily on the fill.
+    """Return black or white, whichever has more contrast with the fill.
 
     >>> ink_on("#425989"), ink_on("#99C7E6")
     ('#FFFFFF', '#000000')

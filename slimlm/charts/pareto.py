@@ -1,4 +1,4 @@
-"""The Pareto chart: two figures of every design of a sweep, and the designs that no other beats in both."""
+"""The Pareto chart: two metrics of every design of a sweep, and the Pareto frontier."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,12 +8,13 @@ from typing import Literal, NamedTuple
 
 import altair as alt
 
-from slimlm.charts.heatmap import by_knobs, count_designs, finished, is_log
-from slimlm.charts.heatmap_layers import DARK_RAMP, LIGHT_RAMP, SHAPE_IN_TOOLTIP, band, written
-from slimlm.charts.layout import free_sides, log_ticks, round_ticks
+from slimlm.charts.heatmap import as_line, by_knobs, count_designs, is_log, with_wide_heading
+from slimlm.charts.heatmap_layers import DARK_RAMP, LIGHT_RAMP, SHAPE_IN_TOOLTIP, object_expression, text_background
+from slimlm.charts.layout import label_alignments, log_ticks, round_ticks
 from slimlm.charts.palette import FAINT, INK, Shade
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
 from slimlm.core.captions import RATIO_LINE
+from slimlm.core.describe import counted
 from slimlm.sweep.axis_values import label_value
 from slimlm.sweep.describe import fixed_line, knob_name, mid_sentence, pair_label
 from slimlm.sweep.grid import Sweep
@@ -25,27 +26,27 @@ _ACCENT = Shade(LIGHT_RAMP[3], DARK_RAMP[3]).reference
 
 
 class Point(NamedTuple):
-    """A design by two figures."""
+    """The two metrics of a design."""
 
     place: int
-    """Its place among the sweep's cells."""
+    """Its index among the sweep's cells."""
     x: float
     y: float
 
 
 def points_of(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None = None) -> list[Point]:
-    """Return the designs that have both figures."""
-    figures = zip(sweep.figures(x, reports), sweep.figures(y, reports), strict=True)
+    """Return the designs for which both metrics are known."""
+    values = zip(sweep.figures(x, reports), sweep.figures(y, reports), strict=True)
     return [
-        Point(place, across, up) for place, (across, up) in enumerate(figures) if across is not None and up is not None
+        Point(place, across, up) for place, (across, up) in enumerate(values) if across is not None and up is not None
     ]
 
 
 def frontier(points: Sequence[Point], x: Metric, y: Metric) -> list[Point]:
-    """Return the points that no other beats: as good in both figures and better in one. In the order of x.
+    """Return the Pareto-optimal points in the order of x.
 
-    Points with the same two figures beat each other no more than one beats itself: the first stands for them. There is
-    no frontier where a figure has no better direction.
+    A point is Pareto-optimal if no other dominates it: is as good in both metrics and better in one. Duplicates do not
+    dominate each other; the first is kept. There is no frontier where a metric has no better direction.
     """
     if x.better is None or y.better is None:
         return []
@@ -58,19 +59,19 @@ def frontier(points: Sequence[Point], x: Metric, y: Metric) -> list[Point]:
 
 
 def pareto_chart(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None = None) -> Figure:
-    """Show two figures of every design, one across and one upwards, and the frontier of those that no other beats.
+    """Show two metrics of every design, x horizontally and y vertically, and the Pareto frontier.
 
-    Where a figure has no better direction there is no frontier, and the subtitle says so. Labels name the two values
-    that the sweep varies. The parameter "pick" selects a design and reports its place `i` among the sweep's cells.
+    Where a metric has no better direction there is no frontier, and the subtitle says so. Labels give the values of the
+    two swept knobs. The parameter "pick" selects a design and reports its index `i` among the sweep's cells.
     """
     points = points_of(sweep, x, y, reports)
     best = {point.place for point in frontier(points, x, y)}
-    # What is drawn last lies on top: the frontier, and the design in use.
+    # Later rows cover earlier ones: the frontier and the current design come last.
     points.sort(key=lambda point: (point.place == sweep.in_use, point.place in best))
     axes = {"x": _axis([point.x for point in points], x), "y": _axis([point.y for point in points], y)}
     rows = [_row(sweep, point, x, y) | ({"best": 1} if point.place in best else {}) for point in points]
     named = [row for row in rows if "best" in row or row["i"] == sweep.in_use]
-    _name(sweep, named, axes)
+    _label(sweep, named, axes)
     line = sorted((row for row in rows if "best" in row), key=lambda row: row["a"])
     names = [knob_name(sweep, axis) for axis in (sweep.x, sweep.y)]
     chart = figure(
@@ -83,37 +84,37 @@ def pareto_chart(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None = N
         height=_HEIGHT_PX,
         values=_named_values(sweep, axes, len(points)),
     )
-    return finished(chart, upwards=axes["y"].ticks.values(), marks=len(points))
+    return with_wide_heading(chart, upwards=axes["y"].ticks.values(), marks=len(points))
 
 
 def describe_pareto(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None = None) -> str:
-    """Say in one sentence which designs no other beats, for those who do not see the chart."""
+    """Name the Pareto-optimal designs in one sentence, for screen readers."""
     points = points_of(sweep, x, y, reports)
     best = frontier(points, x, y)
     head = f"{y.name} against {mid_sentence(x.name)} of {count_designs(sweep)}"
     if not best:
-        return f"{head}: {_no_frontier(x, y) if points else 'no figures yet'}."
+        return f"{head}: {_no_frontier(x, y) if points else 'nothing measured yet'}."
     labels = ", ".join(pair_label(sweep, point.place) for point in best[:_MOST_NAMED])
     more = f" and {len(best) - _MOST_NAMED:,} more" if len(best) > _MOST_NAMED else ""
-    return f"{head}: no other beats {labels}{more} ({by_knobs(sweep)})."
+    return f"{head}: Pareto-optimal are {labels}{more} ({by_knobs(sweep)})."
 
 
 def _no_frontier(x: Metric, y: Metric) -> str:
     without = [mid_sentence(metric.name) for metric in (x, y) if metric.better is None]
     verb = "has" if len(without) == 1 else "have"
-    return f"no frontier, as {' and '.join(dict.fromkeys(without))} {verb} no better direction"
+    return f"no Pareto frontier, because {' and '.join(dict.fromkeys(without))} {verb} no better direction"
 
 
-def _subtitle(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None, drawn: int, best: int) -> list[str]:
-    said = f"Filled: {best:,} that no other beats in both" if best else f"Drawn: {_no_frontier(x, y)}"
+def _subtitle(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None, known: int, best: int) -> list[str]:
+    said = f"filled: {counted(best, 'Pareto-optimal design')}" if best else _no_frontier(x, y)
     remarks = [
-        said if drawn else "Nothing is measured yet",
-        "ringed: the design in use" if sweep.in_use is not None else "",
-        f"without a figure: {len(sweep.designs) - drawn:,}" if drawn < len(sweep.designs) else "",
+        said if known else "nothing measured yet",
+        "circled: current design" if sweep.in_use is not None else "",
+        f"not measured: {len(sweep.designs) - known:,}" if known < len(sweep.designs) else "",
     ]
-    varied = f"Varied{' and labelled' if best else ''}: {by_knobs(sweep)}"
+    varied = f"{'Labels' if best else 'Swept'}: {by_knobs(sweep)}"
     assumed = [f"{metric.name}: {said}." for metric in (x, y) if (said := sweep.explanation(metric, reports))]
-    lines = [fixed_line(sweep), varied, " · ".join(filter(None, remarks)), *assumed]
+    lines = [fixed_line(sweep), varied, as_line(remarks), *assumed]
     told = {sweep.x.name, sweep.y.name, x.key, y.key}
     return [*lines, RATIO_LINE] if {"embedding_ratio", "embedding_ratio_got"} & told else lines
 
@@ -131,7 +132,7 @@ class _Scale:
     ticks: dict[float, str]
 
     def share(self, value: float) -> float:
-        """Return how far along the axis a value lies: 0 at its start, 1 at its end."""
+        """Return the position of a value along the axis: 0 at its start, 1 at its end."""
         low, high, at = (math.log(v) for v in (*self.ends, value)) if self.log else (*self.ends, value)
         return (at - low) / (high - low)
 
@@ -153,18 +154,18 @@ def _row(sweep: Sweep, point: Point, x: Metric, y: Metric) -> Row:
     design = sweep.cells[point.place].design
     assert design is not None
     d_model, d_ff, n_layers = design.dims
-    figures = {"a": point.x, "b": point.y, "s": x.write(point.x), "t": y.write(point.y)}
-    return {"i": point.place} | figures | {"n": n_layers, "d": d_model, "f": d_ff}
+    metrics = {"a": point.x, "b": point.y, "s": x.write(point.x), "t": y.write(point.y)}
+    return {"i": point.place} | metrics | {"n": n_layers, "d": d_model, "f": d_ff}
 
 
-def _name(sweep: Sweep, rows: list[Row], axes: Mapping[str, _Scale]) -> None:
-    """Name points where there is room, the design in use first, then from one end of the frontier to the other."""
+def _label(sweep: Sweep, rows: list[Row], axes: Mapping[str, _Scale]) -> None:
+    """Label points without overlaps, the current design first, then from left to right."""
     rows.sort(key=lambda row: (row["i"] != sweep.in_use, row["a"]))
     rows[:] = rows[:_MOST_NAMED]
     spots = [(_PLOT_PX * axes["x"].share(row["a"]), _HEIGHT_PX * (1 - axes["y"].share(row["b"]))) for row in rows]
     labels = [pair_label(sweep, row["i"]) for row in rows]
     widths = [text_width(label, 13) for label in labels]
-    sides = free_sides(spots, widths, _PLOT_PX)
+    sides = label_alignments(spots, widths, _PLOT_PX)
     for row, label, px, side in zip(rows, labels, widths, sides, strict=True):
         row.update(name=label if side else "", px=px, side=side or "left", used=int(row["i"] == sweep.in_use))
 
@@ -183,7 +184,7 @@ def _named_values(sweep: Sweep, axes: Mapping[str, _Scale], count: int) -> Row:
 
 @cache
 def _frontier_layers(from_left: bool) -> Row:
-    """Draw the frontier in steps: between two designs nothing is better than the one on the better side."""
+    """Return the frontier as steps: between two designs, the one on the better side of x is the best known."""
     place = {"x": "scale('x', datum.a)", "y": "scale('y', datum.b)"}
     ends = {end: alt.value(alt.ExprRef(where)) for end, where in place.items()}
     step: Literal["step-after", "step-before"] = "step-after" if from_left else "step-before"
@@ -233,8 +234,8 @@ def _position(side: str, field: str, name: str, log: bool) -> Row:
 
 
 def _tooltip(knobs: tuple[str, str], x_name: str, y_name: str) -> str:
-    asked = {knobs[0]: "x_labels[datum.i % columns]", knobs[1]: "y_labels[floor(datum.i / columns)]"}
-    return written(asked | {x_name: "datum.s", y_name: "datum.t"} | SHAPE_IN_TOOLTIP)
+    targets = {knobs[0]: "x_labels[datum.i % columns]", knobs[1]: "y_labels[floor(datum.i / columns)]"}
+    return object_expression(targets | {x_name: "datum.s", y_name: "datum.t"} | SHAPE_IN_TOOLTIP)
 
 
 @cache
@@ -243,7 +244,9 @@ def _name_layers() -> Row:
     ring = alt.Chart().mark_point(filled=False, size=260, stroke=INK, strokeWidth=1.6, opacity=1)
     ring = ring.encode(x=alt.value(alt.ExprRef(x)), y=alt.value(alt.ExprRef(y))).transform_filter("datum.used")
     start = f"{x} + (datum.side == 'left' ? 9 : -15 - datum.px)"
-    below = band(start, f"{start} + 6 + datum.px", f"{y} - 8").transform_filter("datum.name && dot < 100")
+    background = text_background(start, f"{start} + 6 + datum.px", f"{y} - 8").transform_filter(
+        "datum.name && dot < 100"
+    )
     labels = text_layer(
         "datum.name",
         x=f"{x} + (datum.side == 'left' ? 12 : -12)",
@@ -252,4 +255,4 @@ def _name_layers() -> Row:
         fontWeight=alt.ExprRef("datum.used ? 600 : 400"),
         fill=INK,
     )
-    return layers(ring, below, labels)
+    return layers(ring, background, labels)

@@ -1,4 +1,4 @@
-"""Stages of a layer profile, for one model or several: rectangles from input to output, and lines between blocks."""
+"""Stages of layer profiles: rectangles from input to output, and lines between blocks."""
 
 import math
 from collections.abc import Iterator
@@ -39,12 +39,12 @@ class Blocks(NamedTuple):
         return cls(before, within, account.architecture.n_layers)
 
     def per_line(self, width_px: float, least_px: float) -> int:
-        """Return how many blocks one line stands for: 1, or the power of 2 that keeps lines `least_px` pixels apart."""
+        """Return the number of blocks per line: the smallest power of 2 that keeps lines `least_px` pixels apart."""
         return 1 << max(0, math.ceil(math.log2(self.n_layers * least_px / (width_px * self.share))))
 
 
 def stage_rows(account: Account, box: Box) -> Iterator[tuple[Component, Row]]:
-    """Yield each component that has parameters with its rectangle, the blocks' components stacked over all blocks."""
+    """Yield each component that has parameters, with its rectangle; the components of the blocks are stacked."""
     blocks = Blocks.of(account)
     x = y = 0.0
     for part in (part for part in account.components if part.params):
@@ -59,7 +59,7 @@ def stage_rows(account: Account, box: Box) -> Iterator[tuple[Component, Row]]:
 
 
 def block_lines(blocks: Blocks, group: int, box: Box) -> Row:
-    """Return the row from which `block_line_layers` draws a line after every `group` blocks but the last."""
+    """Return the row from which `block_line_layers` draws a line after every `group` blocks, except at the end."""
     return {
         "first": box.left + box.width * blocks.start,
         "step": box.width * blocks.share * group / blocks.n_layers,
@@ -71,7 +71,7 @@ def block_lines(blocks: Blocks, group: int, box: Box) -> Row:
 
 @cache
 def block_line_layers(domain_end: float) -> Row:
-    """Return the lines between blocks. A row stands for all lines of a model, which keeps specifications small."""
+    """Return the lines between blocks; one row gives all lines of a model, which keeps specifications small."""
     lines = (
         alt.Chart()
         .transform_calculate(line="sequence(1, datum.count + 1)")

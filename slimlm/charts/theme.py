@@ -13,23 +13,23 @@ Row = dict[str, Any]
 
 
 FONT = "Arial, sans-serif"
-"""Arial first: browsers and the picture converter draw it, or its metric twin, alike, and the converter measures text
-rightly only for a family that it has. A list without sans-serif at its end can lose all text of a picture, silently.
+"""Arial first: browsers and the picture converter both have it, or a font of equal metrics, and the converter measures
+text correctly only in a font that it has. Without sans-serif at the end, a picture can lose all its text silently.
 """
 
 
 _WIDTH, _PADDING, _LARGE, _SMALL, _FINE = 960, 6, 17, 13, 12
-_NARROWEST = 650
-"""Width, as `text_width` estimates it, at which headings fit a narrow page.
+NARROWEST_PX = 650
+"""Largest width of a heading, as `text_width` estimates it, that fits a narrow page.
 
-Vega-Lite cuts longer lines off, and the server does not know the page's width.
+Vega-Lite truncates longer lines, and the server does not know the page's width.
 """
 
 _NARROW, _WIDE = frozenset(" iljtfrI.,:;'|!()/·<"), frozenset("mwMW%@—→×")
 
 
 def text_width(text: str, font_size: float) -> float:
-    """Estimate how many pixels a line of text takes, rather too many than too few.
+    """Estimate the width of a line of text in pixels, and rather overestimate it.
 
     >>> round(text_width("SwiGLU", 12))
     50
@@ -39,9 +39,10 @@ def text_width(text: str, font_size: float) -> float:
 
 
 class Figure(alt.LayerChart):
-    """A layered chart whose parts are written out already: Altair would check every part again at every key press.
+    """A layered chart of parts that are already plain dicts.
 
-    The parts are checked against Vega-Lite's schema where they are made, once, and whole figures in the tests.
+    Altair's own constructor would validate every part on every redraw. `layers` validates each part against Vega-Lite's
+    schema once, and the tests validate whole figures.
     """
 
     def __init__(self, **properties: Any) -> None:
@@ -55,7 +56,7 @@ class Figure(alt.LayerChart):
         ignore: list[str] | None = None,
         context: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Return the Vega-Lite specification, unchecked; the arguments are Altair's and change nothing."""
+        """Return the Vega-Lite specification without validation; Altair's arguments are ignored."""
         parts = ((key, part) for key, part in self._kwds.items() if part is not alt.Undefined)
         return {"$schema": alt.SCHEMA_URL} | {
             key: part.to_dict() if isinstance(part, SchemaBase) else part for key, part in parts
@@ -63,13 +64,13 @@ class Figure(alt.LayerChart):
 
 
 def layers(*parts: alt.Chart) -> Row:
-    """Write layers out, checked against the schema: a template that `figure` fills with data."""
-    written = alt.layer(*parts, data=alt.NamedData("rows")).to_dict()
-    return {key: written[key] for key in ("layer", "params") if key in written}
+    """Convert layers to a dict, validated against the schema; `figure` adds the data."""
+    specification = alt.layer(*parts, data=alt.NamedData("rows")).to_dict()
+    return {key: specification[key] for key in ("layer", "params") if key in specification}
 
 
 def text_layer(text: str, *, x: str, y: str, **style: Any) -> alt.Chart:
-    """Return a layer of text; all three are Vega expressions, which know the datum and the width as shown."""
+    """Return a layer of text; `text`, `x` and `y` are Vega expressions over the datum and the width on screen."""
     at = {"text": alt.ExprRef(text), "x": alt.ExprRef(x), "y": alt.ExprRef(y)}
     layer: alt.Chart = alt.Chart().mark_text(**({"align": "left"} | at | style))
     return layer
@@ -83,22 +84,22 @@ def figure(
     height: int,
     values: Row | None = None,
 ) -> Figure:
-    """Set groups of layers, each over its own data, as a figure: the same on a page and when exported.
+    """Return a figure of groups of layers, each with its own data; pages and exports show the same figure.
 
-    The width is the outer width and belongs to whoever shows the figure; the height is that of the picture alone.
-    `values` are named numbers and lists that expressions in the layers use.
+    The page or the export sets the outer width. `height` is that of the plot, without title and axes. `values` are
+    named numbers and lists for the expressions in the layers.
     """
     named = [{"name": name, "value": value} for name, value in (values or {}).items()]
     return Figure(
         title={
-            "text": _wrapped([title], _NARROWEST, _LARGE),
-            "subtitle": _wrapped(subtitle, _NARROWEST, _FINE),
-            "limit": {"expr": "width"},  # the default is not computed anew when the page's width changes
+            "text": _wrapped([title], NARROWEST_PX, _LARGE),
+            "subtitle": _wrapped(subtitle, NARROWEST_PX, _FINE),
+            "limit": {"expr": "width"},  # Vega does not update its default limit when the width changes
         },
         description=description,
         width=_WIDTH,
         height=height,
-        # Rows inside a layer travel with the specification; at the top, Streamlit would send them as a table.
+        # Inside layers, because Streamlit would send rows at the top level as a separate table.
         layer=[{"data": data, "layer": template["layer"]} for data, template in groups],
         params=named + [param for _, template in groups for param in template.get("params", [])],
         **_frame(),
@@ -110,7 +111,7 @@ def _wrapped(lines: list[str], width: float, font_size: int) -> list[str]:
 
 
 def wrap(line: str, width: float, font_size: int) -> list[str]:
-    """Break a line so that each part fits the width: into as few as it takes, about equally long.
+    """Break a line into the fewest parts that fit the width, of about equal length.
 
     >>> wrap("268M parameters · d_model 640 · d_ff 2,048 · 4 heads", 300, 13)
     ['268M parameters · d_model 640', 'd_ff 2,048 · 4 heads']
@@ -185,10 +186,10 @@ def _config() -> alt.Config:
 
 
 def for_export(chart: Figure, *, dark: bool = False, width: int = _WIDTH) -> Figure:
-    """Return the figure on a page of its own, white or dark, at a fixed outer width in pixels."""
-    written = chart.to_dict()
-    heading, room = written["title"], width - 2 * _PADDING
-    if room < _NARROWEST:
+    """Return the figure for export: on a white or dark background, at a fixed outer width in pixels."""
+    specification = chart.to_dict()
+    heading, room = specification["title"], width - 2 * _PADDING
+    if room < NARROWEST_PX:
         sizes = {"text": _LARGE, "subtitle": _FINE}
-        written["title"] = heading | {part: _wrapped(heading[part], room, size) for part, size in sizes.items()}
-    return Figure(**written | {"background": DARK if dark else LIGHT, "width": width})
+        specification["title"] = heading | {part: _wrapped(heading[part], room, size) for part, size in sizes.items()}
+    return Figure(**specification | {"background": DARK if dark else LIGHT, "width": width})

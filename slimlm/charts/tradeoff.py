@@ -1,4 +1,4 @@
-"""The trade-off chart: the designs that meet a total, by what each misses."""
+"""The trade-off chart: how far designs with the same target total deviate from the other targets."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import altair as alt
 
-from slimlm.charts.layout import free_sides
+from slimlm.charts.layout import label_alignments
 from slimlm.charts.palette import FAINT, INK
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
 from slimlm.core.captions import RATIO_LINE, request_line
-from slimlm.core.describe import expansion_name
+from slimlm.core.describe import counted, expansion_name
 from slimlm.core.design import OFF_TARGET, Design
 from slimlm.solver.alternatives import Alternative
 from slimlm.utils.formatting import format_miss
@@ -21,7 +21,7 @@ _TICKS = [0.0, *(sign * tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2,
 
 
 class TradeoffPoint(NamedTuple):
-    """One way to meet a request: what to call it, the design, and whether it is the one in use."""
+    """A design for a request: its label, the design, and whether it is the current one."""
 
     label: str
     design: Design
@@ -29,27 +29,30 @@ class TradeoffPoint(NamedTuple):
 
 
 def tradeoff_points(design: Design, others: Iterable[Alternative]) -> list[TradeoffPoint]:
-    """Return a design and its alternatives as points, the design first and chosen."""
+    """Return a design and its alternatives as points; the design comes first and is chosen."""
     return [
-        TradeoffPoint("as requested", design, True),
+        TradeoffPoint("current design", design, True),
         *(TradeoffPoint(other.change, other.design) for other in others),
     ]
 
 
 def tradeoff_chart(points: Sequence[TradeoffPoint]) -> Figure:
-    """Show what other designs miss: a point in the middle meets ratio and expansion exactly.
+    """Show how far each design deviates from the targets of embedding ratio and expansion, on symmetric log scales.
 
-    The horizontal position encodes the miss of the embedding ratio, the vertical one that of the expansion; inside the
-    shaded field neither knob is off target; the chosen design is filled. The parameter "pick" selects a point and
-    reports its `index` among the points and its `label`. Raises ValueError when there is no point.
+    The horizontal position encodes the deviation of the embedding ratio, the vertical position that of the expansion.
+    Inside the shaded area neither is off target. The chosen design is filled. The parameter "pick" selects a point and
+    reports its `index` among the points and its `label`.
+
+    Raises ValueError when there is no point.
     """
     if not points:
-        raise ValueError(f"points={points!r} is empty: there is nothing to draw; give at least the chosen design")
+        raise ValueError(f"points={points!r} is empty: at least one design would work")
     chosen = next((point for point in points if point.chosen), points[0])
     expansion = expansion_name(chosen.design.config)
     rows = [_point_row(index, point) for index, point in enumerate(points)]
     reach = {knob: 1.3 * max(0.04, *(abs(row[knob]) for row in rows)) for knob in ("ratio", "expansion")}
     _label_where_free(rows, reach)
+    rows.sort(key=lambda row: row["chosen"])  # later rows cover earlier ones
     ticks = {
         f"{knob}_ticks": [tick for tick in _TICKS if not tick or end / 25 <= abs(tick) <= end]
         for knob, end in reach.items()
@@ -57,8 +60,13 @@ def tradeoff_chart(points: Sequence[TradeoffPoint]) -> Figure:
     return figure(
         ({"values": [{}]}, _field_layers()),
         ({"values": rows}, _point_layers(expansion)),
-        title=f"{len(points):,} design{'s' if len(points) > 1 else ''} for one request, by what each misses",
-        subtitle=[request_line(chosen.design.config), f"Chosen: {chosen.label} · {chosen.design.title}", RATIO_LINE],
+        title=f"Deviation from the targets: {counted(len(points), 'design')} for one request",
+        subtitle=[
+            request_line(chosen.design.config),
+            f"Filled: {chosen.label} · {chosen.design.title}",
+            f"Shaded: within {100 * OFF_TARGET:g} % of both targets · axes are logarithmic beyond ±{100 * _LINEAR:g} %",
+            RATIO_LINE,
+        ],
         description=_describe_tradeoff(points, chosen),
         height=_TRADEOFF_PX,
         values=ticks | {f"{knob}_reach": end for knob, end in reach.items()},
@@ -68,8 +76,8 @@ def tradeoff_chart(points: Sequence[TradeoffPoint]) -> Figure:
 def _describe_tradeoff(points: Sequence[TradeoffPoint], chosen: TradeoffPoint) -> str:
     _, ratio, expansion = chosen.design.targets
     return (
-        f"{len(points):,} designs by their misses; the chosen one, {chosen.label}, misses the embedding ratio by "
-        f"{format_miss(ratio.miss)} and the {expansion_name(chosen.design.config)} by {format_miss(expansion.miss)}."
+        f"{counted(len(points), 'design')} by deviation from the targets; {chosen.label}: embedding ratio "
+        f"{format_miss(ratio.miss)}, {expansion_name(chosen.design.config)} {format_miss(expansion.miss)}."
     )
 
 
@@ -82,8 +90,8 @@ def _point_row(index: int, point: TradeoffPoint) -> Row:
         "ratio": ratio.miss,
         "expansion": expansion.miss,
         "total": f"{point.design.total_params:,} ({format_miss(total.miss)})",
-        "ratio_got": f"{ratio.actual:.4f} ({format_miss(ratio.miss)})",
-        "expansion_got": f"{expansion.actual:.3f} ({format_miss(expansion.miss)})",
+        "actual_ratio": f"{ratio.actual:.4f} ({format_miss(ratio.miss)})",
+        "actual_expansion": f"{expansion.actual:.3f} ({format_miss(expansion.miss)})",
         "d_model": arch.d_model,
         "d_ff": arch.d_ff,
         "n_layers": arch.n_layers,
@@ -94,16 +102,16 @@ def _point_row(index: int, point: TradeoffPoint) -> Row:
 
 
 def _label_where_free(rows: list[Row], reach: Row) -> None:
-    """Name the points whose label covers no other label or point, the chosen one first; the rest have tooltips."""
+    """Label the points whose label overlaps no other label or point, the chosen one first; the rest have tooltips."""
     chosen_first = sorted(range(len(rows)), key=lambda index: not rows[index]["chosen"])
     dots, widths = [_pixels(row, reach) for row in rows], [text_width(row["label"], 13) for row in rows]
-    for row, side in zip(rows, free_sides(dots, widths, _PLOT_PX, chosen_first), strict=True):
+    for row, side in zip(rows, label_alignments(dots, widths, _PLOT_PX, chosen_first), strict=True):
         if side:
             row |= {"name": row["label"], "side": side}
 
 
 def _pixels(row: Row, reach: Row) -> tuple[float, float]:
-    """Return about where a point lies in a narrow figure: what is apart there is apart in a wide one."""
+    """Return about where a point lies in a narrow figure: labels that do not overlap there never overlap."""
 
     def symlog(value: float) -> float:
         return math.copysign(math.log1p(abs(value) / _LINEAR), value)
@@ -112,7 +120,7 @@ def _pixels(row: Row, reach: Row) -> tuple[float, float]:
     return _PLOT_PX / 2 * (1 + across), _TRADEOFF_PX / 2 * (1 - up)
 
 
-def _miss(knob: str, title: str) -> Row:
+def _deviation(knob: str, title: str) -> Row:
     written = "datum.value == 0 ? 'on target' : replace(format(100 * datum.value, '+~r'), '-', '−') + ' %'"
     ends = [alt.ExprRef(f"-{knob}_reach"), alt.ExprRef(f"{knob}_reach")]
     ticks = alt.ExprRef(f"{knob}_ticks")
@@ -154,10 +162,10 @@ def _field_layers() -> Row:
 @cache
 def _point_layers(expansion: str) -> Row:
     x, y = (
-        alt.X(**_miss("ratio", f"Miss of the embedding ratio (shaded: at most {OFF_TARGET:.0%})".replace("%", " %"))),
-        alt.Y(**_miss("expansion", f"Miss of the {expansion}")),
+        alt.X(**_deviation("ratio", "Embedding ratio, deviation from target")),
+        alt.Y(**_deviation("expansion", f"{expansion}, deviation from target")),
     )
-    names = {"label": "Design", "total": "Parameters", "ratio_got": "Embedding ratio", "expansion_got": expansion}
+    names = {"label": "Design", "total": "Parameters", "actual_ratio": "Embedding ratio", "actual_expansion": expansion}
     tooltip = [alt.Tooltip(f"{key}:N", title=title) for key, title in names.items()]
     tooltip += [alt.Tooltip(f"{key}:Q", title=key, format=",") for key in ("d_model", "d_ff", "n_layers", "n_heads")]
     dots = (
@@ -174,7 +182,7 @@ def _point_layers(expansion: str) -> Row:
         .add_params(alt.selection_point(name="pick", fields=["index", "label"]))
     )
     labels = text_layer(
-        "datum.name",
+        f"width < {0.8 * _PLOT_PX:g} ? '' : datum.name",  # labels are placed for a plot of about this width
         x="scale('x', datum.ratio) + (datum.side == 'left' ? 12 : -12)",
         y="scale('y', datum.expansion) - 8",
         align=alt.ExprRef("datum.side"),

@@ -41,11 +41,11 @@ _Fields = TypeVar("_Fields", Architecture, ModelConfig)
 def save_pretrained(model: LanguageModel, folder: str | Path) -> Path:
     """Write a model of any architecture into a folder, for `from_pretrained`, and return the folder.
 
-    slimlm.json holds the architecture, and the request of a model that was solved for one; model.safetensors holds the
-    weights, in the types that they have. Files of these names are replaced.
+    slimlm.json holds the architecture, and the request if the model was solved for one; model.safetensors holds the
+    weights in their own dtypes. Files of these names are replaced.
 
-    Raises ValueError for a model on the meta device, and when the folder is a file; OSError, in one sentence, when the
-    files cannot be written: those that were there stay as they were.
+    Raises ValueError for a model on the meta device, and when the folder is a file; OSError when the files cannot be
+    written; existing files then stay unchanged.
     """
     record = {
         "format": FORMAT,
@@ -58,12 +58,11 @@ def save_pretrained(model: LanguageModel, folder: str | Path) -> Path:
 def export_pretrained(model: LanguageModel, folder: str | Path) -> Path:
     """Write a model into a folder that transformers' `AutoModelForCausalLM` loads, and return the folder.
 
-    config.json (see `to_hf_config`), generation_config.json, and model.safetensors by the names that transformers has
-    for the weights; no tokenizer. Files of these names are replaced.
+    It writes config.json (see `to_hf_config`), generation_config.json, and model.safetensors with transformers' weight
+    names, but no tokenizer. Files of these names are replaced.
 
     Raises ValueError when no class of transformers is exactly the architecture, for a model on the meta device, and
-    when the folder is a file; OSError, in one sentence, when the files cannot be written: those that were there stay
-    as they were.
+    when the folder is a file; OSError when the files cannot be written; existing files then stay unchanged.
     """
     config = to_hf_config(model.architecture, str(model.token_embedding.weight.dtype).removeprefix("torch."))
     generation = {name: config[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
@@ -78,9 +77,9 @@ def from_pretrained(
     """Return the model that `save_pretrained` wrote into a folder, in evaluation mode.
 
     `dtype` is a floating-point type for all weights; None keeps the types that they were saved in. Weights are not
-    drawn first, and there is never a second copy of them: on the CPU they are the file's own pages until they change.
+    initialised first, and never copied: on the CPU they are mapped from the file until they change.
 
-    Raises ValueError, in one sentence, for a folder that lacks a file, for a file that cannot be read, is too large,
+    Raises ValueError for a folder that lacks a file, for a file that cannot be read, is too large,
     broken or of another format, for fields that are unknown, missing or impossible, and for tensors that are missing,
     unexpected, or of a wrong shape or type.
     """
@@ -100,17 +99,19 @@ def from_pretrained(
 
 def _write(folder: Path, records: Mapping[str, object], weights: Mapping[str, Tensor]) -> Path:
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"folder={str(folder)!r} is a file: a model is several; the name of a folder would work")
+        raise ValueError(
+            f"folder={str(folder)!r} is a file, and a model needs a folder; the name of a folder would work"
+        )
     if any(weight.is_meta for weight in weights.values()):
         raise ValueError("a model on the meta device has no weights to save; one built with device='cpu' would work")
     tensors = {name: weight.detach().contiguous() for name, weight in weights.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as files:  # all are whole before the first takes the place of an old one
+        with ExitStack() as files:  # all files are complete before the first old one is replaced
             for name, record in records.items():
                 part = files.enter_context(replacing(folder / name))
                 part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-            # A new file, and not the old one, whose pages a loaded model may still hold.
+            # A new file: a loaded model may still map the pages of the old one.
             save_file(tensors, files.enter_context(replacing(folder / _WEIGHTS)), metadata={"format": "pt"})
     except (OSError, SafetensorError) as error:
         raise OSError(
@@ -173,7 +174,7 @@ def _read_weights(
 
 
 def _check_tensors(found: Mapping[str, Any], architecture: Architecture) -> None:
-    """Raise ValueError for tensors that are not the architecture's, before any is read and any module is made."""
+    """Raise ValueError for tensors that do not fit the architecture, before any is read and any module is built."""
     shapes = {name: shape for part in account(architecture).components for name, shape in part.shapes.items()}
     for name, tensor in found.items():
         expected, shape, kind = _expected(name, shapes, architecture.n_layers), tensor.get_shape(), tensor.get_dtype()

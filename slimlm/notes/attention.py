@@ -1,6 +1,7 @@
-"""Design notes on heads, on the cache of keys and values, and on positions."""
+"""Design notes on attention heads, the KV cache and positions."""
 
 from dataclasses import replace
+from statistics import median
 
 from slimlm.core.architecture import Architecture
 from slimlm.core.design import Design
@@ -17,35 +18,34 @@ from slimlm.notes.note import (
     Note,
     Severity,
     format_number,
-    median,
 )
 from slimlm.utils.formatting import format_bytes, format_count, format_share
 
 
 def head_dim(design: Design) -> Note | None:
-    """Speak of heads that fast attention does not suit."""
+    """Point out a head_dim that FlashAttention does not support or has to pad."""
     arch = design.architecture
     width, padded = arch.head_width, -(-arch.head_width // 8) * 8
     severity, source = Severity.WARNING, FLASH
     if width > 256:
-        why = "wider than the 256 that FlashAttention supports"
+        why = "above the 256 that FlashAttention supports"
     elif width % 8:
         more = format_share(padded / width - 1)
-        why = f"no multiple of 8: FlashAttention pads it to {padded} and computes {more} more"
+        why = f"not a multiple of 8: FlashAttention pads it to {padded} and computes {more} more"
         if width % 2 and arch.positions == "learned":
-            why, source = f"odd, which rules rotary positions out, and {why}", f"{FLASH}; {ROPE}"
+            why, source = f"odd, which rules out RoPE, and {why}", f"{FLASH}; {ROPE}"
         else:
             severity = Severity.ADVICE
     elif width < 32:
         severity, source = Severity.INFO, PUBLISHED
-        why = "narrower than the 32 to 256 of the published models known here other than TinyStories"
+        why = "below the 32 to 256 of the published models in slimlm, TinyStories excepted"
     else:
         return None
     return Note("head_dim", severity, f"A head_dim of {width:,} is {why}.", f"head_dim {width:,}", source)
 
 
 def attention_width(design: Design) -> Note | None:
-    """Name published examples of attention that is wider or narrower than the model."""
+    """Name published models whose attention is wider or narrower than d_model."""
     arch, models = design.architecture, published_models()
     ratio = _attention_ratio(arch)
     if ratio == 1:
@@ -54,23 +54,23 @@ def attention_width(design: Design) -> Note | None:
     ends = " to ".join(f"{format_number(other)} times ({name})" for other, name in (unlike[0], unlike[-1]))
     width = arch.n_heads * arch.head_width
     text = (
-        f"Attention is {width:,} wide (n_heads · head_dim), {format_number(ratio)} times d_model {arch.d_model:,}: in "
-        f"{len(models) - len(unlike)} of the {len(models)} published models known here both are the same, and in the "
-        f"others it is {ends}."
+        f"Attention is {width:,} wide (n_heads · head_dim), {format_number(ratio)} times d_model {arch.d_model:,}: "
+        f"it is equal to d_model in {len(models) - len(unlike)} of the {len(models)} published models in slimlm, and "
+        f"in the others it is {ends}."
     )
     severity = Severity.INFO if unlike[0][0] <= ratio <= unlike[-1][0] else Severity.ADVICE
-    return Note("attention_width", severity, text, f"{width:,} beside {arch.d_model:,}", PUBLISHED)
+    return Note("attention_width", severity, text, f"{width:,}, d_model {arch.d_model:,}", PUBLISHED)
 
 
 def _attention_ratio(arch: Architecture) -> float:
     return arch.n_heads * arch.head_width / arch.d_model
 
 
-_GROUPED = "Ainslie and colleagues find the quality of grouped queries close to that of multi-head attention"
+_GROUPED = "Ainslie and colleagues find the quality of GQA close to that of multi-head attention"
 
 
 def kv_cache(design: Design) -> Note | None:
-    """Say what shared heads of keys and values save; without them, speak when the cache outweighs the model."""
+    """Give the KV cache that GQA saves; without GQA, point out a cache that is larger than the weights."""
     arch = design.architecture
     if arch.kv_heads < arch.n_heads:
         return _shared_heads(arch)
@@ -79,32 +79,32 @@ def kv_cache(design: Design) -> Note | None:
         return None
     figure = f"{format_bytes(cache)} per sequence"
     text = (
-        f"In 16 bits the KV cache takes {figure} of {arch.max_seq_length:,} tokens, more than the weights' "
-        f"{format_bytes(weights)}: fewer heads of keys and values (n_kv_heads) shrink it, and {_GROUPED}."
+        f"The KV cache takes {figure} of {arch.max_seq_length:,} tokens in 16 bits, more than the weights' "
+        f"{format_bytes(weights)}: fewer KV heads (n_kv_heads) shrink it, and {_GROUPED}."
     )
     return Note("kv_cache", Severity.ADVICE, text, figure, AINSLIE)
 
 
 def _shared_heads(arch: Architecture) -> Note:
     figure = f"{format_bytes(kv_cache_bytes_per_token(arch))} per token"
-    heads, caveat = f"{arch.kv_heads} heads", ""
+    heads, caveat = f"{arch.kv_heads} KV heads", ""
     if arch.kv_heads == 1:
-        heads, caveat = "a single head", ", and warn that a single head can lose some"
+        heads, caveat = "a single KV head", ", but a single KV head can lose some"
     text = (
-        f"With {heads} of keys and values for {arch.n_heads} of queries the KV cache takes {figure} in 16 bits instead "
+        f"With {heads} for {arch.n_heads} query heads the KV cache takes {figure} in 16 bits instead "
         f"of {format_bytes(kv_cache_bytes_per_token(replace(arch, n_kv_heads=arch.n_heads)))}: {_GROUPED}{caveat}."
     )
     return Note("kv_cache", Severity.ADVICE if caveat else Severity.INFO, text, figure, AINSLIE)
 
 
 def learned_positions(design: Design) -> Note | None:
-    """Say what a table of positions costs and forbids."""
+    """Give the parameters and the context limit of learned positions."""
     positions = design.account["position_embedding"]
     if not positions.params:
         return None
     length = design.architecture.max_seq_length
     text = (
-        f"Learned positions cap the context at {length:,} tokens, since a later one has no row in the table, and cost "
+        f"Learned positions limit the context to {length:,} tokens, one row of the table each, and cost "
         f"{format_count(positions.params)} parameters ({format_share(positions.share)})."
     )
     severity = Severity.ADVICE if positions.share > 0.05 else Severity.INFO
@@ -112,21 +112,21 @@ def learned_positions(design: Design) -> Note | None:
 
 
 def no_positions(design: Design) -> Note | None:
-    """Say how well a model does that knows order by its causal mask alone."""
+    """Give the evidence on models without positions."""
     if design.architecture.positions != "none":
         return None
     models = published_models()
     alike = f"{sum(model.architecture.positions == 'none' for model in models)} of the {len(models)} published models"
     text = (
-        "Without positions the causal mask alone tells order: on reasoning and mathematical tasks Kazemnejad and "
-        "colleagues find that this carries over to longer sequences better than RoPE and ALiBi, but "
-        f"{alike} known here do without them in every layer."
+        "Without positions only the causal mask carries order: Kazemnejad and colleagues find that such models "
+        "generalise to longer sequences better than RoPE and ALiBi on reasoning and mathematical tasks, but "
+        f"{alike} in slimlm have no positions in any layer."
     )
     return Note("no_positions", Severity.ADVICE, text, alike, f"{KAZEMNEJAD}; {PUBLISHED}")
 
 
 def rope_theta(design: Design) -> Note | None:
-    """Speak of rotary positions that turn as fast as for short sequences in a model for long ones."""
+    """Point out a rope_theta that is small for the maximum sequence length."""
     arch = design.architecture
     # Gemma's models of 8,192 tokens keep 10,000; Xiong et al. find it too small for 32,768.
     if arch.positions != "rope" or arch.max_seq_length <= 8192 or arch.rope_theta > 10_000:
@@ -139,6 +139,6 @@ def rope_theta(design: Design) -> Note | None:
     figure = f"{arch.rope_theta:,g} for {arch.max_seq_length:,} tokens"
     text = (
         f"A rope_theta of {figure} is small: Xiong and colleagues raise it from 10,000 to 500,000 for 32,768 tokens, "
-        f"and {median(longer):,.0f} is the median of {len(longer)} published models of more than 8,192."
+        f"and the median of {len(longer)} published models with more than 8,192 is {median(longer):,.0f}."
     )
     return Note("rope_theta", Severity.ADVICE, text, figure, f"{XIONG}; {PUBLISHED}")

@@ -1,4 +1,6 @@
-"""Design notes on where the parameters go: the vocabulary's tables and the rest."""
+"""Design notes on the share of the vocabulary-sized tables."""
+
+from statistics import median
 
 from slimlm.core.design import Design
 from slimlm.core.published import published_near
@@ -11,7 +13,6 @@ from slimlm.notes.note import (
     Note,
     Severity,
     format_number,
-    median,
     name_sizes,
 )
 from slimlm.notes.published_laws import TAO_SMALLEST, tao_vocabulary_params
@@ -19,7 +20,7 @@ from slimlm.utils.formatting import format_count, format_share
 
 
 def vocabulary_padding(design: Design) -> Note | None:
-    """Price the padding that would align the LM head's matrix product."""
+    """Give the parameters of the padding that would align the LM head's matrix product."""
     arch = design.architecture
     if arch.vocab_size % 128 == 0:
         return None
@@ -27,8 +28,8 @@ def vocabulary_padding(design: Design) -> Note | None:
     padded = -(-arch.vocab_size // grain) * grain
     cost = (arch.vocabulary_tables * arch.d_model + arch.lm_head_bias) * (padded - arch.vocab_size)
     text = (
-        f"A vocabulary of {arch.vocab_size:,} is no multiple of {grain}: padding it to {padded:,} aligns the LM head's "
-        f"matrix product and costs {cost:,} parameters ({format_share(cost / design.total_params)})."
+        f"A vocabulary of {arch.vocab_size:,} is not a multiple of {grain}: padding it to {padded:,} aligns the "
+        f"LM head's matrix product and costs {cost:,} parameters ({format_share(cost / design.total_params)})."
     )
     return Note("vocabulary_padding", severity, text, f"{arch.vocab_size:,} → {padded:,}", f"{ANTHONY}; {MEGATRON}")
 
@@ -43,16 +44,16 @@ def vocabulary_optimum(design: Design) -> Note | None:
     # The three approaches of the paper differ by up to 1.4 at these sizes: less than 1.5 is agreement.
     if 1 / 1.5 <= table / optimum <= 1.5:
         return None
-    usual = ", as is every share of 25 to 45 %" if 0.25 <= share <= 0.45 and best < 0.2 else ""
+    usual = ", as is every ratio from 25 to 45 %" if 0.25 <= share <= 0.45 and best < 0.2 else ""
     extrapolated = " (extrapolated below 33M)" if rest < TAO_SMALLEST else ""
     text = (
-        f"The {format_share(share)} embedding share is {'above' if table > optimum else 'below'} the compute-optimal "
-        f"{format_share(best)} of Tao and colleagues{usual}: for {format_count(rest)} other parameters their law"
-        f"{extrapolated} gives a vocabulary table {format_count(round(optimum))}, which is "
-        f"{format_number(optimum / arch.d_model)} tokens at d_model {arch.d_model:,}, and this one has "
+        f"The embedding ratio of {format_share(share)} is {'above' if table > optimum else 'below'} the "
+        f"compute-optimal {format_share(best)} of Tao and colleagues{usual}: for {format_count(rest)} other parameters "
+        f"their law{extrapolated} gives a token embedding of {format_count(round(optimum))} parameters "
+        f"({format_number(optimum / arch.d_model)} tokens at d_model {arch.d_model:,}), and this one has "
         f"{format_count(table)}."
     )
-    figure = f"{format_share(share)} beside {format_share(best)}"
+    figure = f"{format_share(share)}, optimum {format_share(best)}"
     return Note("vocabulary_optimum", Severity.ADVICE, text, figure, TAO)
 
 
@@ -65,20 +66,20 @@ def published_share(design: Design) -> Note | None:
     middle = format_share(median([model.embedding_ratio for model in near]))
     ends = " to ".join(f"{format_share(model.embedding_ratio)} in {model.name}" for model in (near[0], near[-1]))
     text = (
-        f"{share} of all parameters are in vocabulary-sized matrices, beside {middle}, the median of "
+        f"The embedding ratio of {share} (vocabulary-sized matrices) compares with a median of {middle} in "
         f"{name_sizes(near)} (from {ends})."
     )
-    return Note("published_share", Severity.INFO, text, f"{share} beside {middle}", PUBLISHED)
+    return Note("published_share", Severity.INFO, text, f"{share}, median {middle}", PUBLISHED)
 
 
 def untied_head(design: Design) -> Note | None:
-    """Say what an LM head with a table of its own costs."""
+    """Give the parameters of an untied LM head."""
     head = design.account["lm_head"]
     if design.architecture.tied_lm_head or head.share < 0.1:
         return None
     figure = f"{format_count(head.params)} ({format_share(head.share)})"
     text = (
-        f"The untied LM head takes {figure} of the parameters: by tying it, MobileLLM saved 11.8 % at 125M for 0.2 "
-        "points of accuracy, and won them back with more layers."
+        f"The untied LM head has {figure} of the parameters: by tying it, MobileLLM saved 11.8 % at 125M, lost 0.2 "
+        "points of accuracy and regained them with more layers."
     )
     return Note("untied_head", Severity.ADVICE, text, figure, MOBILE)

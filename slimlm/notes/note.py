@@ -1,9 +1,10 @@
-"""What a design note is, the words that notes share, and the sources that they cite."""
+"""The type of a design note, and the phrases and sources that notes share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from slimlm.core.describe import counted
 from slimlm.core.published import PublishedModel
 from slimlm.utils.formatting import format_count
 
@@ -19,7 +20,7 @@ LEVINE = "Levine et al. 2020 (arXiv 2006.12467), fit of optimal depth"
 MEGATRON = "Megatron-LM, make_vocab_size_divisible_by=128"
 MOBILE = "Liu et al. 2024, MobileLLM (arXiv 2402.14905)"
 NVIDIA = "NVIDIA, Matrix Multiplication Background User's Guide, Table 1"
-PUBLISHED = "slimlm.published, parameter counts of public models"
+PUBLISHED = "slimlm's table of published models"
 ROPE = "Su et al. 2021, RoFormer (arXiv 2104.09864)"
 SHAZEER = "Shazeer 2020 (arXiv 2002.05202), sec. 2"
 TAO = "Tao et al. 2024 (arXiv 2407.13623), sec. 4.2 (Approach 2)"
@@ -29,7 +30,7 @@ XIONG = "Xiong et al. 2023 (arXiv 2309.16039), positional encoding"
 
 
 class Severity(StrEnum):
-    """How much a note matters: a warning is likely to hurt, advice is likely to help, info is good to know."""
+    """Severity of a note: warnings name likely harm, advice likely gains, info facts worth knowing."""
 
     WARNING = "warning"
     ADVICE = "advice"
@@ -51,22 +52,11 @@ class Note:
     """Paper and section, or documentation."""
 
 
-def median(values: Sequence[float]) -> float:
-    """Return the middle value, or the mean of the two in the middle."""
-    ordered, count = sorted(values), len(values)
-    return (ordered[(count - 1) // 2] + ordered[count // 2]) / 2
-
-
 def name_sizes(models: Sequence[PublishedModel]) -> str:
-    """Say how many published models there are and how large: "3 published models of 14.07M to 16.58M"."""
+    """Return the number and sizes of published models: "3 published models of 14.07M to 16.58M"."""
     totals = sorted({model.total_params for model in models})
     ends = " to ".join(map(format_count, dict.fromkeys((totals[0], totals[-1]))))
-    return f"{len(models)} published model{'' if len(models) == 1 else 's'} of {ends}"
-
-
-def name_layers(count: int) -> str:
-    """Write a number of layers with its noun."""
-    return f"{count:,} layer{'' if count == 1 else 's'}"
+    return f"{counted(len(models), 'published model')} of {ends}"
 
 
 def format_number(value: float) -> str:

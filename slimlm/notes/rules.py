@@ -1,6 +1,6 @@
-"""The rules of the design notes, and the notes that they give.
+"""The rules of the design notes.
 
-A note never blocks. Where the evidence conflicts, the indicators stand side by side and none is called the best.
+A note never blocks a design. Where the evidence conflicts, a note gives every indicator and recommends none.
 """
 
 from collections.abc import Callable
@@ -27,10 +27,10 @@ RULES: tuple[Callable[[Design], Note | None], ...] = (
     attention.rope_theta,
     shape.parallel_blocks,
 )
-"""The rules, by the keys of their notes: each looks at a design and speaks or is silent."""
+"""The rules, named by the keys of their notes; each returns a note on a design, or None."""
 
 
 def design_notes(design: Design) -> tuple[Note, ...]:
-    """Return what a reviewer would raise about a design: warnings first, then advice, then good-to-know."""
+    """Return the notes on a design: warnings first, then advice, then information."""
     found = [note for rule in RULES if (note := rule(design))]
     return tuple(sorted(found, key=lambda note: list(Severity).index(note.severity)))

@@ -1,8 +1,10 @@
-"""Design notes on depth, widths and the way a block is put together."""
+"""Design notes on depth, widths and the structure of a block."""
 
 import math
+from statistics import median
 
 from slimlm.core.architecture import width_multiple
+from slimlm.core.describe import counted
 from slimlm.core.design import Design
 from slimlm.core.published import published_models, published_near
 from slimlm.notes.note import (
@@ -20,8 +22,6 @@ from slimlm.notes.note import (
     Note,
     Severity,
     format_number,
-    median,
-    name_layers,
     name_sizes,
 )
 from slimlm.notes.published_laws import critical_depths, levine_shape
@@ -29,57 +29,58 @@ from slimlm.utils.formatting import format_count
 
 
 def alignment(design: Design) -> Note | None:
-    """Name the widths that suit no tensor core, and the price of aligning them."""
+    """Name the widths that are not aligned to tensor cores, and the cost of alignment."""
     arch = design.architecture
     widths = {"d_model": arch.d_model, "d_ff": arch.d_ff}
     grain = 8 if any(width % 8 for width in widths.values()) else 64
     off = [f"{name} {width:,}" for name, width in widths.items() if width % grain]
     if not off:
         return None
-    are = "are no multiples" if len(off) == 2 else "is no multiple"
+    are = "are" if len(off) == 2 else "is"
     where = "tensor cores" if grain == 8 else "the tensor cores of an A100"
     text = (
-        f"{' and '.join(off)} {are} of {grain}, with which 16-bit matrix products are most efficient on {where}: "
-        f"multiple_of={grain} aligns them, {_price_of_alignment(design, grain)}."
+        f"16-bit matrix products are most efficient on {where} when widths are multiples of {grain}, and "
+        f"{' and '.join(off)} {are} not: "
+        f"multiple_of={grain} aligns them, {_cost_of_alignment(design, grain)}."
     )
     severity = Severity.WARNING if grain == 8 else Severity.ADVICE
     return Note("alignment", severity, text, " · ".join(off), f"{NVIDIA}; {ANTHONY}")
 
 
-def _price_of_alignment(design: Design, grain: int) -> str:
-    """Say how much more embedding one width more is, which is the price of alignment in a small model."""
+def _cost_of_alignment(design: Design, grain: int) -> str:
+    """Return the embedding ratio of one step of d_model, which is the cost of alignment in a small model."""
     config = design.config
     own = 1 if config.n_heads == "auto" else width_multiple(config.n_heads, config.head_dim, config.positions)
     step = math.lcm(own, grain) * config.vocabulary_tables * config.vocab_size / config.total_params
     if step >= 0.5:
         return "but too coarsely for this total and vocabulary"
-    return (
-        f"but in steps of {format_number(100 * step)} points of embedding ratio" if step >= 0.01 else "at little cost"
-    )
+    if step < 0.01:
+        return "at little cost"
+    return f"but in steps of {format_number(100 * step)} percentage points of embedding ratio"
 
 
 def depth(design: Design) -> Note | None:
-    """Speak of depths that no published model comes near."""
+    """Point out depths that no published model comes near."""
     layers = design.architecture.n_layers
     if 4 <= layers <= 100:
         return None
     models = sorted(published_models(), key=lambda model: model.architecture.n_layers)
     if layers < 4:
         severity, source, model = (Severity.WARNING if layers == 1 else Severity.ADVICE), KAPLAN, models[0]
-        why = "few: models of fewer than 2 leave the common trend of loss with size, and the shallowest"
+        why = "few: models with fewer than 2 deviate from the trend of loss with size, and the shallowest"
     else:
         severity, source, model = Severity.WARNING, LEVINE, models[-1]
-        why = "many: the fit of Levine and colleagues asks for 95 only at a trillion parameters, and the deepest"
+        why = "many: the fit of Levine and colleagues gives 95 only at a trillion parameters, and the deepest"
     are = "is" if layers == 1 else "are"
     text = (
-        f"{name_layers(layers)} {are} {why} published model known here ({model.name}) has "
+        f"{counted(layers, 'layer')} {are} {why} published model in slimlm ({model.name}) has "
         f"{model.architecture.n_layers}."
     )
-    return Note("depth", severity, text, name_layers(layers), f"{source}; {PUBLISHED}")
+    return Note("depth", severity, text, counted(layers, "layer"), f"{source}; {PUBLISHED}")
 
 
 def aspect_ratio(design: Design) -> Note | None:
-    """Compare d_model / n_layers with that of published models of about the size."""
+    """Compare d_model / n_layers with that of published models of about this size."""
     near = published_near(design.total_params)
     if not near:
         return None
@@ -90,14 +91,14 @@ def aspect_ratio(design: Design) -> Note | None:
         return None
     middle = format_number(median(published))
     text = (
-        f"d_model / n_layers is {format_number(ratio)}, far from {middle}, the median of {name_sizes(near)} "
+        f"d_model / n_layers is {format_number(ratio)}, far from the median {middle} of {name_sizes(near)} "
         f"(from {format_number(min(published))} to {format_number(max(published))})."
     )
-    return Note("aspect_ratio", Severity.ADVICE, text, f"{format_number(ratio)} beside {middle}", PUBLISHED)
+    return Note("aspect_ratio", Severity.ADVICE, text, f"{format_number(ratio)}, median {middle}", PUBLISHED)
 
 
 def depth_or_width(design: Design) -> Note | None:
-    """Show what the conflicting evidence on depth says about a design, side by side."""
+    """Give the conflicting evidence on the depth of a design."""
     arch, account = design.architecture, design.account
     params = arch.n_layers * account.layer_params + account["final_norm"].params
     optimum, width = levine_shape(params)
@@ -108,37 +109,37 @@ def depth_or_width(design: Design) -> Note | None:
     critical = " to ".join(dict.fromkeys(f"{value:.0f}" for value in (low, high)))
     text = (
         "The evidence on depth against width conflicts: d_model / n_layers is "
-        f"{format_number(arch.d_model / arch.n_layers)} here, for {format_count(params)} non-embedding parameters "
-        f"Levine and colleagues predict {name_layers(max(1, round(optimum)))} of {width:,.0f}{extrapolated}, MobileLLM "
-        f"chose 30 of 576 at 125M, Fahim and Karim see loss rise beyond about {critical} layers at d_model "
-        f"{arch.d_model:,}, and Kaplan and colleagues find that shape matters little."
+        f"{format_number(arch.d_model / arch.n_layers)} here; for {format_count(params)} non-embedding parameters "
+        f"Levine and colleagues predict {counted(max(1, round(optimum)), 'layer')} of width {width:,.0f}"
+        f"{extrapolated}; MobileLLM has 30 layers of width 576 at 125M; Fahim and Karim find that loss rises beyond "
+        f"about {critical} layers at d_model {arch.d_model:,}; Kaplan and colleagues find that shape matters little."
     )
-    figure = f"{name_layers(arch.n_layers)} · Levine {optimum:.0f} · D_crit {critical}"
+    figure = f"{counted(arch.n_layers, 'layer')} · Levine {optimum:.0f} · D_crit {critical}"
     return Note("depth_or_width", Severity.INFO, text, figure, f"{LEVINE}; {MOBILE}; {FAHIM}; {KAPLAN}")
 
 
 def expansion(design: Design) -> Note | None:
-    """Compare d_ff / d_model with what is customary for a feed-forward with a gate, or without."""
+    """Compare d_ff / d_model with the usual value, 8/3 with a gate and 4 without."""
     arch = design.architecture
     got, gated = arch.glu_expansion, arch.is_gated
     if abs(got / (8 / 3 if gated else 4) - 1) <= 0.1:
         return None
-    name, customary, source = ("GLU", "8/3", SHAZEER) if gated else ("feed-forward", "4", VASWANI_FFN)
-    whose = "with which Shazeer keeps the parameters of an ungated 4" if gated else "of Vaswani and colleagues"
+    name, usual, source = ("GLU", "8/3", SHAZEER) if gated else ("feed-forward", "4", VASWANI_FFN)
+    whose = "Shazeer, for the parameters of an ungated 4" if gated else "Vaswani and colleagues"
     to_attention = design.account["ffn"].params / design.account["attention"].params
     text = (
-        f"A {name} expansion of {got:.2f}, beside the {customary} {whose}, makes the feed-forward "
+        f"A {name} expansion of {got:.2f} differs from the usual {usual} ({whose}) and makes the feed-forward "
         f"{format_number(to_attention)} times attention, where Bian and colleagues find about 1 best and Kaplan and "
         "colleagues find loss nearly flat for ungated expansions of 1 to 10."
     )
     # A gated feed-forward has three matrices for two: an expansion of 2/3 with the parameters of an ungated 1.
     ungated = got * (3 / 2 if gated else 1)
     severity = Severity.INFO if 1 <= ungated <= 10 else Severity.ADVICE
-    return Note("expansion", severity, text, f"{got:.2f} beside {customary}", f"{source}; {BIAN}; {KAPLAN}")
+    return Note("expansion", severity, text, f"{got:.2f}, usual {usual}", f"{source}; {BIAN}; {KAPLAN}")
 
 
 def parallel_blocks(design: Design) -> Note | None:
-    """Weigh the speed of parallel blocks against their quality."""
+    """Give the speed and quality of parallel blocks."""
     if not design.architecture.block.startswith("parallel"):
         return None
     models = published_models()
@@ -147,6 +148,6 @@ def parallel_blocks(design: Design) -> Note | None:
     text = (
         "PaLM's parallel blocks trained about 15 % faster, at a small loss of quality with 8B parameters and none with "
         f"62B: that speaks against them in a small model, although {len(alike)} of the {len(models)} published models "
-        f"known here have them ({families})."
+        f"in slimlm have them ({families})."
     )
     return Note("parallel_blocks", Severity.INFO, text, "8B small loss · 62B none", f"{CHOWDHERY}; {PUBLISHED}")

@@ -9,7 +9,7 @@ from slimlm.core.table import count_components
 
 @dataclass(frozen=True)
 class CountReport:
-    """Parameters counted on a PyTorch model beside its account, and the shape of its logits."""
+    """Comparison of a PyTorch model with its account: parameter counts and the shape of the logits."""
 
     counted: dict[str, int]
     """Parameters counted on the module, by component key; a streamed model's block counts once for each layer."""

@@ -35,7 +35,7 @@ Reports = Mapping[Architecture, Measured]
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A figure of every design of a sweep, computed from the design or measured on its model."""
+    """A quantity of every design of a sweep, computed from the design or measured on its model."""
 
     key: str
     """Stable identifier: in links, in CSV and on the command line."""
@@ -59,7 +59,7 @@ class Metric:
         return SHORT_UNITS[self.unit](value)
 
     def value(self, design: Design, reports: Reports) -> float | None:
-        """Return the figure of a design; None where its model has not been measured."""
+        """Return the value for a design; None where its model has not been measured."""
         if self.of_design:
             return self.of_design(design)
         report = reports.get(design.architecture)
@@ -99,7 +99,7 @@ _ALL = (
     _actual("glu_expansion"),
     Metric(
         key="worst_miss",
-        name="Worst miss",
+        name="Largest deviation from target",
         unit="worst_miss",
         better="less",
         of_design=_worst_miss,
@@ -140,5 +140,5 @@ METRICS: dict[str, Metric] = {metric.key: metric for metric in _ALL}
 def metric_of(key: str) -> Metric:
     """Return the metric with this key; raises ValueError for an unknown key."""
     if not isinstance(key, str) or key not in METRICS:
-        raise ValueError(f"{shown(key)} is not a figure: it must be one of {', '.join(METRICS)}; n_layers would work")
+        raise ValueError(f"{shown(key)} is not a metric: it must be one of {', '.join(METRICS)}; n_layers would work")
     return METRICS[key]

@@ -1,4 +1,4 @@
-"""What pages are made of: their frame, the knobs, the address, and the parts that show one thing each."""
+"""User interface: the frame of the pages, the knobs, the URL state and the panels."""
 
 from slimlm.ui.chart_first import let_the_browser_draw
 from slimlm.ui.frame import (

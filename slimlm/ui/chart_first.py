@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pyarrow as pa  # type: ignore[import-untyped]
 import streamlit as st
 
-from slimlm.charts.incremental import split
+from slimlm.charts.incremental import separate_data
 from slimlm.charts.theme import Figure
 
 
@@ -67,7 +67,7 @@ def below_the_chart(beat: float = 0.05, pause: float = 0.2) -> Iterator[None]:
 
 def show_live(figure: Figure, key: str) -> None:
     """Show a figure whose rows and heading are sent as tables, so that the browser keeps its Vega view."""
-    specification, data = split(figure)
+    specification, data = separate_data(figure)
     # Arrow tables made here save the first visitor the import of pandas, and every key press 2 ms.
     tables = {name: pa.Table.from_pylist(rows) for name, rows in data.items()}
     st.vega_lite_chart(spec=specification | {"datasets": tables}, width="stretch", theme=None, key=key)

@@ -201,12 +201,13 @@ def show_differences(comparison: Comparison, only_differences: bool) -> None:
 
 def show_heading(comparison: Comparison, measure: Measure) -> None:
     """Show the title, links and downloads of the comparison."""
-    title, share, downloads = st.columns([0.68, 0.14, 0.18], vertical_alignment="center")
-    title.markdown(f"##### {plain(comparison.title)}")
+    row = st.container(horizontal=True, vertical_alignment="center", key="heading")
+    row.markdown(f"##### {plain(comparison.title)}", width="stretch")
     if not st.context.is_embedded:
-        with share.popover("Share", icon=":material/share:", width="stretch"):
+        buttons = row.container(horizontal=True, width="content")
+        with buttons.popover("Share", icon=":material/share:"):
             _show_links(comparison, measure)
-        with downloads.popover("Download", icon=":material/download:", width="stretch"):
+        with buttons.popover("Download", icon=":material/download:"):
             _show_downloads(comparison, measure)
 
 

@@ -48,26 +48,27 @@ def _headline(subject: Subject) -> tuple[str, str]:
 
 
 def show_top(design: Design) -> tuple["DeltaGenerator", "DeltaGenerator"]:
-    """Show name, links and figures; return the places of the PyTorch check and of the verdict."""
+    """Show name, links and figures; return the containers of the PyTorch check and of the verdict."""
     show_heading(design, partial(_show_links, design.config))
     return _show_figures(design), st.container(key="verdict")
 
 
 def show_heading(subject: Subject, show_links: Callable[[], None]) -> None:
-    """Show the name, and buttons to pin, share and download."""
-    title, pin, share, downloads = st.columns([0.59, 0.12, 0.13, 0.16], vertical_alignment="center")
+    """Show the name and size, and buttons to pin, share and download."""
+    row = st.container(horizontal=True, vertical_alignment="center", key="heading")
     name, structure = _headline(subject)
-    title.markdown(f"##### {plain(name)}\n:gray[:small[{plain(structure)}]]")
+    row.markdown(f"##### {plain(name)}\n:gray[:small[{plain(structure)}]]", width="stretch")
     if not st.context.is_embedded:
-        pin_button(pin, subject, architecture=subject.architecture)
-        with share.popover("Share", icon=":material/share:", width="stretch"):
+        buttons = row.container(horizontal=True, width="content")
+        pin_button(buttons, subject, architecture=subject.architecture, width="content")
+        with buttons.popover("Share", icon=":material/share:"):
             show_links()
-        with downloads.popover("Download", icon=":material/download:", width="stretch"):
+        with buttons.popover("Download", icon=":material/download:"):
             _show_downloads(subject)
 
 
 def _show_figures(design: Design) -> "DeltaGenerator":
-    """Show each target beside its actual value; return the place of the PyTorch check."""
+    """Show the actual values with their targets; return the container of the PyTorch check."""
     config = design.config
     total, ratio, expansion = design.targets
     columns = st.container(key="figures").columns(5)
@@ -128,7 +129,7 @@ def verdict(design: Design, others: tuple[Alternative, ...]) -> str:
 
 
 def _bound(design: Design) -> str:
-    """Round the worst miss up to a bound that is easily said."""
+    """Return a round upper bound of the largest miss."""
     worst = max(abs(knob.miss) for knob in design.targets)
     return next(f"{100 * bound:g} %" for bound in (0.001, 0.005, 0.01, 0.02, 0.03, 0.04, OFF_TARGET) if worst <= bound)
 
@@ -139,7 +140,7 @@ def component_table(subject: Subject) -> str:
 
 
 def show_check(place: "DeltaGenerator", report: "ProbeReport") -> None:
-    """Show the result of the PyTorch check beside the other figures."""
+    """Show the result of the PyTorch check in its container."""
     if report.passed:
         value, detail, color = "passed", "counted, run, causal", "green"
     else:
@@ -185,14 +186,14 @@ def show_alternatives(others: tuple[Alternative, ...]) -> None:
         wide, narrow, last = st.columns(_ROW, vertical_alignment="center", gap="small")
         cells = [other.change, f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}", f"{arch.head_width:,}"]
         wide.html(_grid([*cells, *map(_miss_cell, other.design.targets)]))
-        narrow.button("Use this", key=f"use_{number}", on_click=apply_request, args=(other.request,), width="stretch")
+        narrow.button("Use", key=f"use_{number}", on_click=apply_request, args=(other.request,), width="stretch")
         name = f"{format_count(other.design.total_params)} · {other.change}"
         pin_button(last, other.request, name, key=f"pin_{number}", architecture=arch, icon_alone=True)
 
 
 def show_tradeoff(design: Design, others: tuple[Alternative, ...]) -> None:
-    """Chart the alternatives by their misses; a click uses one."""
-    key = f"tradeoff-{digest(to_query(values_of(design.config)))}"  # a new design starts with nothing picked
+    """Show the trade-off chart; a click on a design uses it."""
+    key = f"tradeoff-{digest(to_query(values_of(design.config)))}"  # one widget per design, to start without a pick
 
     def apply_picked() -> None:
         picked = st.session_state[key].selection["pick"]
@@ -242,8 +243,8 @@ def _show_published_near(design: Design, most: int = 4) -> None:
         arch = model.architecture
         st.page_link(
             "pages/inspect.py",
-            label=f"{plain(model.name)} · {format_count(model.total_params)} · {arch.n_layers} × {arch.d_model:,} · "
-            f"embedding {format_share(model.embedding_ratio)}",
+            label=f"{plain(model.name)} · {format_count(model.total_params)} · {counted(arch.n_layers, 'layer')} × "
+            f"{arch.d_model:,} · embedding ratio {format_share(model.embedding_ratio)}",
             icon=":material/frame_inspect:",
             query_params={"model": model.name} | to_short_query(values_of(design.config)),
         )

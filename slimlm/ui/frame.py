@@ -1,4 +1,4 @@
-"""What the pages share: their frame and links, and the request that the knobs and the link hold."""
+"""The frame of every page: page setup, links to pages, the request and its errors."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
@@ -44,17 +44,18 @@ _STYLE = """
   [data-testid="stSidebarHeader"] { height: 2.2rem; margin: 0; padding-bottom: 0; }
   .st-key-pages { min-height: 3.5rem; }
   [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
-  [data-testid="stMain"] table { width: 100%; font-variant-numeric: tabular-nums; border-collapse: collapse; }
-  [data-testid="stMain"] table :is(th, td) { border: 0; padding: 0.28rem 0.6rem; }
-  [data-testid="stMain"] table thead { border-block: 1px solid color-mix(in srgb, currentColor 45%, transparent); }
-  [data-testid="stMain"] table tbody { border-bottom: 1px solid color-mix(in srgb, currentColor 45%, transparent); }
-  [data-testid="stMain"] table thead:has(th:first-child:empty) { display: none; }
-  [data-testid="stMain"] table td:nth-last-child(-n + 2) { white-space: nowrap; }
+  .stMarkdown table { width: 100%; font-variant-numeric: tabular-nums; border-collapse: collapse; }
+  .stMarkdown table :is(th, td) { border: 0; padding: 0.28rem 0.6rem; }
+  .stMarkdown table thead { border-block: 1px solid color-mix(in srgb, currentColor 45%, transparent); }
+  .stMarkdown table tbody { border-bottom: 1px solid color-mix(in srgb, currentColor 45%, transparent); }
+  .stMarkdown table thead:has(th:first-child:empty) { display: none; }
+  .stMarkdown table td:nth-last-child(-n + 2):not(:first-child) { white-space: nowrap; }
   .st-key-top { min-height: 13.5rem; }
   .st-key-top h5 { padding: 0; }
   [data-testid="stElementToolbarButton"]:has([aria-label="Show data"]) { display: none; }
-  .st-key-real_model { min-height: 17rem; }
+  .st-key-pytorch_check { min-height: 17rem; }
   .st-key-verdict { min-height: 1.5rem; }
+  .st-key-heading > [data-testid="stElementContainer"]:has(h5) { flex: 1 1 14rem; }
   .alternative { display: grid; grid-template-columns: 2fr 1.6fr repeat(5, 1fr); gap: 0.6rem;
                  font-variant-numeric: tabular-nums; }
   .alternative span:nth-child(n + 2) { text-align: right; }
@@ -65,31 +66,31 @@ _STYLE = """
 
 
 def start_page(title: str) -> None:
-    """Set the frame that every page has."""
+    """Configure the page and its style."""
     st.set_page_config(page_title=title, page_icon="📊", layout="wide")
     st.html(_STYLE)
-    if st.context.is_embedded:  # a clean screenshot: no sidebar, and no bar that would open it
+    if st.context.is_embedded:  # for screenshots: without sidebar and header
         st.set_page_config(initial_sidebar_state="collapsed")
         st.html("<style>[data-testid=stHeader] { display: none; }</style>")
 
 
 def sidebar_head() -> "DeltaGenerator":
-    """Draw the name on top of the sidebar; return the place beside it."""
+    """Show the app's name at the top of the sidebar; return the column to its right."""
     with st.sidebar:
-        name, beside = st.columns([0.5, 0.5], vertical_alignment="center")
+        name, right = st.columns([0.5, 0.5], vertical_alignment="center")
     name.markdown("#### :material/stacked_bar_chart: slimlm")
-    return beside
+    return right
 
 
 def links_place() -> "DeltaGenerator":
-    """Return the place in the sidebar for the links to all pages."""
+    """Return the container in the sidebar for the links to all pages."""
     return st.sidebar.container(horizontal=True, key="pages")
 
 
 def knobs() -> ModelConfig:
     """Draw the knobs in the sidebar and return the request.
 
-    Raises ValueError for choices that exclude each other: show it with `show_problem`.
+    Raises ValueError for incompatible choices, which `show_problem` shows.
     """
     url_state.follow()
     with st.sidebar:
@@ -99,21 +100,13 @@ def knobs() -> ModelConfig:
     return ModelConfig(**values)  # type: ignore[arg-type]
 
 
-def keep_knobs() -> ModelConfig | None:
-    """Draw the links on a page without knobs; return the request that they carry on, None where it contradicts itself.
-
-    The request is that of the Design page.
-    """
-    values = url_state.follow()
-    _draw_links(links_place(), values)
-    try:
-        return ModelConfig(**values)  # type: ignore[arg-type]
-    except ValueError:
-        return None
+def keep_knobs() -> None:
+    """Show the links to all pages on a page without knobs; the links keep the request of the Design page."""
+    _draw_links(links_place(), url_state.follow())
 
 
 def show_links(place: "DeltaGenerator") -> None:
-    """Write the request into the address and into the links to all pages, which nobody has to wait for."""
+    """Write the request into the URL and into the links to all pages; call it after the chart."""
     _draw_links(place, url_state.write())
 
 
@@ -124,12 +117,12 @@ def _draw_links(place: "DeltaGenerator", values: Mapping[str, Value]) -> None:
 
 
 def apply_request(config: ModelConfig) -> None:
-    """Move the knobs to a request; a callback of the buttons that offer one."""
+    """Set the knobs to a request; a callback."""
     move_knobs(values_of(config))
 
 
 def open_on_design(config: ModelConfig) -> None:
-    """Open the Design page with a request; a callback of the buttons that offer it."""
+    """Open the Design page with a request; a callback."""
     apply_request(config)
     carried = query_params.hand_over(url_state.others() | url_state.note(values_of(config)))
     st.switch_page(DESIGN.path, query_params=carried)
@@ -138,14 +131,14 @@ def open_on_design(config: ModelConfig) -> None:
 def full_link(config: ModelConfig | None, *, embedded: bool = False, extra: Mapping[str, str] | None = None) -> str:
     """Return a link that opens this page with this request, defaults included, and with more query parameters.
 
-    embedded: without Streamlit's frame.
+    embedded: without Streamlit's frame, for screenshots.
     """
     asked = to_query(values_of(config)) if config else {}
     return f"{st.context.url}?{urlencode(asked | dict(extra or {}) | ({'embed': 'true'} if embedded else {}))}"
 
 
 def show_problem(error: ValueError) -> None:
-    """Say in a sentence which choices or knobs clash, and offer what would work as buttons."""
+    """Show the error, and its remedies as buttons."""
     st.error(plain(f"{error}."), icon=":material/error:")
     if isinstance(error, BudgetError):
         for suggestion in error.suggestions:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def show_named_model(shown: Shown) -> "DeltaGenerator":
-    """Show name, links and figures; return the place of the PyTorch check."""
+    """Show name, links and figures; return the container of the PyTorch check."""
     show_heading(shown.named_model, partial(_show_links, shown))
     place = _show_figures(shown.named_model)
     st.caption(plain(count_claim(shown)))
@@ -33,7 +33,7 @@ def show_named_model(shown: Shown) -> "DeltaGenerator":
 
 
 def count_claim(shown: Shown) -> str:
-    """Return the count, and who else confirmed it."""
+    """Return the parameter count and its confirmation by another source."""
     found, published = shown.named_model.total_params, shown.published
     if published is None:
         return f"Counted: {found:,} parameters."
@@ -75,6 +75,7 @@ def offer_request(place: "DeltaGenerator", architecture: Architecture) -> None:
         return
     place.button(
         "Open this shape on the Design page",
+        wrap=True,
         on_click=open_on_design,
         args=(request,),
         icon=":material/tune:",
@@ -83,7 +84,7 @@ def offer_request(place: "DeltaGenerator", architecture: Architecture) -> None:
     )
 
 
-def show_module(place: "DeltaGenerator", architecture: Architecture) -> None:
+def show_pytorch_check(place: "DeltaGenerator", architecture: Architecture) -> None:
     """Build the PyTorch model without weights, and show whether its counts and shapes equal the account."""
     if not can_build(TORCH):
         place.metric("PyTorch check", "not built", "torch missing", delta_color="off", delta_arrow="off", border=True)
@@ -121,7 +122,7 @@ def _warm_up() -> None:
 
 
 def show_remarks(named_model: NamedModel) -> None:
-    """List what is not modelled, if anything."""
+    """List the features that slimlm does not model, if any."""
     if not named_model.remarks:
         return
     st.subheader("Not modelled", anchor=False)

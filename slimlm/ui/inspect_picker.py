@@ -54,7 +54,7 @@ def draw_picker() -> "DeltaGenerator":
     left, middle, beside = st.columns([0.44, 0.22, 0.34], vertical_alignment="bottom")
     with left:
         _draw_names()
-    with middle.popover("Read a config.json", icon=":material/data_object:", width="stretch"):
+    with middle.popover("Read a config.json", icon=":material/data_object:", width="stretch", wrap=True):
         st.file_uploader("A file", type="json", key="config_file", on_change=_take_file, max_upload_size=1)
         st.text_area("Or its text", key="config_text", placeholder='{"model_type": "llama", …}', max_chars=MAX_BYTES)
         st.button("Read the text", on_click=_take_text)

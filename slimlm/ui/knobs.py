@@ -1,4 +1,4 @@
-"""Every knob as a widget, and their order in the sidebar."""
+"""The knobs as widgets, in the order of the sidebar."""
 
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ from slimlm.utils.validation import field_limits
 
 
 def draw_knobs() -> dict[str, Value]:
-    """Draw every knob where the page draws just now; return their values by field."""
+    """Draw every knob in the current container; return the values by field."""
     values = {knob.field: _slider_and_field(knob) for knob in (*SLIDERS, HEADS)}
     values[TIED.field] = _switch(TIED)
     values |= _structure(values[HEADS.field])
@@ -55,16 +55,15 @@ def _more(positions: Value) -> dict[str, Value]:
         values[ALIGNMENT.field] = _slider(ALIGNMENT)
         values[BLOCK.field] = _choice(BLOCK)
         values |= {knob.field: _switch(knob) for knob in EXTRAS}
-        idle = (
-            positions != "learned" and not st.session_state[OFFSET.field]
-        )  # one that is refused has to be within reach
+        # An offset without learned positions is an error, and the user must be able to remove it.
+        idle = positions != "learned" and not st.session_state[OFFSET.field]
         values[OFFSET.field] = _number(OFFSET, disabled=idle)
         values |= {knob.field: _number(knob) for knob in REGULARISATION}
     return values
 
 
 def move_knobs(values: Mapping[str, Value]) -> None:
-    """Move knobs to values: before they are drawn, or in a callback."""
+    """Set knobs to values; only before their widgets are created, or in a callback."""
     url_state.give(values)
     for name in values:
         _forget_problem(KNOBS[name])
@@ -84,7 +83,7 @@ def _slider(knob: Knob, on_change: Callable[[Knob], None] | None = None) -> Valu
 
 
 def _slider_and_field(knob: Knob) -> Value:
-    """Draw a slider and, beside it, a field for any exact value; each follows the other."""
+    """Draw a slider and a text field for exact values, which follow each other."""
     state, typed, problem = st.session_state, f"{knob.field}_typed", f"{knob.field}_problem"
     wide, narrow = st.columns([0.66, 0.34], vertical_alignment="bottom", gap="small")
     with wide:
@@ -105,14 +104,14 @@ def _forget_problem(knob: Knob) -> None:
 
 
 def _shown(knob: Knob) -> deque[str]:
-    """Return what this page has lately written into a knob's field."""
+    """Return the texts that this page has recently written into a knob's field."""
     shown: deque[str] = st.session_state.setdefault(f"{knob.field}_shown", deque(maxlen=16))
     return shown
 
 
 def _take_typed(knob: Knob) -> None:
     _forget_problem(knob)
-    # A browser that has not received the page's answer sends a field that still shows what has been overwritten.
+    # A browser that has not yet received the last run's output sends a text that has been overwritten.
     if (url_state.has_moved() or query_params.is_late()) and st.session_state[f"{knob.field}_typed"] in _shown(knob):
         return
     try:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def can_build(*packages: str) -> bool:
     """Return whether the packages can be loaded (torch and psutil unless named); show the reason if not.
 
-    Loading takes a second the first time: call it after the charts.
+    The first import takes a second: call it after the charts.
     """
     problem = problem_with("The PyTorch model", *(packages or (TORCH, PSUTIL)))
     if problem:
@@ -43,7 +43,7 @@ def freeze_imports() -> None:
     gc.freeze()
 
 
-def real_model(architecture: Architecture) -> "ProbeReport | None":
+def pytorch_check(architecture: Architecture) -> "ProbeReport | None":
     """Return the report of the PyTorch model: light models are built at once, heavy ones on a button.
 
     A model that does not fit in memory is not built. A superseded run is cancelled at the next `st.` call.
@@ -61,7 +61,7 @@ def real_model(architecture: Architecture) -> "ProbeReport | None":
     if not estimate.fits:
         missing = what_does_not_fit(estimate)
         st.info(
-            f"{missing[0].upper()}{missing[1:]}. The parameter counts above are exact all the same.",
+            f"{missing[0].upper()}{missing[1:]}. The parameter counts above are exact nevertheless.",
             icon=":material/memory:",
         )
         return None
@@ -81,9 +81,9 @@ def _precision() -> "Precision":
 
 
 def _cost(estimate: "ProbeEstimate") -> str:
-    way = "" if estimate.strategy == "whole" else f", {estimate.strategy}"
+    strategy = "" if estimate.strategy == "whole" else f", {estimate.strategy}"
     place = "" if estimate.device == "cpu" else f" on {estimate.device}"
-    return f"about {format_seconds(estimate.seconds)} and {format_bytes(estimate.memory_bytes)}{place}{way}"
+    return f"about {format_seconds(estimate.seconds)} and {format_bytes(estimate.memory_bytes)}{place}{strategy}"
 
 
 def build(architecture: Architecture, show: "Progress", dtype: "Precision" = "float32") -> "ProbeReport":

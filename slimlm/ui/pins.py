@@ -1,7 +1,7 @@
-"""Pins on every page: buttons that pin a model, and the pins in the address, which goes along from page to page."""
+"""Pins on every page: the buttons that pin a model, and the pins in the URL, which links to other pages keep."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -22,12 +22,12 @@ PIN = "pin"
 
 
 def pinned() -> tuple[Pin, ...]:
-    """Return the pins of the address that can be used."""
+    """Return the valid pins of the URL."""
     return _read()[0]
 
 
 def complaints() -> tuple[str, ...]:
-    """Return what of the address's pins cannot be used, one sentence each."""
+    """Return an error message for each pin of the URL that is invalid."""
     return _read()[1]
 
 
@@ -39,9 +39,9 @@ def change_pins(
     change: Callable[[tuple[Pin, ...]], tuple[Pin, ...]],
     also: Callable[[tuple[Pin, ...]], dict[str, str]] = lambda pins: {},
 ) -> None:
-    """Write other pins into the address, in a callback; say in a sentence when they cannot be had.
+    """Change the pins in the URL, in a callback; show a message if the change is invalid.
 
-    `also` returns further query parameters to go with the new pins, empty ones to be left out: one step in history.
+    `also` returns further query parameters for the new pins, empty ones to remove: one step in history.
     """
     try:
         pins = change(pinned())
@@ -53,7 +53,7 @@ def change_pins(
 
 
 def pin(subject: Subject | ModelConfig | PublishedModel, name: str = "") -> None:
-    """Pin a model under a name, or under its own; a callback of the buttons and cells that offer it."""
+    """Pin a model under a name, or under its own; a callback."""
 
     def add(pins: tuple[Pin, ...]) -> tuple[Pin, ...]:
         grown = with_pin(pins, pin_of(subject, name))
@@ -84,11 +84,9 @@ def pin_button(
     architecture: Architecture,
     key: str = "pin",
     icon_alone: bool = False,
+    width: Literal["stretch", "content"] = "stretch",
 ) -> None:
-    """Offer to pin a model, or to take it off again when it is pinned.
-
-    `name` is that of the pin, `architecture` that of the model.
-    """
+    """Show a button that pins a model under a name, or unpins it; `architecture` identifies the model."""
     held = pinned_as(pinned(), architecture)
     icon = ":material/check:" if held else ":material/keep:"
     place.button(
@@ -97,6 +95,6 @@ def pin_button(
         icon=None if icon_alone else icon,
         on_click=unpin if held else pin,
         args=(architecture,) if held else (subject, name),
-        help=f"On the Compare page as “{plain(held.name)}”; click to take it off." if held else "Pin it to compare it.",
-        width="stretch",
+        help=f"On the Compare page as “{plain(held.name)}”; click to unpin." if held else "Add to the Compare page.",
+        width=width,
     )

@@ -90,10 +90,10 @@ def find(config: ModelConfig, asked: Asked) -> Sweep:
 
 def chart_of(found: Sweep, asked: Asked, reports: Reports) -> Figure:
     """Return the chart of the selected view."""
-    figure = METRICS[asked.fig]
+    metric = METRICS[asked.fig]
     if asked.view == PARETO:
-        return pareto_chart(found, METRICS[asked.vs], figure, reports)
-    return heat_map(found, figure, reports)
+        return pareto_chart(found, METRICS[asked.vs], metric, reports)
+    return heat_map(found, metric, reports)
 
 
 def show_chart(found: Sweep, asked: Asked, reports: Reports) -> None:
@@ -154,15 +154,15 @@ def show_picked(found: Sweep) -> None:
         )
 
 
-def show_takeaways(place: "DeltaGenerator", found: Sweep, asked: Asked, reports: Reports) -> None:
+def show_share_and_download(place: "DeltaGenerator", found: Sweep, asked: Asked, reports: Reports) -> None:
     """Show links and downloads of the sweep."""
-    share, downloads = place.columns(2)
-    with share.popover("Share", icon=":material/share:", width="stretch"):
+    row = place.container(horizontal=True, horizontal_alignment="right")
+    with row.popover("Share", icon=":material/share:"):
         st.caption("Link to this sweep, with every knob")
         st.code(full_link(found.base, extra=_full_query(asked)), language=None, wrap_lines=True)
         st.caption("The same without frame and sidebar, for screenshots")
         st.code(full_link(found.base, embedded=True, extra=_full_query(asked)), language=None, wrap_lines=True)
-    with downloads.popover("Download", icon=":material/download:", width="stretch"):
+    with row.popover("Download", icon=":material/download:"):
         _show_downloads(found, asked, reports)
 
 

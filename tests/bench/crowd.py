@@ -106,8 +106,8 @@ def crowd_rows(sessions: int = 25, seconds: float = 35.0, alone: float = 12.0) -
         asyncio.run(gather(server.address, 1, 1.0))
         yield Row("server's memory: all sessions replaced by one | before", server.resident_bytes, before, unit="bytes")
         built = builds()
-    yield Row("real models begun | finished", built.begun, built.finished, unit="number")
-    yield Row("real models at once", built.most_at_once, most=1, unit="number")
+    yield Row("PyTorch models begun | finished", built.begun, built.finished, unit="number")
+    yield Row("PyTorch models at once", built.most_at_once, most=1, unit="number")
 
 
 def outcome_rows(sessions: int, many: Outcome, single: Outcome) -> Iterator[Row]:

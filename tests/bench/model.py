@@ -1,4 +1,4 @@
-"""Building and running the real model, beside transformers' Llama of the same dimensions.
+"""Building and running the PyTorch model, compared with transformers' Llama of the same dimensions.
 
 Three sizes with the shapes of published models, each with slimlm's default choices and with Llama's; fewer rounds for
 larger ones.

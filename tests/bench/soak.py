@@ -18,7 +18,7 @@ from tests.watched import watched
 
 _MOST_PARAMS = 20_000_000
 _TO_THE_END = 20
-"""One move in so many is left to run to its end, real model included; the others end with their chart."""
+"""One move in so many is left to run to its end, PyTorch check included; the others end with their chart."""
 
 
 @dataclass
@@ -70,4 +70,4 @@ def soak_rows(warm_up: float = 20.0, quarter: float = 12.0) -> Iterator[Row]:
     for problem in visitor.problems:
         print(f"  {problem}", file=sys.stderr)
     yield Row("errors", len(visitor.problems), most=0, unit="number")
-    yield Row("real models begun | finished", built.begun, built.finished, unit="number")
+    yield Row("PyTorch models begun | finished", built.begun, built.finished, unit="number")

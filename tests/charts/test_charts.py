@@ -30,6 +30,12 @@ def test_no_text_is_clipped_or_covers_another(kind: str, name: str) -> None:
         assert_well_set(svg_of(drawn(kind, name), width=width))
 
 
+@pytest.mark.parametrize("kind", ["allocation", "profile"])
+@every_request
+def test_no_text_is_clipped_on_a_phone(kind: str, name: str) -> None:
+    assert_well_set(svg_of(drawn(kind, name), width=390))
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(requests(1_000_000, 10_000_000_000))
 def test_any_design_is_well_set(config: ModelConfig) -> None:

@@ -10,7 +10,7 @@ import altair as alt
 import pytest
 
 from slimlm.charts.comparison_profiles import profiles_chart
-from slimlm.charts.comparison_strips import Measure, comparison_chart, describe_comparison, key_rows
+from slimlm.charts.comparison_strips import Measure, comparison_chart, describe_comparison, legend_rows
 from slimlm.charts.palette import COMPONENT_COLORS
 from slimlm.charts.theme import Figure
 from slimlm.compare.comparison import COMPONENT_NAMES
@@ -120,7 +120,7 @@ def test_a_component_has_one_colour_everywhere_and_is_named_once(chart: Any) -> 
 
 def test_only_components_that_occur_are_named() -> None:
     rope = (pin_of(published_model("SmolLM2-135M")),)
-    assert [row["name"] for row in key_rows(rope)] == [
+    assert [row["name"] for row in legend_rows(rope)] == [
         "Token embedding",
         "Attention",
         "Feed-forward",

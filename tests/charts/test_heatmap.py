@@ -72,7 +72,7 @@ def test_the_headings_explain_a_map_alone() -> None:
         "Forward FLOPs per token of 4 designs, by total parameters and vocabulary size Target: embedding"
     )
     assert "hatched: no model meets the request (2)" in said
-    assert "outlined: the design in use" in said
+    assert "outlined: current design" in said
     assert "In each cell: layers × d_model" in said
     assert "Forward FLOPs per token: 2 per weight of a matrix product" in said
     assert "vocabulary-sized tables" not in said
@@ -112,7 +112,7 @@ def test_a_map_of_what_is_not_measured_says_how_much_is_missing() -> None:
     assert [row["i"] for row in groups(chart)[0]["data"]["values"] if "u" in row] == [4]
     assert "not measured" in json.dumps(groups(chart)[0]["layer"][0]["mark"]["tooltip"])
     nothing = heat_map(found, METRICS["forward_seconds"])
-    assert nothing.to_dict()["description"].endswith("no figure yet.")
+    assert nothing.to_dict()["description"].endswith("nothing measured yet.")
     assert_well_set(svg_of(nothing))
 
 
@@ -142,11 +142,11 @@ def test_charts_say_in_words_what_they_show() -> None:
     )
     flops, miss = METRICS["forward_flops_per_token"], METRICS["worst_miss"]
     assert describe_pareto(found, flops, miss) == (
-        "Worst miss against forward FLOPs per token of 12 designs: no other beats 0.45 · 4, 0.35 · 2 (embedding ratio "
-        "and GLU expansion)."
+        "Largest deviation from target against forward FLOPs per token of 12 designs: Pareto-optimal "
+        "are 0.45 · 4, 0.35 · 2 (embedding ratio and GLU expansion)."
     )
-    assert describe_pareto(found, layers, miss).endswith("no frontier, as layers has no better direction.")
-    assert describe_pareto(found, METRICS["peak_bytes"], miss).endswith("no figures yet.")
+    assert describe_pareto(found, layers, miss).endswith("no Pareto frontier, because layers has no better direction.")
+    assert describe_pareto(found, METRICS["peak_bytes"], miss).endswith("nothing measured yet.")
     nothing = sweep(ModelConfig(), ("total_params", (1_000,)), ("n_layers", (9,)))
     assert describe_heat_map(nothing, layers) == "Layers of 0 designs by total parameters and pinned depth (layers)."
     assert_well_set(svg_of(heat_map(nothing, layers)))

@@ -8,7 +8,7 @@ import pytest
 import vl_convert
 
 from slimlm.charts.allocation import allocation_chart
-from slimlm.charts.incremental import split
+from slimlm.charts.incremental import separate_data
 from slimlm.charts.theme import for_export
 from slimlm.core.captions import describe_allocation
 from slimlm.core.config import ModelConfig
@@ -34,7 +34,7 @@ def pictured(specification: dict[str, Any]) -> list[str]:
 @every_subject
 def test_the_picture_is_that_of_the_figure_under_a_cover_that_says_it_in_words(name: str) -> None:
     figure = for_export(allocation_chart(OTHERS[name]))
-    specification, data = split(figure)
+    specification, data = separate_data(figure)
     page, cover, *rest = pictured(specification | {"datasets": data})
     assert [page, *rest] == pictured(figure.to_dict())
     words = describe_allocation(OTHERS[name]).replace("<", "&lt;")
@@ -43,8 +43,8 @@ def test_the_picture_is_that_of_the_figure_under_a_cover_that_says_it_in_words(n
 
 @every_subject
 def test_a_design_changes_the_data_alone(name: str) -> None:
-    specification, data = split(allocation_chart(OTHERS[name]))
-    default, default_data = split(allocation_chart(solve(ModelConfig())))
+    specification, data = separate_data(allocation_chart(OTHERS[name]))
+    default, default_data = separate_data(allocation_chart(solve(ModelConfig())))
     assert json.dumps(specification) == json.dumps(default)
     assert list(data) == list(default_data) == ["rows_0", "rows_1", "heading"]
     assert all(data[table] != default_data[table] for table in data)

@@ -30,10 +30,10 @@ def test_profile_areas_are_shares(name: str) -> None:
     ("120 layers", 120, "120 blocks × "),
     ("1,500 layers", 188, "1,500 blocks × "),
 ])  # fmt: skip
-def test_blocks_are_ruled_off_one_by_one_or_in_groups(name: str, columns: int, label: str) -> None:
+def test_lines_separate_blocks_or_groups_of_blocks(name: str, columns: int, label: str) -> None:
     chart = layer_profile_chart(design_of(name))
     assert [row["count"] for row in rows_of(chart, 1)] == [columns - 1]
-    assert ("groups of 8" in words_of(chart)) == (columns == 188)
+    assert ("a line after every 8 blocks" in words_of(chart)) == (columns == 188)
     assert rows_of(chart, 3)[0]["label"].startswith(label)
     rules = ET.fromstring(svg_of(chart)).findall(".//*[@class='mark-rule role-mark layer_1_layer_0_marks']/*")
     assert len(rules) == columns - 1

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slimlm.charts.layout import free_sides, log_ticks, place_among, round_ticks
+from slimlm.charts.layout import interpolated_index, label_alignments, log_ticks, round_ticks
 
 
 @given(st.floats(0.001, 1e9), st.floats(1.01, 1e6), st.integers(2, 12))
@@ -32,12 +32,14 @@ def test_an_axis_of_one_value_has_one_tick() -> None:
 def test_a_value_lies_between_its_neighbours(values: list[float], share: float) -> None:
     ascending = sorted(values)
     value = ascending[0] + share * (ascending[-1] - ascending[0])
-    assert np.interp(place_among(value, ascending), range(len(ascending)), ascending) == pytest.approx(value, abs=1e-6)
+    assert np.interp(interpolated_index(value, ascending), range(len(ascending)), ascending) == pytest.approx(
+        value, abs=1e-6
+    )
 
 
 @given(st.lists(st.tuples(st.integers(0, 600), st.integers(0, 300)), max_size=20))
 def test_labels_cover_neither_each_other_nor_a_point(points: list[tuple[int, int]]) -> None:
-    sides = free_sides(points, [70.0] * len(points), 600)
+    sides = label_alignments(points, [70.0] * len(points), 600)
     boxes = []
     for (x, y), side in zip(points, sides, strict=True):
         if side:

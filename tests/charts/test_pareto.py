@@ -51,29 +51,33 @@ def test_the_frontier_is_drawn_filled_labelled_and_counted() -> None:
     assert {row["i"] for row in line} == {row["i"] for row in dots if row.get("best")} == {1, 11}
     assert {row["name"] for row in names} == {"0.35 · 2", "0.45 · 4", "0.35 · 2.66"}
     said = words_of(chart)
-    assert said.startswith("Forward FLOPs per token against worst miss of 12 designs Target: 10M")
-    assert "Filled: 2 that no other beats in both · ringed: the design in use" in said
-    assert "Varied and labelled: embedding ratio and GLU expansion" in said
+    assert said.startswith("Forward FLOPs per token against largest deviation from target of 12 designs Target: 10M")
+    assert "Filled: 2 Pareto-optimal designs · circled: current design" in said
+    assert "Labels: embedding ratio and GLU expansion" in said
     texts = [text.words for text in texts_of(svg_of(chart))]
-    assert {"Forward FLOPs per token (less is better)", "Worst miss (less is better)", "0.45 · 4"} <= set(texts)
+    assert {
+        "Forward FLOPs per token (less is better)",
+        "Largest deviation from target (less is better)",
+        "0.45 · 4",
+    } <= set(texts)
 
 
-def test_figures_without_a_better_direction_say_so() -> None:
+def test_metrics_without_a_better_direction_say_so() -> None:
     chart = pareto_of("specified", "n_layers", "worst_miss")
-    assert "no frontier, as layers has no better direction" in words_of(chart)
+    assert "No Pareto frontier, because layers has no better direction" in words_of(chart)
     both = pareto_of("specified", "n_layers", "d_model")
-    assert "no frontier, as layers and width (d_model) have no better direction" in words_of(both)
+    assert "No Pareto frontier, because layers and width (d_model) have no better direction" in words_of(both)
     assert groups(chart)[0]["data"]["values"] == []
 
 
-def test_points_without_a_figure_are_counted() -> None:
+def test_designs_that_are_not_measured_are_counted() -> None:
     found = specified()
     reports = measured(sweep(ModelConfig(), ("embedding_ratio", (0.35,)), ("glu_expansion", (2.66, 3.0))))
     chart = pareto_chart(found, METRICS["n_layers"], METRICS["forward_seconds"], reports)
-    assert "without a figure: 10" in words_of(chart)
+    assert "not measured: 10" in words_of(chart)
     assert len(groups(chart)[1]["data"]["values"]) == 2
     nothing = pareto_chart(found, METRICS["n_layers"], METRICS["forward_seconds"])
-    assert "Nothing is measured yet" in words_of(nothing)
+    assert "Nothing measured yet" in words_of(nothing)
 
 
 def test_a_large_pareto_chart_is_drawn_on_a_canvas_in_a_small_specification() -> None:

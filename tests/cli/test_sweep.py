@@ -108,7 +108,7 @@ def test_progress_is_shown_where_somebody_sees_it(
         (["--y", "ratio=0.3"], "slimlm: 'ratio' is not a knob: it must be one of total_params, "),
         (["--x", "norm=batchnorm"], "slimlm: norm='batchnorm' is not allowed: it must be one of 'layernorm', "),
         (["--x", "glu_expansion=2,3"], "slimlm: x and y are both glu_expansion: two different knobs would work"),
-        (["--figure", "beauty"], "slimlm: 'beauty' is not a figure: it must be one of n_layers, "),
+        (["--figure", "beauty"], "slimlm: 'beauty' is not a metric: it must be one of n_layers, "),
         (["lots"], "slimlm: 'lots' is not a size; write a number such as 10M"),
         (["-o", "nowhere/sweep.csv"], "slimlm: nowhere/sweep.csv cannot be written: there is no folder nowhere"),
         (["-o", "tests"], "slimlm: tests cannot be written: Is a directory"),

@@ -1,4 +1,4 @@
-"""Activations: what autograd saves in the real model, and what papers give for the structures that they know."""
+"""Activations: what autograd saves in the PyTorch model, and what papers give for the structures that they know."""
 
 from dataclasses import replace
 from functools import partial
@@ -57,7 +57,7 @@ def norm_widths(arch: Architecture) -> int:
 
 @settings(max_examples=40, deadline=None)
 @given(architectures(max_layers=2, max_head=8), st.integers(2, 12))
-def test_the_real_model_saves_exactly_this(arch: Architecture, tokens: int) -> None:
+def test_the_pytorch_model_saves_exactly_this(arch: Architecture, tokens: int) -> None:
     sizes: dict[str, Any] = {"vocab_size": min(arch.vocab_size, 50), "d_ff": min(arch.d_ff, 99), "max_seq_length": 12}
     # On a CPU attention is fused only without dropout.
     arch = replace(arch, attention_dropout=0.0, **sizes)
@@ -71,7 +71,7 @@ def test_the_real_model_saves_exactly_this(arch: Architecture, tokens: int) -> N
 
 
 @pytest.mark.parametrize("norm", ["layernorm", "rmsnorm"])
-def test_the_real_model_in_bf16_saves_this_but_for_statistics_and_copies_of_norms(norm: str) -> None:
+def test_the_pytorch_model_in_bf16_saves_this_but_for_statistics_and_copies_of_norms(norm: str) -> None:
     arch = Architecture(
         d_model=48, d_ff=100, n_layers=2, n_heads=4, n_kv_heads=2, vocab_size=77, dropout=0.0, attention_dropout=0.0
     )

@@ -1,4 +1,4 @@
-"""Operations: torch's own counter on the real model and on transformers' Llama, and figures that others give."""
+"""Operations: torch's own counter on the PyTorch model and on transformers' Llama, and figures that others give."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ TEN_MILLION = Architecture(
 
 
 def counted_flops(arch: Architecture, sequences: int, tokens: int, *, train: bool) -> int:
-    """Let torch count what the real model does, on the meta device."""
+    """Let torch count the operations of the PyTorch model, on the meta device."""
     model = LanguageModel(arch, device="meta")
     ids = torch.zeros(sequences, tokens, dtype=torch.long, device="meta")
     with FlopCounterMode(display=False) as counter:

@@ -26,7 +26,7 @@ DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfl
 
 @settings(max_examples=40, deadline=None)
 @given(architectures(), st.sampled_from(["fp32", "bf16"]))
-def test_weights_take_what_the_real_module_takes(arch: Architecture, precision: Precision) -> None:
+def test_weights_take_what_the_pytorch_module_takes(arch: Architecture, precision: Precision) -> None:
     model = LanguageModel(arch, device="meta", dtype=DTYPES[precision])
     assert weight_bytes(account(arch), precision) == sum(parameter.nbytes for parameter in model.parameters())
 

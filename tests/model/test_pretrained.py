@@ -114,7 +114,9 @@ def test_a_model_without_weights_is_refused(save: Callable[..., Path], tmp_path:
 @pytest.mark.parametrize("save", [save_pretrained, export_pretrained])
 def test_a_file_in_the_place_of_the_folder_is_refused(save: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match=r"^folder='.*file' is a file: a model is several; the name of a folder would"):
+    with pytest.raises(
+        ValueError, match=r"^folder='.*file' is a file, and a model needs a folder; the name of a folder would"
+    ):
         save(built(SMALL_LLAMA), tmp_path / "file")
 
 

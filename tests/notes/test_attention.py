@@ -21,10 +21,10 @@ DEFAULT = solve(ModelConfig())
         (
             128,
             Severity.ADVICE,
-            "head_dim of 4 is no multiple of 8: FlashAttention pads it to 8 and computes 100.0 % more",
+            "head_dim of 4 is not a multiple of 8: FlashAttention pads it to 8 and computes 100.0 % more",
         ),
-        (32, Severity.INFO, "head_dim of 16 is narrower"),
-        (1, Severity.WARNING, "head_dim of 512 is wider than the 256"),
+        (32, Severity.INFO, "head_dim of 16 is below the 32 to 256"),
+        (1, Severity.WARNING, "head_dim of 512 is above the 256"),
     ],
 )
 def test_head_dim_speaks(n_heads: int, severity: Severity, words: str) -> None:
@@ -37,15 +37,15 @@ def test_head_dim_of_the_default_is_odd_and_padded_to_32() -> None:
     note = the(DEFAULT, "head_dim")
     assert note.figure == "head_dim 27"
     assert f"pads it to 32 and computes {format_share(5 / 27)} more" in note.text
-    assert "RoFormer" in note.source
+    assert "rules out RoPE" in note.text and "RoFormer" in note.source
 
 
 @pytest.mark.parametrize("positions", ["alibi", "none"])
-def test_an_odd_head_dim_is_merely_padded_where_nobody_thinks_of_rotary_positions(positions: str) -> None:
+def test_an_odd_head_dim_is_merely_padded_where_rope_is_not_at_issue(positions: str) -> None:
     note = the(design_of(d_model=8 * 27, n_heads=8, positions=positions), "head_dim")
     assert note.severity == "advice"
-    assert note.text.startswith("A head_dim of 27 is no multiple of 8: FlashAttention pads it to 32")
-    assert "rotary" not in note.text + note.source
+    assert note.text.startswith("A head_dim of 27 is not a multiple of 8: FlashAttention pads it to 32")
+    assert "RoPE" not in note.text and "RoFormer" not in note.source
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_an_odd_head_dim_is_merely_padded_where_nobody_thinks_of_rotary_position
 )
 def test_attention_width_names_published_examples(n_heads: int, severity: str, times: str) -> None:
     note = the(design_of(d_model=512, n_heads=n_heads, head_dim=64), "attention_width")
-    assert (note.severity, note.figure) == (severity, f"{64 * n_heads:,} beside 512")
+    assert (note.severity, note.figure) == (severity, f"{64 * n_heads:,}, d_model 512")
     assert f"(n_heads · head_dim), {times} times d_model 512" in note.text
     assert "57 of the 60" in note.text
     assert "in the others it is 0.89 times (gemma-2-2b) to 2 times (Qwen3-0.6B)" in note.text
@@ -63,8 +63,8 @@ def test_attention_width_names_published_examples(n_heads: int, severity: str, t
 @pytest.mark.parametrize(
     ("n_kv_heads", "severity", "words"),
     [
-        (2, "info", "With 2 heads of keys and values for 8 of queries"),
-        (1, "advice", "warn that a single head can lose"),
+        (2, "info", "With 2 KV heads for 8 query heads"),
+        (1, "advice", "a single KV head can lose some"),
     ],
 )
 def test_shared_heads_say_what_they_save(n_kv_heads: int, severity: str, words: str) -> None:
@@ -99,7 +99,7 @@ def test_no_positions_are_weighed() -> None:
 def test_a_small_rope_theta_is_compared_with_that_of_long_models() -> None:
     note = the(design_of(positions="rope", max_seq_length=32_768), "rope_theta")
     assert note.figure == "10,000 for 32,768 tokens"
-    assert "1,000,000 is the median of 9 published models of more than 8,192" in note.text
+    assert "the median of 9 published models with more than 8,192 is 1,000,000" in note.text
 
 
 @pytest.mark.parametrize(("length", "severity"), [(512, "info"), (65_536, "advice")])

@@ -46,7 +46,7 @@ def test_vocabulary_optimum_of_the_default() -> None:
     rest = 10_047_024 - 16_000 * 216
     optimum = 3_145_728 * (rest / 33e6) ** 0.8354
     assert f"above the compute-optimal {format_share(optimum / (optimum + rest))}" in note.text
-    assert "as is every share of 25 to 45 %" in note.text
+    assert "as is every ratio from 25 to 45 %" in note.text
     assert f"for {format_count(rest)} other parameters their law (extrapolated below 33M)" in note.text
     assert f"{optimum / 216:,.0f} tokens at d_model 216" in note.text
     assert "this one has 3.456M" in note.text
@@ -55,19 +55,19 @@ def test_vocabulary_optimum_of_the_default() -> None:
 @pytest.mark.parametrize("ratio", [0.25, 0.3, 0.35, 0.4, 0.45])
 def test_every_usual_share_is_above_the_optimum_at_10m(ratio: float) -> None:
     text = the(solve(ModelConfig(embedding_ratio=ratio)), "vocabulary_optimum").text
-    assert "embedding share is above the compute-optimal" in text
+    assert "is above the compute-optimal" in text and text.startswith("The embedding ratio of")
 
 
 def test_vocabulary_optimum_counts_an_untied_table_once() -> None:
     tied, untied = (design_of(vocab_size=50_304, tied_lm_head=tied) for tied in (True, False))
-    words = "their law gives a vocabulary table"
+    words = "their law gives a token embedding"
     assert (
         the(tied, "vocabulary_optimum").text.split(words)[1] == the(untied, "vocabulary_optimum").text.split(words)[1]
     )
     rest = untied.total_params - 2 * 50_304 * 512
     optimum = 3_145_728 * (rest / 33e6) ** 0.8354
     best = format_share(2 * optimum / (2 * optimum + rest))
-    assert the(untied, "vocabulary_optimum").figure == f"{format_share(untied.account.embedding_ratio)} beside {best}"
+    assert the(untied, "vocabulary_optimum").figure == f"{format_share(untied.account.embedding_ratio)}, optimum {best}"
 
 
 def test_vocabulary_optimum_speaks_below_the_optimum_too() -> None:
@@ -78,7 +78,7 @@ def test_vocabulary_optimum_speaks_below_the_optimum_too() -> None:
 
 def test_published_share_of_the_default() -> None:
     note = the(DEFAULT, "published_share")
-    assert note.figure == "34.4 % beside 77.7 %"
+    assert note.figure == "34.4 %, median 77.7 %"
     assert "(from 49.4 % in BabyLlama-16M to 91.5 % in pythia-14m)" in note.text
 
 

@@ -50,5 +50,5 @@ def test_the_table_takes_figures_by_choice_and_measured_ones() -> None:
     assert [float(row["forward_seconds"]) for row in rows] == [
         reports[design.architecture].forward_seconds for design in found.designs
     ]
-    with pytest.raises(ValueError, match=r"^'beauty' is not a figure"):
+    with pytest.raises(ValueError, match=r"^'beauty' is not a metric"):
         sweep_csv(found, {}, ["beauty"])

@@ -45,7 +45,7 @@ def test_every_figure_is_written_with_its_unit_and_says_which_way_is_better(key:
 
 def test_an_unknown_figure_is_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"^'beauty' is not a figure: it must be one of n_layers, .*; n_layers would work$"
+        ValueError, match=r"^'beauty' is not a metric: it must be one of n_layers, .*; n_layers would work$"
     ):
         metric_of("beauty")
 

@@ -1,4 +1,4 @@
-"""The queue of real models, with threads that wait for each other rather than for the clock."""
+"""The build queue, with threads that wait for each other rather than for the clock."""
 
 import threading
 from collections.abc import Callable, Iterator
