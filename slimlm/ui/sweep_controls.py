@@ -102,14 +102,14 @@ def draw_controls() -> tuple[Asked, "DeltaGenerator"]:
     shown, complaints = _from_url()
     for name, value in asdict(shown).items():
         query_params.show(_key(name), value)
-    names = st.columns([0.2, 0.3, 0.2, 0.3], vertical_alignment="bottom")
+    names = st.columns([0.25, 0.25, 0.25, 0.25], vertical_alignment="bottom")
     _choose(names[0], "x", "Columns", _knob_label)
     _type(names[1], "xs", "Values of the columns")
     _choose(names[2], "y", "Rows", _knob_label)
     _type(names[3], "ys", "Values of the rows")
-    view, figure, against, beside = st.columns([0.2, 0.25, 0.25, 0.3], vertical_alignment="bottom")
+    view, figure, against, beside = st.columns([0.28, 0.25, 0.25, 0.22], vertical_alignment="bottom")
     view.segmented_control("View", list(_VIEWS), format_func=_VIEWS.__getitem__, required=True, **_bound("view"))
-    _choose(figure, "fig", "Figure", _figure_label)
+    _choose(figure, "fig", "Metric", _figure_label)
     if shown.view == PARETO:
         _choose(against, "vs", "Against", _figure_label)
     for sentence in complaints:
