@@ -12,6 +12,9 @@ from slimlm.utils.text import one_line
 LONGEST_NAME = 60
 """Most characters of a name."""
 
+FROM_CONFIG, FROM_LINK = "From a config.json", "From a link"
+"""Origins of models that are not published."""
+
 
 @dataclass(frozen=True)
 class NamedModel:

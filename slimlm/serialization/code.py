@@ -5,21 +5,16 @@ from dataclasses import fields
 from slimlm.core.architecture import Choices
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
+from slimlm.serialization.fields import LATER_FIELDS
 from slimlm.serialization.flags import command
 from slimlm.utils.formatting import parse_number
 from slimlm.utils.validation import field_docs
-
-_STRUCTURE = {
-    *("n_kv_heads", "head_dim", "norm", "positions", "ffn", "bias", "qk_norm", "block"),
-    *("rope_theta", "lm_head_bias", "embedding_norm", "position_offset"),
-}
-"""Choices that code leaves out where they are at their default."""
 
 
 def python_code(subject: Subject) -> str:
     """Return the lines of Python that make this design or named model again.
 
-    Every field is written out, but for choices of structure that are at their default.
+    Every field is written out, except `LATER_FIELDS` at their default.
 
     >>> from slimlm import ModelConfig, solve
     >>> python_code(solve(ModelConfig())).splitlines()[2:5]
@@ -36,7 +31,7 @@ def python_code(subject: Subject) -> str:
 
 
 def _call(instance: Choices) -> str:
-    written = [name for name in field_names(type(instance)) if name not in _STRUCTURE or name in instance.changed()]
+    written = [name for name in field_names(type(instance)) if name not in LATER_FIELDS or name in instance.changed()]
     lines = (f"    {name}={literal(getattr(instance, name))}," for name in written)
     return "\n".join([f"{type(instance).__name__}(", *lines, ")"])
 

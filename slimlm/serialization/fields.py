@@ -21,6 +21,15 @@ EXPANSIONS = tuple(sorted({tenth / 10 for tenth in range(5, 81)} | {2.66}))
 HEAD_COUNTS = ("auto", 1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 14, 15, 16, 20, 24, 25, 28, 32, 40, 48, 64, 96, 128)
 ALIGNMENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
+LATER_FIELDS = frozenset(
+    {"n_kv_heads", "head_dim", "norm", "positions", "ffn", "bias", "qk_norm", "block"}
+    | {"rope_theta", "lm_head_bias", "embedding_norm", "position_offset"}
+)
+"""Fields that were added after the first designs were saved. Their defaults describe those designs.
+
+Saved files may lack them, and generated code leaves them out at their default.
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class Knob:

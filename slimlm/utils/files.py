@@ -5,14 +5,16 @@ import os
 import shutil
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from slimlm.utils.text import shown
 
 _MOST_DIGITS, _DEEPEST = 400, 64
+
+_Value = TypeVar("_Value")
 
 
 def read_bytes(file: Path, what: str, most: int) -> bytes:
@@ -26,13 +28,13 @@ def read_bytes(file: Path, what: str, most: int) -> bytes:
         raise unreadable(what, error) from None
     if not stat.S_ISREG(found.st_mode):
         raise ValueError(f"{what} is {_kind(found.st_mode)}: the path of a file would work")
-    _check_size(found.st_size, what, most)
+    check_size(found.st_size, what, most)
     try:
         with file.open("rb") as lines:  # one byte more: a file may grow, and those of /proc have no size
             text = lines.read(most + 1)
     except OSError as error:
         raise unreadable(what, error) from None
-    _check_size(len(text), what, most)
+    check_size(len(text), what, most)
     return text
 
 
@@ -45,7 +47,8 @@ def _kind(mode: int) -> str:
     return "a folder" if stat.S_ISDIR(mode) else "no regular file but a device, a pipe or a socket"
 
 
-def _check_size(size: int, what: str, most: int, unit: str = "bytes") -> None:
+def check_size(size: int, what: str, most: int, unit: str = "bytes") -> None:
+    """Raise ValueError for more than `most` units."""
     if size > most:
         raise ValueError(f"{what} has {size:,} {unit}: it must have at most {most:,}")
 
@@ -56,19 +59,19 @@ def read_json(text: str | bytes, what: str, most: int) -> Any:
     Raises ValueError, in one sentence that begins with what the text is called, for one that is longer than `most`
     bytes, not UTF-8, not JSON or nested too deeply, that gives a key twice, or that holds a number of too many digits.
     """
-    _check_size(len(text), what, most, "characters" if isinstance(text, str) else "bytes")
+    check_size(len(text), what, most, "characters" if isinstance(text, str) else "bytes")
 
     def integer(digits: str) -> int:
         if len(digits) > _MOST_DIGITS:
             raise ValueError(f"{what} holds a number of {len(digits):,} digits: it must have at most {_MOST_DIGITS}")
         return int(digits)
 
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        return _unique(pairs, what)
+    def named(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return unique(pairs, what)
 
     try:
         plain = text if isinstance(text, str) else text.decode()
-        found = json.loads(plain.removeprefix("\ufeff"), object_pairs_hook=unique, parse_int=integer)
+        found = json.loads(plain.removeprefix("\ufeff"), object_pairs_hook=named, parse_int=integer)
     except UnicodeDecodeError as error:
         raise ValueError(f"{what} is not UTF-8 text: byte {error.start} cannot be read") from None
     except json.JSONDecodeError as error:
@@ -79,7 +82,8 @@ def read_json(text: str | bytes, what: str, most: int) -> Any:
     return found
 
 
-def _unique(pairs: list[tuple[str, Any]], what: str) -> dict[str, Any]:
+def unique(pairs: Sequence[tuple[str, _Value]], what: str) -> dict[str, _Value]:
+    """Return the values by name; raises ValueError for a name that is given twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]

@@ -11,7 +11,7 @@ from typing import Any
 
 from slimlm.core.accounting import BIASED
 from slimlm.core.architecture import Architecture
-from slimlm.core.named_model import NamedModel, tidy_name
+from slimlm.core.named_model import FROM_CONFIG, NamedModel, tidy_name
 from slimlm.interop.hf.family import Family, Reader, not_supported
 from slimlm.interop.hf.types_gated import GATED
 from slimlm.interop.hf.types_plain import PLAIN
@@ -199,7 +199,7 @@ def hf_named_model(config: Mapping[str, Any] | Path, name: str) -> NamedModel:
     Raises ValueError, in one sentence, for a config that no Architecture describes.
     """
     reader, architecture = _read(config)
-    return NamedModel(tidy_name(name), architecture, "From a config.json", remarks(reader, architecture))
+    return NamedModel(tidy_name(name), architecture, FROM_CONFIG, remarks(reader, architecture))
 
 
 def name_in(config: Mapping[str, Any]) -> str:
