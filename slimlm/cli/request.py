@@ -15,8 +15,8 @@ def add_request(parser: argparse.ArgumentParser, default_total: str | None = Non
     optional: dict[str, Any] = {"nargs": "?", "default": default_total} if default_total else {}
     parser.add_argument("total_params", metavar="TOTAL", help=escaped(total), **optional)
     for name, option in OPTIONS.items():
-        switch = {"action": "store_const", "const": not option.default}
-        value: dict[str, Any] = switch if option.kind == "switch" else {"metavar": option.metavar}
+        switch = {"action": "store_const", "const": not option.knob.default}
+        value: dict[str, Any] = switch if option.is_switch else {"metavar": option.metavar}
         parser.add_argument(option.flag, dest=name, help=escaped(option.help), **value)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from slimlm.core.architecture import Architecture
+from slimlm.core.names import COMPONENT_NAMES, OPTION_NAMES
 
 Shape = tuple[int, ...]
 
@@ -91,7 +92,7 @@ def _components(arch: Architecture) -> tuple[Component, ...]:
     return (
         Component(
             key="token_embedding",
-            name="Token embedding",
+            name=COMPONENT_NAMES["token_embedding"],
             formula="vocab_size · d_model",
             shapes={"token_embedding.weight": (arch.vocab_size, arch.d_model)},
         ),
@@ -117,7 +118,7 @@ def _position_embedding(arch: Architecture) -> Component:
     rows = "(max_seq_length + position_offset)" if arch.position_offset else "max_seq_length"
     return Component(
         key="position_embedding",
-        name="Position embedding",
+        name=COMPONENT_NAMES["position_embedding"],
         formula=f"{rows} · d_model" if learned else "0",
         shapes={"position_embedding.weight": (length, arch.d_model)} if learned else {},
         note="" if learned else _NO_POSITION_TABLE[arch.positions],
@@ -129,20 +130,22 @@ def _attention(arch: Architecture) -> Component:
     rows, biased = {"q": query, "k": key, "v": key}, BIASED[arch.bias]
     shapes: dict[str, Shape] = {}
     for name in "qkv":
-        shapes |= _linear(f"blocks.*.attention.{name}_proj", rows[name], d_model, ("qkv" in biased))
-    shapes |= _linear("blocks.*.attention.o_proj", d_model, query, ("output" in biased))
+        shapes |= _linear(f"blocks.*.attention.{name}_proj", rows[name], d_model, "qkv" in biased)
+    shapes |= _linear("blocks.*.attention.o_proj", d_model, query, "output" in biased)
     if query == key == d_model:
         matrices, biases = "4 · d_model²", "3 · d_model"
     else:
         matrices = "2 · d_model · (n_heads + n_kv_heads) · head_dim"
         biases = "(n_heads + 2 · n_kv_heads) · head_dim"
-    formula = _sum(matrices, biases * ("qkv" in biased), "d_model" * ("output" in biased))
+    formula = _sum(matrices, biases if "qkv" in biased else "", "d_model" if "output" in biased else "")
     return Component(
-        key="attention", name="Attention", formula=formula, shapes=shapes, copies=arch.n_layers, per_layer=True
+        key="attention",
+        name=COMPONENT_NAMES["attention"],
+        formula=formula,
+        shapes=shapes,
+        copies=arch.n_layers,
+        per_layer=True,
     )
-
-
-FEED_FORWARD_NAMES = {"swiglu": "SwiGLU", "geglu": "GeGLU", "gelu": "GELU MLP", "relu": "ReLU MLP"}
 
 
 def _ffn(arch: Architecture) -> Component:
@@ -154,8 +157,8 @@ def _ffn(arch: Architecture) -> Component:
     matrices, biases = ("3 · d_model · d_ff", "2 · d_ff") if arch.is_gated else ("2 · d_model · d_ff", "d_ff")
     return Component(
         key="ffn",
-        name=FEED_FORWARD_NAMES[arch.ffn],
-        formula=_sum(matrices, biases * bias, "d_model" * bias),
+        name=OPTION_NAMES["ffn"][arch.ffn].phrase,
+        formula=_sum(matrices, *((biases, "d_model") if bias else ())),
         shapes=shapes,
         copies=arch.n_layers,
         per_layer=True,
@@ -215,7 +218,7 @@ def _final_norm(arch: Architecture) -> Component:
     return Component(
         key="final_norm",
         name=f"{'Embedding and final' if arch.embedding_norm else 'Final'} {norm_name(arch)}",
-        formula=_times(tensors * (1 + arch.embedding_norm), "d_model") if tensors else "0",
+        formula=_times(tensors * (2 if arch.embedding_norm else 1), "d_model") if tensors else "0",
         shapes=shapes,
         note="" if tensors else _NO_NORM_PARAMETERS,
     )
@@ -225,10 +228,11 @@ def _lm_head(arch: Architecture) -> Component:
     shapes: dict[str, Shape] = {} if arch.tied_lm_head else {"lm_head.weight": (arch.vocab_size, arch.d_model)}
     if arch.lm_head_bias:
         shapes["lm_head.bias"] = (arch.vocab_size,)
-    formula = _sum("vocab_size · d_model" * (not arch.tied_lm_head), "vocab_size" * arch.lm_head_bias)
+    matrix = "" if arch.tied_lm_head else "vocab_size · d_model"
+    formula = _sum(matrix, "vocab_size" if arch.lm_head_bias else "")
     return Component(
         key="lm_head",
-        name="LM head",
+        name=COMPONENT_NAMES["lm_head"],
         formula=formula or "0 (tied)",
         shapes=shapes,
         note="" if shapes else "tied to the token embedding",

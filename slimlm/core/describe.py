@@ -1,29 +1,10 @@
 """An architecture in words: what sets it apart from slimlm's default, its heads, and its shape on one line."""
 
-from slimlm.core.accounting import FEED_FORWARD_NAMES, Account
+from slimlm.core.accounting import Account
 from slimlm.core.architecture import Choices
+from slimlm.core.names import OPTION_NAMES
 from slimlm.utils.formatting import format_count
 
-_NORMS = {
-    "rmsnorm": "RMSNorm",
-    "layernorm_no_bias": "LayerNorm without bias",
-    "layernorm_no_params": "LayerNorm without parameters",
-}
-_POSITIONS = {"rope": "RoPE", "alibi": "ALiBi", "none": "no positions"}
-_BIASES = {
-    "qkv": "biases on q, k, v",
-    "attention": "biases in attention",
-    "ffn": "biases in the feed-forward",
-    "output_ffn": "biases on o and in the feed-forward",
-    "all": "biases on every projection",
-}
-_QK_NORMS = {"head": "QK-norm per head", "full": "QK-norm over all heads"}
-_BLOCKS = {
-    "sandwich_norm": "norms before and after",
-    "output_norm": "norms after",
-    "parallel": "parallel blocks",
-    "parallel_one_norm": "parallel blocks with one norm",
-}
 _USUAL_THETA = 10_000.0
 
 
@@ -38,16 +19,22 @@ def structure_words(choices: Choices) -> list[str]:
         "auto heads" if choices.n_heads == "auto" else "",
         _kv_heads(choices),
         _head_dim(choices),
-        _NORMS.get(choices.norm, ""),
+        _phrase(choices, "norm"),
         _positions(choices),
-        "" if choices.ffn == "swiglu" else FEED_FORWARD_NAMES[choices.ffn],
-        _BIASES.get(choices.bias, ""),
-        _QK_NORMS.get(choices.qk_norm, ""),
-        _BLOCKS.get(choices.block, ""),
+        _phrase(choices, "ffn"),
+        _phrase(choices, "bias"),
+        _phrase(choices, "qk_norm"),
+        _phrase(choices, "block"),
         "LM-head bias" if choices.lm_head_bias else "",
         "embedding norm" if choices.embedding_norm else "",
     ]
     return [word for word in words if word]
+
+
+def _phrase(choices: Choices, field: str) -> str:
+    """Return the name of the option chosen for a field; empty for the default."""
+    names, chosen = OPTION_NAMES[field], getattr(choices, field)
+    return "" if chosen == next(iter(names)) else names[chosen].phrase
 
 
 def _kv_heads(choices: Choices) -> str:
@@ -72,7 +59,7 @@ def _positions(choices: Choices) -> str:
     if choices.positions == "learned":
         return counted(choices.position_offset, "more position row") if choices.position_offset else ""
     turned = choices.positions == "rope" and choices.rope_theta != _USUAL_THETA
-    return _POSITIONS[choices.positions] + (f" θ {_number(choices.rope_theta)}" if turned else "")
+    return _phrase(choices, "positions") + (f" θ {_number(choices.rope_theta)}" if turned else "")
 
 
 def _number(value: float) -> str:

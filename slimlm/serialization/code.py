@@ -1,18 +1,17 @@
-"""The lines that bring a design or a named model back: Python, and a command."""
+"""Python and CLI code that reproduces a design or a named model."""
 
-from dataclasses import fields
+from dataclasses import asdict
 
 from slimlm.core.architecture import Choices
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
-from slimlm.serialization.fields import LATER_FIELDS
+from slimlm.serialization.fields import LATER_FIELDS, values_of
 from slimlm.serialization.flags import command
-from slimlm.utils.formatting import parse_number
 from slimlm.utils.validation import field_docs
 
 
 def python_code(subject: Subject) -> str:
-    """Return the lines of Python that make this design or named model again.
+    """Return Python code that reproduces this design or named model.
 
     Every field is written out, except `LATER_FIELDS` at their default.
 
@@ -42,7 +41,7 @@ def field_names(cls: type) -> list[str]:
 
 
 def literal(value: object) -> str:
-    """Write a value as Python source, with thousands set apart."""
+    """Write a value as Python source, with underscores between thousands."""
     return f"{value:_}" if isinstance(value, int) and not isinstance(value, bool) else repr(value)
 
 
@@ -51,12 +50,11 @@ def _indented(text: str) -> str:
 
 
 def command_line(design: Design) -> str | None:
-    """Return the command that prints this design; None when the command line cannot ask for it exactly.
+    """Return the command that prints this design; None when no command has exactly its values.
 
     >>> from slimlm import ModelConfig, solve
     >>> (command_line(solve(ModelConfig(norm="rmsnorm"))) or "").partition("--multiple-of")[2]
     ' 1 --norm rmsnorm'
     """
-    values = [getattr(design.config, field.name) for field in fields(design.config)]
-    exact = all(parse_number(repr(value)) == value for value in values if isinstance(value, float))
+    exact = values_of(design.config) == asdict(design.config)
     return command(design.config) if exact and design.solved else None

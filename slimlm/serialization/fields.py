@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, cast
 
 from slimlm.core.config import ModelConfig
+from slimlm.core.names import OPTION_NAMES
 from slimlm.utils.formatting import format_size, parse_number, parse_size
 from slimlm.utils.validation import check_field, field_docs, nearest_allowed
 
@@ -45,7 +46,7 @@ class Knob:
     unset: str = ""
     """What None means, in a few words."""
     words: dict[str, str] = dataclasses.field(default_factory=dict)
-    """The words of a choice, each with what a reader sees of it."""
+    """Options of a choice, each with its display name."""
 
     @property
     def default(self) -> Value:
@@ -118,7 +119,11 @@ def _read_heads(text: str) -> int | str:
 
 _number = partial(Knob, write=_write_number, read=parse_number)
 _switch = partial(Knob, write=_write_switch, read=_read_switch)
-_choice = partial(Knob, read=str)
+
+
+def _choice(field: str, label: str) -> Knob:
+    return Knob(field, label, read=str, words={word: name.label for word, name in OPTION_NAMES[field].items()})
+
 
 SLIDERS = (
     Knob("total_params", "Total parameters", TOTALS, format_size),
@@ -129,51 +134,13 @@ SLIDERS = (
 HEADS = Knob("n_heads", "Attention heads", HEAD_COUNTS, read=_read_heads)
 TIED = _switch("tied_lm_head", "Tied LM head")
 STRUCTURE = (
-    _choice(
-        "norm",
-        "Norm",
-        words={
-            "layernorm": "LayerNorm",
-            "rmsnorm": "RMSNorm",
-            "layernorm_no_bias": "LayerNorm without bias",
-            "layernorm_no_params": "LayerNorm without weights",
-        },
-    ),
-    _choice(
-        "positions",
-        "Positions",
-        words={"learned": "Learned table", "rope": "RoPE", "none": "None", "alibi": "ALiBi"},
-    ),
-    _choice(
-        "ffn",
-        "Feed-forward",
-        words={"swiglu": "SwiGLU", "geglu": "GeGLU", "gelu": "GELU", "relu": "ReLU"},
-    ),
-    _choice("qk_norm", "QK-norm", words={"none": "None", "head": "Per head", "full": "All heads at once"}),
-    _choice(
-        "bias",
-        "Biases",
-        words={
-            "none": "None",
-            "qkv": "Q, K, V",
-            "attention": "Attention",
-            "ffn": "Feed-forward",
-            "output_ffn": "O and feed-forward",
-            "all": "Everywhere",
-        },
-    ),
+    _choice("norm", "Norm"),
+    _choice("positions", "Positions"),
+    _choice("ffn", "Feed-forward"),
+    _choice("qk_norm", "QK-norm"),
+    _choice("bias", "Biases"),
 )
-BLOCK = _choice(
-    "block",
-    "Block",
-    words={
-        "pre_norm": "Norm before",
-        "sandwich_norm": "Norm before and after",
-        "output_norm": "Norm after",
-        "parallel": "Parallel, two norms",
-        "parallel_one_norm": "Parallel, one norm",
-    },
-)
+BLOCK = _choice("block", "Block")
 KV_HEADS = Knob("n_kv_heads", "KV heads", read=_read_optional, unset="as many as heads")
 HEAD_DIM = Knob("head_dim", "Head width", read=_read_optional, unset="d_model / heads")
 ROPE_BASE = _number("rope_theta", "RoPE base")
