@@ -11,7 +11,7 @@ from slimlm.utils.validation import field_docs
 
 def add_request(parser: argparse.ArgumentParser, default_total: str | None = None) -> None:
     """Add the total, which may be left out when it has a default, and an option for every other field of a request."""
-    total = f"{' '.join(field_docs(ModelConfig)['total_params'].split())} (10M, 1.5B, 12345678)"
+    total = f"{field_docs(ModelConfig)['total_params']} (10M, 1.5B, 12345678)"
     optional: dict[str, Any] = {"nargs": "?", "default": default_total} if default_total else {}
     parser.add_argument("total_params", metavar="TOTAL", help=escaped(total), **optional)
     for name, option in OPTIONS.items():

@@ -62,7 +62,10 @@ class ComponentRow(NamedTuple):
     def tensors_text(self) -> str:
         """Shapes of the component's tensors (of one layer), equal ones counted; or why it has none."""
         shapes = Counter(self.component.shapes.values())
-        written = (f"{n} × " * (n > 1) + f"({', '.join(f'{s:,}' for s in shape)})" for shape, n in shapes.items())
+        written = (
+            f"{f'{count} × ' if count > 1 else ''}({', '.join(f'{size:,}' for size in shape)})"
+            for shape, count in shapes.items()
+        )
         return ", ".join(written) or self.component.note
 
     @property

@@ -1,13 +1,12 @@
 """Python and CLI code that reproduces a design or a named model."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from slimlm.core.architecture import Choices
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.serialization.fields import LATER_FIELDS, values_of
 from slimlm.serialization.flags import command
-from slimlm.utils.validation import field_docs
 
 
 def python_code(subject: Subject) -> str:
@@ -35,9 +34,9 @@ def _call(instance: Choices) -> str:
     return "\n".join([f"{type(instance).__name__}(", *lines, ")"])
 
 
-def field_names(cls: type) -> list[str]:
+def field_names(cls: type[Choices]) -> list[str]:
     """Return the names of a dataclass's fields, its own before those that it shares."""
-    return sorted(field_docs(cls), key=lambda name: name not in cls.__annotations__)
+    return sorted((field.name for field in fields(cls)), key=lambda name: name not in cls.__annotations__)
 
 
 def literal(value: object) -> str:

@@ -63,8 +63,9 @@ def request_from_record(record: object) -> ModelConfig:
 
     Raises ValueError when it is no saved design, or when its request has unknown, missing or impossible fields.
     """
-    request = record.get("request") if isinstance(record, dict) else None
-    if not isinstance(record, dict) or record.get("format") != FORMAT or not isinstance(request, dict):
+    saved = record if isinstance(record, dict) and record.get("format") == FORMAT else {}
+    request = saved.get("request")
+    if not isinstance(request, dict):
         raise ValueError(f"this is not a design saved by slimlm; its JSON would hold format={FORMAT!r} and a request")
     known = {field.name for field in fields(ModelConfig)}
     check_names("the saved request", request, known, known - LATER_FIELDS)

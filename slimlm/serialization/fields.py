@@ -57,8 +57,8 @@ class Knob:
 
     @property
     def help(self) -> str:
-        """The field's docstring."""
-        return " ".join(field_docs(ModelConfig)[self.field].split())
+        """Documentation of the field."""
+        return field_docs(ModelConfig)[self.field]
 
     def stops(self, value: Value) -> list[Any]:
         """Return the slider's stops with a value of any precision among them, words first."""

@@ -1,14 +1,10 @@
 """Dataclass fields with limits and documentation, and the error for a value that breaks its rule.
 
-The docstring of a field (the string literal below it) is the text of the documentation, of the command line's help and
-of the sliders' help.
+The text of `documented` is the help text of the command line and of the sliders as well.
 """
 
-import ast
 import dataclasses
-import inspect
 import math
-import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -117,6 +113,13 @@ def _limited(default: Any, limits: Limits) -> Any:
     return dataclasses.field(default=default, metadata={"limits": limits})
 
 
+def documented(doc: str, declared: Any) -> Any:
+    """Add documentation to a field that one of the functions above declares, or to a plain default."""
+    if not isinstance(declared, dataclasses.Field):
+        return dataclasses.field(default=declared, metadata={"doc": doc})
+    return dataclasses.field(default=declared.default, metadata={**declared.metadata, "doc": doc})
+
+
 def check_fields(instance: Any) -> None:
     """Raise FieldError for the first field that breaks its rule."""
     cls: type = type(instance)
@@ -204,24 +207,9 @@ def _plain(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
-@lru_cache(maxsize=16)
 def field_docs(cls: type) -> dict[str, str]:
-    """Return the docstring of every field of a dataclass, inherited fields included."""
-    docs: dict[str, str] = {}
-    for base in reversed(cls.__mro__):
-        if not dataclasses.is_dataclass(base):
-            continue
-        body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
-        assert isinstance(body, ast.ClassDef)
-        for declared, text in zip(body.body, body.body[1:], strict=False):
-            if (
-                isinstance(declared, ast.AnnAssign)
-                and isinstance(declared.target, ast.Name)
-                and isinstance(text, ast.Expr)
-                and isinstance(text.value, ast.Constant)
-            ):
-                docs[declared.target.id] = inspect.cleandoc(str(text.value.value))
-    return docs
+    """Return the documentation of the fields of a dataclass, inherited fields included."""
+    return {field.name: field.metadata["doc"] for field in dataclasses.fields(cls) if "doc" in field.metadata}
 
 
 def check_whole(**counts: int) -> None:
