@@ -1,6 +1,6 @@
-"""ModelConfig: what a team asks for."""
+"""ModelConfig: the request that the solver meets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from slimlm.core.architecture import Choices
 from slimlm.utils.validation import documented, real, whole
@@ -41,3 +41,8 @@ class ModelConfig(Choices):
         "Hardware alignment: d_model and d_ff are multiples of it (8 or 64 suit tensor cores).",
         whole(1, 1, 65_536),
     )
+
+    @property
+    def choices(self) -> Choices:
+        """The fixed choices alone."""
+        return Choices(**{field.name: getattr(self, field.name) for field in fields(Choices)})
