@@ -1,7 +1,7 @@
-"""The account: every component of an architecture, with its tensors and what they count.
+"""The account: every component of an architecture with its tensors and parameter counts.
 
-Shapes are the truth and counts follow from them. The names of the tensors are those of the real module's parameters
-(`*` stands for the number of the layer), so that the account can be compared with the module tensor by tensor.
+Counts are computed from shapes. Tensors have the names of the parameters of the PyTorch model (`*` stands for the
+number of the layer), so that tests can compare the two tensor by tensor.
 """
 
 from dataclasses import dataclass, replace
@@ -22,19 +22,19 @@ class Component:
     key: str
     """Stable identifier: token_embedding, position_embedding, attention, ffn, norms, final_norm or lm_head."""
     name: str
-    """What people call it."""
+    """Display name."""
     formula: str
-    """The count of one copy, as arithmetic on the names of the architecture's fields."""
+    """Parameters of one copy, as a formula of the architecture's fields."""
     shapes: dict[str, Shape]
-    """Parameter name in the real module (`*` for the layer) → shape."""
+    """Parameter name in the PyTorch model (`*` for the layer) → shape."""
     copies: int = 1
-    """How often the tensors occur: n_layers for what every layer has."""
+    """Number of copies of the tensors: n_layers for a component of every layer."""
     per_layer: bool = False
     """Whether every layer has a copy."""
     note: str = ""
-    """Why the count is zero."""
+    """Reason for a count of zero."""
     share: float = 0.0
-    """params over the account's total."""
+    """params / total of the account."""
 
     @property
     def copy_params(self) -> int:
@@ -49,7 +49,7 @@ class Component:
 
 @dataclass(frozen=True)
 class Account:
-    """The components of an architecture, from input to output, and their sum."""
+    """Components of an architecture, from input to output, and their total."""
 
     architecture: Architecture
     components: tuple[Component, ...]
@@ -72,7 +72,7 @@ class Account:
 
 
 def account(architecture: Architecture) -> Account:
-    """List the components of an architecture, in the order in which a token meets them.
+    """Return the components of an architecture, from input to output.
 
     >>> found = account(Architecture(d_model=216, d_ff=544, n_layers=12))
     >>> found.total_params, found["token_embedding"].params, found["lm_head"].note
@@ -84,7 +84,7 @@ def account(architecture: Architecture) -> Account:
 
 
 def count_total(architecture: Architecture) -> int:
-    """Return the number of parameters alone."""
+    """Return the number of parameters without the components."""
     return sum(component.params for component in _components(architecture))
 
 
@@ -172,7 +172,7 @@ BLOCK_NORMS = {
     "parallel": ("attention_norm", "ffn_norm"),
     "parallel_one_norm": ("shared_norm",),
 }
-"""The norms of each kind of block, by their names in the real module."""
+"""Norms of each kind of block, by their names in the PyTorch model."""
 
 _NORM_TENSORS = {
     "layernorm": ("weight", "bias"),
@@ -211,7 +211,7 @@ _NO_NORM_PARAMETERS = "norms without weight and bias"
 
 
 def _final_norm(arch: Architecture) -> Component:
-    """Account for the norms outside the blocks: the final one and, where there is one, that of the embeddings."""
+    """Return the norms outside the blocks: the final norm, and the embedding norm if there is one."""
     tensors = len(_NORM_TENSORS[arch.norm])
     shapes = _norm(arch, "embedding_norm", arch.d_model) if arch.embedding_norm else {}
     shapes |= _norm(arch, "final_norm", arch.d_model)
@@ -240,7 +240,7 @@ def _lm_head(arch: Architecture) -> Component:
 
 
 def norm_name(arch: Architecture) -> str:
-    """Return what people call the kind of norm."""
+    """Return the display name of the kind of norm."""
     return "RMSNorm" if arch.norm == "rmsnorm" else "LayerNorm"
 
 
@@ -252,7 +252,7 @@ BIASED = {
     "output_ffn": ("output", "ffn"),
     "all": ("qkv", "output", "ffn"),
 }
-"""The projections that have a bias, by `Architecture.bias`: q, k and v; attention's output; the feed-forward's."""
+"""`Architecture.bias` → projections with a bias: of q, k and v, of attention's output, of the feed-forward."""
 
 
 def _linear(name: str, rows: int, columns: int, bias: bool) -> dict[str, Shape]:

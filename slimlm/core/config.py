@@ -17,18 +17,18 @@ class ModelConfig(Choices):
     """
 
     total_params: int = documented(
-        "Number of trainable parameters to aim for; a design lands within ±0.5 % of it.",
+        "Target for the number of trainable parameters; a design is within ±0.5 % of it.",
         whole(10_000_000, 1, 10**15),
     )
 
     embedding_ratio: float = documented(
-        "Share of all parameters in vocabulary-sized matrices: the token embedding once when the head is tied, "
-        "embedding and LM head when it is not. Position embeddings are not part of it.",
+        "Share of all parameters in vocabulary-sized matrices: the token embedding, and the LM head if it is untied. "
+        "Position embeddings do not count.",
         real(0.35, 0.0001, 0.9999),
     )
 
     glu_expansion: float = documented(
-        "Width of the feed-forward over the width of the model: d_ff / d_model.",
+        "Width of the feed-forward relative to the width of the model: d_ff / d_model.",
         real(2.66, 0.01, 1000.0),
     )
 

@@ -57,7 +57,7 @@ class NamedModel:
 
 
 Subject = Design | NamedModel
-"""What charts, tables and files show: a model with its account and its title."""
+"""A model with an account and a title, for charts, tables and files."""
 
 
 def tidy_name(text: str) -> str:

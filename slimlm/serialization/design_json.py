@@ -14,11 +14,11 @@ from slimlm.utils.validation import check_names
 
 FORMAT = "slimlm-design-1"
 MAX_BYTES = 100_000
-"""A saved design has some 3 kB."""
+"""A saved design has about 3 kB."""
 
 
 def to_record(design: Design) -> dict[str, Any]:
-    """Return request, architecture, account and misses of a design, ready for JSON."""
+    """Return request, architecture, account and misses of a design as data for JSON."""
     return _record(design.config, design.account)
 
 
@@ -53,7 +53,7 @@ def _record(config: ModelConfig, account: Account) -> dict[str, Any]:
 def request_from_text(text: str | bytes) -> ModelConfig:
     """Return the request of a saved design from the text of its file.
 
-    Raises ValueError, in one sentence, for a file that `read_json` refuses, or that is no saved design.
+    Raises ValueError, in one sentence, for a file that `read_json` rejects or that is not a saved design.
     """
     return request_from_record(read_json(text, "the file", MAX_BYTES))
 
@@ -61,7 +61,7 @@ def request_from_text(text: str | bytes) -> ModelConfig:
 def request_from_record(record: object) -> ModelConfig:
     """Return the request of a saved design.
 
-    Raises ValueError when it is no saved design, or when its request has unknown, missing or impossible fields.
+    Raises ValueError for anything else, and for a request with unknown, missing or invalid fields.
     """
     saved = record if isinstance(record, dict) and record.get("format") == FORMAT else {}
     request = saved.get("request")
@@ -73,6 +73,6 @@ def request_from_record(record: object) -> ModelConfig:
 
 
 def named_model_record(named_model: NamedModel) -> dict[str, Any]:
-    """Return a named model ready for JSON: name, origin, remarks, and the record of its nearest request."""
+    """Return a named model as data for JSON: name, origin, remarks, and the record of its nearest request."""
     head = {"name": named_model.name, "origin": named_model.origin, "remarks": list(named_model.remarks)}
     return head | _record(nearest_request(named_model.architecture), named_model.account)

@@ -1,4 +1,4 @@
-"""The knobs of the pages as plain data: their options, and how each value is written in a link and read back."""
+"""Fields of a request as controls, and the codec of their values as text, for links and flags."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -39,12 +39,12 @@ class Knob:
     field: str
     label: str
     options: tuple[Any, ...] = ()
-    """Stops of its slider; empty for a number field, a switch or a choice."""
+    """Slider stops; empty for a number field, a switch or a choice."""
     write: Callable[[Any], str] = str
-    """The value as text that `read` takes back: shown at the slider and in a link, so never to be changed."""
+    """Convert a value to text, for sliders and links. Links that exist depend on the form."""
     read: Callable[[str], Value] = parse_size
     unset: str = ""
-    """What None means, in a few words."""
+    """Meaning of None."""
     words: dict[str, str] = dataclasses.field(default_factory=dict)
     """Options of a choice, each with its display name."""
 
@@ -61,25 +61,25 @@ class Knob:
         return field_docs(ModelConfig)[self.field]
 
     def stops(self, value: Value) -> list[Any]:
-        """Return the slider's stops with a value of any precision among them, words first."""
+        """Return the slider's stops and a value that may lie between them; words come first."""
         stops = {*self.options, *([] if value is None else [value])}
         return sorted(stops, key=lambda stop: (not isinstance(stop, str), stop))
 
     def from_text(self, text: str) -> Value:
-        """Read a value from a link or a text field.
+        """Read a value from text.
 
-        Raises ValueError, with the rule and what would work, for text that is no value of this field.
+        Raises ValueError, with the rule and what would work, for text that is not a valid value.
         """
         value = self.read(text)
         check_field(ModelConfig, self.field, value)
         return value
 
     def as_linked(self, value: Value) -> Value:
-        """Return a real value with the digits that a link keeps; other values are kept whole."""
+        """Round a real value as a link does; other values are returned unchanged."""
         return self.read(self.write(value)) if isinstance(self.default, float) else value
 
     def nearest(self, text: str) -> Value:
-        """Return the allowed value nearest to the text: its own, the limit that it oversteps, or else the default."""
+        """Return the valid value nearest to the text: the value itself, the limit it exceeds, or the default."""
         try:
             return self.from_text(text)
         except ValueError:
@@ -161,23 +161,22 @@ KNOBS: dict[str, Knob] = {
 
 
 def values_of(config: ModelConfig) -> dict[str, Value]:
-    """Return the values of the knobs for a request, real ones as a link gives them back."""
-    asked = {name: getattr(config, name) for name in KNOBS}
-    return {name: KNOBS[name].as_linked(value) for name, value in asked.items()}
+    """Return the values of a request's fields, with real values rounded as in a link."""
+    return {name: knob.as_linked(getattr(config, name)) for name, knob in KNOBS.items()}
 
 
 def to_query(values: Mapping[str, Value]) -> dict[str, str]:
-    """Write the values of knobs as the query of a link, defaults included."""
+    """Return values as the query of a link, including defaults."""
     return {name: KNOBS[name].write(value) for name, value in values.items() if value is not None}
 
 
 def to_short_query(values: Mapping[str, Value]) -> dict[str, str]:
-    """Write the values that are not at their default: what the address bar holds."""
+    """Return the values that are not at their default as a query, for the address bar."""
     return to_query({name: value for name, value in values.items() if value != KNOBS[name].default})
 
 
 def complaint(field: str, text: str) -> str:
-    """Say why a value in a link cannot be used and what is shown instead; nothing when it can."""
+    """Return why a value in a link is ignored and which one is used instead; empty for a valid value."""
     knob = KNOBS[field]
     try:
         knob.from_text(text)

@@ -18,9 +18,9 @@ _Value = TypeVar("_Value")
 
 
 def read_bytes(file: Path, what: str, most: int) -> bytes:
-    """Return what is in a file, which is not opened unless it is a regular one of at most `most` bytes.
+    """Return the content of a regular file of at most `most` bytes; `what` names the file in errors.
 
-    Raises ValueError, in one sentence that begins with what the file is called, for any other.
+    Raises ValueError, in one sentence, for any other file, without opening it.
     """
     try:
         found = file.stat()
@@ -30,7 +30,7 @@ def read_bytes(file: Path, what: str, most: int) -> bytes:
         raise ValueError(f"{what} is {_kind(found.st_mode)}: the path of a file would work")
     check_size(found.st_size, what, most)
     try:
-        with file.open("rb") as lines:  # one byte more: a file may grow, and those of /proc have no size
+        with file.open("rb") as lines:  # one byte more: a file may grow, and files in /proc have size 0
             text = lines.read(most + 1)
     except OSError as error:
         raise unreadable(what, error) from None
@@ -39,7 +39,7 @@ def read_bytes(file: Path, what: str, most: int) -> bytes:
 
 
 def unreadable(what: str, error: Exception) -> ValueError:
-    """Return the error for what the system does not let be read."""
+    """Return the error for a file that the system does not let slimlm read."""
     return ValueError(f"{what} cannot be read: {reason(error)}")
 
 
@@ -54,10 +54,10 @@ def check_size(size: int, what: str, most: int, unit: str = "bytes") -> None:
 
 
 def read_json(text: str | bytes, what: str, most: int) -> Any:
-    """Return what a JSON text holds; a byte order mark before it is passed over.
+    """Return the value of a JSON text, which may start with a byte order mark; `what` names the text in errors.
 
-    Raises ValueError, in one sentence that begins with what the text is called, for one that is longer than `most`
-    bytes, not UTF-8, not JSON or nested too deeply, that gives a key twice, or that holds a number of too many digits.
+    Raises ValueError, in one sentence, for a text that is longer than `most`, not UTF-8, not JSON or nested too deeply,
+    and for a key that is given twice or a number with too many digits.
     """
     check_size(len(text), what, most, "characters" if isinstance(text, str) else "bytes")
 
@@ -106,28 +106,28 @@ def _too_deep(what: str) -> ValueError:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield the name of a new file to write, which takes the place of `path` once it is whole.
+    """Yield the path of a temporary file, which replaces `path` when it has been written completely.
 
-    When writing fails, the new file goes and the old one stays as it was. A device or a pipe is written directly.
+    When writing fails, the temporary file is deleted and the old one stays. A device or a pipe is written directly.
 
-    Raises PermissionError when the old file must not be written.
+    Raises PermissionError when the old file is read-only.
     """
     if path.exists() and not path.is_file():
         yield path
         return
-    target = path.resolve()  # what a link points to
+    target = path.resolve()  # the target of a symbolic link
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(None, "the file is read-only")
-    beside = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
+    temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
     try:
-        yield beside
+        yield temporary
         if target.exists():
-            shutil.copymode(target, beside)
-        beside.replace(target)
+            shutil.copymode(target, temporary)
+        temporary.replace(target)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def reason(error: Exception) -> str:
-    """Say why a file could not be read or written, without numbers and names of errors."""
+    """Return why a file could not be read or written, without the number and the class of the error."""
     return (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split()) or type(error).__name__

@@ -17,14 +17,14 @@ Changes = tuple[tuple[str, Any], ...]
 
 
 class FieldError(ValueError):
-    """A field has a value that its rule forbids. The message is written from the attributes."""
+    """A field has a value that its rule forbids. The attributes determine the message."""
 
     field: str
     value: object
     rule: str
-    """What is allowed: "it must be even". A rule may name other fields in braces: "it must divide {n_heads}=8"."""
+    """What is allowed: "it must be even". Other fields are in braces: "it must divide {n_heads}=8"."""
     remedies: Changes
-    """Changes that would work, one field each; any one of them suffices."""
+    """Changes of one field each; any one of them makes the value valid."""
     given: Changes
     """Other fields because of which the rule applies."""
 
@@ -47,7 +47,7 @@ class FieldError(ValueError):
         return f"{self.field}={shown(self.value)} is not allowed{given}: {self.rule.format_map(_Names())}"
 
     def renamed(self, names: Mapping[str, str]) -> "FieldError":
-        """Return the error under other names of the fields; other fields without a name there are left out."""
+        """Return the error with other field names; remedies and conditions on fields without a new name are dropped."""
         remedies, given = (
             tuple((names[name], value) for name, value in changes if name in names)
             for changes in (self.remedies, self.given)
@@ -57,7 +57,7 @@ class FieldError(ValueError):
 
 
 class _Names(dict[str, str]):
-    """Names of fields; a field that is not listed keeps its own."""
+    """New names of fields; a field that is not listed keeps its name."""
 
     def __missing__(self, field: str) -> str:
         return field
@@ -75,7 +75,7 @@ class Limits:
     high: float
     optional: bool = False
     words: tuple[str, ...] = ()
-    """Words that stand for a value: "auto"."""
+    """Words allowed instead of a number: "auto"."""
 
     def admits(self, value: float) -> bool:
         """Return whether a value is within the limits; NaN never is."""
@@ -90,7 +90,7 @@ class Limits:
 
 
 def whole(default: Any, low: int, high: int, *words: str) -> Any:
-    """Declare an integer field; a default of None makes it optional, and words may stand for values."""
+    """Declare an integer field; a default of None makes it optional, and `words` are allowed instead of a number."""
     return _limited(default, Limits(low, high, default is None, words))
 
 
@@ -149,7 +149,7 @@ def _usual(field: dataclasses.Field[Any]) -> Callable[[Any], bool]:
 
 
 def check_field(cls: type, name: str, value: object) -> None:
-    """Raise FieldError for one value that breaks the rule of its field; the other fields are not looked at."""
+    """Raise FieldError for a value that breaks the rule of its field; other fields are ignored."""
     _check(_field(cls, name), value)
 
 
@@ -195,7 +195,7 @@ def field_limits(cls: type, name: str) -> Limits:
 
 
 def nearest_allowed(cls: type, name: str, value: object) -> object:
-    """Return the allowed value of a field that is nearest to a value; the default where the value is not a number."""
+    """Return the allowed value nearest to a value; the default when the value is not a number."""
     return _nearest(_field(cls, name), value)
 
 
