@@ -273,7 +273,7 @@ def test_in_a_browser_the_name_of_a_model_is_text(first: int, page: Page, addres
 
 
 def test_in_a_browser_remarks_are_text(page: Page, address: str, dialogs: list[str]) -> None:
-    model = NamedModel("a", Architecture(**SHAPE), FROM_CONFIG, LIVELY)
+    model = NamedModel("a", Architecture(d_model=8, d_ff=8, n_layers=1), FROM_CONFIG, LIVELY)
     text = visit(page, address, f"inspect?embed=true&architecture={quote(write_named_model(model))}")
     assert [remark for remark in LIVELY if remark not in text] == []
     assert alive(page, ":not([data-testid=stExpander] *) > li *") == []

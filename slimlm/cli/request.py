@@ -28,5 +28,7 @@ def escaped(text: str) -> str:
 def request_of(options: argparse.Namespace) -> ModelConfig:
     """Return the request of parsed options; raises ValueError, in one sentence, for an invalid one."""
     given = {name: value for name in OPTIONS if (value := getattr(options, name)) is not None}
-    values = {name: OPTIONS[name].read(value) if isinstance(value, str) else value for name, value in given.items()}
+    values: dict[str, Any] = {
+        name: OPTIONS[name].read(value) if isinstance(value, str) else value for name, value in given.items()
+    }
     return ModelConfig(total_params=parse_size(options.total_params), **values)

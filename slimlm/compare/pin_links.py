@@ -17,9 +17,8 @@ from slimlm.core.config import ModelConfig
 from slimlm.core.published import PublishedModel, published_model
 from slimlm.serialization.fields import KNOBS, to_short_query, values_of
 from slimlm.serialization.links import SHAPE, join, named_value, read_shape, shape_parts, split
-from slimlm.utils.files import check_size, unique
+from slimlm.utils.files import check_names, check_size, unique
 from slimlm.utils.formatting import shown
-from slimlm.utils.validation import check_names
 
 LONGEST_TEXT = 1200
 """Most characters of a pin in a link."""

@@ -24,9 +24,9 @@ from slimlm.interop.hf.export_config import native_class, to_hf_config
 from slimlm.interop.hf.tensor_names import TENSORS
 from slimlm.model.hf_weights import renamed_weights
 from slimlm.model.language_model import LanguageModel
-from slimlm.utils.files import read_bytes, read_json, reason, replacing, unreadable
+from slimlm.utils.files import check_names, read_bytes, read_json, reason, replacing, unreadable
 from slimlm.utils.text import named
-from slimlm.utils.validation import FieldError, check_names
+from slimlm.utils.validation import FieldError
 
 FORMAT = "slimlm-model-1"
 MAX_BYTES = 100_000

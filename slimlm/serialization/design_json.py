@@ -9,8 +9,7 @@ from slimlm.core.design import Design, targets_of
 from slimlm.core.named_model import NamedModel
 from slimlm.serialization.fields import LATER_FIELDS
 from slimlm.solver.inverse import nearest_request
-from slimlm.utils.files import read_json
-from slimlm.utils.validation import check_names
+from slimlm.utils.files import check_names, read_json
 
 FORMAT = "slimlm-design-1"
 MAX_BYTES = 100_000

@@ -13,10 +13,10 @@ from urllib.parse import quote_plus
 from slimlm.core.architecture import Architecture, ModelDims
 from slimlm.core.named_model import FROM_CONFIG, FROM_LINK, NamedModel, tidy_name
 from slimlm.serialization.fields import KNOBS
-from slimlm.utils.files import check_size, read_json, unique
+from slimlm.utils.files import check_names, check_size, read_json, unique
 from slimlm.utils.formatting import format_size, parse_size, shown
 from slimlm.utils.text import one_line
-from slimlm.utils.validation import check_names, check_option
+from slimlm.utils.validation import check_option
 
 SEPARATOR, SHAPE = "~", "shape"
 

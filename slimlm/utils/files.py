@@ -5,12 +5,12 @@ import os
 import shutil
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from slimlm.utils.text import shown
+from slimlm.utils.text import named, shown
 
 _MOST_DIGITS, _DEEPEST = 400, 64
 
@@ -66,12 +66,12 @@ def read_json(text: str | bytes, what: str, most: int) -> Any:
             raise ValueError(f"{what} holds a number of {len(digits):,} digits: it must have at most {_MOST_DIGITS}")
         return int(digits)
 
-    def named(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         return unique(pairs, what)
 
     try:
         plain = text if isinstance(text, str) else text.decode()
-        found = json.loads(plain.removeprefix("\ufeff"), object_pairs_hook=named, parse_int=integer)
+        found = json.loads(plain.removeprefix("\ufeff"), object_pairs_hook=members, parse_int=integer)
     except UnicodeDecodeError as error:
         raise ValueError(f"{what} is not UTF-8 text: byte {error.start} cannot be read") from None
     except json.JSONDecodeError as error:
@@ -89,6 +89,19 @@ def unique(pairs: Sequence[tuple[str, _Value]], what: str) -> dict[str, _Value]:
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise ValueError(f"{what} gives {shown(twice)} twice: keep one of them")
     return found
+
+
+def check_names(what: str, found: Iterable[str], known: Iterable[str], required: Iterable[str] = ()) -> None:
+    """Raise ValueError for names of fields that are unknown, or for required ones that are missing.
+
+    >>> check_names("the file", {"depth", "width"}, {"depth"})
+    Traceback (most recent call last):
+    ValueError: the file has unknown fields: 'width'
+    """
+    given = set(found)
+    for problem, names in (("unknown", given.difference(known)), ("missing", set(required) - given)):
+        if names:
+            raise ValueError(f"{what} has {problem} fields: {named(names)}")
 
 
 def _check_depth(found: object, what: str) -> None:

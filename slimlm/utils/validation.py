@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Any
 
 from slimlm.utils.formatting import shown
-from slimlm.utils.text import named
 
 Changes = tuple[tuple[str, Any], ...]
 """Fields with values."""
@@ -231,16 +230,3 @@ def check_option(name: str, value: str, options: Iterable[str]) -> None:
     words = list(options)
     if not isinstance(value, str) or value not in words:
         raise FieldError(name, value, f"it must be one of {', '.join(map(repr, words))}", ((name, words[0]),))
-
-
-def check_names(what: str, found: Iterable[str], known: Iterable[str], required: Iterable[str] = ()) -> None:
-    """Raise ValueError for names of fields that are unknown, or for required ones that are missing.
-
-    >>> check_names("the file", {"depth", "width"}, {"depth"})
-    Traceback (most recent call last):
-    ValueError: the file has unknown fields: 'width'
-    """
-    given = set(found)
-    for problem, names in (("unknown", given.difference(known)), ("missing", set(required) - given)):
-        if names:
-            raise ValueError(f"{what} has {problem} fields: {named(names)}")
