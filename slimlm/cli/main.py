@@ -168,7 +168,7 @@ def _format_report(report: Any) -> str:
     loss = "no next token to score" if report.loss is None else f"{report.loss:.3f} nats"
     return "\n".join(
         [
-            "Real model",
+            "PyTorch model",
             *(f"  {'yes' if holds else 'NO '}  {claim}" for claim, holds in report.checks.items()),
             f"  logits {report.logits_shape}, {report.dtype} on {report.device}; weights {_way(report)}",
             f"  loss on random tokens {loss} (ln vocab_size = {report.uniform_loss:.3f})",

@@ -4,7 +4,7 @@ A pin's text has its kind, then parts behind `~`, each a field and its value; wh
 
     design~total_params-12.5M~ffn-gelu              a request, solved again when the link is opened
     shape~d_model-216~d_ff-544~n_layers-12          a concrete architecture
-    model~SmolLM2-135M~name-the+usual+one           a published model, under a name of one's own
+    model~SmolLM2-135M~name-the+usual+one           a published model, under another name
 
 `slimlm.serialization.links` writes and reads the parts.
 """

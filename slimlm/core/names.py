@@ -18,7 +18,7 @@ class OptionName(NamedTuple):
     """Names of one option of a choice."""
 
     label: str
-    """Name beside the name of the field: in a list of options, in a table."""
+    """Name next to the name of the field: in a list of options or a table."""
     phrase: str
     """Name that stands alone: in a caption."""
 

@@ -28,7 +28,7 @@ def native_class(architecture: Architecture) -> NativeClass:
 def to_hf_config(architecture: Architecture, dtype: str = "float32") -> dict[str, Any]:
     """Return the config.json of an architecture, for `AutoModelForCausalLM`.
 
-    `dtype` is the type of the weights beside it. The special tokens are left open: a tokenizer knows them. Dropouts
+    `dtype` is the type of the weights. The special tokens are left open: they depend on the tokenizer. Dropouts
     that the class has no key for are left out.
 
     Raises ValueError when no class of transformers is exactly the architecture, with the choices that lead to one.

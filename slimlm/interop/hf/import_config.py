@@ -65,8 +65,8 @@ def from_hf_config(source: Mapping[str, Any] | str | Path) -> Architecture:
     >>> from_hf_config({"model_type": "llama", "hidden_size": 576, "num_attention_heads": 9}).head_width
     64
 
-    Raises ValueError, in one sentence that names key and value, for a file that cannot be read, a model of a type or
-    a structure that no Architecture describes, and values outside their limits.
+    Raises ValueError, in one sentence that names key and value, for an unreadable file, for a
+    model type or a structure that no Architecture describes, and for values outside their limits.
     """
     return _read(source)[1]
 
