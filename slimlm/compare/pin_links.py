@@ -1,10 +1,10 @@
 """Text form of a pin in links.
 
-A pin's text has its kind, then parts behind `~`, each a field and its value; what is at its default is left out:
+A pin is its kind and parts separated by `~`, each a field and its value. Values at their default are omitted:
 
     design~total_params-12.5M~ffn-gelu              a request, solved again when the link is opened
     shape~d_model-216~d_ff-544~n_layers-12          a concrete architecture
-    model~SmolLM2-135M~name-the+usual+one           a published model, under another name
+    model~SmolLM2-135M~name-the+usual+one           a published model with a custom name
 
 `slimlm.serialization.links` writes and reads the parts.
 """
@@ -53,7 +53,7 @@ def read_pin(text: str) -> Pin:
     check_size(len(text), "it", LONGEST_TEXT, "characters")
     kind, *parts = split(text)
     if kind not in (_REQUEST, SHAPE, _MODEL):
-        raise ValueError(f"{shown(kind)} is no kind of pin: it must be design, shape or model")
+        raise ValueError(f"{shown(kind)} is not a kind of pin: it must be design, shape or model")
     model = parts.pop(0) if kind == _MODEL and parts else ""
     given = unique([named_value(part) for part in parts], "it")
     name = given.pop("name", "")
@@ -67,22 +67,22 @@ def _read_held(kind: str, model: str, given: Mapping[str, str]) -> Held:
         check_names("the design", given, KNOBS)
         return ModelConfig(**{name: KNOBS[name].from_text(text) for name, text in given.items()})  # type: ignore[arg-type]
     if given:
-        raise ValueError(f"a published model has no fields to set, such as {shown(min(given))}")
+        raise ValueError(f"{shown(min(given))} is not allowed: a published model takes only a name")
     return published_model(model[:80])
 
 
 @lru_cache(maxsize=64)
 def read_pins(texts: tuple[str, ...]) -> tuple[tuple[Pin, ...], tuple[str, ...]]:
-    """Read the pins of a link; return those that can be used, and a sentence for each that cannot.
+    """Read the pins of a link; return the valid ones, and an error message for each invalid one.
 
     >>> read_pins(("model~gpt2", "shape~d_model-216"))[1]
-    ("Pin 2 of the link is left out: the shape has missing fields: 'd_ff', 'n_layers'.",)
+    ("Pin 2 of the link is ignored: the shape has missing fields: 'd_ff', 'n_layers'.",)
     """
     pins: tuple[Pin, ...] = ()
-    complaints = []
+    problems = []
     for number, text in enumerate(texts[: 4 * MOST_PINS], start=1):
         try:
             pins = with_pin(pins, read_pin(text))
         except ValueError as error:
-            complaints.append(f"Pin {number} of the link is left out: {error}.")
-    return pins, tuple(complaints)
+            problems.append(f"Pin {number} of the link is ignored: {error}.")
+    return pins, tuple(problems)

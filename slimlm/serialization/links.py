@@ -160,5 +160,5 @@ def named_value(part: str) -> tuple[str, str]:
     """Return the field and the value of a part; raises ValueError for a part without a dash."""
     name, dash, text = part.partition("-")
     if not dash:
-        raise ValueError(f"{shown(part)} is no field and value; write one such as total_params-12.5M")
+        raise ValueError(f"{shown(part)} is not a field and its value, such as total_params-12.5M")
     return name, text

@@ -132,9 +132,9 @@ def test_eight_pins_with_everything_said_stay_below_8_kilobytes() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "'' is no kind of pin: it must be design, shape or model"),
-        ("<b>x</b>", "'<b>x</b>' is no kind of pin"),
-        ("design~banana", "'banana' is no field and value; write one such as total_params-12.5M"),
+        ("", "'' is not a kind of pin: it must be design, shape or model"),
+        ("<b>x</b>", "'<b>x</b>' is not a kind of pin"),
+        ("design~banana", "'banana' is not a field and its value, such as total_params-12.5M"),
         ("design~colour-red", "the design has unknown fields: 'colour'"),
         ("design~ffn-banana", "ffn='banana' is not allowed"),
         ("design~n_kv_heads-3", "n_kv_heads=3 is not allowed"),
@@ -148,7 +148,7 @@ def test_eight_pins_with_everything_said_stay_below_8_kilobytes() -> None:
         ("model~gpt-2", "name='gpt-2' is not allowed: it must be one of"),
         ("model", "name='' is not allowed: it must be one of"),
         ("design~ffn-gelu~ffn-relu", 'it gives "ffn" twice: keep one of them'),
-        ("model~gpt2~n_heads-3", "a published model has no fields to set, such as 'n_heads'"),
+        ("model~gpt2~n_heads-3", "'n_heads' is not allowed: a published model takes only a name"),
         ("design~name-" + "x" * LONGEST_TEXT, "it has 1,212 characters: it must have at most 1,200"),
     ],
 )
@@ -167,21 +167,21 @@ def test_no_text_of_a_pin_brings_more_than_a_sentence(text: str) -> None:
 
 
 def test_damaged_pins_get_a_sentence_each_and_the_others_stay() -> None:
-    pins, complaints = read_pins(("model~gpt2", "nonsense", "design", "model~gpt2~name-again", "shape~d_model-8"))
+    pins, problems = read_pins(("model~gpt2", "nonsense", "design", "model~gpt2~name-again", "shape~d_model-8"))
     assert pins == (GPT2, DEFAULT)
-    assert complaints == (
-        "Pin 2 of the link is left out: 'nonsense' is no kind of pin: it must be design, shape or model.",
-        "Pin 4 of the link is left out: it is already pinned as 'gpt2'.",
-        "Pin 5 of the link is left out: the shape has missing fields: 'd_ff', 'n_layers'.",
+    assert problems == (
+        "Pin 2 of the link is ignored: 'nonsense' is not a kind of pin: it must be design, shape or model.",
+        "Pin 4 of the link is ignored: it is already pinned as 'gpt2'.",
+        "Pin 5 of the link is ignored: the shape has missing fields: 'd_ff', 'n_layers'.",
     )
 
 
 def test_more_pins_than_there_is_room_for_are_said_once_each() -> None:
     texts = tuple(write_pin(pin_of(model)) for model in published_models()[: MOST_PINS + 1])
-    pins, complaints = read_pins(texts)
+    pins, problems = read_pins(texts)
     assert pins == eight()
-    assert complaints == (
-        "Pin 9 of the link is left out: 8 models are pinned, which is the limit: remove one on the Compare page.",
+    assert problems == (
+        "Pin 9 of the link is ignored: 8 models are pinned, which is the limit: remove one on the Compare page.",
     )
 
 

@@ -116,7 +116,7 @@ def test_whatever_the_remarks_a_link_is_bounded_and_written_the_same_again(remar
         ('{"d_model":216}', "the link's model has missing fields: 'd_ff', 'n_layers'"),
         (f"{SHAPE}~colour-red", "the link's model has unknown fields: 'colour'"),
         ('{"d_model":8,"d_ff":8,"n_layers":1,"colour":1}', "the link's model has unknown fields: 'colour'"),
-        (f"{SHAPE}~bananas", "'bananas' is no field and value; write one such as total_params-12.5M"),
+        (f"{SHAPE}~bananas", "'bananas' is not a field and its value, such as total_params-12.5M"),
         (f"{SHAPE}~d_ff-9", 'the link\'s model gives "d_ff" twice: keep one of them'),
         (f"{SHAPE}~origin-Published 2024", "origin='Published 2024' is not allowed: it must be one of 'config'"),
         (f"{SHAPE}{'~remark-a' * 41}", "the link's model has 41 remarks: it must have at most 40"),
