@@ -17,17 +17,16 @@ def main() -> None:
     ui.keep_knobs()
     button_place = None if st.context.is_embedded else inspect_picker.draw_picker()
     try:
-        shown = inspect_picker.linked_model()
+        named_model = inspect_picker.linked_model()
     except ValueError as error:
         st.error(plain(f"{error}."), icon=":material/error:")
         inspect_panels.show_left_out()
         return
-    named_model = shown.named_model
     top = st.container(key="top")
     st.altair_chart(allocation_chart(named_model), width="stretch", theme=None, key="allocation")
     ui.let_the_browser_draw()
     with top:
-        place = inspect_panels.show_named_model(shown)
+        place = inspect_panels.show_named_model(named_model)
     if button_place is not None:
         inspect_panels.offer_request(button_place, named_model.architecture)
     st.altair_chart(layer_profile_chart(named_model), width="stretch", theme=None, key="profile")

@@ -6,7 +6,7 @@
 (216, 544, 12, 10047024)
 
 The names that need torch (the model, its layers, `probe`, weights in files) load it on first use, and raise
-PackageError where it is missing or broken; all others do without.
+PackageError where it is missing or broken. All other names work without it.
 """
 
 from importlib import import_module
@@ -16,8 +16,6 @@ from slimlm.core.accounting import Account, Component, account
 from slimlm.core.architecture import Architecture, ModelDims
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import AskedGot, Design, TargetActual
-from slimlm.core.table import count_parameters, format_param_table, print_param_table
-from slimlm.solver.alternatives import Alternative, alternatives
 from slimlm.solver.solver import BudgetError, Suggestion, compute_model_dims, solve
 from slimlm.utils.formatting import parse_size
 from slimlm.utils.optional import PSUTIL, SAFETENSORS, TORCH, PackageError, need
@@ -25,6 +23,7 @@ from slimlm.utils.validation import FieldError
 
 if TYPE_CHECKING:
     from slimlm.core.published import PublishedModel, published_model, published_models
+    from slimlm.core.table import count_parameters, format_param_table, print_param_table
     from slimlm.interop.hf import from_hf_config, to_hf_config
     from slimlm.interop.litgpt import litgpt_config
     from slimlm.interop.megatron import megatron_arguments
@@ -32,9 +31,11 @@ if TYPE_CHECKING:
     from slimlm.model.layers import MultiHeadAttention, SwiGLU, TransformerBlock
     from slimlm.model.pretrained import export_pretrained, from_pretrained, save_pretrained
     from slimlm.probing.probe import ProbeReport, probe
+    from slimlm.solver.alternatives import Alternative, alternatives
 
 _LAZY = {
     "slimlm.core.published": ("PublishedModel", "published_model", "published_models"),
+    "slimlm.core.table": ("count_parameters", "format_param_table", "print_param_table"),
     "slimlm.interop.hf": ("from_hf_config", "to_hf_config"),
     "slimlm.interop.litgpt": ("litgpt_config",),
     "slimlm.interop.megatron": ("megatron_arguments",),
@@ -42,6 +43,7 @@ _LAZY = {
     "slimlm.model.layers": ("MultiHeadAttention", "SwiGLU", "TransformerBlock"),
     "slimlm.model.pretrained": ("export_pretrained", "from_pretrained", "save_pretrained"),
     "slimlm.probing.probe": ("ProbeReport", "probe"),
+    "slimlm.solver.alternatives": ("Alternative", "alternatives"),
 }
 
 _NEEDS = {
@@ -97,6 +99,8 @@ def _notebook_view(design: Design) -> dict[str, str]:
     try:
         from slimlm.export.notebooks import mimebundle
     except ImportError:  # no charting package
+        from slimlm.core.table import format_param_table
+
         return {"text/plain": format_param_table(design)}
     return mimebundle(design)
 

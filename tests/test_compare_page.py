@@ -96,7 +96,7 @@ def test_damaged_pins_get_a_sentence_each_and_the_others_stay() -> None:
     page = opened("nonsense", *TWO, "shape~d_model-8")
     assert [shown(warning.value) for warning in page.warning] == [
         "Pin 1 of the link is ignored: 'nonsense' is not a kind of pin: it must be design, shape or model.",
-        "Pin 4 of the link is ignored: a shape needs d_ff, n_layers.",
+        "Pin 4 of the link is ignored: the shape has missing fields: 'd_ff', 'n_layers'.",
     ]
     assert len(names(page)) == 2
 

@@ -69,9 +69,7 @@ def test_a_package_that_breaks_on_import_is_told_with_its_reason_and_tried_once(
     monkeypatch.setattr(optional, "_broken", {})
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "slimlm_broken.py").write_text("raise OSError('lib.so:\\n  no such file')")
-    sentence = (
-        r"^a thing needs slimlm_broken, which does not load \(OSError: lib\.so: no such file\); installing it anew"
-    )
+    sentence = r"^a thing needs slimlm_broken, which does not load \(OSError: lib\.so: no such file\); reinstalling it"
     with pytest.raises(PackageError, match=sentence):
         need("a thing", "json", "slimlm_broken")
     (tmp_path / "slimlm_broken.py").write_text("")
@@ -101,7 +99,7 @@ def test_the_command_line_designs_and_sweeps_without_torch(
     assert main(["design", "10M", "--probe"]) == 2
     assert capsys.readouterr() == (
         "",
-        f"slimlm: --probe needs torch, which {BROKEN}; installing it anew would work\n",
+        f"slimlm: --probe needs torch, which {BROKEN}; reinstalling it would work\n",
     )
     assert main(["sweep", "--measure"]) == 2
     assert capsys.readouterr().err.startswith("slimlm: --measure needs torch, which does not load")
@@ -124,7 +122,7 @@ def test_in_a_fresh_interpreter_torch_that_does_not_load_is_one_sentence_and_exi
     done = subprocess.run([sys.executable, "-c", FRESH], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "10,047,024" in done.stdout
-    assert done.stderr == f"slimlm: --probe needs torch, which {BROKEN}; installing it anew would work\n"
+    assert done.stderr == f"slimlm: --probe needs torch, which {BROKEN}; reinstalling it would work\n"
 
 
 # Pictures.

@@ -15,9 +15,11 @@ from streamlit.testing.v1 import AppTest
 
 from slimlm.compare.pin_links import read_pins, write_pin
 from slimlm.compare.pins import LONGEST_NAME, pin_of
+from slimlm.core.architecture import Architecture
+from slimlm.core.named_model import FROM_CONFIG, NamedModel
 from slimlm.core.published import published_model, published_models
-from slimlm.serialization.design_json import from_text, to_text
 from slimlm.serialization.fields import KNOBS
+from slimlm.serialization.links import read_named_model, write_named_model
 from slimlm.sweep.axis_values import MOST_VALUES, default_values, parse_values
 from slimlm.sweep.metrics import METRICS
 from slimlm.ui import inspect_panels, model_builds, sweep_controls
@@ -73,7 +75,7 @@ def _real(draw: random.Random, page: str) -> Query:
     query["pin"] = [write_pin(pin_of(model, draw.choice(("", *LIVELY)))) for model in models]
     if page == "pages/inspect.py":
         named_model = draw.choice(published_models())
-        query |= draw.choice(({"model": [named_model.name]}, {"architecture": [to_text(named_model)]}))
+        query |= draw.choice(({"model": [named_model.name]}, {"architecture": [write_named_model(named_model)]}))
     if page == "pages/compare.py":
         query |= {"measure": [draw.choice(("share", "params"))], "baseline": [str(draw.randint(0, 9))]}
     if page == "pages/sweep.py":
@@ -167,7 +169,7 @@ def _told(query: Query) -> list[str]:
         *((lambda name=name: KNOBS[name].from_text(last[name])) for name in query if name in KNOBS),
         lambda: parse_values(asked.x, asked.xs),
         lambda: published_model(last.get("model", "gpt2")[:80]),
-        lambda: from_text(last.get("architecture", json.dumps(SHAPE))),
+        lambda: read_named_model(last.get("architecture", json.dumps(SHAPE))),
     ]
     for attempt in attempts:
         try:
@@ -186,7 +188,7 @@ def test_a_list_that_repeats_a_long_range_is_refused_before_it_takes_long() -> N
 @settings(max_examples=60, deadline=None)
 def test_names_from_links_are_one_line_of_visible_characters(name: str) -> None:
     text = json.dumps(SHAPE | {"name": name})
-    found = from_text(text).name
+    found = read_named_model(text).name
     assert found.isprintable() and found == found.strip() and 0 < len(found) <= 60
     pins, _ = read_pins((f"model~gpt2~name-{name.replace('~', '')}",))
     assert pins[0].name.isprintable() and 0 < len(pins[0].name) <= LONGEST_NAME
@@ -267,4 +269,12 @@ def test_in_a_browser_the_name_of_a_model_is_text(first: int, page: Page, addres
     text = visit(page, address, f"inspect?embed=true&architecture={quote(json.dumps(SHAPE | {'name': name}))}")
     assert f"{name}, " in text
     assert page.locator("h5").count() == 1 and alive(page, "h5 *") == []
+    assert dialogs == []
+
+
+def test_in_a_browser_remarks_are_text(page: Page, address: str, dialogs: list[str]) -> None:
+    model = NamedModel("a", Architecture(d_model=8, d_ff=8, n_layers=1), FROM_CONFIG, LIVELY)
+    text = visit(page, address, f"inspect?embed=true&architecture={quote(write_named_model(model))}")
+    assert [remark for remark in LIVELY if remark not in text] == []
+    assert alive(page, ":not([data-testid=stExpander] *) > li *") == []
     assert dialogs == []

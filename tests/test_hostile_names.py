@@ -20,7 +20,7 @@ from slimlm.export.comparison_tables import comparison_csv, comparison_html, com
 from slimlm.export.downloads import comparison_downloads, file_name, model_downloads
 from slimlm.interop.hf import from_hf_config, to_hf_config
 from slimlm.serialization.code import python_code
-from slimlm.serialization.design_json import from_text, to_text
+from slimlm.serialization.links import read_named_model, write_named_model
 from tests.test_hostile_links import LIVELY
 
 SMALL = Architecture(d_model=216, d_ff=544, n_layers=12)
@@ -38,7 +38,7 @@ TAGS = {"img", "script", "a", "iframe", "em", "b", "code"}
 
 
 def named_model(name: str) -> NamedModel:
-    return from_text(json.dumps({"name": name, "d_model": 216, "d_ff": 544, "n_layers": 12}))
+    return read_named_model(json.dumps({"name": name, "d_model": 216, "d_ff": 544, "n_layers": 12}))
 
 
 def comparison(names: tuple[str, ...]) -> Comparison:
@@ -133,7 +133,7 @@ def test_a_comparison_in_csv_has_no_formula(names: tuple[str, ...]) -> None:
 def test_a_model_in_json_in_a_link_and_in_code_keeps_its_name_or_does_without(name: str) -> None:
     named = named_model(name)
     assert json.loads(exported(named, ".json"))["name"] == named.name
-    assert from_text(to_text(named)).name == named.name
+    assert read_named_model(write_named_model(named)).name == named.name
     assert python_code(named) == python_code(NamedModel("other", SMALL, "From a link"))
     assert exported(named, ".csv") == exported(NamedModel("other", SMALL, "From a link"), ".csv")
     assert to_hf_config(from_hf_config({"model_type": "gpt2", "_name_or_path": name})).get("_name_or_path") is None

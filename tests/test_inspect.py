@@ -1,6 +1,6 @@
 """The Inspect page without a browser: models by name, from files and from links, and what is said of each."""
 
-import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,11 +8,13 @@ from streamlit.testing.v1 import AppTest
 
 from slimlm.core.named_model import NamedModel
 from slimlm.core.published import LEFT_OUT, published_model
-from slimlm.serialization.design_json import from_text, to_text
+from slimlm.serialization.links import read_named_model, write_named_model
 from slimlm.ui.inspect_panels import count_claim
-from slimlm.ui.inspect_picker import FIRST_SHOWN, Shown, link_of
+from slimlm.ui.inspect_picker import FIRST_SHOWN, link_of
+from slimlm.utils.text import plain
 from tests.models import ARCHITECTURES
 from tests.test_app import APP, chart_title, shown, table
+from tests.test_hostile_links import LIVELY
 
 
 def opened(**query: str) -> AppTest:
@@ -85,7 +87,7 @@ def test_a_link_to_nothing_is_one_sentence(query: dict[str, str], sentence: str)
 
 def test_a_link_holds_a_model_from_a_file() -> None:
     named_model = NamedModel("mine", ARCHITECTURES["gemma"], "From a config.json")
-    page = opened(architecture=to_text(named_model))
+    page = opened(architecture=write_named_model(named_model))
     assert "##### mine, 268.1M parameters\n" in said(page)
     assert "18 layers of width 640, 4 heads (1 KV) of 256, GeGLU of 2,048." in said(page)
     assert "Counted: 268,098,176 parameters." in said(page)
@@ -93,7 +95,7 @@ def test_a_link_holds_a_model_from_a_file() -> None:
 
 
 def test_a_name_is_picked_and_the_link_follows() -> None:
-    page = opened(architecture=to_text(NamedModel("mine", ARCHITECTURES["gemma"], "From a config.json")))
+    page = opened(architecture=write_named_model(NamedModel("mine", ARCHITECTURES["gemma"], "From a config.json")))
     page.selectbox(key="picked").select("Qwen3-0.6B").run()
     assert page.query_params == {"model": "Qwen3-0.6B"}
     assert metrics(page)["Total parameters"] == ("596.0M", "596,049,920")
@@ -105,8 +107,24 @@ def test_a_pasted_config_is_read_with_its_remarks_and_the_link_follows() -> None
     assert not page.exception and not page.error
     assert "sliding-window attention (sliding_window=4096)" in said(page)
     assert page.query_params.keys() == {"architecture"}
-    found = from_text(page.query_params["architecture"])
+    found = read_named_model(page.query_params["architecture"])
     assert (found.name, found.total_params) == ("mistral", published_model("Mistral-7B-v0.1").total_params)
+
+
+def test_a_shared_link_shows_remarks_and_origin_to_its_receiver() -> None:
+    sender = opened(model="gpt2")
+    paste(sender, '{"model_type": "mistral"}')
+    receiver = opened(architecture=sender.query_params["architecture"])
+    assert "sliding-window attention (sliding_window=4096)" in said(receiver)
+    assert said(receiver) == said(sender)
+    assert chart_title(receiver) == chart_title(sender)
+    assert "From a config.json" in str(chart_title(receiver))
+
+
+@pytest.mark.parametrize("remark", LIVELY)
+def test_remarks_from_a_link_are_text(remark: str) -> None:
+    page = opened(architecture=write_named_model(NamedModel("a", ARCHITECTURES["llama"], "", (remark,))))
+    assert f"* {plain(remark)}" in [body.value for body in page.markdown]
 
 
 @pytest.mark.parametrize(
@@ -126,15 +144,15 @@ def test_a_broken_config_is_one_sentence_and_the_model_stays(text: str, sentence
 
 
 def test_a_model_that_is_too_deep_to_build_is_shown_all_the_same() -> None:
-    record = json.loads(to_text(NamedModel("deep", ARCHITECTURES["llama"], ""))) | {"n_layers": 1001}
-    page = opened(architecture=json.dumps(record))
+    deep = NamedModel("deep", replace(ARCHITECTURES["llama"], n_layers=1001), "")
+    page = opened(architecture=write_named_model(deep))
     assert metrics(page)["PyTorch check"] == ("not built", "too deep")
     assert shown(page.info[0].value).startswith("n_layers=1,001 is too deep to be built")
 
 
 def test_the_design_page_is_offered_only_where_it_can_ask_for_the_shape() -> None:
-    record = json.loads(to_text(NamedModel("wide", ARCHITECTURES["llama"], ""))) | {"d_ff": 10**6}
-    page = opened(architecture=json.dumps(record))
+    wide = NamedModel("wide", replace(ARCHITECTURES["llama"], d_ff=10**6), "")
+    page = opened(architecture=write_named_model(wide))
     assert "Open this shape on the Design page" not in [button.label for button in page.button]
     assert "The Design page cannot request it: no request gives exactly this architecture" in said(page)
     assert "Open this shape on the Design page" in [button.label for button in opened(model="gpt2").button]
@@ -142,15 +160,15 @@ def test_the_design_page_is_offered_only_where_it_can_ask_for_the_shape() -> Non
 
 def test_a_count_that_differs_is_not_called_equal() -> None:
     model = published_model("gpt2")
-    other = NamedModel("gpt2", ARCHITECTURES["llama"], "")
-    assert count_claim(Shown(model, model)).count(" equal to the count outside slimlm") == 1
-    assert "134,515,008 parameters, not equal to the count outside slimlm" in count_claim(Shown(other, model))
+    other = replace(model, architecture=ARCHITECTURES["llama"])
+    assert count_claim(model).count(" equal to the count outside slimlm") == 1
+    assert "134,515,008 parameters, not equal to the count outside slimlm" in count_claim(other)
 
 
 def test_the_link_of_a_model_is_its_name_or_all_of_it() -> None:
     model = published_model("gpt2")
-    assert link_of(Shown(model, model)) == {"model": "gpt2"}
-    assert from_text(link_of(Shown(model))["architecture"]).architecture == model.architecture
+    assert link_of(model) == {"model": "gpt2"}
+    assert read_named_model(link_of(model.renamed("mine"))["architecture"]).architecture == model.architecture
 
 
 def test_the_costs_keep_their_place_below_remarks_and_without_any() -> None:

@@ -9,10 +9,10 @@ import altair as alt
 from slimlm.charts.components import MODEL_ENCODING, Label, component_boxes, component_facts, fitting_label
 from slimlm.charts.palette import COMPONENT_COLORS, INK, MUTED
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
-from slimlm.compare.comparison import COMPONENT_NAMES
 from slimlm.compare.pins import Pin
 from slimlm.core.accounting import Component
 from slimlm.core.describe import counted, heads_phrase
+from slimlm.core.names import COMPONENT_NAMES
 from slimlm.utils.formatting import format_count, format_share
 
 Measure = Literal["share", "params"]

@@ -1,4 +1,4 @@
-"""The `app` command: opens the page of a checkout in the browser."""
+"""The command `slimlm app`: opens the page of a checkout in the browser."""
 
 import os
 import sys
@@ -9,15 +9,15 @@ from typing import NoReturn
 from slimlm.utils.optional import STREAMLIT, PackageError, need
 
 _PARTS = ("app.py", "pages", "slimlm", ".streamlit/config.toml")
-"""What a checkout has, and a folder with another app.py lacks."""
+"""Files that identify a checkout; a folder with another app.py lacks some."""
 
 
 def open_app(options: Sequence[str]) -> NoReturn:
-    """Run the page in place of this process, so that a signal to it reaches the server.
+    """Replace this process by the page's server, so that signals reach the server.
 
-    options: passed on to `streamlit run`.
+    options: passed to `streamlit run`.
 
-    Raises PackageError where there is no checkout or no Streamlit.
+    Raises PackageError without a checkout or Streamlit.
     """
     page = _checkout() / "app.py"
     need("the page", STREAMLIT)
@@ -26,7 +26,7 @@ def open_app(options: Sequence[str]) -> NoReturn:
 
 
 def _checkout() -> Path:
-    """Return the checkout that this package lies in, or else the one in the current folder."""
+    """Return the checkout that contains this package, or else the one in the current folder."""
     for folder in (Path(__file__).parents[2], Path.cwd()):
         if all((folder / part).exists() for part in _PARTS):
             return folder

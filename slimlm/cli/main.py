@@ -1,4 +1,4 @@
-"""The command line: `python -m slimlm design 10M --vocab-size 16k`, grids of designs, and models of others by name."""
+"""The command line: `slimlm design`, `sweep`, `inspect`, `published` and `app`."""
 
 import argparse
 import io
@@ -27,16 +27,16 @@ from slimlm.utils.optional import PSUTIL, TORCH, PackageError, need
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return its exit code: 0, or 2 after one sentence about what cannot be done."""
+    """Run the command line and return its exit code: 0, or 2 after a one-line error."""
     options = _read(arguments)
     try:
         options.run(options)
-        if sys.stdout:  # None where it was closed beforehand
+        if sys.stdout:  # None when the caller has closed it
             sys.stdout.flush()
     except (ValueError, MemoryError, PackageError) as error:
         print(f"slimlm: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader, such as head, has seen enough
+    except BrokenPipeError:  # the reader, such as head, has closed the pipe
         _drop_output()
     except OSError as error:
         _drop_output()
@@ -47,22 +47,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _drop_output() -> None:
-    """Let what is still to be written go nowhere: Python would try again at its end, and complain."""
-    with suppress(io.UnsupportedOperation):  # it goes to a text in memory, which has no end of its own
+    """Discard buffered output: Python would try to write it again at exit and report an error."""
+    with suppress(io.UnsupportedOperation):  # stdout is a text in memory, without a file descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _visible(text: str, most: int) -> str:
-    """Return the start of a text as one line of characters that can be seen."""
+    """Return the start of a text as one line of printable characters."""
     line = "".join(letter if letter.isprintable() else " " for letter in text[:most])
     return line if len(text) <= most else f"{line}..."
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one line, however long what it complains about is."""
+    """A parser whose error message is one line of limited length."""
 
     def error(self, message: str) -> NoReturn:
-        """End with the usage, the complaint and exit code 2."""
+        """Exit with the usage, the error and code 2."""
         super().error(_visible(message, 300))
 
 
@@ -93,16 +93,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_app(app: argparse.ArgumentParser) -> None:
-    app.description = "Open the page in the browser. Options are passed on to Streamlit, such as --server.port 8502."
+    app.description = "Open the page in the browser. Options such as --server.port 8502 are passed to Streamlit."
     app.set_defaults(run=lambda options: open_app(options.streamlit_options), streamlit_options=())
 
 
 def _add_design(design: argparse.ArgumentParser) -> None:
     add_request(design)
     design.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    design.add_argument("--probe", action="store_true", help="build the real model too, and run it")
-    design.add_argument("--dtype", default="float32", help="of the real model's weights: float32 (default) or bfloat16")
-    design.add_argument("--device", help="where the real model runs: cpu, cuda or mps (default: the fastest there is)")
+    design.add_argument("--probe", action="store_true", help="also build the model in PyTorch and run it")
+    design.add_argument("--dtype", default="float32", help="weight type of --probe: float32 (default) or bfloat16")
+    design.add_argument("--device", help="device of --probe: cpu, cuda or mps (default: the fastest available)")
     design.set_defaults(run=_design)
 
 
@@ -131,7 +131,7 @@ def _inspect(options: argparse.Namespace) -> None:
 
 
 def _named_model(named: str) -> NamedModel:
-    """Return the published model of this name, or what the config.json at this path describes."""
+    """Return the published model with this name, or the model of the config.json at this path."""
     path = Path(named)
     if path.exists() or path.suffix == ".json" or len(path.parts) > 1:
         home = path if path.is_dir() else path.parent
@@ -168,7 +168,7 @@ def _format_report(report: Any) -> str:
     loss = "no next token to score" if report.loss is None else f"{report.loss:.3f} nats"
     return "\n".join(
         [
-            "Real model",
+            "PyTorch model",
             *(f"  {'yes' if holds else 'NO '}  {claim}" for claim, holds in report.checks.items()),
             f"  logits {report.logits_shape}, {report.dtype} on {report.device}; weights {_way(report)}",
             f"  loss on random tokens {loss} (ln vocab_size = {report.uniform_loss:.3f})",

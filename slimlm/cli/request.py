@@ -1,4 +1,4 @@
-"""A request on the command line: its options, and reading them back."""
+"""Command-line options of a request."""
 
 import argparse
 from typing import Any
@@ -10,23 +10,25 @@ from slimlm.utils.validation import field_docs
 
 
 def add_request(parser: argparse.ArgumentParser, default_total: str | None = None) -> None:
-    """Add the total, which may be left out when it has a default, and an option for every other field of a request."""
-    total = f"{' '.join(field_docs(ModelConfig)['total_params'].split())} (10M, 1.5B, 12345678)"
+    """Add an argument for the total, optional when it has a default, and an option for every other field."""
+    total = f"{field_docs(ModelConfig)['total_params']} (10M, 1.5B, 12345678)"
     optional: dict[str, Any] = {"nargs": "?", "default": default_total} if default_total else {}
     parser.add_argument("total_params", metavar="TOTAL", help=escaped(total), **optional)
     for name, option in OPTIONS.items():
-        switch = {"action": "store_const", "const": not option.default}
-        value: dict[str, Any] = switch if option.kind == "switch" else {"metavar": option.metavar}
+        switch = {"action": "store_const", "const": not option.knob.default}
+        value: dict[str, Any] = switch if option.is_switch else {"metavar": option.metavar}
         parser.add_argument(option.flag, dest=name, help=escaped(option.help), **value)
 
 
 def escaped(text: str) -> str:
-    """Return a text as argparse takes it for help."""
+    """Escape a text for argparse, which formats help texts with %."""
     return text.replace("%", "%%")
 
 
 def request_of(options: argparse.Namespace) -> ModelConfig:
-    """Return the request that options ask for; raises ValueError, in one sentence, for what cannot be asked for."""
+    """Return the request of parsed options; raises ValueError, in one sentence, for an invalid one."""
     given = {name: value for name in OPTIONS if (value := getattr(options, name)) is not None}
-    values = {name: OPTIONS[name].read(value) if isinstance(value, str) else value for name, value in given.items()}
+    values: dict[str, Any] = {
+        name: OPTIONS[name].read(value) if isinstance(value, str) else value for name, value in given.items()
+    }
     return ModelConfig(total_params=parse_size(options.total_params), **values)

@@ -1,4 +1,4 @@
-"""The command `sweep`: a grid of designs as CSV."""
+"""The command `slimlm sweep`: a grid of designs as CSV."""
 
 import argparse
 import sys
@@ -21,25 +21,25 @@ _BAR = 28
 
 def add_sweep(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    for side, name, what in (("x", "embedding_ratio", "across"), ("y", "glu_expansion", "for each of the others")):
+    for side, name, what in (("x", "embedding_ratio", "first"), ("y", "glu_expansion", "second")):
         text = (
-            f"the knob that varies {what}, and its values: 0.25,0.35 or '0.2..0.5 in 7 steps' or '10M..1B x 9 (log)' "
+            f"{what} field to vary, and its values: 0.25,0.35 or '0.2..0.5 in 7 steps' or '10M..1B x 9 (log)' "
             f"or words (default: {name}={default_values(name)})"
         )
         default = f"{name}={default_values(name)}"
         parser.add_argument(f"--{side}", metavar="KNOB=VALUES", default=default, help=escaped(text))
     add_request(parser, default_total="10M")
-    keys = f"a figure to write, repeatable (default: all of {', '.join(METRICS)})"
+    keys = f"figure to write; may be repeated (default: all of {', '.join(METRICS)})"
     parser.add_argument("--figure", metavar="KEY", action="append", help=escaped(keys))
-    parser.add_argument("--measure", action="store_true", help="build every real model too, and measure it")
+    parser.add_argument("--measure", action="store_true", help="also build every model in PyTorch and measure it")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to a file instead of printing")
     parser.set_defaults(run=run_sweep)
 
 
 def run_sweep(options: argparse.Namespace) -> None:
-    """Solve a grid, measure its models when that is asked for, and write it as CSV.
+    """Solve a grid, measure its models with --measure, and write it as CSV.
 
-    Raises ValueError, in one sentence, for what cannot be read, swept or written.
+    Raises ValueError, in one sentence, for invalid options and an unwritable file.
     """
     figures = [metric_of(key).key for key in options.figure or METRICS]
     output: Path | None = options.output
@@ -67,7 +67,7 @@ def _axis(side: str, text: str) -> tuple[str, Sequence[Value]]:
 
 
 def _measure(found: Sweep) -> dict[Architecture, Any]:
-    """Measure each model once; one that fails or an interruption is told and leaves what is known."""
+    """Measure each model once; failures and an interruption are reported, and the other results are kept."""
     need("--measure", TORCH, PSUTIL)
     from slimlm.probing.probe import probe
 
@@ -88,7 +88,7 @@ def _measure(found: Sweep) -> dict[Architecture, Any]:
 
 
 def _show(done: int, count: int, doing: str, least: int = 1) -> None:
-    """Draw a bar where somebody sees it."""
+    """Show a progress bar if stderr is a terminal."""
     if count < least or not sys.stderr.isatty():
         return
     filled = _BAR * done // max(1, count)

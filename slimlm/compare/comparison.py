@@ -7,23 +7,13 @@ from typing import Any
 
 from slimlm.compare.pins import Pin
 from slimlm.core.describe import counted
+from slimlm.core.names import COMPONENT_NAMES
 from slimlm.costs import Cost, CostSettings, costs
 from slimlm.costs.quantity import Quantity, Workload
 from slimlm.costs.shape import SHAPE_QUANTITIES
 from slimlm.serialization.fields import KNOBS
 from slimlm.utils.formatting import Unit
 from slimlm.utils.validation import FieldError
-
-COMPONENT_NAMES = {
-    "token_embedding": "Token embedding",
-    "position_embedding": "Position embedding",
-    "attention": "Attention",
-    "ffn": "Feed-forward",
-    "norms": "Norms",
-    "final_norm": "Final norm",
-    "lm_head": "LM head",
-}
-"""Component names common to all models, from input to output; the names in an account also say the kind."""
 
 Value = int | float | str | bool | None
 

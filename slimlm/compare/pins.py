@@ -11,15 +11,13 @@ from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.published import PublishedModel, published_model
 from slimlm.serialization.fields import values_of
+from slimlm.serialization.links import SEPARATOR
 from slimlm.solver.solver import solve
 from slimlm.utils.formatting import format_count
 from slimlm.utils.text import one_line
 
 MOST_PINS, LONGEST_NAME = 8, 40
 """Largest number of pins, and of characters in a name."""
-
-SEPARATOR = "~"
-"""Separator of the parts of a pin in a link; names cannot contain it."""
 
 FULL = f"{MOST_PINS} models are pinned, which is the limit: remove one on the Compare page"
 """Error message for a ninth pin."""

@@ -1,4 +1,4 @@
-"""What a model is and what it counts: architectures, requests, designs, accounts, published models."""
+"""Architectures, requests, designs, parameter accounts and published models."""
 
 from slimlm.core.accounting import Account, Component, account, count_total
 from slimlm.core.architecture import Architecture, ModelDims

@@ -1,13 +1,14 @@
-"""The account: every component of an architecture, with its tensors and what they count.
+"""The account: every component of an architecture with its tensors and parameter counts.
 
-Shapes are the truth and counts follow from them. The names of the tensors are those of the real module's parameters
-(`*` stands for the number of the layer), so that the account can be compared with the module tensor by tensor.
+Counts are computed from shapes. Tensors have the names of the parameters of the PyTorch model (`*` stands for the
+number of the layer), so that tests can compare the two tensor by tensor.
 """
 
 from dataclasses import dataclass, replace
 from math import prod
 
 from slimlm.core.architecture import Architecture
+from slimlm.core.names import COMPONENT_NAMES, OPTION_NAMES
 
 Shape = tuple[int, ...]
 
@@ -21,19 +22,19 @@ class Component:
     key: str
     """Stable identifier: token_embedding, position_embedding, attention, ffn, norms, final_norm or lm_head."""
     name: str
-    """What people call it."""
+    """Display name."""
     formula: str
-    """The count of one copy, as arithmetic on the names of the architecture's fields."""
+    """Parameters of one copy, as a formula of the architecture's fields."""
     shapes: dict[str, Shape]
-    """Parameter name in the real module (`*` for the layer) → shape."""
+    """Parameter name in the PyTorch model (`*` for the layer) → shape."""
     copies: int = 1
-    """How often the tensors occur: n_layers for what every layer has."""
+    """Number of copies of the tensors: n_layers for a component of every layer."""
     per_layer: bool = False
     """Whether every layer has a copy."""
     note: str = ""
-    """Why the count is zero."""
+    """Reason for a count of zero."""
     share: float = 0.0
-    """params over the account's total."""
+    """params / total of the account."""
 
     @property
     def copy_params(self) -> int:
@@ -48,7 +49,7 @@ class Component:
 
 @dataclass(frozen=True)
 class Account:
-    """The components of an architecture, from input to output, and their sum."""
+    """Components of an architecture, from input to output, and their total."""
 
     architecture: Architecture
     components: tuple[Component, ...]
@@ -71,7 +72,7 @@ class Account:
 
 
 def account(architecture: Architecture) -> Account:
-    """List the components of an architecture, in the order in which a token meets them.
+    """Return the components of an architecture, from input to output.
 
     >>> found = account(Architecture(d_model=216, d_ff=544, n_layers=12))
     >>> found.total_params, found["token_embedding"].params, found["lm_head"].note
@@ -83,7 +84,7 @@ def account(architecture: Architecture) -> Account:
 
 
 def count_total(architecture: Architecture) -> int:
-    """Return the number of parameters alone."""
+    """Return the number of parameters without the components."""
     return sum(component.params for component in _components(architecture))
 
 
@@ -91,7 +92,7 @@ def _components(arch: Architecture) -> tuple[Component, ...]:
     return (
         Component(
             key="token_embedding",
-            name="Token embedding",
+            name=COMPONENT_NAMES["token_embedding"],
             formula="vocab_size · d_model",
             shapes={"token_embedding.weight": (arch.vocab_size, arch.d_model)},
         ),
@@ -117,7 +118,7 @@ def _position_embedding(arch: Architecture) -> Component:
     rows = "(max_seq_length + position_offset)" if arch.position_offset else "max_seq_length"
     return Component(
         key="position_embedding",
-        name="Position embedding",
+        name=COMPONENT_NAMES["position_embedding"],
         formula=f"{rows} · d_model" if learned else "0",
         shapes={"position_embedding.weight": (length, arch.d_model)} if learned else {},
         note="" if learned else _NO_POSITION_TABLE[arch.positions],
@@ -129,20 +130,22 @@ def _attention(arch: Architecture) -> Component:
     rows, biased = {"q": query, "k": key, "v": key}, BIASED[arch.bias]
     shapes: dict[str, Shape] = {}
     for name in "qkv":
-        shapes |= _linear(f"blocks.*.attention.{name}_proj", rows[name], d_model, ("qkv" in biased))
-    shapes |= _linear("blocks.*.attention.o_proj", d_model, query, ("output" in biased))
+        shapes |= _linear(f"blocks.*.attention.{name}_proj", rows[name], d_model, "qkv" in biased)
+    shapes |= _linear("blocks.*.attention.o_proj", d_model, query, "output" in biased)
     if query == key == d_model:
         matrices, biases = "4 · d_model²", "3 · d_model"
     else:
         matrices = "2 · d_model · (n_heads + n_kv_heads) · head_dim"
         biases = "(n_heads + 2 · n_kv_heads) · head_dim"
-    formula = _sum(matrices, biases * ("qkv" in biased), "d_model" * ("output" in biased))
+    formula = _sum(matrices, biases if "qkv" in biased else "", "d_model" if "output" in biased else "")
     return Component(
-        key="attention", name="Attention", formula=formula, shapes=shapes, copies=arch.n_layers, per_layer=True
+        key="attention",
+        name=COMPONENT_NAMES["attention"],
+        formula=formula,
+        shapes=shapes,
+        copies=arch.n_layers,
+        per_layer=True,
     )
-
-
-FEED_FORWARD_NAMES = {"swiglu": "SwiGLU", "geglu": "GeGLU", "gelu": "GELU MLP", "relu": "ReLU MLP"}
 
 
 def _ffn(arch: Architecture) -> Component:
@@ -154,8 +157,8 @@ def _ffn(arch: Architecture) -> Component:
     matrices, biases = ("3 · d_model · d_ff", "2 · d_ff") if arch.is_gated else ("2 · d_model · d_ff", "d_ff")
     return Component(
         key="ffn",
-        name=FEED_FORWARD_NAMES[arch.ffn],
-        formula=_sum(matrices, biases * bias, "d_model" * bias),
+        name=OPTION_NAMES["ffn"][arch.ffn].phrase,
+        formula=_sum(matrices, *((biases, "d_model") if bias else ())),
         shapes=shapes,
         copies=arch.n_layers,
         per_layer=True,
@@ -169,7 +172,7 @@ BLOCK_NORMS = {
     "parallel": ("attention_norm", "ffn_norm"),
     "parallel_one_norm": ("shared_norm",),
 }
-"""The norms of each kind of block, by their names in the real module."""
+"""Norms of each kind of block, by their names in the PyTorch model."""
 
 _NORM_TENSORS = {
     "layernorm": ("weight", "bias"),
@@ -208,14 +211,14 @@ _NO_NORM_PARAMETERS = "norms without weight and bias"
 
 
 def _final_norm(arch: Architecture) -> Component:
-    """Account for the norms outside the blocks: the final one and, where there is one, that of the embeddings."""
+    """Return the norms outside the blocks: the final norm, and the embedding norm if there is one."""
     tensors = len(_NORM_TENSORS[arch.norm])
     shapes = _norm(arch, "embedding_norm", arch.d_model) if arch.embedding_norm else {}
     shapes |= _norm(arch, "final_norm", arch.d_model)
     return Component(
         key="final_norm",
         name=f"{'Embedding and final' if arch.embedding_norm else 'Final'} {norm_name(arch)}",
-        formula=_times(tensors * (1 + arch.embedding_norm), "d_model") if tensors else "0",
+        formula=_times(tensors * (2 if arch.embedding_norm else 1), "d_model") if tensors else "0",
         shapes=shapes,
         note="" if tensors else _NO_NORM_PARAMETERS,
     )
@@ -225,10 +228,11 @@ def _lm_head(arch: Architecture) -> Component:
     shapes: dict[str, Shape] = {} if arch.tied_lm_head else {"lm_head.weight": (arch.vocab_size, arch.d_model)}
     if arch.lm_head_bias:
         shapes["lm_head.bias"] = (arch.vocab_size,)
-    formula = _sum("vocab_size · d_model" * (not arch.tied_lm_head), "vocab_size" * arch.lm_head_bias)
+    matrix = "" if arch.tied_lm_head else "vocab_size · d_model"
+    formula = _sum(matrix, "vocab_size" if arch.lm_head_bias else "")
     return Component(
         key="lm_head",
-        name="LM head",
+        name=COMPONENT_NAMES["lm_head"],
         formula=formula or "0 (tied)",
         shapes=shapes,
         note="" if shapes else "tied to the token embedding",
@@ -236,7 +240,7 @@ def _lm_head(arch: Architecture) -> Component:
 
 
 def norm_name(arch: Architecture) -> str:
-    """Return what people call the kind of norm."""
+    """Return the display name of the kind of norm."""
     return "RMSNorm" if arch.norm == "rmsnorm" else "LayerNorm"
 
 
@@ -248,7 +252,7 @@ BIASED = {
     "output_ffn": ("output", "ffn"),
     "all": ("qkv", "output", "ffn"),
 }
-"""The projections that have a bias, by `Architecture.bias`: q, k and v; attention's output; the feed-forward's."""
+"""`Architecture.bias` → projections with a bias: of q, k and v, of attention's output, of the feed-forward."""
 
 
 def _linear(name: str, rows: int, columns: int, bias: bool) -> dict[str, Shape]:

@@ -1,9 +1,9 @@
-"""Architecture: every integer and choice that fixes a model's shape."""
+"""Architecture: all integers and choices that determine a model's shape."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
-from slimlm.utils.validation import FieldError, check_fields, choice, real, required_whole, whole
+from slimlm.utils.validation import FieldError, check_fields, choice, documented, real, required_whole, whole
 
 Norm = Literal["layernorm", "rmsnorm", "layernorm_no_bias", "layernorm_no_params"]
 Positions = Literal["learned", "rope", "none", "alibi"]
@@ -26,72 +26,101 @@ _MOST_AUTO_KV_HEADS = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """What a request and a concrete architecture have in common: chosen by people, never solved for.
+    """Choices that a request and a concrete architecture share; the solver does not change them.
 
     Raises ValueError, in one sentence, for a field outside its limits and for choices that exclude each other.
     """
 
-    vocab_size: int = whole(16_000, 2, 100_000_000)
-    """Number of tokens that the tokenizer knows: rows of the embedding table."""
+    vocab_size: int = documented(
+        "Number of tokens that the tokenizer knows: rows of the embedding table.",
+        whole(16_000, 2, 100_000_000),
+    )
 
-    max_seq_length: int = whole(512, 1, 100_000_000)
-    """Longest sequence in tokens; with learned positions, each has a row in the position table."""
+    max_seq_length: int = documented(
+        "Longest sequence in tokens; with learned positions, each has a row in the position table.",
+        whole(512, 1, 100_000_000),
+    )
 
-    n_heads: int | Literal["auto"] = whole(8, 1, MOST_HEADS, "auto")
-    """Attention heads per layer. d_model is a multiple of it (of twice it with RoPE) unless head_dim is given, so fewer
-    heads give the solver a finer grid of widths. "auto" lets the solver choose: an even head_dim from 16 to 256 that
-    brings the design nearest to the request."""
+    n_heads: int | Literal["auto"] = documented(
+        "Attention heads per layer. d_model is a multiple of it (of twice it with RoPE) unless head_dim is given, so "
+        'fewer heads give the solver a finer grid of widths. "auto" lets the solver choose: an even head_dim from 16 '
+        "to 256 that brings the design nearest to the request.",
+        whole(8, 1, MOST_HEADS, "auto"),
+    )
 
-    n_kv_heads: int | None = whole(None, 1, MOST_HEADS)
-    """Heads of keys and values, each shared by n_heads / n_kv_heads queries: 1 is multi-query, None as many as n_heads
-    (multi-head). Fewer take less KV cache and fewer parameters."""
+    n_kv_heads: int | None = documented(
+        "Heads of keys and values, each shared by n_heads / n_kv_heads queries: 1 is multi-query, None as many as "
+        "n_heads (multi-head). Fewer take less KV cache and fewer parameters.",
+        whole(None, 1, MOST_HEADS),
+    )
 
-    head_dim: int | None = whole(None, 1, 10**15)
-    """Width of one attention head; None is d_model / n_heads. With n_heads="auto", the preferred width (None: 64)."""
+    head_dim: int | None = documented(
+        'Width of one attention head; None is d_model / n_heads. With n_heads="auto", the preferred width (None: 64).',
+        whole(None, 1, 10**15),
+    )
 
-    norm: Norm = choice("layernorm", "rmsnorm", "layernorm_no_bias", "layernorm_no_params")
-    """Normalisation: LayerNorm has weight and bias (or the weight alone, or neither), RMSNorm a weight."""
+    norm: Norm = documented(
+        "Normalisation: LayerNorm has weight and bias (or the weight alone, or neither), RMSNorm a weight.",
+        choice("layernorm", "rmsnorm", "layernorm_no_bias", "layernorm_no_params"),
+    )
 
-    positions: Positions = choice("learned", "rope", "none", "alibi")
-    """How attention knows order: a learned table, rotary positions (RoPE), biases by distance (ALiBi), or nothing."""
+    positions: Positions = documented(
+        "Position encoding: a learned table, rotary positions (RoPE), biases by distance (ALiBi), or none.",
+        choice("learned", "rope", "none", "alibi"),
+    )
 
-    ffn: FeedForward = choice("swiglu", "geglu", "gelu", "relu")
-    """Feed-forward: SwiGLU and GeGLU have a gate and three matrices, GELU and ReLU are plain with two."""
+    ffn: FeedForward = documented(
+        "Feed-forward: SwiGLU and GeGLU have a gate and three matrices, GELU and ReLU are plain with two.",
+        choice("swiglu", "geglu", "gelu", "relu"),
+    )
 
-    bias: Bias = choice("none", "qkv", "attention", "ffn", "output_ffn", "all")
-    """Which projections have a bias: none, q, k and v, those and the attention's output, the feed-forward's, the
-    attention's output and the feed-forward's, or all of them."""
+    bias: Bias = documented(
+        "Projections with a bias: none; q, k and v; all of attention; the feed-forward's; the attention output and the "
+        "feed-forward's; or all.",
+        choice("none", "qkv", "attention", "ffn", "output_ffn", "all"),
+    )
 
-    qk_norm: QkNorm = choice("none", "head", "full")
-    """Normalise queries and keys: each head with weights shared by all heads, or the full projection at once."""
+    qk_norm: QkNorm = documented(
+        "Normalise queries and keys: each head with weights shared by all heads, or the full projection at once.",
+        choice("none", "head", "full"),
+    )
 
-    block: Block = choice("pre_norm", "sandwich_norm", "output_norm", "parallel", "parallel_one_norm")
-    """Where a block normalises: the input of attention and feed-forward; their input and output; their output; or, with
-    both side by side on the same input, the input of each by its own norm or by one norm for both."""
+    block: Block = documented(
+        "What a block normalises: the inputs of attention and feed-forward; their inputs and outputs; or their outputs."
+        " In a parallel block both have the same input, normalised by one norm each or by one norm for both.",
+        choice("pre_norm", "sandwich_norm", "output_norm", "parallel", "parallel_one_norm"),
+    )
 
-    rope_theta: float = real(10_000.0, 1.0, 1e12)
-    """Base of the rotary frequencies: larger turns more slowly, for longer sequences."""
+    rope_theta: float = documented(
+        "Base of the rotary frequencies. A larger base rotates more slowly, for longer sequences.",
+        real(10_000.0, 1.0, 1e12),
+    )
 
-    tied_lm_head: bool = True
-    """Tied: the LM head uses the token embedding's table a second time. Untied: it has a table of its own."""
+    tied_lm_head: bool = documented(
+        "Tied: the LM head shares the table of the token embedding. Untied: it has its own table.",
+        True,
+    )
 
-    lm_head_bias: bool = False
-    """Give the LM head a bias of vocab_size."""
+    lm_head_bias: bool = documented("Add a bias of size vocab_size to the LM head.", False)
 
-    embedding_norm: bool = False
-    """Normalise the embeddings before the first block."""
+    embedding_norm: bool = documented("Normalise the embeddings before the first block.", False)
 
-    position_offset: int = whole(0, 0, 1_000_000)
-    """Rows that the learned position table has beyond max_seq_length."""
+    position_offset: int = documented(
+        "Rows of the learned position table beyond max_seq_length.",
+        whole(0, 0, 1_000_000),
+    )
 
-    dropout: float = real(0.1, 0.0, 0.99)
-    """Probability of dropping an output of the embeddings, of attention and of the feed-forward in training."""
+    dropout: float = documented(
+        "Dropout probability in training, for the outputs of embeddings, attention and feed-forward.",
+        real(0.1, 0.0, 0.99),
+    )
 
-    attention_dropout: float = real(0.1, 0.0, 0.99)
-    """Probability of dropping an attention weight in training."""
+    attention_dropout: float = documented(
+        "Dropout probability of attention weights in training.",
+        real(0.1, 0.0, 0.99),
+    )
 
-    layer_norm_eps: float = real(1e-6, 1e-12, 0.1)
-    """Added to the variance inside every norm."""
+    layer_norm_eps: float = documented("Constant added to the variance in every norm.", real(1e-6, 1e-12, 0.1))
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -128,7 +157,7 @@ class Choices:
         return self.ffn in ("swiglu", "geglu")
 
     def changed(self) -> dict[str, Any]:
-        """Return the choices that are not at their default, by name."""
+        """Return the choices that are not at their default, by field name."""
         return {field.name: value for field in fields(Choices) if (value := getattr(self, field.name)) != field.default}
 
 
@@ -143,7 +172,7 @@ def _check_auto_heads(kv_heads: int | None, head_dim: int | None) -> None:
 
 
 def _nearest_divisors(number: int, wanted: int) -> list[int]:
-    """Return the largest divisor up to the wanted one and the smallest beyond it."""
+    """Return the largest divisor below a number and the smallest above it."""
     divisors = [divisor for divisor in range(1, number + 1) if number % divisor == 0]
     return [max(d for d in divisors if d < wanted), *(d for d in divisors if d > wanted)][:2]
 
@@ -151,7 +180,7 @@ def _nearest_divisors(number: int, wanted: int) -> list[int]:
 def width_multiple(n_heads: int, head_dim: int | None, positions: str) -> int:
     """Return the number that d_model must be a multiple of: n_heads, twice that with RoPE, 1 when head_dim is given.
 
-    Rotary positions turn pairs, so that a head's width must be even.
+    Rotary positions rotate pairs of elements, so that a head's width must be even.
     """
     if head_dim is not None:
         return 1
@@ -171,24 +200,27 @@ class Architecture(Choices):
     """A concrete decoder-only transformer.
 
     By default pre-norm, with learned positions, LayerNorm, multi-head attention and SwiGLU without biases, and a tied
-    LM head. head_dim and n_kv_heads may be left open (None): `head_width` and `kv_heads` are the concrete integers, so
-    that `dataclasses.replace` of another field keeps them open. Architectures of the same concrete integers and choices
-    are equal.
+    LM head. head_dim and n_kv_heads may be None; `head_width` and `kv_heads` are the concrete integers, so that
+    `dataclasses.replace` of another field leaves None in place. Architectures with the same concrete integers and
+    choices are equal.
 
     Raises ValueError for a field outside its limits, for choices that exclude each other, and for a d_model that the
     heads do not divide when head_dim is left open.
     """
 
-    n_heads: int = whole(8, 1, MOST_HEADS)
+    n_heads: int = documented(
+        "Attention heads per layer. d_model is a multiple of it (of twice it with RoPE) unless head_dim is given.",
+        whole(8, 1, MOST_HEADS),
+    )
 
-    d_model: int = required_whole(1, 10**15)
-    """Width of the residual stream."""
+    d_model: int = documented("Width of the residual stream.", required_whole(1, 10**15))
 
-    d_ff: int = required_whole(1, 10**15)
-    """Inner width of the feed-forward: rows of its gate and up projections."""
+    d_ff: int = documented(
+        "Inner width of the feed-forward: rows of its gate and up projections.",
+        required_whole(1, 10**15),
+    )
 
-    n_layers: int = required_whole(1, 10**15)
-    """Number of transformer blocks."""
+    n_layers: int = documented("Number of transformer blocks.", required_whole(1, 10**15))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -225,18 +257,18 @@ class Architecture(Choices):
         return ModelDims(self.d_model, self.d_ff, self.n_layers)
 
     def concrete(self) -> dict[str, Any]:
-        """Return every field by name, n_kv_heads and head_dim as the integers that they stand for."""
+        """Return every field by name, with n_kv_heads and head_dim as integers."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return values | {"n_kv_heads": self.kv_heads, "head_dim": self.head_width}
 
     @property
     def kv_heads(self) -> int:
-        """Heads of keys and values: n_kv_heads, or n_heads where that is left open."""
+        """Number of KV heads: n_kv_heads, or n_heads when that is None."""
         return self.n_heads if self.n_kv_heads is None else self.n_kv_heads
 
     @property
     def head_width(self) -> int:
-        """Width of one attention head: head_dim, or d_model / n_heads where that is left open."""
+        """Width of one attention head: head_dim, or d_model / n_heads when that is None."""
         return self.d_model // self.n_heads if self.head_dim is None else self.head_dim
 
     @property

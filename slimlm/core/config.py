@@ -1,9 +1,9 @@
-"""ModelConfig: what a team asks for."""
+"""ModelConfig: the request that the solver meets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from slimlm.core.architecture import Choices
-from slimlm.utils.validation import real, whole
+from slimlm.utils.validation import documented, real, whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,18 +16,33 @@ class ModelConfig(Choices):
     Raises ValueError, with name, value, rule and what would work, for a field outside its limits.
     """
 
-    total_params: int = whole(10_000_000, 1, 10**15)
-    """Number of trainable parameters to aim for; a design lands within ±0.5 % of it."""
+    total_params: int = documented(
+        "Target for the number of trainable parameters; a design is within ±0.5 % of it.",
+        whole(10_000_000, 1, 10**15),
+    )
 
-    embedding_ratio: float = real(0.35, 0.0001, 0.9999)
-    """Share of all parameters in vocabulary-sized matrices: the token embedding once when the head is tied,
-    embedding and LM head when it is not. Position embeddings are not part of it."""
+    embedding_ratio: float = documented(
+        "Share of all parameters in vocabulary-sized matrices: the token embedding, and the LM head if it is untied. "
+        "Position embeddings do not count.",
+        real(0.35, 0.0001, 0.9999),
+    )
 
-    glu_expansion: float = real(2.66, 0.01, 1000.0)
-    """Width of the feed-forward over the width of the model: d_ff / d_model."""
+    glu_expansion: float = documented(
+        "Width of the feed-forward relative to the width of the model: d_ff / d_model.",
+        real(2.66, 0.01, 1000.0),
+    )
 
-    n_layers: int | None = whole(None, 1, 10**12)
-    """Pinned number of transformer blocks; None lets the solver choose."""
+    n_layers: int | None = documented(
+        "Pinned number of transformer blocks; None lets the solver choose.",
+        whole(None, 1, 10**12),
+    )
 
-    multiple_of: int = whole(1, 1, 65_536)
-    """Hardware alignment: d_model and d_ff are multiples of it (8 or 64 suit tensor cores)."""
+    multiple_of: int = documented(
+        "Hardware alignment: d_model and d_ff are multiples of it (8 or 64 suit tensor cores).",
+        whole(1, 1, 65_536),
+    )
+
+    @property
+    def choices(self) -> Choices:
+        """The fixed choices alone."""
+        return Choices(**{field.name: getattr(self, field.name) for field in fields(Choices)})

@@ -1,34 +1,15 @@
-"""An architecture in words: what sets it apart from slimlm's default, its heads, and its shape on one line."""
+"""Short text descriptions of an architecture."""
 
-from slimlm.core.accounting import FEED_FORWARD_NAMES, Account
+from slimlm.core.accounting import Account
 from slimlm.core.architecture import Choices
+from slimlm.core.names import OPTION_NAMES
 from slimlm.utils.formatting import format_count
 
-_NORMS = {
-    "rmsnorm": "RMSNorm",
-    "layernorm_no_bias": "LayerNorm without bias",
-    "layernorm_no_params": "LayerNorm without parameters",
-}
-_POSITIONS = {"rope": "RoPE", "alibi": "ALiBi", "none": "no positions"}
-_BIASES = {
-    "qkv": "biases on q, k, v",
-    "attention": "biases in attention",
-    "ffn": "biases in the feed-forward",
-    "output_ffn": "biases on o and in the feed-forward",
-    "all": "biases on every projection",
-}
-_QK_NORMS = {"head": "QK-norm per head", "full": "QK-norm over all heads"}
-_BLOCKS = {
-    "sandwich_norm": "norms before and after",
-    "output_norm": "norms after",
-    "parallel": "parallel blocks",
-    "parallel_one_norm": "parallel blocks with one norm",
-}
 _USUAL_THETA = 10_000.0
 
 
 def structure_words(choices: Choices) -> list[str]:
-    """Name what a request or an architecture chooses otherwise than slimlm does by default; nothing for the default.
+    """Return the names of all choices that are not at slimlm's default.
 
     >>> from slimlm.core.architecture import Architecture
     >>> structure_words(Architecture(d_model=576, d_ff=1536, n_layers=30, n_heads=9, n_kv_heads=3, positions="rope"))
@@ -38,16 +19,22 @@ def structure_words(choices: Choices) -> list[str]:
         "auto heads" if choices.n_heads == "auto" else "",
         _kv_heads(choices),
         _head_dim(choices),
-        _NORMS.get(choices.norm, ""),
+        _phrase(choices, "norm"),
         _positions(choices),
-        "" if choices.ffn == "swiglu" else FEED_FORWARD_NAMES[choices.ffn],
-        _BIASES.get(choices.bias, ""),
-        _QK_NORMS.get(choices.qk_norm, ""),
-        _BLOCKS.get(choices.block, ""),
+        _phrase(choices, "ffn"),
+        _phrase(choices, "bias"),
+        _phrase(choices, "qk_norm"),
+        _phrase(choices, "block"),
         "LM-head bias" if choices.lm_head_bias else "",
         "embedding norm" if choices.embedding_norm else "",
     ]
     return [word for word in words if word]
+
+
+def _phrase(choices: Choices, field: str) -> str:
+    """Return the name of the option chosen for a field; empty for the default."""
+    names, chosen = OPTION_NAMES[field], getattr(choices, field)
+    return "" if chosen == next(iter(names)) else names[chosen].phrase
 
 
 def _kv_heads(choices: Choices) -> str:
@@ -56,12 +43,12 @@ def _kv_heads(choices: Choices) -> str:
 
 
 def _grouped(choices: Choices) -> int | None:
-    """Return the number of key-value heads where it is not that of the query heads."""
+    """Return the number of KV heads if it differs from the number of query heads."""
     return None if choices.n_kv_heads == choices.n_heads else choices.n_kv_heads
 
 
 def _head_dim(choices: Choices) -> str:
-    """Name a head's width that was chosen; an architecture's where its heads do not add up to d_model."""
+    """Return the head_dim of a request, or that of an architecture whose heads do not add up to d_model."""
     width, d_model = choices.head_dim, getattr(choices, "d_model", None)
     if width is None or (choices.n_heads != "auto" and choices.n_heads * width == d_model):
         return ""
@@ -72,7 +59,7 @@ def _positions(choices: Choices) -> str:
     if choices.positions == "learned":
         return counted(choices.position_offset, "more position row") if choices.position_offset else ""
     turned = choices.positions == "rope" and choices.rope_theta != _USUAL_THETA
-    return _POSITIONS[choices.positions] + (f" θ {_number(choices.rope_theta)}" if turned else "")
+    return _phrase(choices, "positions") + (f" θ {_number(choices.rope_theta)}" if turned else "")
 
 
 def _number(value: float) -> str:
@@ -80,7 +67,7 @@ def _number(value: float) -> str:
 
 
 def heads_phrase(choices: Choices) -> str:
-    """Say how many heads there are, and how many of keys and values where these are fewer.
+    """Return the number of heads, and that of KV heads if it differs.
 
     >>> heads_phrase(Choices(n_heads=12, n_kv_heads=4)), heads_phrase(Choices(n_heads="auto"))
     ('12 heads (4 KV)', 'auto heads')
@@ -91,17 +78,17 @@ def heads_phrase(choices: Choices) -> str:
 
 
 def expansion_name(choices: Choices) -> str:
-    """Return what d_ff / d_model is called: a plain feed-forward has no GLU."""
+    """Return the name of d_ff / d_model; a plain feed-forward has no GLU."""
     return "GLU expansion" if choices.is_gated else "FFN expansion"
 
 
 def choice_words(choices: Choices) -> list[str]:
-    """Name the choices that a line about a request or a model always holds, and those that are not usual."""
+    """Return the choices for a caption: LM head, sequence length and `structure_words`."""
     return [head_word(choices), length_words(choices), *structure_words(choices)]
 
 
 def head_word(choices: Choices) -> str:
-    """Return whether the LM head is tied."""
+    """Return "tied" or "untied", for the LM head."""
     return "tied" if choices.tied_lm_head else "untied"
 
 
@@ -126,7 +113,7 @@ def shape_line(account: Account) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Write a number with its noun: one layer, two layers.
+    """Write a number with its noun in singular or plural.
 
     >>> counted(1, "layer"), counted(1200, "layer")
     ('1 layer', '1,200 layers')

@@ -16,7 +16,7 @@ TOLERANCE = 0.005
 """Largest relative miss of a design's total."""
 
 OFF_TARGET = 0.05
-"""Relative miss above which a knob is off target."""
+"""Relative miss above which a value is off target."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Design:
     """
 
     notebook_view: ClassVar[Callable[["Design"], dict[str, str]]]
-    """MIME bundle of a design. `slimlm` fills it in, because the core knows neither tables nor charts."""
+    """MIME bundle of a design. `slimlm` assigns it, because `core` must not import charts."""
 
     def __post_init__(self) -> None:
         if not self.solved:
@@ -106,7 +106,7 @@ class Design:
         return account(self.architecture)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        """Return what a notebook shows."""
+        """Return the MIME bundle that a notebook displays."""
         return type(self).notebook_view(self)
 
     @property
@@ -165,7 +165,7 @@ def targets_of(config: ModelConfig, account: Account) -> tuple[TargetActual, Tar
 
 
 def distance(config: ModelConfig, d_model: int, d_ff: int) -> float:
-    """Return the cost of a width and a feed-forward width, which the solver minimises: 0 when both targets are met.
+    """Return the cost that the solver minimises: 0 when embedding ratio and GLU expansion meet their targets.
 
     cost = ln(c·vocab_size·d_model / (total_params·embedding_ratio))² + ln((d_ff/d_model) / glu_expansion)²,
     with c = 1 for a tied head and 2 for an untied one.

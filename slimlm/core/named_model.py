@@ -12,6 +12,9 @@ from slimlm.utils.text import one_line
 LONGEST_NAME = 60
 """Most characters of a name."""
 
+FROM_CONFIG, FROM_LINK = "From a config.json", "From a link"
+"""Origins of models that are not published."""
+
 
 @dataclass(frozen=True)
 class NamedModel:
@@ -54,7 +57,7 @@ class NamedModel:
 
 
 Subject = Design | NamedModel
-"""What charts, tables and files show: a model with its account and its title."""
+"""A model with an account and a title, for charts, tables and files."""
 
 
 def tidy_name(text: str) -> str:

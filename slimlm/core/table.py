@@ -1,4 +1,4 @@
-"""The parameter table: its rows for every format, and the table as text."""
+"""Rows of the parameter table for every format, and the table as text."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from slimlm.utils.formatting import format_miss
 
 
 class Module(Protocol):
-    """What the table needs of a `LanguageModel`: slimlm.model is not imported, so that a table needs no torch."""
+    """Part of `LanguageModel` that the table needs; importing slimlm.model would load torch."""
 
     config: ModelConfig | None
     architecture: Architecture
 
     def named_parameters(self) -> Iterator[tuple[str, Any]]:
-        """Yield every parameter once, shared ones included once."""
+        """Yield every parameter once, shared parameters too."""
         ...
 
 
@@ -60,9 +60,12 @@ class ComponentRow(NamedTuple):
 
     @property
     def tensors_text(self) -> str:
-        """Shapes of the component's tensors (of one layer), equal ones counted; or why it has none."""
+        """Shapes of the component's tensors (in one layer), with the number of equal ones; or why it has none."""
         shapes = Counter(self.component.shapes.values())
-        written = (f"{n} × " * (n > 1) + f"({', '.join(f'{s:,}' for s in shape)})" for shape, n in shapes.items())
+        written = (
+            f"{f'{count} × ' if count > 1 else ''}({', '.join(f'{size:,}' for size in shape)})"
+            for shape, count in shapes.items()
+        )
         return ", ".join(written) or self.component.note
 
     @property
@@ -111,8 +114,8 @@ def print_param_table(model: Module | Design | Architecture) -> None:
 def format_param_table(model: Module | Design | Architecture) -> str:
     """Return the parameter allocation of a model, a design or an architecture as text.
 
-    The counts of a model are counted on it. Counts and shares add up to the last digit shown. Targets (of a model or
-    design that was solved for) stand beside the actual values.
+    The counts of a model are those of its tensors. The displayed counts and shares add up exactly. A design, or a
+    model of a design, also shows its targets.
     """
     architecture = model if isinstance(model, Architecture) else model.architecture
     accounted = account(architecture)
@@ -128,7 +131,7 @@ def format_param_table(model: Module | Design | Architecture) -> str:
 _Cells = tuple[str, str, str, str]
 
 _WIDTHS = (32, 16, 11, 7)
-"""Least widths of the columns; larger numbers widen them."""
+"""Minimum widths of the columns."""
 _LINE = sum(_WIDTHS) + 2 * (len(_WIDTHS) - 1) - 2
 
 
@@ -142,7 +145,7 @@ def _allocation(accounted: Account, rows: Sequence[ComponentRow]) -> str:
 
 
 def _table_lines(accounted: Account, rows: Sequence[ComponentRow]) -> list[_Cells]:
-    """List the components with a subtotal of all layers."""
+    """Return the lines of the components, with a subtotal of all layers."""
     arch, by_key = accounted.architecture, {row.component.key: row for row in rows}
     layers, backbone = arch.n_layers, [row for row in rows if row.component.per_layer]
 
@@ -177,7 +180,7 @@ def _aligned(cells: _Cells, widths: list[int]) -> str:
 
 
 def _configuration(accounted: Account) -> str:
-    """List dimensions and choices, and why a component counts nothing (that of the LM head is in its row)."""
+    """Return dimensions, choices and the reasons for empty components (the row of the LM head says its own)."""
     arch = accounted.architecture
     empty = [part for part in accounted.components if part.note and part.key != "lm_head"]
     return "\n".join(
@@ -194,7 +197,7 @@ def _configuration(accounted: Account) -> str:
 
 
 def _lines(words: list[str]) -> list[str]:
-    """Set words on lines as wide as the table, broken between words."""
+    """Join words into lines as wide as the table."""
     lines: list[str] = []
     for word in words:
         if lines and len(lines[-1]) + len(word) + 3 <= _LINE:

@@ -104,4 +104,4 @@ def request_rows(design: Design) -> list[Cells]:
     """Return every field of the request with its value and meaning."""
     docs = field_docs(ModelConfig)
     names = field_names(ModelConfig)
-    return [(name, literal(getattr(design.config, name)), " ".join(docs[name].split())) for name in names]
+    return [(name, literal(getattr(design.config, name)), docs[name]) for name in names]

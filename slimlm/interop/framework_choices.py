@@ -12,14 +12,14 @@ Scalar = str | int | float | bool
 
 @dataclass(frozen=True)
 class FrameworkChoice:
-    """What a framework makes of one choice: for each value that it knows, its settings; and why there are no others."""
+    """A framework's settings for each value of one choice that it supports, and the rule behind them."""
 
     values: Mapping[Scalar, Mapping[str, Scalar]]
     rule: str
 
 
 def settings_of(framework: str, choices: Mapping[str, FrameworkChoice], arch: Architecture) -> dict[str, Scalar]:
-    """Return a framework's settings for every choice; raises ValueError for choices that it has no word for."""
+    """Return a framework's settings for every choice; raises ValueError for choices that it does not support."""
     unknown = {name: choice for name, choice in choices.items() if getattr(arch, name) not in choice.values}
     if unknown:
         problems = (f"{name}={getattr(arch, name)!r} ({choice.rule})" for name, choice in unknown.items())
@@ -32,7 +32,7 @@ def settings_of(framework: str, choices: Mapping[str, FrameworkChoice], arch: Ar
 
 
 def whole_theta(framework: str, arch: Architecture) -> int:
-    """Return rope_theta as the integer that a framework takes; raises ValueError for a fraction."""
+    """Return rope_theta as an integer, as a framework requires; raises ValueError for a fraction."""
     if arch.rope_theta != int(arch.rope_theta):
         raise ValueError(
             f"{framework} cannot express rope_theta={arch.rope_theta!r}: it must be a whole number there; "
@@ -42,7 +42,7 @@ def whole_theta(framework: str, arch: Architecture) -> int:
 
 
 def padding_line(arch: Architecture, name: str, multiple: int) -> str:
-    """Say what padding the vocabulary to a multiple adds; raises FieldError for a multiple below 1."""
+    """Describe the padding of the vocabulary to a multiple; raises FieldError for a multiple below 1."""
     check_whole(**{name: multiple})
     rows, designed = padded(arch.vocab_size, multiple), count_total(arch)
     row_params = count_total(replace(arch, vocab_size=3)) - count_total(replace(arch, vocab_size=2))

@@ -2,14 +2,14 @@
 
 Checked against the sources of Lightning-AI/litgpt: litgpt/config.py, litgpt/model.py, litgpt/pretrain.py.
 
-litgpt pads the vocabulary, so the model can have more parameters than the design: the text says how many.
+litgpt pads the vocabulary, so the model can have more parameters than the design. A comment says how many.
 """
 
 from slimlm.core.architecture import Architecture
 from slimlm.interop.framework_choices import FrameworkChoice, Scalar, padded, padding_line, settings_of, whole_theta
 
 _LITGPT = {
-    # litgpt knows a norm without parameters by the model's name (Config.norm_class).
+    # litgpt recognises a norm without parameters by the model's name (Config.norm_class).
     "norm": FrameworkChoice(
         {
             "layernorm": {"norm_class_name": "LayerNorm"},
@@ -67,12 +67,12 @@ _LITGPT = {
 
 
 def litgpt_config(architecture: Architecture, *, padding_multiple: int = 512) -> str:
-    """Write an architecture as litgpt's model config: YAML that `Config.from_file` reads, comments above it.
+    """Return litgpt's model config of an architecture: YAML for `Config.from_file`, with comments on top.
 
-    `padding_multiple` is what the vocabulary is padded to a multiple of. litgpt ties the LM head by an option of
-    pretraining and has no dropout; the comments say so where it matters.
+    The vocabulary is padded to a multiple of `padding_multiple`. litgpt ties the LM head by an option of pretraining
+    and has no dropout; comments say so where it matters.
 
-    Raises ValueError when litgpt cannot express the architecture, with the choices that it could.
+    Raises ValueError, with the choices that would work, when litgpt cannot express the architecture.
     """
     arch = architecture
     words = settings_of("litgpt", _LITGPT, arch)
@@ -104,7 +104,7 @@ def litgpt_config(architecture: Architecture, *, padding_multiple: int = 512) ->
 
 
 def _yaml(value: Scalar) -> str:
-    """Write a scalar so that YAML 1.1 reads it: a number with an exponent is text there unless it has a point."""
+    """Write a scalar for YAML 1.1, which reads a number with an exponent but no decimal point as text."""
     if isinstance(value, bool):
         return str(value).lower()
     mantissa, exponent, power = str(value).partition("e")

@@ -4,14 +4,14 @@ Checked against the sources of NVIDIA/Megatron-LM: megatron/training/arguments.p
 megatron/core/transformer/transformer_config.py, attention.py and mlp.py, megatron/core/models/gpt/gpt_model.py,
 megatron/core/fusions/fused_bias_gelu.py, megatron/core/tokenizers/text/libraries/null_tokenizer.py.
 
-Megatron-LM pads the vocabulary, so the model can have more parameters than the design: the text says how many.
+Megatron-LM pads the vocabulary, so the model can have more parameters than the design. A comment says how many.
 """
 
 from slimlm.core.architecture import Architecture
 from slimlm.interop.framework_choices import FrameworkChoice, Scalar, padding_line, settings_of, whole_theta
 
 _FLAG = True
-"""The value of an argument that is given by its name alone."""
+"""Value of an argument without a value."""
 
 _MEGATRON = {
     "norm": FrameworkChoice(
@@ -51,13 +51,12 @@ _MEGATRON = {
 
 
 def megatron_arguments(architecture: Architecture, *, make_vocab_size_divisible_by: int = 128) -> str:
-    """Write an architecture as Megatron-LM's command-line arguments: a bash array, comments on the vocabulary above it.
+    """Return Megatron-LM's command-line arguments of an architecture: a bash array, with comments on top.
 
-    `make_vocab_size_divisible_by` is what the vocabulary is padded to a multiple of, with one tensor-parallel rank.
-    The vocabulary is that of a NullTokenizer, which adds an end of document to the tokens it is given; a real
-    tokenizer takes its place.
+    The vocabulary is padded to a multiple of `make_vocab_size_divisible_by`, with one tensor-parallel rank. It is that
+    of a NullTokenizer, which adds an end-of-document token; a real tokenizer replaces it.
 
-    Raises ValueError when Megatron-LM cannot express the architecture, with the choices that it could.
+    Raises ValueError, with the choices that would work, when Megatron-LM cannot express the architecture.
     """
     arch = architecture
     words = settings_of("Megatron-LM", _MEGATRON, arch)

@@ -24,7 +24,7 @@ from slimlm.interop.hf.export_config import native_class, to_hf_config
 from slimlm.interop.hf.tensor_names import TENSORS
 from slimlm.model.hf_weights import renamed_weights
 from slimlm.model.language_model import LanguageModel
-from slimlm.utils.files import read_bytes, read_json, reason, replacing, unreadable
+from slimlm.utils.files import check_names, read_bytes, read_json, reason, replacing, unreadable
 from slimlm.utils.text import named
 from slimlm.utils.validation import FieldError
 
@@ -134,7 +134,8 @@ def _source(record: object) -> Architecture | Design:
     """Return the architecture of a record, or the design of which it is a part."""
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise ValueError(f"{_CONFIG} is not a model saved by slimlm; its JSON would hold format={FORMAT!r}")
-    _check_names("model", set(record), {"format", "architecture", "request"})
+    known = {"format", "architecture", "request"}
+    check_names("the saved model", record, known, known)
     architecture = _fields(Architecture, "architecture", record["architecture"])
     if record["request"] is None:
         return architecture
@@ -151,14 +152,9 @@ def _source(record: object) -> Architecture | Design:
 def _fields(kind: type[_Fields], name: str, saved: object) -> _Fields:
     if not isinstance(saved, dict):
         raise ValueError(f"the saved {name} must be an object of fields and their values")
-    _check_names(name, set(saved), {field.name for field in fields(kind)})
+    known = {field.name for field in fields(kind)}
+    check_names(f"the saved {name}", saved, known, known)
     return kind(**saved)
-
-
-def _check_names(what: str, found: set[str], known: set[str]) -> None:
-    for problem, names in (("unknown", found - known), ("missing", known - found)):
-        if names:
-            raise ValueError(f"the saved {what} has {problem} fields: {named(names)}")
 
 
 def _read_weights(

@@ -1,25 +1,18 @@
-"""The lines that bring a design or a named model back: Python, and a command."""
+"""Python and CLI code that reproduces a design or a named model."""
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 
 from slimlm.core.architecture import Choices
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
+from slimlm.serialization.fields import LATER_FIELDS, values_of
 from slimlm.serialization.flags import command
-from slimlm.utils.formatting import parse_number
-from slimlm.utils.validation import field_docs
-
-_STRUCTURE = {
-    *("n_kv_heads", "head_dim", "norm", "positions", "ffn", "bias", "qk_norm", "block"),
-    *("rope_theta", "lm_head_bias", "embedding_norm", "position_offset"),
-}
-"""Choices that code leaves out where they are at their default."""
 
 
 def python_code(subject: Subject) -> str:
-    """Return the lines of Python that make this design or named model again.
+    """Return Python code that reproduces this design or named model.
 
-    Every field is written out, but for choices of structure that are at their default.
+    Every field is written out, except `LATER_FIELDS` at their default.
 
     >>> from slimlm import ModelConfig, solve
     >>> python_code(solve(ModelConfig())).splitlines()[2:5]
@@ -36,18 +29,18 @@ def python_code(subject: Subject) -> str:
 
 
 def _call(instance: Choices) -> str:
-    written = [name for name in field_names(type(instance)) if name not in _STRUCTURE or name in instance.changed()]
+    written = [name for name in field_names(type(instance)) if name not in LATER_FIELDS or name in instance.changed()]
     lines = (f"    {name}={literal(getattr(instance, name))}," for name in written)
     return "\n".join([f"{type(instance).__name__}(", *lines, ")"])
 
 
-def field_names(cls: type) -> list[str]:
+def field_names(cls: type[Choices]) -> list[str]:
     """Return the names of a dataclass's fields, its own before those that it shares."""
-    return sorted(field_docs(cls), key=lambda name: name not in cls.__annotations__)
+    return sorted((field.name for field in fields(cls)), key=lambda name: name not in cls.__annotations__)
 
 
 def literal(value: object) -> str:
-    """Write a value as Python source, with thousands set apart."""
+    """Write a value as Python source, with underscores between thousands."""
     return f"{value:_}" if isinstance(value, int) and not isinstance(value, bool) else repr(value)
 
 
@@ -56,12 +49,11 @@ def _indented(text: str) -> str:
 
 
 def command_line(design: Design) -> str | None:
-    """Return the command that prints this design; None when the command line cannot ask for it exactly.
+    """Return the command that prints this design; None when no command has exactly its values.
 
     >>> from slimlm import ModelConfig, solve
     >>> (command_line(solve(ModelConfig(norm="rmsnorm"))) or "").partition("--multiple-of")[2]
     ' 1 --norm rmsnorm'
     """
-    values = [getattr(design.config, field.name) for field in fields(design.config)]
-    exact = all(parse_number(repr(value)) == value for value in values if isinstance(value, float))
+    exact = values_of(design.config) == asdict(design.config)
     return command(design.config) if exact and design.solved else None

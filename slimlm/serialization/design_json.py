@@ -1,31 +1,23 @@
 """Designs and named models as JSON, and requests read back from it."""
 
-import json
 from dataclasses import asdict, fields
 from typing import Any
 
 from slimlm.core.accounting import Account
-from slimlm.core.architecture import Architecture, ModelDims
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design, targets_of
-from slimlm.core.named_model import NamedModel, tidy_name
+from slimlm.core.named_model import NamedModel
+from slimlm.serialization.fields import LATER_FIELDS
 from slimlm.solver.inverse import nearest_request
-from slimlm.utils.files import read_json
-from slimlm.utils.text import named, shown
+from slimlm.utils.files import check_names, read_json
 
 FORMAT = "slimlm-design-1"
 MAX_BYTES = 100_000
-"""A saved design has some 3 kB."""
-
-_LATER_FIELDS = frozenset(
-    {"n_kv_heads", "head_dim", "norm", "positions", "ffn", "bias", "qk_norm", "block"}
-    | {"rope_theta", "lm_head_bias", "embedding_norm", "position_offset"}
-)
-"""Fields that the first saved designs do not have: each was then what its default is now."""
+"""A saved design has about 3 kB."""
 
 
 def to_record(design: Design) -> dict[str, Any]:
-    """Return request, architecture, account and misses of a design, ready for JSON."""
+    """Return request, architecture, account and misses of a design as data for JSON."""
     return _record(design.config, design.account)
 
 
@@ -60,7 +52,7 @@ def _record(config: ModelConfig, account: Account) -> dict[str, Any]:
 def request_from_text(text: str | bytes) -> ModelConfig:
     """Return the request of a saved design from the text of its file.
 
-    Raises ValueError, in one sentence, for a file that `read_json` refuses, or that is no saved design.
+    Raises ValueError, in one sentence, for a file that `read_json` rejects or that is not a saved design.
     """
     return request_from_record(read_json(text, "the file", MAX_BYTES))
 
@@ -68,45 +60,18 @@ def request_from_text(text: str | bytes) -> ModelConfig:
 def request_from_record(record: object) -> ModelConfig:
     """Return the request of a saved design.
 
-    Raises ValueError when it is no saved design, or when its request has unknown, missing or impossible fields.
+    Raises ValueError for anything else, and for a request with unknown, missing or invalid fields.
     """
-    request = record.get("request") if isinstance(record, dict) else None
-    if not isinstance(record, dict) or record.get("format") != FORMAT or not isinstance(request, dict):
+    saved = record if isinstance(record, dict) and record.get("format") == FORMAT else {}
+    request = saved.get("request")
+    if not isinstance(request, dict):
         raise ValueError(f"this is not a design saved by slimlm; its JSON would hold format={FORMAT!r} and a request")
     known = {field.name for field in fields(ModelConfig)}
-    for problem, names in (("unknown", request.keys() - known), ("missing", known - request.keys() - _LATER_FIELDS)):
-        if names:
-            raise ValueError(f"the saved request has {problem} fields: {named(names)}")
+    check_names("the saved request", request, known, known - LATER_FIELDS)
     return ModelConfig(**request)
 
 
-LONGEST_TEXT = 4000
-"""Most characters of a named model in a link."""
-
-
 def named_model_record(named_model: NamedModel) -> dict[str, Any]:
-    """Return a named model ready for JSON: name, origin, remarks, and the record of its nearest request."""
+    """Return a named model as data for JSON: name, origin, remarks, and the record of its nearest request."""
     head = {"name": named_model.name, "origin": named_model.origin, "remarks": list(named_model.remarks)}
     return head | _record(nearest_request(named_model.architecture), named_model.account)
-
-
-def to_text(named_model: NamedModel) -> str:
-    """Write a named model as compact JSON for a link, every field of its architecture included."""
-    record = {"name": named_model.name} | named_model.architecture.concrete()
-    return json.dumps(record, separators=(",", ":"), ensure_ascii=False)
-
-
-def from_text(text: str) -> NamedModel:
-    """Read a named model that `to_text` has written.
-
-    Raises ValueError, in one sentence, for text that is something else, or for an architecture that cannot be.
-    """
-    record = read_json(text, "the link's model", LONGEST_TEXT)
-    if not isinstance(record, dict):
-        raise ValueError(f"the link's model is {shown(record)}: it must be an object; copy the whole link again")
-    given = {name: value for name, value in record.items() if name != "name"}
-    known = {field.name for field in fields(Architecture)}
-    for problem, names in (("unknown", given.keys() - known), ("missing", {*ModelDims._fields} - given.keys())):
-        if names:
-            raise ValueError(f"the link's model has {problem} fields: {named(names)}")
-    return NamedModel(tidy_name(str(record.get("name", ""))), Architecture(**given), "From a link")

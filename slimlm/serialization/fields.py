@@ -1,4 +1,4 @@
-"""The knobs of the pages as plain data: their options, and how each value is written in a link and read back."""
+"""Fields of a request as controls, and the codec of their values as text, for links and flags."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, cast
 
 from slimlm.core.config import ModelConfig
+from slimlm.core.names import OPTION_NAMES
 from slimlm.utils.formatting import format_size, parse_number, parse_size
 from slimlm.utils.validation import check_field, field_docs, nearest_allowed
 
@@ -21,6 +22,15 @@ EXPANSIONS = tuple(sorted({tenth / 10 for tenth in range(5, 81)} | {2.66}))
 HEAD_COUNTS = ("auto", 1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 14, 15, 16, 20, 24, 25, 28, 32, 40, 48, 64, 96, 128)
 ALIGNMENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
+LATER_FIELDS = frozenset(
+    {"n_kv_heads", "head_dim", "norm", "positions", "ffn", "bias", "qk_norm", "block"}
+    | {"rope_theta", "lm_head_bias", "embedding_norm", "position_offset"}
+)
+"""Fields that were added after the first designs were saved. Their defaults describe those designs.
+
+Saved files may lack them, and generated code leaves them out at their default.
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class Knob:
@@ -29,14 +39,14 @@ class Knob:
     field: str
     label: str
     options: tuple[Any, ...] = ()
-    """Stops of its slider; empty for a number field, a switch or a choice."""
+    """Slider stops; empty for a number field, a switch or a choice."""
     write: Callable[[Any], str] = str
-    """The value as text that `read` takes back: shown at the slider and in a link, so never to be changed."""
+    """Convert a value to text, for sliders and links. Links that exist depend on the form."""
     read: Callable[[str], Value] = parse_size
     unset: str = ""
-    """What None means, in a few words."""
+    """Meaning of None."""
     words: dict[str, str] = dataclasses.field(default_factory=dict)
-    """The words of a choice, each with what a reader sees of it."""
+    """Options of a choice, each with its display name."""
 
     @property
     def default(self) -> Value:
@@ -47,29 +57,29 @@ class Knob:
 
     @property
     def help(self) -> str:
-        """The field's docstring."""
-        return " ".join(field_docs(ModelConfig)[self.field].split())
+        """Documentation of the field."""
+        return field_docs(ModelConfig)[self.field]
 
     def stops(self, value: Value) -> list[Any]:
-        """Return the slider's stops with a value of any precision among them, words first."""
+        """Return the slider's stops and a value that may lie between them; words come first."""
         stops = {*self.options, *([] if value is None else [value])}
         return sorted(stops, key=lambda stop: (not isinstance(stop, str), stop))
 
     def from_text(self, text: str) -> Value:
-        """Read a value from a link or a text field.
+        """Read a value from text.
 
-        Raises ValueError, with the rule and what would work, for text that is no value of this field.
+        Raises ValueError, with the rule and what would work, for text that is not a valid value.
         """
         value = self.read(text)
         check_field(ModelConfig, self.field, value)
         return value
 
     def as_linked(self, value: Value) -> Value:
-        """Return a real value with the digits that a link keeps; other values are kept whole."""
+        """Round a real value as a link does; other values are returned unchanged."""
         return self.read(self.write(value)) if isinstance(self.default, float) else value
 
     def nearest(self, text: str) -> Value:
-        """Return the allowed value nearest to the text: its own, the limit that it oversteps, or else the default."""
+        """Return the valid value nearest to the text: the value itself, the limit it exceeds, or the default."""
         try:
             return self.from_text(text)
         except ValueError:
@@ -109,7 +119,11 @@ def _read_heads(text: str) -> int | str:
 
 _number = partial(Knob, write=_write_number, read=parse_number)
 _switch = partial(Knob, write=_write_switch, read=_read_switch)
-_choice = partial(Knob, read=str)
+
+
+def _choice(field: str, label: str) -> Knob:
+    return Knob(field, label, read=str, words={word: name.label for word, name in OPTION_NAMES[field].items()})
+
 
 SLIDERS = (
     Knob("total_params", "Total parameters", TOTALS, format_size),
@@ -120,51 +134,13 @@ SLIDERS = (
 HEADS = Knob("n_heads", "Attention heads", HEAD_COUNTS, read=_read_heads)
 TIED = _switch("tied_lm_head", "Tied LM head")
 STRUCTURE = (
-    _choice(
-        "norm",
-        "Norm",
-        words={
-            "layernorm": "LayerNorm",
-            "rmsnorm": "RMSNorm",
-            "layernorm_no_bias": "LayerNorm without bias",
-            "layernorm_no_params": "LayerNorm without weights",
-        },
-    ),
-    _choice(
-        "positions",
-        "Positions",
-        words={"learned": "Learned table", "rope": "RoPE", "none": "None", "alibi": "ALiBi"},
-    ),
-    _choice(
-        "ffn",
-        "Feed-forward",
-        words={"swiglu": "SwiGLU", "geglu": "GeGLU", "gelu": "GELU", "relu": "ReLU"},
-    ),
-    _choice("qk_norm", "QK-norm", words={"none": "None", "head": "Per head", "full": "All heads at once"}),
-    _choice(
-        "bias",
-        "Biases",
-        words={
-            "none": "None",
-            "qkv": "Q, K, V",
-            "attention": "Attention",
-            "ffn": "Feed-forward",
-            "output_ffn": "O and feed-forward",
-            "all": "Everywhere",
-        },
-    ),
+    _choice("norm", "Norm"),
+    _choice("positions", "Positions"),
+    _choice("ffn", "Feed-forward"),
+    _choice("qk_norm", "QK-norm"),
+    _choice("bias", "Biases"),
 )
-BLOCK = _choice(
-    "block",
-    "Block",
-    words={
-        "pre_norm": "Norm before",
-        "sandwich_norm": "Norm before and after",
-        "output_norm": "Norm after",
-        "parallel": "Parallel, two norms",
-        "parallel_one_norm": "Parallel, one norm",
-    },
-)
+BLOCK = _choice("block", "Block")
 KV_HEADS = Knob("n_kv_heads", "KV heads", read=_read_optional, unset="as many as heads")
 HEAD_DIM = Knob("head_dim", "Head width", read=_read_optional, unset="d_model / heads")
 ROPE_BASE = _number("rope_theta", "RoPE base")
@@ -185,23 +161,22 @@ KNOBS: dict[str, Knob] = {
 
 
 def values_of(config: ModelConfig) -> dict[str, Value]:
-    """Return the values of the knobs for a request, real ones as a link gives them back."""
-    asked = {name: getattr(config, name) for name in KNOBS}
-    return {name: KNOBS[name].as_linked(value) for name, value in asked.items()}
+    """Return the values of a request's fields, with real values rounded as in a link."""
+    return {name: knob.as_linked(getattr(config, name)) for name, knob in KNOBS.items()}
 
 
 def to_query(values: Mapping[str, Value]) -> dict[str, str]:
-    """Write the values of knobs as the query of a link, defaults included."""
+    """Return values as the query of a link, including defaults."""
     return {name: KNOBS[name].write(value) for name, value in values.items() if value is not None}
 
 
 def to_short_query(values: Mapping[str, Value]) -> dict[str, str]:
-    """Write the values that are not at their default: what the address bar holds."""
+    """Return the values that are not at their default as a query, for the address bar."""
     return to_query({name: value for name, value in values.items() if value != KNOBS[name].default})
 
 
 def complaint(field: str, text: str) -> str:
-    """Say why a value in a link cannot be used and what is shown instead; nothing when it can."""
+    """Return why a value in a link is ignored and which one is used instead; empty for a valid value."""
     knob = KNOBS[field]
     try:
         knob.from_text(text)

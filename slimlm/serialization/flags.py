@@ -1,83 +1,79 @@
-"""The options of the command line: how each field of a request is written there, and read back."""
+"""Command-line options: one for each field of a request."""
 
-from dataclasses import Field, dataclass, fields
-from typing import Any, Literal
+from dataclasses import dataclass, fields
+from typing import Any
 
 from slimlm.core.config import ModelConfig
-from slimlm.utils.formatting import format_size, parse_number, parse_size
-from slimlm.utils.validation import field_docs
+from slimlm.serialization.fields import KNOBS, Knob, Value
+from slimlm.utils.formatting import format_size
+from slimlm.utils.validation import field_limits
 
 _FLAGS = {"n_heads": "--heads", "n_kv_heads": "--kv-heads", "n_layers": "--layers", "tied_lm_head": "--untied"}
 """Flags that are not the field's name."""
 
 _USUAL = ("vocab_size", "embedding_ratio", "glu_expansion", "n_heads", "n_layers", "max_seq_length", "multiple_of")
-"""What a command says even where it is the default, so that it keeps its meaning when a default changes."""
+"""Fields that a command contains even at their default, so that it keeps its meaning when a default changes."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """One field of a request as an option; a switch stands alone and turns its default round."""
+    """One field of a request as a command-line option."""
 
-    field: str
+    knob: Knob
     flag: str
-    kind: Literal["size", "number", "word", "switch"]
-    default: Any
-    words: tuple[str, ...] = ()
-    """Words that the field takes, instead of numbers or beside them."""
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the flag has no value: it selects the opposite of the default."""
+        return isinstance(self.knob.default, bool)
 
     @property
     def metavar(self) -> str:
-        """What stands for the value in the help text."""
-        return "|".join(self.words if self.kind == "word" else (*self.words, "N"))
+        """Placeholder of the value in the help text."""
+        if self.knob.words:
+            return "|".join(self.knob.words)
+        return "|".join([*field_limits(ModelConfig, self.knob.field).words, "N"])
 
     @property
     def help(self) -> str:
-        """The field's docstring, and its default."""
-        if self.field == "tied_lm_head":
+        """Documentation of the field, and its default."""
+        if self.knob.field == "tied_lm_head":
             return "Give the LM head a table of its own."
-        text = " ".join(field_docs(ModelConfig)[self.field].split())
-        return text if self.default is None or self.kind == "switch" else f"{text} (default {self.default})"
+        default = None if self.is_switch else self.knob.default
+        return self.knob.help if default is None else f"{self.knob.help} (default {default})"
 
-    def read(self, text: str) -> Any:
-        """Return the value that a text stands for, which `ModelConfig` has to judge.
+    def read(self, text: str) -> Value:
+        """Read the value from text; `ModelConfig` checks its limits.
 
-        Raises ValueError for text that is neither one of the words nor a number, where the field takes numbers.
+        Raises ValueError for text of another kind: words where the field takes numbers.
         """
-        if self.kind == "word" or text in self.words:
-            return text
-        return parse_size(text) if self.kind == "size" else parse_number(text)
+        return self.knob.read(text)
 
     def write(self, value: Any) -> str:
-        """Return the option with this value, nothing where a command need not say it.
+        """Return the option with this value; empty where the command does not need it.
 
         >>> OPTIONS["n_heads"].write(16_000), OPTIONS["tied_lm_head"].write(True), OPTIONS["norm"].write("rmsnorm")
         ('--heads 16k', '', '--norm rmsnorm')
         """
-        if value is None or (value == self.default and self.field not in _USUAL):
+        if value is None or (value == self.knob.default and self.knob.field not in _USUAL):
             return ""
-        if self.kind == "switch":
+        if self.is_switch:
             return self.flag
-        return f"{self.flag} {format_size(value) if isinstance(value, int) else value}"
+        return f"{self.flag} {format_size(value) if isinstance(value, int) else self.knob.write(value)}"
 
 
-def _option(field: Field[Any]) -> Option:
-    flag = _FLAGS.get(field.name, f"--{field.name.replace('_', '-')}")
-    if field.type is bool:
-        return Option(field.name, flag, "switch", field.default)
-    if words := field.metadata.get("options"):
-        return Option(field.name, flag, "word", field.default, words)
-    kind: Literal["size", "number"] = "number" if field.type is float else "size"
-    return Option(field.name, flag, kind, field.default, field.metadata["limits"].words)
+def _option(name: str) -> Option:
+    return Option(KNOBS[name], _FLAGS.get(name, f"--{name.replace('_', '-')}"))
 
 
-_FIELDS = {field.name: field for field in fields(ModelConfig) if field.name != "total_params"}
+_OTHERS = [field.name for field in fields(ModelConfig) if field.name not in {*_USUAL, "total_params"}]
 
-OPTIONS = {name: _option(_FIELDS[name]) for name in (*_USUAL, *(name for name in _FIELDS if name not in _USUAL))}
-"""Every field but the total, which a command names first."""
+OPTIONS = {name: _option(name) for name in (*_USUAL, *_OTHERS)}
+"""Every field except the total, which is the first argument of a command."""
 
 
 def command(config: ModelConfig) -> str:
-    """Return the command that makes a request.
+    """Return the command that solves a request.
 
     >>> from slimlm.core.config import ModelConfig
     >>> print(command(ModelConfig(tied_lm_head=False)))

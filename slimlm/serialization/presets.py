@@ -1,4 +1,4 @@
-"""Requests to start from: the default, the corners of a grid around it, larger models, and shapes of known families."""
+"""Example requests: the default, corners of a grid around it, larger models, and shapes of known families."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Other good designs near a request: other head counts, alignments, depths and widths, each with what it misses."""
+"""Alternatives to a design: other head counts, alignments, depths and widths."""
 
 import math
 from collections.abc import Iterator
@@ -16,22 +16,22 @@ _ALIGNMENTS = (1, 8, 16, 32, 64, 128)
 
 @dataclass(frozen=True)
 class Alternative:
-    """A design near a request, and how to ask for it."""
+    """A design near a request, and the request that gives it."""
 
     kind: str
-    """The knob that differs: heads, alignment, depth or width."""
+    """What differs: heads, alignment, depth or width."""
     change: str
-    """What differs, in words: "10 heads"."""
+    """Description of the difference: "10 heads"."""
     request: ModelConfig
-    """What to ask for to get this design."""
+    """The request that gives this design."""
     design: Design
-    """The design, judged against the total, ratio and expansion of the original request."""
+    """The design, with the original request's total, ratio and expansion as targets."""
 
 
 def alternatives(config: ModelConfig | Design, limit: int = 12) -> tuple[Alternative, ...]:
     """Return up to `limit` other designs within ±0.5 % of the total, nearest to the request first.
 
-    A design is taken as the answer to its request, which is then not solved again.
+    The request of a design is not solved again.
 
     >>> best = alternatives(ModelConfig())[0]
     >>> best.change, best.design.architecture.d_model, best.design.total_params
@@ -82,7 +82,7 @@ def _candidates(chosen: Design) -> Iterator[Alternative]:
 
 
 def _other_widths(chosen: Design) -> Iterator[Alternative]:
-    """Take the widths next to the chosen one, each with its best depth and feed-forward."""
+    """Yield the best design of each of the four nearest widths."""
     config, space = chosen.config, SearchSpace(chosen.config)
     width = chosen.architecture.d_model // space.width_grain
     for x in (width - 2, width - 1, width + 1, width + 2):
@@ -92,22 +92,22 @@ def _other_widths(chosen: Design) -> Iterator[Alternative]:
         design = Design(config, to_architecture(config, best))
         d_model = design.architecture.d_model
         ratio = config.vocabulary_tables * config.vocab_size * d_model / config.total_params
-        asking = _try(config, embedding_ratio=ratio) if ratio < 1 else None
-        if asking and asking.architecture == design.architecture:
-            yield Alternative("width", f"d_model {d_model:,}", asking.config, design)
+        same = _try(config, embedding_ratio=ratio) if ratio < 1 else None
+        if same and same.architecture == design.architecture:
+            yield Alternative("width", f"d_model {d_model:,}", same.config, design)
 
 
 def _try(config: ModelConfig, **changes: int | float | None) -> Design | None:
     """Solve a changed request; None where it is invalid or infeasible."""
     try:
         changed = replace(config, **changes)  # type: ignore[arg-type]
-    except ValueError:  # outside a field's limits, or beside other choices
+    except ValueError:  # outside a field's limits, or excluded by another choice
         return None
     return nearest_design(changed)
 
 
 def _is_aligned(chosen: Design, multiple_of: int) -> bool:
-    """Return whether the stricter alignment would give the chosen design again: the nearest of more designs."""
+    """Return whether a stricter alignment would give the chosen design again, which already satisfies it."""
     arch = chosen.architecture
     stricter = multiple_of % chosen.config.multiple_of == 0
     return stricter and arch.d_model % multiple_of == arch.d_ff % multiple_of == 0

@@ -11,9 +11,9 @@ from slimlm.utils.validation import nearest_allowed
 
 
 def nearest_request(architecture: Architecture) -> ModelConfig:
-    """Return the request whose total, ratio, expansion and depth are those of an architecture, as a link writes them.
+    """Return the request with the total, ratio, expansion and depth of an architecture, rounded as in a link.
 
-    Values outside a request's limits are moved to the limit, so that a design of it may differ: see `request_like`.
+    Values outside a request's limits are moved to the limit, so that its design may differ: see `request_like`.
     """
     counted = account(architecture)
     realised = {
@@ -31,7 +31,7 @@ def nearest_request(architecture: Architecture) -> ModelConfig:
 
 
 def _as_written(value: float) -> float:
-    """Round as a link does and as it is read back."""
+    """Round as a link does."""
     return parse_number(f"{value:.10g}")
 
 
@@ -42,7 +42,7 @@ def request_like(architecture: Architecture) -> ModelConfig:
     >>> solve(request_like(wide)).architecture == wide
     True
 
-    Raises ValueError when there is none, because its ratio or expansion is beyond what a request may ask for.
+    Raises ValueError when there is none: its ratio or expansion is outside the limits or the precision of a request.
     """
     request = nearest_request(architecture)
     try:

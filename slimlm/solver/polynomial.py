@@ -4,8 +4,8 @@ Every component's count is at most quadratic in d_model and linear in d_ff, and 
 
     total = fixed(d_model) + n_layers · (layer(d_model) + slope(d_model) · d_ff / grain)
 
-Nine accounts determine the three polynomials. No formula is written twice: the solver knows vocabularies, heads, norms
-and positions only by these numbers.
+Nine accounts determine the three polynomials. The solver has no formulas of its own: it knows vocabularies, heads,
+norms and positions only through these numbers.
 """
 
 from functools import lru_cache
@@ -15,7 +15,7 @@ from slimlm.core.accounting import count_total
 from slimlm.core.architecture import AUTO_HEAD_DIMS, Architecture, Choices, ModelDims, width_multiple
 
 Quadratic = tuple[int, int, int]
-"""Value at 1, first and second difference there: an exact polynomial of degree 2 over the integers."""
+"""Polynomial of degree 2 with integer values: its value at 1, and the first and second difference there."""
 
 
 def evaluate(quadratic: Quadratic, step: int) -> int:
@@ -25,11 +25,11 @@ def evaluate(quadratic: Quadratic, step: int) -> int:
 
 
 Polynomial = tuple[float, float, float]
-"""The same with real values."""
+"""Polynomial of degree 2 with real values, in the same form."""
 
 
 def interpolate(quadratic: Polynomial, step: float) -> float:
-    """Return the value between steps, as a float."""
+    """Return the value at any real step."""
     value, first, second = quadratic
     return value + (step - 1) * first + (step - 1) * (step - 2) / 2 * second
 
@@ -57,7 +57,7 @@ def parameter_polynomials(choices: Choices, width_grain: int, grain: int) -> Par
 
 
 def _units(choices: Choices) -> tuple[tuple[int, ...], int]:
-    """Return the widths of which accounts are made, and the heads per width with n_heads="auto"."""
+    """Return the widths at which to count, and the heads per width with n_heads="auto"."""
     if choices.n_heads != "auto":
         return (width_multiple(choices.n_heads, choices.head_dim, choices.positions),), 0
     kv_heads = choices.n_kv_heads or 1
@@ -66,7 +66,7 @@ def _units(choices: Choices) -> tuple[tuple[int, ...], int]:
 
 @lru_cache(maxsize=256)
 def _interpolated(choices: Choices, unit: int, heads: int) -> tuple[Quadratic, Quadratic, Quadratic]:
-    """Interpolate fixed, layer and slope from models of width unit, 2 · unit and 3 · unit: `heads` heads per unit."""
+    """Interpolate fixed, layer and slope from models of width unit, 2 · unit, 3 · unit with `heads` heads per unit."""
     columns: list[tuple[int, int, int]] = []
     for step in (1, 2, 3):
         one, wider, deeper = (
@@ -94,7 +94,7 @@ def _differences(first: int, second: int, third: int) -> Quadratic:
 def _rescaled(quadratic: Quadratic, unit: int, grain: int) -> Quadratic:
     """Return the same polynomial in d_model / grain instead of d_model / unit.
 
-    Where grain is no multiple of unit, n_heads is "auto": then the coefficients in d_model are whole numbers.
+    grain is not a multiple of unit only with n_heads="auto", where the coefficients in d_model are whole numbers.
     """
     if grain % unit == 0:
         return _differences(*(evaluate(quadratic, step * grain // unit) for step in (1, 2, 3)))

@@ -1,43 +1,50 @@
-"""The exact search behind the solver: the dimensions nearest to a request among all that meet its total within ±0.5 %.
+"""Exact search for the dimensions nearest to a request among all that meet its total within ±0.5 %.
 
 A design is (d_model, d_ff, n_layers). Three facts make an exact search fast:
 
-* for one width, the total is linear in d_ff and in n_layers, so that the feasible d_ff of each depth form an interval
-  which moves down as the depth goes up;
-* both the cost of a width (`ratio_cost`) and those intervals are monotone on either side of the asked width, so that a
-  whole range of widths is priced from its ends by a lower bound;
-* the range with the lowest bound is halved first, and the search ends when no bound is below the best design found.
+* For one width, the total is linear in d_ff and in n_layers. The feasible d_ff of each depth therefore form an
+  interval, which moves down as the depth goes up.
+* The cost of a width and those intervals are monotone on either side of the target width. The ends of a range of
+  widths therefore give a lower bound of the cost within the range.
+* The range with the lowest bound is halved first. The search ends when no bound is below the best design found.
 
-With n_heads="auto" every width has a few numbers of heads of its own. A layer's count then depends on head_dim, and the
-lower bound takes whichever end of its range is the cheaper one.
+With n_heads="auto" every width allows a few numbers of heads. The parameters of a layer then depend on head_dim, and
+the lower bound uses the cheaper end of the range of head_dim.
 
-The work is bounded for every request. Either the narrowest width has d_ff fine enough for some total to be accepted:
-then there is a design from the start, and the search ends after `MOST_WORK` at the latest, having become coarser after
-thousands of ranges (`SearchSpace.finest`), which only widths of many millions ever take. Or it has not: then every
-model has at most about 200 times the n_layers · d_model · d_ff of the smallest, and so few widths are all looked at.
+The work is bounded for every request, in one of two ways:
+
+* At the narrowest width, the steps of d_ff are fine enough that some total is accepted. The search then has a design
+  from the start, and ends after `MOST_WORK` at the latest. It becomes coarser after thousands of ranges
+  (`SearchSpace.finest`), which only searches among many millions of widths reach.
+* They are not. Every feasible model then has at most about 200 times the n_layers · d_model · d_ff of the smallest, so
+  that the few feasible widths can all be examined.
 """
 
 import heapq
 import math
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import fields
 
-from slimlm.core.architecture import AUTO_HEAD_DIMS, MOST_HEADS, PREFERRED_HEAD_DIM, Architecture, Choices, ModelDims
+from slimlm.core.architecture import AUTO_HEAD_DIMS, MOST_HEADS, PREFERRED_HEAD_DIM, Architecture, ModelDims
 from slimlm.core.config import ModelConfig
 from slimlm.solver.polynomial import Polynomial, evaluate, interpolate, parameter_polynomials
-from slimlm.solver.width import (
-    AUTO_WIDEST,
-    Best,
-    Level,
-    Scope,
-    auto_heads,
-    narrowest,
-    width_grain,
-)
+from slimlm.solver.width import AUTO_WIDEST, Best, Level, Scope, auto_heads, narrowest, width_grain
 
 MOST_WORK = 16_000
-"""The most ranges and widths that a search looks at once it has a design."""
+"""Most ranges and widths that a search examines once it has a design."""
+
+_FINEST_AT_START = -62
+"""Logarithm (base 2) of `SearchSpace.finest` at the start.
+
+Widths are below 2**50, because a total is at most 10**15. No range of two widths is therefore that fine.
+"""
+
+_WORK_PER_DOUBLING = 128
+"""Ranges and widths after which `SearchSpace.finest` doubles.
+
+It reaches 2**-20 after 5,376, so that a search among a million widths is exact until then. It reaches 1 after 7,936,
+half of `MOST_WORK`: from then on every range is judged by its ends.
+"""
 
 
 def nearest(config: ModelConfig) -> Architecture | None:
@@ -47,12 +54,12 @@ def nearest(config: ModelConfig) -> Architecture | None:
 
 
 def to_architecture(config: ModelConfig, best: Best) -> Architecture:
-    """Give what was found to the fixed choices of a request."""
+    """Return the architecture of a design that was found, with the fixed choices of the request."""
     return Architecture.of(config, ModelDims(best.d_model, best.d_ff, best.n_layers), best.n_heads)
 
 
 def window(config: ModelConfig) -> tuple[int, int]:
-    """Return the least and the greatest total that a request accepts."""
+    """Return the lowest and the highest total that a request accepts."""
     slack = config.total_params // 200
     return config.total_params - slack, config.total_params + slack
 
@@ -60,8 +67,8 @@ def window(config: ModelConfig) -> tuple[int, int]:
 def smallest(config: ModelConfig) -> Architecture | None:
     """Return the smallest architecture with a request's fixed choices; None when no width suits them.
 
-    It is the narrowest one, with the narrowest heads: what narrower heads of a wider one save on keys and values is
-    less than what its other matrices cost.
+    It is the narrowest one, with the narrowest heads. A wider model with narrower heads saves less on keys and values
+    than its other matrices cost.
     """
     found = narrowest(config)
     return found and Architecture.of(config, ModelDims(found[0], config.multiple_of, config.n_layers or 1), found[1])
@@ -74,34 +81,34 @@ class SearchSpace:
         self.config, self.grain = config, config.multiple_of
         self.auto = config.n_heads == "auto"
         self.width_grain = width_grain(config)
-        self.params = parameter_polynomials(_choices(config), self.width_grain, self.grain)
+        self.params = parameter_polynomials(config.choices, self.width_grain, self.grain)
         self.low, self.high = window(config)
         self.min_layers = config.n_layers or 1
         self.max_layers = config.n_layers or 2 * self.high
         self.scope = Scope(config, self.low, self.high, self.min_layers, self.max_layers)
-        asked = config.total_params * config.embedding_ratio / (config.vocabulary_tables * config.vocab_size)
-        self.asked_width = math.log(asked)
+        target = config.total_params * config.embedding_ratio / (config.vocabulary_tables * config.vocab_size)
+        self.target_width = math.log(target)
         widest = min(AUTO_WIDEST, self.high) if self.auto else self.high
         self.max_width = bisect_right(range(1, widest // self.width_grain + 1), self.high, key=self.smallest_total)
         first = narrowest(config)
         self.min_width = first[0] // self.width_grain if first else self.max_width + 1
         self.work = 0
-        """Ranges and widths looked at so far, a width once for each count that its layers can have."""
+        """Ranges and widths examined so far; a width counts once for each parameter count that its layers can have."""
 
     def smallest_total(self, x: int) -> int:
-        """Return a total that no model of width x goes below: attained unless the heads are chosen by the solver."""
+        """Return a lower bound of the total at width x; exact unless the solver chooses the heads."""
         return evaluate(self.params.fixed, x) + self.min_layers * (
             evaluate(self.params.layer, x) + evaluate(self.params.slope, x)
         )
 
     def levels(self, x: int) -> Iterator[Level]:
-        """Yield the designs of width x, apart for every count that a layer can have."""
+        """Yield the designs of width x, grouped by the parameters of a layer without its feed-forward."""
         d_model, fixed, slope = self.width_grain * x, evaluate(self.params.fixed, x), evaluate(self.params.slope, x)
         for layer, (head_miss, n_heads) in self._layer_counts(x).items():
             yield Level(self.scope, d_model, fixed, layer, slope, head_miss, n_heads)
 
     def _layer_counts(self, x: int) -> dict[int, tuple[float, int]]:
-        """Return what a layer of width x can count without its feed-forward, with the heads preferred for it."""
+        """Return the possible parameters of a layer without its feed-forward, each with the preferred heads."""
         light = evaluate(self.params.layer, x)
         if self.config.n_heads != "auto":
             self.work += 1
@@ -117,7 +124,7 @@ class SearchSpace:
         return found
 
     def nearest_totals(self) -> tuple[int, ...]:
-        """Return the totals next to an unreachable window: the largest below it (if any) and the smallest above."""
+        """Return the totals nearest to an unreachable window: the largest below it, if any, and the smallest above."""
         below, above = 0, math.inf
         for x in range(self.min_width, self._first_beyond() + 1):
             for level in self.levels(x):
@@ -154,35 +161,34 @@ class SearchSpace:
         return best
 
     def finest(self) -> float:
-        """Return how close, relatively, the ends of a range are that is judged by them instead of being halved.
-
-        It starts far below what sets two whole numbers apart and doubles with every 128 ranges and widths looked at: a
-        search among widths of up to a million grains is exact for the first 5,000 of them.
-        """
-        return math.exp2(self.work / 128 - 62)
+        """Return the relative length up to which a range is judged by its two ends instead of being halved."""
+        return math.exp2(self.work / _WORK_PER_DOUBLING + _FINEST_AT_START)
 
     def _bound(self, first: int, last: int) -> float:
-        """Return a cost that no design with a width in first..last goes below (inf: there is none).
+        """Return a lower bound of the cost of all designs with a width in first..last; inf when there are none.
 
-        Let t = ln(d_model), u = t − t* with t* the asked width, and v(t) = ln(expansion / asked expansion) when a given
-        depth just meets the low (or high) end of the total: the cost is u² + v². v is the logarithm of a constant
-        minus polynomials in eᵗ with coefficients ≥ 0, so it is concave in t: it lies above its chord, and −v lies above
-        a chord prolonged. Both give |v| ≥ a line, and u² plus a line squared has its minimum in closed form. So does
-        d_ff being whole, which allows no more (or no less) than at the end of the range where there is most room.
+        Let t = ln(d_model), u = t − t* with t* the target width, and v(t) = ln(expansion / target expansion) of the
+        model of a given depth at the low (or high) end of the total. The cost is u² + v². v is the logarithm of a
+        constant minus polynomials in eᵗ with coefficients ≥ 0. It is therefore concave in t: v lies above its chord,
+        and −v lies above an extended chord. Both give |v| ≥ a line, and the minimum of u² plus a squared line has a
+        closed form. A second line follows from d_ff being whole: d_ff is at least (or at most) the whole number at the
+        end of the range with the most room.
         """
         self.work += 1
         low, high = math.log(first * self.width_grain), math.log(last * self.width_grain)
         room_high = self.high - evaluate(self.params.fixed, first)
         if room_high <= 0:
             return math.inf
-        # At the narrow end a layer of the asked expansion is smallest and the room for layers largest: with more than
-        # `deepest` layers every width in first..last has too small an expansion, with fewer than `shallowest` too
-        # large a one. With no depth between the two, the next depth on either side is the best that is left.
+        # At the narrow end, a layer of the target expansion is smallest and the room for layers largest. With more than
+        # `deepest` layers, every width in first..last has too small an expansion; with fewer than `shallowest`, too
+        # large a one. When no depth lies between the two, the next depth on either side has the lowest cost.
         light, heavy = self._layers(first, last) if self.auto else (self.params.layer, self.params.widest_layer)
-        deepest = math.floor(room_high / self._asked_layer(light, first) * _ABOVE)
-        shallowest = math.ceil((self.low - evaluate(self.params.fixed, last)) / self._asked_layer(heavy, last) * _BELOW)
+        deepest = math.floor(room_high / self._target_layer(light, first) * _ABOVE)
+        shallowest = math.ceil(
+            (self.low - evaluate(self.params.fixed, last)) / self._target_layer(heavy, last) * _BELOW
+        )
         if max(shallowest, self.min_layers) <= min(deepest, self.max_layers):
-            return (min(max(self.asked_width, low), high) - self.asked_width) ** 2
+            return (min(max(self.target_width, low), high) - self.target_width) ** 2
         bound = math.inf
         if (fewer := min(shallowest - 1, self.max_layers)) >= self.min_layers:
             start, end = (self._expansion(x, self._grains(heavy, x, fewer, self.low)) for x in (first, last))
@@ -199,7 +205,7 @@ class SearchSpace:
         return bound
 
     def _layers(self, first: int, last: int) -> tuple[Polynomial, Polynomial]:
-        """Return the price of a layer with the narrowest and with the widest head that a range of widths may have."""
+        """Return the parameters of a layer with the narrowest and the widest head that a range of widths allows."""
         narrowest = max(AUTO_HEAD_DIMS[0], self.width_grain * first / MOST_HEADS)
         widest = min(AUTO_HEAD_DIMS[-1], self.width_grain * last / (self.config.n_kv_heads or 1))
         span = AUTO_HEAD_DIMS[-1] - AUTO_HEAD_DIMS[0]
@@ -212,11 +218,11 @@ class SearchSpace:
         )
         return light, heavy  # type: ignore[return-value]
 
-    def _asked_layer(self, layer: Polynomial, x: float) -> float:
-        """Return the parameters of a layer of width x that has exactly the asked expansion."""
-        return interpolate(layer, x) + interpolate(self.params.slope, x) * self._asked_grains(x)
+    def _target_layer(self, layer: Polynomial, x: float) -> float:
+        """Return the parameters of a layer of width x that has exactly the target expansion."""
+        return interpolate(layer, x) + interpolate(self.params.slope, x) * self._target_grains(x)
 
-    def _asked_grains(self, x: float) -> float:
+    def _target_grains(self, x: float) -> float:
         return self.config.glu_expansion * self.width_grain * x / self.grain
 
     def _grains(self, layer: Polynomial, x: float, n_layers: int, total: int) -> float:
@@ -226,16 +232,16 @@ class SearchSpace:
         )
 
     def _expansion(self, x: float, grains: float) -> float:
-        """Return ln(expansion / asked expansion)."""
-        return math.log(grains / self._asked_grains(x)) if grains > 0 else -math.inf
+        """Return ln(expansion / target expansion)."""
+        return math.log(grains / self._target_grains(x)) if grains > 0 else -math.inf
 
     def _least(self, low: float, high: float, start: float, rise: float) -> float:
         """Return the minimum over t in low..high of (t − t*)² + (the line from `start` that rises by `rise`)²."""
         slope = rise / (high - low) if high > low else 0.0
-        free = low + (self.asked_width - low - slope * start) / (1 + slope * slope)
+        free = low + (self.target_width - low - slope * start) / (1 + slope * slope)
         t = min(max(free, low), high)
         miss = max(0.0, start + slope * (t - low) - _ROUNDING)
-        return ((t - self.asked_width) ** 2 + miss * miss) * _BELOW
+        return ((t - self.target_width) ** 2 + miss * miss) * _BELOW
 
     def nearest_at(self, x: int) -> Best | None:
         """Return the best design of width x, or None."""
@@ -243,8 +249,7 @@ class SearchSpace:
 
 
 _ROUNDING = 1e-9
+"""Allowance for rounding in a logarithm: a bound may not exceed the true cost."""
+
 _ABOVE, _BELOW = 1 + 1e-12, 1 - 1e-12
-
-
-def _choices(config: Choices) -> Choices:
-    return Choices(**{field.name: getattr(config, field.name) for field in fields(Choices)})
+"""Factors that round a bound outwards."""

@@ -1,4 +1,4 @@
-"""The solver: from a request to the nearest design, or to what would work instead."""
+"""Solve a request for the nearest design, or suggest changes that make it feasible."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -16,21 +16,21 @@ Knob = int | bool | None
 
 @dataclass(frozen=True)
 class Suggestion:
-    """One change to a request that makes it possible."""
+    """One change to a request that makes it feasible."""
 
     field: str
     value: Knob
     config: ModelConfig
-    """The request with the change applied; `solve` meets it."""
+    """The changed request, which `solve` meets."""
 
     def __str__(self) -> str:
-        """Name the change: "vocab_size=123456"."""
+        """Write the change: "vocab_size=123456"."""
         shown = format_size(self.value) if type(self.value) is int else repr(self.value)
         return f"{self.field}={shown}"
 
 
 class BudgetError(ValueError):
-    """No model meets the request; each of `suggestions` changes one of the knobs that clash, and is met."""
+    """No model meets the request. Each of `suggestions` changes one field and makes it feasible."""
 
     def __init__(self, problem: str, suggestions: tuple[Suggestion, ...]) -> None:
         super().__init__(problem, suggestions)
@@ -44,9 +44,9 @@ class BudgetError(ValueError):
 def solve(config: ModelConfig) -> Design:
     """Return the design nearest to the request among all whose total lies within ±0.5 % of it.
 
-    Nearest means the least `slimlm.core.design.distance`; ties go to the smaller miss of the total, then to fewer
-    layers, then to the smaller d_model. No better design exists; only where there are many millions of widths to choose
-    among may the search become coarser in the end, so that its work stays bounded (`slimlm.solver.search.MOST_WORK`).
+    Nearest means the smallest `slimlm.core.design.distance`; ties go to the smaller miss of the total, then to fewer
+    layers, then to the smaller d_model. The search is exact unless it has many millions of widths: it then becomes
+    coarser, so that its work stays bounded (`slimlm.solver.search.MOST_WORK`).
 
     Raises BudgetError when no design meets the total.
     """
@@ -57,9 +57,9 @@ def solve(config: ModelConfig) -> Design:
 
 
 def nearest_design(config: ModelConfig) -> Design | None:
-    """Return the design that `solve` returns; None when no design meets the total.
+    """Return the design of `solve`, or None when no design meets the total.
 
-    It does not search for suggestions, which takes longer than the design.
+    It skips the search for suggestions, which takes longer than the search for the design.
     """
     found = nearest(config)
     return Design(config, found, solved=True) if found else None
@@ -101,7 +101,7 @@ def _reason(space: SearchSpace, totals: tuple[int, ...]) -> str:
 
 
 def _suggestions(config: ModelConfig, totals: tuple[int, ...]) -> tuple[Suggestion, ...]:
-    """Change a single knob at a time, the mildest of each kind that makes the request possible."""
+    """Return changes of one field each: the smallest change of each kind that makes the request feasible."""
     proposals: list[tuple[str, Iterable[Knob]]] = [("total_params", (total,)) for total in reversed(totals)]
     proposals += [(field, _largest(config, field)) for field in ("vocab_size", "max_seq_length")]
     proposals += [(field, _customary(config, field)) for field in ("n_heads", "n_kv_heads", "head_dim", "multiple_of")]
@@ -114,9 +114,9 @@ def _suggestions(config: ModelConfig, totals: tuple[int, ...]) -> tuple[Suggesti
 
 
 def _first_met(config: ModelConfig, field: str, values: Iterable[Knob]) -> Suggestion | None:
-    """Return the first change of a knob to one of the values that makes the request possible."""
+    """Return the first value of a field that makes the request feasible, as a change."""
     for value in values:
-        with suppress(ValueError):  # outside the field's limits, or it does not go with the other choices
+        with suppress(ValueError):  # outside the field's limits, or excluded by another choice
             changed = _change(config, field, value)
             if _fits(changed) and nearest(changed):
                 return Suggestion(field, value, changed)
@@ -134,21 +134,25 @@ def _fits(config: ModelConfig) -> bool:
 
 
 def _largest(config: ModelConfig, field: str) -> tuple[int, ...]:
-    """Return the largest value below the asked one with which a model fits, for a knob that costs parameters.
+    """Return the largest value below the requested one with which a model fits, for a field that costs parameters.
 
-    The smallest model's total is linear in each of these knobs, so that two of its totals tell all of them.
+    The smallest model's total is linear in each of these fields, so that two totals determine all.
     """
-    least, asked = 2 if field == "vocab_size" else 1, getattr(config, field)
+    least, requested = 2 if field == "vocab_size" else 1, getattr(config, field)
     models = [smallest(_change(config, field, value)) for value in (least, least + 1)]
     first, second = (count_total(model) if model else 0 for model in models)
     room = window(config)[1] - first
     if not first or room < 0:
         return ()
-    fitting = least + room // (second - first) if second > first else asked
-    return (min(fitting, asked - 1),) if asked > least else ()
+    fitting = least + room // (second - first) if second > first else requested
+    return (min(fitting, requested - 1),) if requested > least else ()
 
 
 def _customary(config: ModelConfig, field: str) -> Iterator[int]:
-    """Yield the customary values below the asked one, the greatest first."""
-    asked = getattr(config, field)
-    return (value for value in (512, 256, 128, 64, 32, 16, 12, 8, 6, 4, 2, 1) if type(asked) is int and value < asked)
+    """Yield the customary values below the requested one, largest first."""
+    requested = getattr(config, field)
+    return (
+        value
+        for value in (512, 256, 128, 64, 32, 16, 12, 8, 6, 4, 2, 1)
+        if type(requested) is int and value < requested
+    )

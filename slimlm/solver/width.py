@@ -1,6 +1,6 @@
 """All (d_ff, n_layers) that meet the budget at one d_model, and the heads that a d_model allows.
 
-All in integers. d_ff is counted in grains: d_ff = multiple_of · f.
+All values are integers. d_ff is counted in grains: d_ff = multiple_of · f.
 """
 
 import math
@@ -17,14 +17,14 @@ AUTO_WIDEST = AUTO_HEAD_DIMS[-1] * MOST_HEADS
 
 
 def width_grain(config: ModelConfig) -> int:
-    """Return what every d_model of a request is a multiple of."""
+    """Return the number that every d_model of a request must be a multiple of."""
     if config.n_heads == "auto":  # n_heads is a multiple of n_kv_heads, and head_dim of 2
         return math.lcm(2 * (config.n_kv_heads or 1), config.multiple_of)
     return math.lcm(width_multiple(config.n_heads, config.head_dim, config.positions), config.multiple_of)
 
 
 def auto_heads(d_model: int, n_kv_heads: int | None) -> Iterator[tuple[int, int]]:
-    """Yield every head_dim that n_heads="auto" allows for a width, narrowest first, with its number of heads."""
+    """Yield every (head_dim, n_heads) that n_heads="auto" allows for a width, narrowest head first."""
     unit = n_kv_heads or 1
     for head_dim in [width for width in AUTO_HEAD_DIMS if d_model % (width * unit) == 0]:
         if d_model <= MOST_HEADS * head_dim:
@@ -32,7 +32,7 @@ def auto_heads(d_model: int, n_kv_heads: int | None) -> Iterator[tuple[int, int]
 
 
 def narrowest(config: ModelConfig) -> tuple[int, int] | None:
-    """Return the narrowest d_model of a request, and its heads: the most where they are chosen; None without any."""
+    """Return the narrowest d_model of a request and its largest number of heads, or None when no width is possible."""
     if config.n_heads == "auto":
         return _narrowest_auto(config.n_kv_heads or 1, config.multiple_of)
     return width_grain(config), config.n_heads
@@ -40,18 +40,18 @@ def narrowest(config: ModelConfig) -> tuple[int, int] | None:
 
 @lru_cache(maxsize=256)
 def _narrowest_auto(unit: int, multiple_of: int) -> tuple[int, int] | None:
-    """Return the least common multiple of head_dim · n_kv_heads and the alignment that leaves few enough heads."""
+    """Return the smallest common multiple of head_dim · n_kv_heads and the alignment with at most MOST_HEADS heads."""
     widths = ((math.lcm(head_dim * unit, multiple_of), head_dim) for head_dim in AUTO_HEAD_DIMS)
     d_model, head_dim = min((pair for pair in widths if pair[0] <= MOST_HEADS * pair[1]), default=(0, 0))
     return (d_model, d_model // head_dim) if d_model else None
 
 
 class Best(NamedTuple):
-    """A design, with its fields in the order in which designs are preferred."""
+    """A design; its fields are in the order of preference between designs."""
 
     cost: float
     miss: int
-    """|total − asked|."""
+    """|total − target|."""
     n_layers: int
     d_model: int
     d_ff: int
@@ -61,7 +61,7 @@ class Best(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """A request, and the totals and depths that it accepts, both ends included."""
+    """A request with the totals and depths that it accepts, both ends included."""
 
     config: ModelConfig
     low: int
@@ -71,7 +71,7 @@ class Scope(NamedTuple):
 
 
 class Level(NamedTuple):
-    """Designs of fixed + n_layers · (layer + slope · f) parameters."""
+    """Designs of one width: fixed + n_layers · (layer + slope · f) parameters, with d_ff = multiple_of · f."""
 
     scope: Scope
     d_model: int
@@ -86,7 +86,7 @@ class Level(NamedTuple):
         return self.fixed + n_layers * (self.layer + self.slope * f)
 
     def nearest(self) -> Iterator[Best]:
-        """Yield the nearest designs above and below the asked expansion: at most two."""
+        """Yield the nearest design above and the nearest below the target expansion, where they exist."""
         config = self.scope.config
         grain = config.multiple_of
         above = max(1, math.ceil(config.glu_expansion * self.d_model / grain))
@@ -97,10 +97,10 @@ class Level(NamedTuple):
                 yield Best(cost, miss, n_layers, self.d_model, grain * f, self.head_miss, self.n_heads)
 
     def feasible_above(self, f: int) -> int | None:
-        """Return the least feasible d_ff from f upwards: as long as no depth fits, go to what the next one needs.
+        """Return the smallest feasible d_ff from f upwards. While no depth fits, f goes to what the next depth needs.
 
-        At most about 200 steps: each takes a layer off, and with more layers than that some depth fits, since the
-        accepted totals are then further apart than the layer is large. `feasible_below` adds layers likewise.
+        It takes at most about 200 steps. Each step removes a layer, and with more than 200 layers some depth always
+        fits: the accepted totals span 1 %, which is then more than one layer. `feasible_below` adds layers instead.
         """
         room_low, room_high = self.scope.low - self.fixed, self.scope.high - self.fixed
         while True:
@@ -113,7 +113,7 @@ class Level(NamedTuple):
             f = needed
 
     def feasible_below(self, f: int) -> int | None:
-        """Return the greatest feasible d_ff from f downwards."""
+        """Return the largest feasible d_ff from f downwards."""
         room_low, room_high = self.scope.low - self.fixed, self.scope.high - self.fixed
         while f >= 1:
             n_layers = max(self.scope.min_layers, _ceil_div(room_low, self.layer + self.slope * f))
@@ -126,7 +126,7 @@ class Level(NamedTuple):
         return None
 
     def depth(self, f: int) -> tuple[int, int]:
-        """Return the feasible depth with the smallest miss, and that miss, for a feasible d_ff."""
+        """Return the feasible depth with the smallest miss for a feasible d_ff, and that miss."""
         scope, size, room = self.scope, self.layer + self.slope * f, self.scope.config.total_params - self.fixed
         shallowest = max(scope.min_layers, _ceil_div(scope.low - self.fixed, size))
         deepest = min(scope.max_layers, (scope.high - self.fixed) // size)
@@ -136,7 +136,7 @@ class Level(NamedTuple):
         return n_layers, miss
 
     def nearest_totals(self) -> tuple[int, int]:
-        """Return the largest total below an unreachable window (0: there is none) and the smallest above it."""
+        """Return the largest total below an unreachable window (0 when there is none) and the smallest above it."""
         scope, room_high = self.scope, self.scope.high - self.fixed
         deepest = min(scope.max_layers, room_high // (self.layer + self.slope))
         below, above = [0], []

@@ -82,7 +82,7 @@ def _restore(longest_context: int) -> None:
 
 
 def _help(key: str) -> str:
-    return " ".join(field_docs(CostSettings)[_field(key)].split())
+    return field_docs(CostSettings)[_field(key)]
 
 
 def _field(key: str) -> str:

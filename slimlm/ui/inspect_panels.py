@@ -8,11 +8,11 @@ import streamlit as st
 from slimlm.core.architecture import Architecture
 from slimlm.core.describe import expansion_name
 from slimlm.core.named_model import NamedModel
-from slimlm.core.published import LEFT_OUT
+from slimlm.core.published import LEFT_OUT, PublishedModel
 from slimlm.solver.inverse import request_like
 from slimlm.ui.design_panels import show_claims, show_heading, show_shape
 from slimlm.ui.frame import full_link, open_on_design
-from slimlm.ui.inspect_picker import Shown, link_of
+from slimlm.ui.inspect_picker import link_of
 from slimlm.ui.model_builds import can_build, freeze_imports
 from slimlm.utils.formatting import format_count, format_seconds, format_share
 from slimlm.utils.optional import TORCH
@@ -24,30 +24,30 @@ if TYPE_CHECKING:
     from slimlm.probing.shape_check import ShapeReport
 
 
-def show_named_model(shown: Shown) -> "DeltaGenerator":
+def show_named_model(model: NamedModel) -> "DeltaGenerator":
     """Show name, links and figures; return the container of the PyTorch check."""
-    show_heading(shown.named_model, partial(_show_links, shown))
-    place = _show_figures(shown.named_model)
-    st.caption(plain(count_claim(shown)))
+    show_heading(model, partial(_show_links, model))
+    place = _show_figures(model)
+    st.caption(plain(count_claim(model)))
     return place
 
 
-def count_claim(shown: Shown) -> str:
+def count_claim(model: NamedModel) -> str:
     """Return the parameter count and its confirmation by another source."""
-    found, published = shown.named_model.total_params, shown.published
-    if published is None:
+    found = model.total_params
+    if not isinstance(model, PublishedModel):
         return f"Counted: {found:,} parameters."
-    same = "equal to" if found == published.published_params else "not equal to"
-    return f"Counted: {found:,} parameters, {same} the count outside slimlm ({published.confirmed_by})."
+    same = "equal to" if found == model.published_params else "not equal to"
+    return f"Counted: {found:,} parameters, {same} the count outside slimlm ({model.confirmed_by})."
 
 
-def _show_links(shown: Shown) -> None:
+def _show_links(model: NamedModel) -> None:
     for caption, embedded in (
         ("Link to this model", False),
         ("The same without frame and sidebar, for screenshots", True),
     ):
         st.caption(caption)
-        st.code(full_link(None, embedded=embedded, extra=link_of(shown)), language=None, wrap_lines=True)
+        st.code(full_link(None, embedded=embedded, extra=link_of(model)), language=None, wrap_lines=True)
 
 
 def _show_figures(named_model: NamedModel) -> "DeltaGenerator":

@@ -1,7 +1,6 @@
-"""Which model the Inspect page shows: the link says it, and the fields on top of the page move the link."""
+"""Model of the Inspect page, read from the link, and the fields that change the link."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,7 +9,7 @@ from slimlm.core.named_model import NamedModel
 from slimlm.core.published import PublishedModel, published_model, published_models
 from slimlm.interop.hf import MAX_BYTES, parse_hf_config
 from slimlm.interop.hf.import_config import hf_named_model, name_in
-from slimlm.serialization.design_json import from_text, to_text
+from slimlm.serialization.links import read_named_model, write_named_model
 from slimlm.ui import query_params
 from slimlm.ui.query_params import ARCHITECTURE, MODEL
 from slimlm.utils.formatting import format_count
@@ -22,36 +21,24 @@ if TYPE_CHECKING:
 FIRST_SHOWN = "SmolLM2-135M"
 
 
-@dataclass(frozen=True)
-class Shown:
-    """The model that a link asks for."""
+def linked_model() -> NamedModel:
+    """Return the model that the link asks for; `FIRST_SHOWN` when it asks for none.
 
-    named_model: NamedModel
-    published: PublishedModel | None = None
-    """Its entry among the published models, when the link names one."""
-
-
-def linked_model() -> Shown:
-    """Return the model that the link asks for: a well-known one when it asks for none.
-
-    Raises ValueError, in one sentence, for a name that is not known or an architecture that cannot be.
+    Raises ValueError, in one sentence, for a name that is not known or an architecture that is not possible.
     """
     if text := query_params.get(ARCHITECTURE):
-        read: NamedModel | None = st.session_state.get("read")
-        # What was read in this session knows more than its link: what the config says beyond the shape.
-        return Shown(read if read and to_text(read) == text else from_text(text))
-    model = published_model(query_params.get(MODEL, FIRST_SHOWN)[:80])
-    return Shown(model, model)
+        return read_named_model(text)
+    return published_model(query_params.get(MODEL, FIRST_SHOWN)[:80])
 
 
-def link_of(shown: Shown) -> dict[str, str]:
+def link_of(model: NamedModel) -> dict[str, str]:
     """Return the query that shows a model again."""
-    return {MODEL: shown.named_model.name} if shown.published else {ARCHITECTURE: to_text(shown.named_model)}
+    return {MODEL: model.name} if isinstance(model, PublishedModel) else {ARCHITECTURE: write_named_model(model)}
 
 
 def draw_picker() -> "DeltaGenerator":
-    """Offer every published model by name, and to read a config.json; return the place beside them."""
-    left, middle, beside = st.columns([0.44, 0.22, 0.34], vertical_alignment="bottom")
+    """Draw the list of published models and the reader of a config.json; return the empty column beside them."""
+    left, middle, right = st.columns([0.44, 0.22, 0.34], vertical_alignment="bottom")
     with left:
         _draw_names()
     with middle.popover("Read a config.json", icon=":material/data_object:", width="stretch", wrap=True):
@@ -60,7 +47,7 @@ def draw_picker() -> "DeltaGenerator":
         st.button("Read the text", on_click=_take_text)
     if problem := st.session_state.get("config_problem"):
         st.error(plain(f"{problem}."), icon=":material/error:")
-    return beside
+    return right
 
 
 def _draw_names() -> None:
@@ -70,7 +57,7 @@ def _draw_names() -> None:
 
 
 def draw_published(label: str, placeholder: str, *, key: str, on_change: Callable[[], None]) -> None:
-    """Draw a list of the published models; what is chosen is a name in the session's state."""
+    """Draw a list of the published models; the chosen name is stored in the session's state under `key`."""
     names = {model.name: model for model in published_models()}
     st.selectbox(
         label,
@@ -85,14 +72,14 @@ def draw_published(label: str, placeholder: str, *, key: str, on_change: Callabl
 
 
 def describe_model(model: PublishedModel) -> str:
-    """Name a published model with its family, year and size, as a list shows it."""
+    """Return the label of a published model in a list: name, family, year and size."""
     return f"{model.name} · {model.family} {model.year} · {format_count(model.total_params)}"
 
 
 def _take_name() -> None:
     state = st.session_state
     name = state.picked
-    # A browser that has not received the model of a config.json sends the name from before it.
+    # A browser that has not yet received the model of a config.json sends the name that was chosen earlier.
     if name and not (query_params.is_late() and name == state.get("picked_before_config")):
         _show(MODEL, name)
 
@@ -107,9 +94,9 @@ def _take_text() -> None:
 
 
 def read_config(text: str | bytes, file: str = "") -> NamedModel:
-    """Read the text of a config.json, named after its file where that says more than "config".
+    """Read the text of a config.json; the model has the name of its file unless that is just "config".
 
-    Raises ValueError, in one sentence, for text that no Architecture describes.
+    Raises ValueError, in one sentence, for a text that no Architecture describes.
     """
     config = parse_hf_config(text)
     return hf_named_model(config, name_in(config) if file in ("", "config") else file)
@@ -117,12 +104,12 @@ def read_config(text: str | bytes, file: str = "") -> NamedModel:
 
 def _take_config(text: str | bytes, file: str) -> None:
     try:
-        st.session_state.read = read_config(text, file)
+        model = read_config(text, file)
     except ValueError as error:
         st.session_state.config_problem = str(error)
         return
     before = st.session_state.get("picked")
-    _show(ARCHITECTURE, to_text(st.session_state.read))
+    _show(ARCHITECTURE, write_named_model(model))
     st.session_state.picked_before_config = before
 
 

@@ -1,1 +1,1 @@
-"""Helpers that know no model: formatting, validation, files, text, progress and optional packages."""
+"""Helpers that do not depend on models: formatting, validation, files, text, progress, optional packages."""

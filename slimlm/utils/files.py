@@ -5,20 +5,22 @@ import os
 import shutil
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from slimlm.utils.text import shown
+from slimlm.utils.text import named, shown
 
 _MOST_DIGITS, _DEEPEST = 400, 64
 
+_Value = TypeVar("_Value")
+
 
 def read_bytes(file: Path, what: str, most: int) -> bytes:
-    """Return what is in a file, which is not opened unless it is a regular one of at most `most` bytes.
+    """Return the content of a regular file of at most `most` bytes; `what` names the file in errors.
 
-    Raises ValueError, in one sentence that begins with what the file is called, for any other.
+    Raises ValueError, in one sentence, for any other file, without opening it.
     """
     try:
         found = file.stat()
@@ -26,18 +28,18 @@ def read_bytes(file: Path, what: str, most: int) -> bytes:
         raise unreadable(what, error) from None
     if not stat.S_ISREG(found.st_mode):
         raise ValueError(f"{what} is {_kind(found.st_mode)}: the path of a file would work")
-    _check_size(found.st_size, what, most)
+    check_size(found.st_size, what, most)
     try:
-        with file.open("rb") as lines:  # one byte more: a file may grow, and those of /proc have no size
+        with file.open("rb") as lines:  # one byte more: a file may grow, and files in /proc have size 0
             text = lines.read(most + 1)
     except OSError as error:
         raise unreadable(what, error) from None
-    _check_size(len(text), what, most)
+    check_size(len(text), what, most)
     return text
 
 
 def unreadable(what: str, error: Exception) -> ValueError:
-    """Return the error for what the system does not let be read."""
+    """Return the error for a file that the system does not let slimlm read."""
     return ValueError(f"{what} cannot be read: {reason(error)}")
 
 
@@ -45,30 +47,31 @@ def _kind(mode: int) -> str:
     return "a folder" if stat.S_ISDIR(mode) else "no regular file but a device, a pipe or a socket"
 
 
-def _check_size(size: int, what: str, most: int, unit: str = "bytes") -> None:
+def check_size(size: int, what: str, most: int, unit: str = "bytes") -> None:
+    """Raise ValueError for more than `most` units."""
     if size > most:
         raise ValueError(f"{what} has {size:,} {unit}: it must have at most {most:,}")
 
 
 def read_json(text: str | bytes, what: str, most: int) -> Any:
-    """Return what a JSON text holds; a byte order mark before it is passed over.
+    """Return the value of a JSON text, which may start with a byte order mark; `what` names the text in errors.
 
-    Raises ValueError, in one sentence that begins with what the text is called, for one that is longer than `most`
-    bytes, not UTF-8, not JSON or nested too deeply, that gives a key twice, or that holds a number of too many digits.
+    Raises ValueError, in one sentence, for a text that is longer than `most`, not UTF-8, not JSON or nested too deeply,
+    and for a key that is given twice or a number with too many digits.
     """
-    _check_size(len(text), what, most, "characters" if isinstance(text, str) else "bytes")
+    check_size(len(text), what, most, "characters" if isinstance(text, str) else "bytes")
 
     def integer(digits: str) -> int:
         if len(digits) > _MOST_DIGITS:
             raise ValueError(f"{what} holds a number of {len(digits):,} digits: it must have at most {_MOST_DIGITS}")
         return int(digits)
 
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        return _unique(pairs, what)
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return unique(pairs, what)
 
     try:
         plain = text if isinstance(text, str) else text.decode()
-        found = json.loads(plain.removeprefix("\ufeff"), object_pairs_hook=unique, parse_int=integer)
+        found = json.loads(plain.removeprefix("\ufeff"), object_pairs_hook=members, parse_int=integer)
     except UnicodeDecodeError as error:
         raise ValueError(f"{what} is not UTF-8 text: byte {error.start} cannot be read") from None
     except json.JSONDecodeError as error:
@@ -79,12 +82,26 @@ def read_json(text: str | bytes, what: str, most: int) -> Any:
     return found
 
 
-def _unique(pairs: list[tuple[str, Any]], what: str) -> dict[str, Any]:
+def unique(pairs: Sequence[tuple[str, _Value]], what: str) -> dict[str, _Value]:
+    """Return the values by name; raises ValueError for a name that is given twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise ValueError(f"{what} gives {shown(twice)} twice: keep one of them")
     return found
+
+
+def check_names(what: str, found: Iterable[str], known: Iterable[str], required: Iterable[str] = ()) -> None:
+    """Raise ValueError for names of fields that are unknown, or for required ones that are missing.
+
+    >>> check_names("the file", {"depth", "width"}, {"depth"})
+    Traceback (most recent call last):
+    ValueError: the file has unknown fields: 'width'
+    """
+    given = set(found)
+    for problem, names in (("unknown", given.difference(known)), ("missing", set(required) - given)):
+        if names:
+            raise ValueError(f"{what} has {problem} fields: {named(names)}")
 
 
 def _check_depth(found: object, what: str) -> None:
@@ -102,28 +119,28 @@ def _too_deep(what: str) -> ValueError:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield the name of a new file to write, which takes the place of `path` once it is whole.
+    """Yield the path of a temporary file, which replaces `path` when it has been written completely.
 
-    When writing fails, the new file goes and the old one stays as it was. A device or a pipe is written directly.
+    When writing fails, the temporary file is deleted and the old one stays. A device or a pipe is written directly.
 
-    Raises PermissionError when the old file must not be written.
+    Raises PermissionError when the old file is read-only.
     """
     if path.exists() and not path.is_file():
         yield path
         return
-    target = path.resolve()  # what a link points to
+    target = path.resolve()  # the target of a symbolic link
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(None, "the file is read-only")
-    beside = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
+    temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
     try:
-        yield beside
+        yield temporary
         if target.exists():
-            shutil.copymode(target, beside)
-        beside.replace(target)
+            shutil.copymode(target, temporary)
+        temporary.replace(target)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def reason(error: Exception) -> str:
-    """Say why a file could not be read or written, without numbers and names of errors."""
+    """Return why a file could not be read or written, without the number and the class of the error."""
     return (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split()) or type(error).__name__

@@ -18,16 +18,16 @@ _NUMBER = re.compile(
 
 
 def shown(value: object) -> str:
-    """Write any value for an error message: its repr on one line of at most 40 printable characters.
+    """Return the repr of any value on one line of at most 40 printable characters, for an error message.
 
     >>> shown("10 M"), shown([0] * 1000)
     ("'10 M'", '[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ...')
     """
-    if isinstance(value, int) and abs(value) >= _MOST_WRITTEN:  # Python refuses to write it, or takes seconds
+    if isinstance(value, int) and abs(value) >= _MOST_WRITTEN:  # Python refuses to convert it, or takes seconds
         return "(a number of thousands of digits)"
     try:
         written = repr(value[:40] if isinstance(value, str | bytes) and len(value) > 40 else value)
-    except Exception:  # a foreign class may raise anything; a deeply nested list raises RecursionError
+    except Exception:  # __repr__ may raise anything; a deeply nested list raises RecursionError
         return f"({type(value).__name__})"
     line = "".join(letter if letter.isprintable() else " " for letter in written[:400])
     line = " ".join(line.split()) if line != written else line
@@ -75,7 +75,7 @@ def _quoted(text: object) -> str:
 
 
 def format_size(value: int) -> str:
-    """Write a size exactly, with the largest suffix that shortens it; `parse_size` reads it back.
+    """Write a size exactly, with the largest suffix that makes it shorter; `parse_size` reads it back.
 
     >>> [format_size(value) for value in (10_000_000, 12_500_000, 16_000, 50_257, 3 * 10**12)]
     ['10M', '12.5M', '16k', '50257', '3T']

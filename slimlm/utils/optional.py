@@ -1,4 +1,4 @@
-"""Packages that slimlm does much without: what needs one of them says so in one sentence where it does not load."""
+"""Optional packages, with a clear error when one is missing or broken."""
 
 from importlib import import_module
 
@@ -7,15 +7,15 @@ _INSTALLED_AS = {PICTURES: "vl-convert-python"}
 _MISSING = "is not installed"
 
 _broken: dict[str, str] = {}
-"""Why packages do not load, found out once: half of a broken one stays loaded, and fails otherwise the next time."""
+"""Errors of packages that do not load. The first is kept: a second import fails differently, because half is loaded."""
 
 
 class PackageError(ImportError, RuntimeError):
-    """A package is not installed or does not load: the message says what needs it, and what would work."""
+    """A package is missing or does not load. The message says what needs it and what would work."""
 
 
 def need(what: str, *packages: str) -> None:
-    """Load the packages that something needs.
+    """Load the packages that something needs; `what` names it in the error.
 
     Raises PackageError, in one sentence, when one of them is not installed or broken.
     """
@@ -24,7 +24,7 @@ def need(what: str, *packages: str) -> None:
 
 
 def problem_with(what: str, *packages: str) -> str | None:
-    """Load the packages that something needs; return why it cannot be had, None when all is well.
+    """Load the packages that something needs; return an error message, or None.
 
     >>> problem_with("the real model", "torch_of_tomorrow")
     'the real model needs torch_of_tomorrow, which is not installed; `pip install torch_of_tomorrow` would work'
@@ -32,8 +32,8 @@ def problem_with(what: str, *packages: str) -> str | None:
     for package in packages:
         if reason := _failure(package):
             name = _INSTALLED_AS.get(package, package)
-            way_out = f"`pip install {name}`" if reason == _MISSING else "installing it anew"
-            return f"{what} needs {name}, which {reason}; {way_out} would work"
+            remedy = f"`pip install {name}`" if reason == _MISSING else "reinstalling it"
+            return f"{what} needs {name}, which {reason}; {remedy} would work"
     return None
 
 
@@ -41,9 +41,9 @@ def _failure(package: str) -> str | None:
     if package not in _broken:
         try:
             import_module(package)
-        except Exception as error:  # whatever a broken package raises
+        except Exception as error:  # a broken package may raise anything
             if isinstance(error, ModuleNotFoundError) and error.name == package:
                 return _MISSING
-            told = " ".join(str(error).split())[:200]
-            _broken[package] = f"does not load ({type(error).__name__}{': ' * bool(told)}{told})"
+            message = " ".join(str(error).split())[:200]
+            _broken[package] = f"does not load ({': '.join(filter(None, (type(error).__name__, message)))})"
     return _broken.get(package)

@@ -1,4 +1,4 @@
-"""Untrusted text made safe to show: Markdown escaping, control characters, long names."""
+"""Untrusted text made safe to display: Markdown escapes, control characters, long names."""
 
 import json
 import re
@@ -9,14 +9,14 @@ _LONGEST_SHOWN = 40
 
 
 def shown(value: object, most: int = _LONGEST_SHOWN) -> str:
-    r"""Write a value as JSON does, in visible characters, cut to `most` of them.
+    r"""Return a value as JSON in printable characters, cut to `most` of them.
 
     >>> shown("a\u202eb"), shown([1, None]), shown("x" * 99, 10)
     ('"a\\u202eb"', '[1, null]', '"xxxxxx...')
     """
     try:
         text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):  # Python writes no number of thousands of digits
+    except (TypeError, ValueError, RecursionError):  # Python does not convert integers of thousands of digits
         text = "(a number of thousands of digits)" if isinstance(value, int) else f"({type(value).__name__})"
     text = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[: most + 1])
     return cut(text, most)
@@ -28,7 +28,7 @@ def cut(text: str, most: int) -> str:
 
 
 def named(names: Iterable[str]) -> str:
-    """Name a few fields, and say how many there are besides.
+    """Return the first names of some fields, and the number of further ones.
 
     >>> named({"depth", "width", "heads", "vocabulary", "colour"})
     "'colour', 'depth', 'heads' and 2 more"
@@ -39,7 +39,7 @@ def named(names: Iterable[str]) -> str:
 
 
 def one_line(text: str, most: int) -> str:
-    r"""Return a name as one line of at most `most` visible characters: none that break it, hide or turn its direction.
+    r"""Return a name as one line of at most `most` printable characters.
 
     >>> one_line("small \n\u202e model", 40)
     'small model'
@@ -53,22 +53,22 @@ _NUMBERS = re.compile(r"^(\s*\d+)(?=[.)])", re.MULTILINE)
 _FEW_MARKS = re.compile(r"([\\`*|<\[~$#]|&(?=[#\w])|(?<!\w)_|_(?!\w))")
 
 _ALIVE = re.compile(r"(?<=:)(?=//|[\w+-]+[:/])|(?<=www)(?=\.)|(?<=@)|(?<=#)(?=\d)|(?<=[<>~-])(?=[->=])", re.IGNORECASE)
-"""Where addresses, icons, emoji, mentions and arrows are cut in two.
+"""Positions at which addresses, icons, emoji, mentions and arrows are split.
 
-What shows Markdown looks for them in the text that it is about to show, where escapes are no more.
+Renderers detect them after unescaping the text, so that escapes do not help.
 """
 
 JOINER = "\u2060"
-"""A character without width, at which no line is broken."""
+"""Word joiner: it has no width and allows no line break."""
 
 
 def plain(text: str) -> str:
-    """Escape foreign text, so that a page's Markdown shows it as it is."""
+    """Escape untrusted text, so that a page's Markdown shows it unchanged."""
     return _NUMBERS.sub(r"\1\\", _MARKS.sub(r"\\\1", _inert(text)))
 
 
 def lightly(text: str) -> str:
-    """Escape foreign text within a line or a table of a Markdown document, which stays easy to read as it stands."""
+    """Escape untrusted text in a Markdown document with few backslashes, so that its source stays readable."""
     return _FEW_MARKS.sub(r"\\\1", _inert(text))
 
 

@@ -1,14 +1,10 @@
 """Dataclass fields with limits and documentation, and the error for a value that breaks its rule.
 
-The docstring of a field (the string literal below it) is the text of the documentation, of the command line's help and
-of the sliders' help.
+The text of `documented` is the help text of the command line and of the sliders as well.
 """
 
-import ast
 import dataclasses
-import inspect
 import math
-import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -20,14 +16,14 @@ Changes = tuple[tuple[str, Any], ...]
 
 
 class FieldError(ValueError):
-    """A field has a value that its rule forbids. The message is written from the attributes."""
+    """A field has a value that its rule forbids. The attributes determine the message."""
 
     field: str
     value: object
     rule: str
-    """What is allowed: "it must be even". A rule may name other fields in braces: "it must divide {n_heads}=8"."""
+    """What is allowed: "it must be even". Other fields are in braces: "it must divide {n_heads}=8"."""
     remedies: Changes
-    """Changes that would work, one field each; any one of them suffices."""
+    """Changes of one field each; any one of them makes the value valid."""
     given: Changes
     """Other fields because of which the rule applies."""
 
@@ -50,7 +46,7 @@ class FieldError(ValueError):
         return f"{self.field}={shown(self.value)} is not allowed{given}: {self.rule.format_map(_Names())}"
 
     def renamed(self, names: Mapping[str, str]) -> "FieldError":
-        """Return the error under other names of the fields; other fields without a name there are left out."""
+        """Return the error with other field names; remedies and conditions on fields without a new name are dropped."""
         remedies, given = (
             tuple((names[name], value) for name, value in changes if name in names)
             for changes in (self.remedies, self.given)
@@ -60,7 +56,7 @@ class FieldError(ValueError):
 
 
 class _Names(dict[str, str]):
-    """Names of fields; a field that is not listed keeps its own."""
+    """New names of fields; a field that is not listed keeps its name."""
 
     def __missing__(self, field: str) -> str:
         return field
@@ -78,7 +74,7 @@ class Limits:
     high: float
     optional: bool = False
     words: tuple[str, ...] = ()
-    """Words that stand for a value: "auto"."""
+    """Words allowed instead of a number: "auto"."""
 
     def admits(self, value: float) -> bool:
         """Return whether a value is within the limits; NaN never is."""
@@ -93,7 +89,7 @@ class Limits:
 
 
 def whole(default: Any, low: int, high: int, *words: str) -> Any:
-    """Declare an integer field; a default of None makes it optional, and words may stand for values."""
+    """Declare an integer field; a default of None makes it optional, and `words` are allowed instead of a number."""
     return _limited(default, Limits(low, high, default is None, words))
 
 
@@ -114,6 +110,13 @@ def required_whole(low: int, high: int) -> Any:
 
 def _limited(default: Any, limits: Limits) -> Any:
     return dataclasses.field(default=default, metadata={"limits": limits})
+
+
+def documented(doc: str, declared: Any) -> Any:
+    """Add documentation to a field that one of the functions above declares, or to a plain default."""
+    if not isinstance(declared, dataclasses.Field):
+        return dataclasses.field(default=declared, metadata={"doc": doc})
+    return dataclasses.field(default=declared.default, metadata={**declared.metadata, "doc": doc})
 
 
 def check_fields(instance: Any) -> None:
@@ -145,7 +148,7 @@ def _usual(field: dataclasses.Field[Any]) -> Callable[[Any], bool]:
 
 
 def check_field(cls: type, name: str, value: object) -> None:
-    """Raise FieldError for one value that breaks the rule of its field; the other fields are not looked at."""
+    """Raise FieldError for a value that breaks the rule of its field; other fields are ignored."""
     _check(_field(cls, name), value)
 
 
@@ -191,7 +194,7 @@ def field_limits(cls: type, name: str) -> Limits:
 
 
 def nearest_allowed(cls: type, name: str, value: object) -> object:
-    """Return the allowed value of a field that is nearest to a value; the default where the value is not a number."""
+    """Return the allowed value nearest to a value; the default when the value is not a number."""
     return _nearest(_field(cls, name), value)
 
 
@@ -203,24 +206,9 @@ def _plain(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
-@lru_cache(maxsize=16)
 def field_docs(cls: type) -> dict[str, str]:
-    """Return the docstring of every field of a dataclass, inherited fields included."""
-    docs: dict[str, str] = {}
-    for base in reversed(cls.__mro__):
-        if not dataclasses.is_dataclass(base):
-            continue
-        body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
-        assert isinstance(body, ast.ClassDef)
-        for declared, text in zip(body.body, body.body[1:], strict=False):
-            if (
-                isinstance(declared, ast.AnnAssign)
-                and isinstance(declared.target, ast.Name)
-                and isinstance(text, ast.Expr)
-                and isinstance(text.value, ast.Constant)
-            ):
-                docs[declared.target.id] = inspect.cleandoc(str(text.value.value))
-    return docs
+    """Return the documentation of the fields of a dataclass, inherited fields included."""
+    return {field.name: field.metadata["doc"] for field in dataclasses.fields(cls) if "doc" in field.metadata}
 
 
 def check_whole(**counts: int) -> None:

@@ -13,10 +13,10 @@ from slimlm.charts.comparison_profiles import profiles_chart
 from slimlm.charts.comparison_strips import Measure, comparison_chart, describe_comparison, legend_rows
 from slimlm.charts.palette import COMPONENT_COLORS
 from slimlm.charts.theme import Figure
-from slimlm.compare.comparison import COMPONENT_NAMES
 from slimlm.compare.pins import LONGEST_NAME, Pin, pin_of, with_pin
 from slimlm.compare.presets import COMPARISON_PRESETS, preset_pins
 from slimlm.core.config import ModelConfig
+from slimlm.core.names import COMPONENT_NAMES
 from slimlm.core.published import published_model
 from tests.figures import assert_well_set, rows_of, svg_of, texts_of, words_of
 

@@ -88,7 +88,7 @@ def test_the_command_has_help_of_its_own(capsys: pytest.CaptureFixture[str]) -> 
         main(["app", "--help"])
     shown = capsys.readouterr().out
     assert shown.startswith("usage: slimlm app [OPTION ...]\n")
-    assert "passed on to Streamlit" in " ".join(shown.split())
+    assert "are passed to Streamlit" in " ".join(shown.split())
 
 
 def test_no_other_command_passes_options_on(capsys: pytest.CaptureFixture[str]) -> None:

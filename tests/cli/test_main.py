@@ -157,7 +157,7 @@ def test_probe_joins_the_json(capsys: pytest.CaptureFixture[str]) -> None:
         ("design 10M --glu-expansion wide", "slimlm: 'wide' is not a number"),
         ("design 10M --norm batchnorm", "slimlm: norm='batchnorm' is not allowed: it must be one of 'layernorm', "),
         ("design 10M --kv-heads 3", "slimlm: n_kv_heads=3 is not allowed: it must divide n_heads=8"),
-        ("design 10M --heads some", "slimlm: 'some' is not a size"),
+        ("design 10M --heads some", "slimlm: 'some' is neither auto nor a whole number"),
         (
             "inspect gpt3",
             "slimlm: name='gpt3' is not allowed: it must be one of the 60 published models known here; name='gpt2'",

@@ -4,10 +4,11 @@ from dataclasses import fields, replace
 
 import pytest
 
-from slimlm.compare.comparison import COMPONENT_NAMES, Comparison, Line, longest_context
+from slimlm.compare.comparison import Comparison, Line, longest_context
 from slimlm.compare.pins import Pin, pin_of
 from slimlm.compare.presets import preset_pins
 from slimlm.core.architecture import Architecture
+from slimlm.core.names import COMPONENT_NAMES
 from slimlm.core.published import published_model
 from slimlm.costs import CostSettings, costs
 from slimlm.costs.shape import SHAPE_QUANTITIES

@@ -1,4 +1,4 @@
-"""Pins: text in links and back, names, and errors."""
+"""Pins: their text in links and back, their names, and what is refused in a sentence."""
 
 import re
 from urllib.parse import urlencode
@@ -135,20 +135,21 @@ def test_eight_pins_with_everything_said_stay_below_8_kilobytes() -> None:
         ("", "'' is not a kind of pin: it must be design, shape or model"),
         ("<b>x</b>", "'<b>x</b>' is not a kind of pin"),
         ("design~banana", "'banana' is not a field and its value, such as total_params-12.5M"),
-        ("design~colour-red", "'colour' is not a field of a design"),
+        ("design~colour-red", "the design has unknown fields: 'colour'"),
         ("design~ffn-banana", "ffn='banana' is not allowed"),
         ("design~n_kv_heads-3", "n_kv_heads=3 is not allowed"),
         ("design~total_params-1k", "total_params=1,000 is out of reach"),
-        ("shape~d_model-216", "a shape needs d_ff, n_layers"),
-        ("shape~d_model-216~d_ff-9~n_layers-1~total_params-9", "'total_params' is not a field of a shape"),
+        ("shape~d_model-216", "the shape has missing fields: 'd_ff', 'n_layers'"),
+        ("shape~d_model-216~d_ff-9~n_layers-1~total_params-9", "the shape has unknown fields: 'total_params'"),
         ("shape~d_model-217~d_ff-9~n_layers-1", "d_model=217 is not allowed"),
         ("shape~d_model-8~d_ff-9~n_layers-1~rope_theta-inf", "rope_theta=inf is not allowed"),
         ("shape~d_model-8~d_ff-9~n_layers-1~dropout-much", "dropout='much' is not a number"),
         ("shape~d_model-8~d_ff-9~n_layers-1~tied_lm_head-so", "'so' is neither true nor false"),
         ("model~gpt-2", "name='gpt-2' is not allowed: it must be one of"),
         ("model", "name='' is not allowed: it must be one of"),
+        ("design~ffn-gelu~ffn-relu", 'it gives "ffn" twice: keep one of them'),
         ("model~gpt2~n_heads-3", "'n_heads' is not allowed: a published model takes only a name"),
-        ("design~name-" + "x" * LONGEST_TEXT, "characters; a pin has at most 1,200"),
+        ("design~name-" + "x" * LONGEST_TEXT, "it has 1,212 characters: it must have at most 1,200"),
     ],
 )
 def test_a_damaged_pin_is_one_sentence(text: str, sentence: str) -> None:
@@ -171,7 +172,7 @@ def test_damaged_pins_get_a_sentence_each_and_the_others_stay() -> None:
     assert problems == (
         "Pin 2 of the link is ignored: 'nonsense' is not a kind of pin: it must be design, shape or model.",
         "Pin 4 of the link is ignored: it is already pinned as 'gpt2'.",
-        "Pin 5 of the link is ignored: a shape needs d_ff, n_layers.",
+        "Pin 5 of the link is ignored: the shape has missing fields: 'd_ff', 'n_layers'.",
     )
 
 

@@ -9,11 +9,10 @@ from hypothesis import given, settings
 
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
-from slimlm.core.named_model import LONGEST_NAME, NamedModel
 from slimlm.core.published import published_model, published_models
 from slimlm.interop.hf import import_config
 from slimlm.interop.hf.import_config import hf_named_model, name_in
-from slimlm.serialization.design_json import from_text, named_model_record, request_from_record, to_text
+from slimlm.serialization.design_json import named_model_record, request_from_record
 from slimlm.solver.inverse import nearest_request, request_like
 from slimlm.solver.solver import solve
 from slimlm.utils.files import read_bytes
@@ -69,38 +68,6 @@ def test_an_architecture_beyond_a_requests_limits_has_none() -> None:
     with pytest.raises(ValueError, match=r"its expansion 2048 is beyond the limits or the six decimals of a request$"):
         request_like(wide)
     assert nearest_request(wide).glu_expansion == 1000
-
-
-@every_published
-def test_a_link_holds_the_whole_architecture(name: str) -> None:
-    named_model = published_model(name)
-    text = to_text(named_model)
-    assert from_text(text) == NamedModel(named_model.name, named_model.architecture, "From a link")
-    assert "\n" not in text and len(text) < 700
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("{", "the link's model is not JSON: Expecting property name"),
-        ("[" * 100_000, "the link's model has 100,000 characters: it must have at most 4,000"),
-        ("3", "the link's model is 3: it must be an object; copy the whole link again"),
-        ('{"d_model": 8}', "the link's model has missing fields: 'd_ff', 'n_layers'"),
-        ('{"d_model": 8, "d_ff": 8, "n_layers": 1, "heads": 1}', "the link's model has unknown fields: 'heads'"),
-        ('{"d_model": 8, "d_ff": "8", "n_layers": 1}', "d_ff='8' is not allowed: it must be a whole number"),
-        ('{"d_model": 9, "d_ff": 8, "n_layers": 1}', "d_model=9 is not allowed: it must be a multiple of n_heads=8"),
-    ],
-)
-def test_a_broken_link_is_one_sentence(text: str, problem: str) -> None:
-    with pytest.raises(ValueError, match=problem) as error:
-        from_text(text)
-    assert len(str(error.value)) < 250
-
-
-def test_names_are_one_short_line() -> None:
-    record = {"name": "a\n" * 100, "d_model": 8, "d_ff": 8, "n_layers": 1}
-    assert from_text(json.dumps(record)).name == ("a " * (LONGEST_NAME // 2)).rstrip()
-    assert from_text('{"d_model": 8, "d_ff": 8, "n_layers": 1}').name == "unnamed"
 
 
 def test_a_config_is_read_with_its_remarks() -> None:

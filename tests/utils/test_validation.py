@@ -1,7 +1,6 @@
 """Fields refuse what breaks their rule, say what would work, and document themselves."""
 
 import dataclasses
-import inspect
 import math
 import pickle
 import re
@@ -23,6 +22,7 @@ from slimlm.utils.validation import (
     check_positive,
     check_whole,
     choice,
+    documented,
     field_docs,
     field_limits,
     nearest_allowed,
@@ -35,20 +35,13 @@ from tests.strategies import anything_allowed, limits_of, options_of
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Kettle:
-    litres: int = whole(2, 1, 1000)
-    """Volume."""
-    power: float = real(1.5, 0.5, 3.0)
-    """Power in kW,
-    at full steam."""
-    timer: int | None = whole(None, 1, 60)
-    """Minutes."""
+    litres: int = documented("Volume.", whole(2, 1, 1000))
+    power: float = documented("Power in kW, at full steam.", real(1.5, 0.5, 3.0))
+    timer: int | None = documented("Minutes.", whole(None, 1, 60))
     lid: bool = True
-    steam: int | str = whole(3, 1, 9, "auto")
-    """Minutes of steam."""
-    colour: str = choice("red", "blue")
-    """Colour."""
-    cups: int = required_whole(1, 10**6)
-    """Cups."""
+    steam: int | str = documented("Minutes of steam.", whole(3, 1, 9, "auto"))
+    colour: str = documented("Colour.", choice("red", "blue"))
+    cups: int = documented("Cups.", required_whole(1, 10**6))
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -264,10 +257,10 @@ def test_the_nearest_allowed_value_is_allowed_and_none_is_nearer(name: str, valu
     assert nearest == (expected if name == "power" else int(expected))
 
 
-def test_docstrings_of_fields_are_cleaned_and_only_those() -> None:
+def test_documentation_comes_from_the_declaration_of_a_field() -> None:
     assert field_docs(Kettle) == {
         "litres": "Volume.",
-        "power": "Power in kW,\nat full steam.",
+        "power": "Power in kW, at full steam.",
         "timer": "Minutes.",
         "steam": "Minutes of steam.",
         "colour": "Colour.",
@@ -275,21 +268,18 @@ def test_docstrings_of_fields_are_cleaned_and_only_those() -> None:
     }
 
 
+def test_a_documented_switch_keeps_its_default() -> None:
+    declared = documented("Whether the lid is on.", True)
+    assert (declared.default, declared.metadata["doc"]) == (True, "Whether the lid is on.")
+
+
 @pytest.mark.parametrize("cls", [ModelConfig, Architecture])
 def test_every_field_is_documented(cls: type) -> None:
     docs = field_docs(cls)
     assert docs.keys() == {field.name for field in dataclasses.fields(cls)}
-    assert all(text == inspect.cleandoc(text) and text.endswith(".") for text in docs.values())
+    assert all(text == " ".join(text.split()) and text.endswith(".") for text in docs.values())
 
 
-def test_inherited_docstrings_come_along() -> None:
+def test_inherited_documentation_comes_along() -> None:
     assert field_docs(ModelConfig)["vocab_size"] == field_docs(Architecture)["vocab_size"]
     assert field_docs(ModelConfig)["vocab_size"].startswith("Number of tokens that the tokenizer knows")
-
-
-def test_field_docs_leave_a_plain_class_out() -> None:
-    class Plain:
-        size: int = 1
-        """Not a dataclass field."""
-
-    assert field_docs(Plain) == {}

@@ -1,4 +1,4 @@
-"""Hugging Face's config.json in and out, without transformers."""
+"""Import and export of Hugging Face's config.json, without transformers."""
 
 from slimlm.interop.hf.export_config import native_class, to_hf_config
 from slimlm.interop.hf.import_config import FAMILIES, MAX_BYTES, from_hf_config, parse_hf_config, unmodelled

@@ -20,7 +20,7 @@ KEYS = {
 """Field of Architecture (and "activation") → the key that gives it in most model types."""
 
 ROPE_KEYS = KEYS | {"rope_theta": "rope_theta"}
-"""The same, in most model types with rotary positions."""
+"""Further keys in most model types with rotary positions."""
 
 _TABLE = """
 type        vocab_size d_model d_ff  n_layers n_heads n_kv_heads head_dim max_seq_length tied_lm_head activation
@@ -47,12 +47,12 @@ stablelm    50304      2560    6912  32       32      32         -        4096  
 smollm3     128256     2048    11008 36       16      4          null     32768          true         silu
 granite     32000      4096    11008 32       32      null       null     2048           false        silu
 """
-"""By model type: null where a field is derived from others, - where the type has no key for it."""
+"""Defaults by model type: null for a field that is derived from others, - for a field without a key."""
 
 
 @cache
 def default_fields(model_type: str) -> dict[str, Any]:
-    """Return what the keys of a model type default to, by the field of Architecture that they give (and "activation").
+    """Return the defaults of a model type, by the field of Architecture (and "activation") that a key gives.
 
     >>> default_fields("mistral")["d_ff"], default_fields("llama")["n_kv_heads"], "d_ff" in default_fields("bloom")
     (14336, None, False)

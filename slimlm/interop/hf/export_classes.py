@@ -1,4 +1,4 @@
-"""The classes of Hugging Face transformers that are exactly an architecture: what each can be, and its keys.
+"""Classes of Hugging Face transformers, with the architectures that each can express and its config keys.
 
 Checked against the configuration and modelling files of transformers 5.23 (src/transformers/models/*); 4.57 builds the
 same from the same keys. A class without a key for a dropout loses it: that changes training alone, neither the
@@ -13,26 +13,26 @@ from slimlm.core.accounting import BIASED
 from slimlm.core.architecture import Architecture
 
 Options = tuple[Any, ...] | Callable[[Architecture], tuple[Any, ...]]
-"""The values of a field that a class can be, the preferred one first; some depend on the other fields."""
+"""Values of a field that a class supports, preferred one first; some depend on other fields."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NativeClass:
-    """A class of transformers: which architectures it is, and how its config says so."""
+    """A class of transformers: its architectures, and the keys of its config."""
 
     title: str
-    """What people call it."""
+    """Display name."""
     name: str
     model_type: str
     needs: Mapping[str, Options]
-    """Field of Architecture → the values that the class can be; a field left out may have any."""
+    """Field of Architecture → supported values; a field that is not listed may have any."""
     keys: Mapping[str, str]
     """Config key → the field of Architecture that gives its value."""
     settings: Callable[[Architecture], Mapping[str, Any]]
-    """The other keys."""
+    """Constant keys."""
 
     def changes(self, arch: Architecture) -> dict[str, Any] | None:
-        """Return the fields that must change for an architecture to be of this class; None when that cannot be."""
+        """Return the fields that must change to fit an architecture to this class; None when no change does."""
         found: dict[str, Any] = {}
         for name, options in self.needs.items():
             allowed = options(arch) if callable(options) else options
@@ -44,17 +44,17 @@ class NativeClass:
 
 
 def _own_width(arch: Architecture) -> tuple[int, ...]:
-    """Return the only head_dim of classes that have no key for it; none when the heads do not divide d_model."""
+    """Return d_model / n_heads, for classes without a key for head_dim; nothing when that is not whole."""
     return () if arch.d_model % arch.n_heads else (arch.d_model // arch.n_heads,)
 
 
 def _even_width(arch: Architecture) -> tuple[int, ...]:
-    """Return head_dim when rotary positions can turn its pairs, else the next one."""
+    """Return head_dim if it is even, as rotary positions require, else the next number."""
     return (arch.head_width + arch.head_width % 2,)
 
 
 def _divided_width(arch: Architecture) -> tuple[int, ...]:
-    """Return d_model when the heads divide it, as LlamaConfig asks whatever head_dim is, else the next one."""
+    """Return d_model if it is a multiple of n_heads, as LlamaConfig requires for any head_dim, else the next one."""
     return (arch.d_model + -arch.d_model % arch.n_heads,)
 
 
@@ -65,7 +65,7 @@ USUAL: dict[str, Options] = {
     "embedding_norm": (False,),
     "position_offset": (0,),
 }
-"""What a class needs that says nothing else of these fields."""
+"""Requirements on these fields, unless a class has others."""
 
 _LLAMA: dict[str, Options] = USUAL | {
     "norm": ("rmsnorm",),
@@ -81,7 +81,7 @@ _GPT: dict[str, Options] = USUAL | {
     "head_dim": _own_width,
 }
 _TORCH_EPS = (1e-5,)
-"""What PyTorch's norms have where a class does not say."""
+"""Defaults of PyTorch's norms, for classes without a key."""
 
 _SIZES = {
     "vocab_size": "vocab_size",
@@ -271,4 +271,4 @@ NATIVE = (
         settings=lambda arch: {"expansion_ratio": 4, "no_bias": True, "attn_config": {"alibi": True}},
     ),
 )
-"""The classes, those that more tools know first: an architecture that several could be is the first of them."""
+"""Classes, those that more tools support first. The first class that fits an architecture is chosen."""

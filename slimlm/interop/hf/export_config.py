@@ -1,4 +1,4 @@
-"""Hugging Face configs out: the config.json of an architecture, where a class of transformers is exactly it."""
+"""Export of an architecture as config.json, for a class of transformers that is exactly equal."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -12,7 +12,7 @@ INITIALIZER_RANGE = 0.02
 
 
 def native_class(architecture: Architecture) -> NativeClass:
-    """Return the class of transformers that is exactly an architecture.
+    """Return the class of transformers that expresses an architecture exactly.
 
     >>> native_class(Architecture(norm="rmsnorm", positions="rope", d_model=512, d_ff=1365, n_layers=8)).name
     'LlamaForCausalLM'
@@ -26,9 +26,9 @@ def native_class(architecture: Architecture) -> NativeClass:
 
 
 def to_hf_config(architecture: Architecture, dtype: str = "float32") -> dict[str, Any]:
-    """Return the config.json of an architecture, as `AutoModelForCausalLM` reads it.
+    """Return the config.json of an architecture, for `AutoModelForCausalLM`.
 
-    `dtype` is the type of the weights beside it. The special tokens are left open: a tokenizer knows them. Dropouts
+    `dtype` is the type of the weights. The special tokens are left open: they depend on the tokenizer. Dropouts
     that the class has no key for are left out.
 
     Raises ValueError when no class of transformers is exactly the architecture, with the choices that lead to one.
@@ -49,7 +49,7 @@ def to_hf_config(architecture: Architecture, dtype: str = "float32") -> dict[str
 
 
 def _no_class(arch: Architecture) -> str:
-    """Say in one sentence that there is no class, and which choices lead to the two nearest ones."""
+    """Return the error that no class fits, with the changes that lead to the two nearest classes."""
     near = _nearest(arch)[:2]
     named = arch.changed().keys() & USUAL.keys() | {name for _, changes in near for name in changes}
     order = dict.fromkeys(("norm", "positions", "ffn", *sorted(named)))
@@ -62,7 +62,7 @@ def _no_class(arch: Architecture) -> str:
 
 
 def _nearest(arch: Architecture) -> list[tuple[str, dict[str, Any]]]:
-    """List the classes that an architecture could become, each with the fields to change, fewest first.
+    """Return the changes that would fit an architecture to a class, with the names of the classes, fewest first.
 
     A class is left out when a class before it needs only a part of its changes.
     """
@@ -74,7 +74,7 @@ def _nearest(arch: Architecture) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _reachable(arch: Architecture) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield the changes that lead to each class, where they can be made, and what people call it."""
+    """Yield the possible changes that lead to each class, and its display name."""
     for native in NATIVE:
         changes = native.changes(arch)
         if changes is not None and _is_valid(arch, changes):
@@ -90,7 +90,7 @@ def _is_valid(arch: Architecture, changes: dict[str, Any]) -> bool:
 
 
 def _with(values: Mapping[str, object]) -> str:
-    """Write fields in a row: the first with the others."""
+    """Join fields into one phrase."""
     first, *others = (f"{name}={value!r}" for name, value in values.items())
     if not others:
         return first

@@ -1,4 +1,4 @@
-"""Read a Hugging Face config as its model type reads it."""
+"""Reader of a Hugging Face config, with the keys and defaults of its model type."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,35 +11,35 @@ from slimlm.utils.text import shown
 
 @dataclass(frozen=True)
 class Switch:
-    """A key that is true or false."""
+    """A boolean key."""
 
     default: bool
     when_true: dict[str, str] = field(default_factory=dict)
-    """Fields of Architecture that the key sets; a bias joins those that the model type has anyway."""
+    """Fields of Architecture that the key sets; a bias is added to those of the model type."""
 
 
 @dataclass(frozen=True)
 class Only:
-    """A key whose other values lead beyond what an Architecture describes."""
+    """A key whose other values no Architecture describes."""
 
     allowed: tuple[Any, ...]
-    """The values that work; the first is the default."""
+    """Supported values; the first is the default."""
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """One model type: the names of its keys, what they default to, and what the model is built of."""
+    """One model type: its keys, their defaults, and the structure of the model."""
 
     model_type: str
     classes: str
-    """Names that `architectures` gives a model of this type, separated by spaces."""
+    """Class names in the key `architectures`, separated by spaces."""
     keys: dict[str, str]
     """Field of Architecture (and "activation") → its key in the config, and after spaces the key's other names."""
     rates: dict[str, float] = field(default_factory=dict)
     """Defaults of real-valued fields where they are not dropout 0, epsilon 1e-5 and rotary base 10,000."""
     fixed: dict[str, Any]
-    """Fields of Architecture that the model type decides."""
+    """Fields of Architecture that the model type determines."""
     gated: bool = True
     """Whether the feed-forward has a gate."""
     switches: dict[str, Switch] = field(default_factory=dict)
@@ -47,21 +47,21 @@ class Family:
     nulls: str = ""
     """Keys, separated by spaces, that may be null although their default is not: derived when numbers, else false."""
     derive: "Callable[[Reader], dict[str, Any]] | None" = None
-    """Find the fields that several keys decide together."""
+    """Return the fields that several keys determine together."""
     extras: dict[str, Any] = field(default_factory=dict)
-    """Further keys that are read, with their defaults: they carry no parameters themselves."""
+    """Further keys with their defaults; they do not affect parameter counts."""
     quirks: tuple[str, ...] = ()
-    """What every model of this type has and an Architecture does not describe."""
+    """Properties of every model of this type that an Architecture does not describe."""
 
     @cached_property
     def fields(self) -> dict[str, Any]:
-        """Field of Architecture (and "activation") → what it is when its key is left out; None where it is derived."""
+        """Field of Architecture (and "activation") → default; None when it is derived."""
         rates = {"dropout": 0.0, "attention_dropout": 0.0, "layer_norm_eps": 1e-5, "rope_theta": 10_000.0}
         return default_fields(self.model_type) | rates | self.rates
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
-        """Config key → what it is when left out."""
+        """Config key → default."""
         by_field = {self.keys[name].split()[0]: value for name, value in self.fields.items() if name in self.keys}
         by_switch = {key: switch.default for key, switch in self.switches.items()}
         return by_field | by_switch | {key: only.allowed[0] for key, only in self.only.items()} | self.extras
@@ -80,7 +80,7 @@ class Reader:
         self._given = {**given, **nested}
 
     def get(self, key: str) -> Any:
-        """Return the value of a key: given, or else the default."""
+        """Return the value of a key, or its default."""
         return self._given.get(key, self.family.defaults.get(key))
 
     def key(self, name: str) -> str:
@@ -97,7 +97,7 @@ class Reader:
         return used[0] if used else names[0]
 
     def whole(self, name: str) -> int | None:
-        """Return a field that is a whole number; None where it is derived or has no key.
+        """Return an integer field; None when it is derived or has no key.
 
         Raises ValueError for anything but a whole number, and for null where nothing can be derived.
         """
@@ -111,7 +111,7 @@ class Reader:
         return value
 
     def switch(self, key: str) -> bool:
-        """Return a key that is true or false.
+        """Return a boolean key.
 
         Raises ValueError for anything else.
         """
@@ -123,7 +123,7 @@ class Reader:
         return value
 
     def real(self, name: str) -> Any:
-        """Return a field that is a real number, unchecked; null is the default."""
+        """Return a real-valued field without checking it; null means the default."""
         value = self._given.get(self.key(name)) if name in self.family.keys else None
         return self.family.fields[name] if value is None else value
 
@@ -147,5 +147,5 @@ def not_allowed(key: str, value: object, rule: str) -> ValueError:
 
 
 def not_supported(key: str, value: object, reason: str) -> ValueError:
-    """Return the error for a value that means what no Architecture describes."""
+    """Return the error for a value that no Architecture describes."""
     return ValueError(f"{key}={shown(value)} is not supported: {reason}")

@@ -1,8 +1,7 @@
-"""Hugging Face configs: the architecture that a config.json describes, for the model types of `FAMILIES`.
+"""Import of a Hugging Face config.json of one of the model types in `FAMILIES`.
 
-transformers itself is not needed: what its classes build from each key is written down in
-`slimlm.interop.hf.types_plain` and `slimlm.interop.hf.types_gated`, and checked against them on the meta device in
-the tests.
+transformers is not needed: `slimlm.interop.hf.types_plain` and `slimlm.interop.hf.types_gated` describe what its
+classes build from each key. Tests compare them with the classes on the meta device.
 """
 
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from typing import Any
 
 from slimlm.core.accounting import BIASED
 from slimlm.core.architecture import Architecture
-from slimlm.core.named_model import NamedModel, tidy_name
+from slimlm.core.named_model import FROM_CONFIG, NamedModel, tidy_name
 from slimlm.interop.hf.family import Family, Reader, not_supported
 from slimlm.interop.hf.types_gated import GATED
 from slimlm.interop.hf.types_plain import PLAIN
@@ -21,10 +20,10 @@ from slimlm.utils.text import shown
 from slimlm.utils.validation import FieldError
 
 FAMILIES = {family.model_type: family for family in (*PLAIN, *GATED)}
-"""The model types that are read."""
+"""Supported model types."""
 
 MAX_BYTES = 1_000_000
-"""A config.json has some 1 kB; long lists of labels make it 100."""
+"""A config.json has about 1 kB; long lists of labels make it 100 kB."""
 
 _WHOLE = ("vocab_size", "max_seq_length", "n_heads", "n_kv_heads", "head_dim", "d_model", "d_ff", "n_layers")
 _REAL = ("dropout", "attention_dropout", "layer_norm_eps")
@@ -54,26 +53,26 @@ _OTHER_MODELS = {
     "pruned_heads": "layers with different numbers of heads; all of slimlm's layers are alike",
     "per_layer_config": "layers that differ from each other; all of slimlm's layers are alike",
 }
-"""Keys that mean a model of another kind unless they are empty."""
+"""Keys that indicate an unsupported kind of model unless they are empty."""
 
 
 def from_hf_config(source: Mapping[str, Any] | str | Path) -> Architecture:
     """Return the architecture that a Hugging Face config describes.
 
     The source is the config itself (see `parse_hf_config`), or the path of a config.json or of the folder that holds
-    it. A key left out has the default of its model type.
+    it. A missing key has the default of its model type.
 
     >>> from_hf_config({"model_type": "llama", "hidden_size": 576, "num_attention_heads": 9}).head_width
     64
 
-    Raises ValueError, in one sentence that names key and value, for a file that cannot be read, a model of a type or
-    a structure that no Architecture describes, and values outside their limits.
+    Raises ValueError, in one sentence that names key and value, for an unreadable file, for a
+    model type or a structure that no Architecture describes, and for values outside their limits.
     """
     return _read(source)[1]
 
 
 def unmodelled(source: Mapping[str, Any] | str | Path) -> tuple[str, ...]:
-    """Return what a config has that carries no parameters and that its Architecture does not describe.
+    """Return the properties of a config that its Architecture does not describe.
 
     >>> unmodelled({"model_type": "mistral"})
     ('sliding-window attention (sliding_window=4096)',)
@@ -86,7 +85,7 @@ def unmodelled(source: Mapping[str, Any] | str | Path) -> tuple[str, ...]:
 def parse_hf_config(text: str | bytes) -> dict[str, Any]:
     """Read the text of a config.json.
 
-    Raises ValueError, in one sentence, for a text that `read_json` refuses, and for one that is no object.
+    Raises ValueError, in one sentence, for a text that `read_json` rejects or that is no object.
     """
     config = read_json(text, "the config", MAX_BYTES)
     if not isinstance(config, dict):
@@ -99,7 +98,7 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         file = path / "config.json" if path.is_dir() else path
         return parse_hf_config(read_bytes(file, name, MAX_BYTES))
-    except OSError as error:  # a folder that may not be looked into, or a name that is too long
+    except OSError as error:  # a folder without permission, or a name that is too long
         raise unreadable(name, error) from None
 
 
@@ -128,7 +127,7 @@ def _refuse_other_models(config: Mapping[str, Any]) -> None:
 
 
 def _family(config: Mapping[str, Any]) -> Family:
-    """Return the family of a config, by model_type or else by the class that `architectures` names."""
+    """Return the family of a config, by `model_type` or else by the class in `architectures`."""
     named, classes = config.get("model_type"), config.get("architectures")
     if named is None and isinstance(classes, list):
         named = next((name for name, family in FAMILIES.items() if set(family.classes.split()) & _words(classes)), None)
@@ -158,7 +157,7 @@ def _architecture(reader: Reader) -> Architecture:
 
 
 def _structure(reader: Reader) -> dict[str, Any]:
-    """Return the fields of Architecture that are words or switches: fixed by the type, set by keys, found together."""
+    """Return the choices and switches of Architecture: fixed by the model type, set by a key, or derived."""
     family = reader.family
     found = {"bias": "none", **family.fixed}
     for key, switch in family.switches.items():
@@ -170,13 +169,13 @@ def _structure(reader: Reader) -> dict[str, Any]:
 
 
 def _both(bias: str, other: str) -> str:
-    """Return the word for the biases of two words."""
+    """Return the option of `Architecture.bias` that unites two options."""
     parts = {*BIASED[bias], *BIASED[other]}
     return next(word for word, biased in BIASED.items() if set(biased) == parts)
 
 
 def _feed_forward(reader: Reader) -> str:
-    """Return the word for the feed-forward: the names of activations are those of transformers (activations.ACT2FN)."""
+    """Return the option of `Architecture.ffn` for an activation, named as in transformers (activations.ACT2FN)."""
     key, gated = reader.key("activation"), reader.family.gated
     name = reader.get(key)
     if isinstance(name, str) and name in _GELUS:
@@ -191,7 +190,7 @@ def _feed_forward(reader: Reader) -> str:
 
 
 def hf_named_model(config: Mapping[str, Any] | Path, name: str) -> NamedModel:
-    """Return what a Hugging Face config, or the file at a path, describes.
+    """Return the named model of a Hugging Face config, or of the file at a path.
 
     >>> hf_named_model({"model_type": "llama", "hidden_size": 576, "num_attention_heads": 9}, "small").origin
     'From a config.json'
@@ -199,11 +198,11 @@ def hf_named_model(config: Mapping[str, Any] | Path, name: str) -> NamedModel:
     Raises ValueError, in one sentence, for a config that no Architecture describes.
     """
     reader, architecture = _read(config)
-    return NamedModel(tidy_name(name), architecture, "From a config.json", remarks(reader, architecture))
+    return NamedModel(tidy_name(name), architecture, FROM_CONFIG, remarks(reader, architecture))
 
 
 def name_in(config: Mapping[str, Any]) -> str:
-    """Return the name that a Hugging Face config holds, or else its model type.
+    """Return the name in a Hugging Face config, or else its model type.
 
     >>> name_in({"model_type": "llama", "_name_or_path": "someone/small-llama"})
     'small-llama'

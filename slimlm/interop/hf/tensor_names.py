@@ -1,4 +1,4 @@
-"""What the classes of Hugging Face transformers call the modules of `LanguageModel`, and how they keep their tensors.
+"""Names and layouts of the tensors of `LanguageModel` in the classes of Hugging Face transformers.
 
 Checked against the modelling files of transformers 5.23 (src/transformers/models/*).
 """
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Tensors:
-    """The names of a class's modules, and the tensors that it keeps in another shape."""
+    """Module names of a class, and the tensors that it stores in another layout."""
 
     outer: Mapping[str, str]
     """Module outside the blocks → its name."""
     layer: str
-    """The name of a block, `*` being its number."""
+    """Name of a block; `*` stands for its number."""
     inner: Mapping[str, str]
     """Module of a block → its name in the block."""
     fused: str = ""
-    """The one projection, in a block, for q, k and v: their rows one after the other."""
+    """Name of the fused projection of q, k and v in a block: the rows of q, then k, then v."""
     fused_by_head: bool = False
-    """Whether the rows of one head's q, k and v stand together in the fused projection."""
+    """Whether the fused projection groups the rows of q, k and v by head."""
     transposed: bool = False
     """Whether the matrices of a block are (inputs, outputs)."""
 
@@ -98,4 +98,4 @@ TENSORS = {
         fused="attn.Wqkv",
     ),
 }
-"""The tensors of each class of `slimlm.interop.hf.export_classes`, by model_type."""
+"""Tensor layout of each class of `slimlm.interop.hf.export_classes`, by model_type."""

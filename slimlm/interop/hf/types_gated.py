@@ -1,4 +1,4 @@
-"""The model types whose feed-forward has a gate: Llama's design, and what others have changed in it."""
+"""Model types with a gated feed-forward: Llama and its variants."""
 
 from slimlm.interop.hf.defaults import ROPE_KEYS
 from slimlm.interop.hf.family import Family, Only, Switch

@@ -1,4 +1,4 @@
-"""The model types whose feed-forward has no gate: LayerNorm, and two matrices around GELU or ReLU."""
+"""Model types with a feed-forward without a gate: two matrices around GELU or ReLU."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def _unfactorised(reader: Reader) -> dict[str, Any]:
 
 
 def _falcon_block(reader: Reader) -> dict[str, Any]:
-    """Find Falcon's kind of block and its heads of keys and values (FalconDecoderLayer and FalconAttention)."""
+    """Return Falcon's kind of block and its KV heads, as in FalconDecoderLayer and FalconAttention."""
     grouped, parallel = reader.switch("new_decoder_architecture"), reader.switch("parallel_attn")
     norms = reader.get("num_ln_in_parallel_attn")
     if parallel and norms not in ((None, 1, 2) if grouped else (None, 1)):

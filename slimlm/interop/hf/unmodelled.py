@@ -1,4 +1,4 @@
-"""What a Hugging Face config says that carries no parameters and that an Architecture does not describe."""
+"""Properties of a Hugging Face config that an Architecture does not describe; none has parameters."""
 
 from collections.abc import Iterator
 from math import isclose, sqrt
@@ -23,11 +23,11 @@ _NEUTRAL_AND_PHRASE: dict[str, tuple[Any, str]] = {
     "apply_residual_connection_post_layernorm": (False, "residual sums that start from the normalised input"),
     "layerdrop": (0, "whole layers dropped in training"),
 }
-"""Key → the value that means nothing special, and what any other means."""
+"""Key → neutral value, and the meaning of any other."""
 
 
 def remarks(reader: Reader, architecture: Architecture) -> tuple[str, ...]:
-    """Return what an architecture leaves out of a config, in short phrases that show key and value."""
+    """Return the properties of a config that its architecture lacks, as short phrases with key and value."""
     scores = _scores(reader, architecture.head_width)
     turns = _rope(reader, architecture.n_layers) if architecture.positions == "rope" else ()
     found = (reader.family.quirks, _gelu(reader), _by_key(reader), scores, turns, _windows(reader), _class(reader))
@@ -49,7 +49,7 @@ def _gelu(reader: Reader) -> Iterator[str]:
     if "activation" not in reader.family.fields:
         return
     key = reader.key("activation")
-    # GemmaConfig takes "gelu" for a legacy name of the approximation.
+    # GemmaConfig treats "gelu" as a legacy name of the approximation.
     exact = () if reader.family.model_type == "gemma" else ("gelu", "gelu_python")
     if "gelu" in reader.get(key) and reader.get(key) not in exact:
         yield _said("GELU by an approximation", key, reader.get(key))
@@ -84,7 +84,7 @@ def _layers_without_rope(reader: Reader, n_layers: int) -> int:
 
 
 def _windows(reader: Reader) -> Iterator[str]:
-    """Tell of attention within a window: reader.family.extras has layer_types where only some layers have one."""
+    """Yield windowed attention; reader.family.extras has layer_types if only some layers have a window."""
     extras, window, layers = reader.family.extras, reader.get("sliding_window"), reader.get("layer_types")
     used = "sliding_window" in extras and window is not None and reader.get("use_sliding_window") is not False
     if used and not (isinstance(layers, list) and "sliding_attention" not in layers):
