@@ -18,7 +18,8 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.interop.hf import MAX_BYTES, from_hf_config, parse_hf_config
 from slimlm.model.pretrained import from_pretrained
-from slimlm.serialization.design_json import from_text, request_from_text, to_record
+from slimlm.serialization.design_json import request_from_text, to_record
+from slimlm.serialization.links import read_named_model
 from slimlm.solver.solver import solve
 from slimlm.utils.files import read_bytes, read_json
 from slimlm.utils.text import named, one_line, shown
@@ -32,7 +33,7 @@ SHAPE = json.dumps({"name": "mine"} | asdict(Architecture(d_model=8, d_ff=8, n_l
 READERS: dict[str, tuple[str, Callable[[Any], object]]] = {
     "the config": (json.dumps(CONFIG), lambda text: from_hf_config(parse_hf_config(text))),
     "the file": (DESIGN, request_from_text),
-    "the link's model": (SHAPE, from_text),
+    "the link's model": (SHAPE, read_named_model),
 }
 """What a sentence calls a text → a good one, and what reads it."""
 
@@ -61,7 +62,7 @@ def test_a_good_text_is_read(reader: tuple[str, str, Callable[[Any], object]]) -
 
 def test_a_text_that_is_cut_off_anywhere_is_refused(reader: tuple[str, str, Callable[[Any], object]]) -> None:
     name, good, read = reader
-    for end in [*range(0, 40), *range(40, len(good), 97), len(good) - 1]:
+    for end in [*range(1, 40), *range(40, len(good), 97), len(good) - 1]:
         assert refusal(read, good[:end]).startswith(f"{name} is not JSON: ")
 
 
@@ -79,8 +80,8 @@ def test_a_text_that_is_cut_off_anywhere_is_refused(reader: tuple[str, str, Call
         (lambda good: good.replace('"', "'"), "is not JSON: Expecting property name enclosed in double quotes: line 1"),
         (lambda good: good + good, "is not JSON: Extra data: line 1 column"),
         (lambda good: good.replace("{", '{"a": "\t", ', 1), "is not JSON: Invalid control character at: line 1 column"),
-        (lambda good: "", "is not JSON: Expecting value: line 1 column 1 (char 0)"),
-        (lambda good: "[" * 3000, "is nested too deeply: it must have at most 64 objects and lists in each other"),
+        (lambda good: "{", "is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        (lambda good: '{"a":' * 3000, "is nested too deeply: it must have at most 64 objects and lists in each other"),
     ],
 )
 def test_a_broken_text_is_one_sentence(
@@ -103,6 +104,12 @@ def test_bytes_that_are_not_utf_8_are_one_sentence(encoding: str, name: str) -> 
 def test_the_size_is_looked_at_before_the_text_is_read(reader: tuple[str, str, Callable[[Any], object]]) -> None:
     name, _, read = reader
     assert refusal(read, "\0" * (MAX_BYTES + 1)).startswith(f"{name} has 1,000,001 characters: it must have at most ")
+
+
+@pytest.mark.parametrize("name", ["the config", "the file"])
+def test_an_empty_file_and_too_many_bytes_are_one_sentence(name: str) -> None:
+    _, read = READERS[name]
+    assert refusal(read, "") == f"{name} is not JSON: Expecting value: line 1 column 1 (char 0)"
     assert "bytes: it must have at most" in refusal(read, b"\xff" * (MAX_BYTES + 1))
 
 

@@ -21,7 +21,7 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.model.language_model import LanguageModel
 from slimlm.model.pretrained import MAX_BYTES, export_pretrained, from_pretrained, save_pretrained
-from tests.model.test_language_model import Recorder
+from tests.model.test_building import Recorder
 from tests.native import SMALL, SMALL_LLAMA, built, some_ids
 from tests.strategies import architectures
 
