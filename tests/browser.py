@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.server import ROOT, serving
 
@@ -50,6 +51,20 @@ def settle(page: Page) -> None:
         "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
     ).wait_for(state="attached", timeout=PATIENCE_MS)
     page.locator("[data-testid=stSkeleton]").first.wait_for(state="detached", timeout=PATIENCE_MS)
+
+
+def finished_runs(page: Page) -> list[str]:
+    """Return a list that grows by one at every run that ends, on connections that begin from now on."""
+    ended: list[str] = []
+
+    def take(payload: bytes | str) -> None:
+        message = ForwardMsg()
+        message.ParseFromString(payload if isinstance(payload, bytes) else payload.encode())
+        if message.WhichOneof("type") == "script_finished":
+            ended.append(page.url)
+
+    page.on("websocket", lambda socket: socket.on("framereceived", take))
+    return ended
 
 
 def open_app(page: Page, address: str, query: str = "") -> None:
