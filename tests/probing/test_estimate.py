@@ -141,7 +141,7 @@ from slimlm.model.language_model import LanguageModel
 shape = json.loads(sys.argv[1])
 first = LanguageModel(Architecture(n_layers=20, **shape))
 before = psutil.Process().memory_info().rss
-model = LanguageModel(Architecture(n_layers=1000, **shape))
+model = LanguageModel(Architecture(n_layers=500, **shape))
 print(psutil.Process().memory_info().rss - before)
 """
 
@@ -153,5 +153,5 @@ def test_modules_take_the_memory_that_is_estimated(structure: dict[str, Any]) ->
     shape = SHAPE | structure
     command = [sys.executable, "-c", MODULES, json.dumps(shape)]  # in a fresh interpreter no memory is reused
     out = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    estimate = estimate_probe(Architecture(n_layers=1000, **shape))
+    estimate = estimate_probe(Architecture(n_layers=500, **shape))
     assert 0.8 < (estimate.module_bytes + estimate.weight_bytes) / int(out.stdout) < 1.3
