@@ -38,7 +38,9 @@ def chromium() -> Iterator[Browser]:
     """Start a headless Chromium."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=chromium_path(), args=["--no-sandbox", "--disable-dev-shm-usage"]
+            executable_path=chromium_path(),
+            # A GPU that is emulated on the CPU takes a quarter of a page's time.
+            args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
         )
         expect.set_options(timeout=PATIENCE_MS)
         yield browser
