@@ -18,7 +18,7 @@ from slimlm.compare.presets import COMPARISON_PRESETS
 from slimlm.core.config import ModelConfig
 from slimlm.core.published import published_model, published_models
 from slimlm.export.downloads import Download, comparison_downloads
-from tests.browser import chart, go_to, open_app, press, running, saved, settle, shared_links
+from tests.browser import chart, check_passes, go_to, open_app, press, running, saved, settle, shared_links
 from tests.models import HF_CONFIG
 
 TWO = "compare?" + urlencode({"pin": ["design", "model~gpt2"]}, doseq=True)
@@ -66,7 +66,7 @@ def test_pins_of_every_page_come_together_and_the_knobs_stay(page: Page, address
 
 def test_a_quick_second_click_loses_no_pin(page: Page, address: str) -> None:
     open_app(page, address)
-    expect(page.get_by_test_id("stMetric").nth(4)).to_contain_text("passed", timeout=30_000)
+    check_passes(page)
     settle(page)
     for place in range(3):
         page.locator(f".st-key-pin_{place} button:visible").dispatch_event("click")

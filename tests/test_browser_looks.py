@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.browser import chart, open_app, press
+from tests.browser import chart, check_passes, open_app, press
 from tests.looks import VIEWPORTS, faults_in_both_colours
 
 QUERIES = {
@@ -56,14 +56,14 @@ def test_a_key_press_changes_the_chart_in_its_place(page: Page, address: str) ->
 
 def test_nothing_above_the_fold_moves_while_the_model_is_built(page: Page, address: str) -> None:
     open_app(page, address)
-    expect(page.get_by_test_id("stMetric").nth(4)).to_contain_text("passed", timeout=30_000)
+    check_passes(page)
     charts = "[...document.querySelectorAll('[data-testid=stVegaLiteChart]')]"
     places = f"() => {charts}.map((chart) => chart.getBoundingClientRect().top)"
     before = page.evaluate(places)
     press(page, "GLU expansion", "ArrowRight")
     expect(chart(page)).to_contain_text("GLU expansion 2.7 ")
     during = page.evaluate(places)
-    expect(page.get_by_test_id("stMetric").nth(4)).to_contain_text("passed", timeout=30_000)
+    check_passes(page)
     assert before[:2] == during[:2] == page.evaluate(places)[:2]
 
 
