@@ -44,8 +44,8 @@ def anything_allowed(cls: type, name: str) -> st.SearchStrategy[Any]:
     if options := field.metadata.get("options"):
         return st.sampled_from(options)
     limits = limits_of(cls, name)
-    if field.type is float:
-        return st.floats(limits.low, limits.high)
+    if limits.real_valued:
+        return st.floats(limits.low, limits.high) | (st.sampled_from(limits.words) if limits.words else st.nothing())
     low, high = int(limits.low), int(limits.high)
     numbers = log_spaced(max(1, low), high) | st.sampled_from([low, high])
     return st.none() | numbers if limits.optional else numbers
@@ -182,9 +182,12 @@ def rank(config: ModelConfig, d_model: int, d_ff: int, n_layers: int, n_heads: i
     miss = abs(closed_form(config, d_model, d_ff, n_layers, n_heads) - config.total_params)
     if 1000 * miss > 5 * config.total_params:
         return None
-    tables = 1 if config.tied_lm_head else 2
-    ratio = tables * config.vocab_size * d_model / (config.total_params * config.embedding_ratio)
-    cost = math.log(ratio) ** 2 + math.log(d_ff / d_model / config.glu_expansion) ** 2
+    if config.embedding_ratio == "auto":
+        shape = d_model / n_layers / (46.10 * (config.total_params / 1e8) ** 0.1965)
+    else:
+        tables = 1 if config.tied_lm_head else 2
+        shape = tables * config.vocab_size * d_model / (config.total_params * config.embedding_ratio)
+    cost = math.log(shape) ** 2 + math.log(d_ff / d_model / config.glu_expansion) ** 2
     if config.n_heads != "auto":
         return Rank(cost, miss, n_layers, d_model, d_ff, 0.0, config.n_heads)
     assert n_heads is not None
@@ -234,7 +237,8 @@ def try_all(config: ModelConfig) -> Rank | None:
 def try_all_depths(config: ModelConfig) -> Rank | None:
     """Try every d_model × heads × n_layers, each with the feasible d_ff nearest to the expansion from both sides.
 
-    For one d_model the cost falls up to the asked d_ff and rises after it, so no other d_ff can be the best.
+    For one d_model and depth the cost falls up to the asked d_ff and rises after it, so no other d_ff can be the best;
+    the depth matters to the cost with embedding_ratio="auto" alone.
     """
     total, grain = config.total_params, config.multiple_of
     low, high = -(-995 * total // 1000), 1005 * total // 1000
@@ -249,10 +253,21 @@ def try_all_depths(config: ModelConfig) -> Rank | None:
         most = ((high - fixed) // depths - layer) // step
         asked = config.glu_expansion * d_model / grain
         above, below = np.maximum(least, math.ceil(asked)), np.minimum(most, math.floor(asked))
-        nearest = [int(side.min()) for side in [above[above <= most]] if side.size]
-        nearest += [int(side.max()) for side in [below[below >= least]] if side.size]
-        for f in nearest:
-            for n_layers in depths[(least <= f) & (f <= most)]:
-                if placed := rank(config, d_model, f * grain, int(n_layers), n_heads):
-                    found.append(placed)
+        for f, n_layers in _pairs(config, depths, least, most, above, below):
+            if placed := rank(config, d_model, f * grain, n_layers, n_heads):
+                found.append(placed)
     return min(found, default=None)
+
+
+def _pairs(
+    config: ModelConfig, depths: np.ndarray, least: np.ndarray, most: np.ndarray, above: np.ndarray, below: np.ndarray
+) -> Iterator[tuple[int, int]]:
+    """Yield d_ff in grains and depth: for every depth where the depth matters, else for the two best d_ff of all."""
+    if config.embedding_ratio == "auto":
+        for side, feasible in ((above, above <= most), (below, below >= least)):
+            yield from zip(side[feasible].tolist(), depths[feasible].tolist(), strict=True)
+        return
+    nearest = [int(side.min()) for side in [above[above <= most]] if side.size]
+    nearest += [int(side.max()) for side in [below[below >= least]] if side.size]
+    for f in nearest:
+        yield from ((f, n_layers) for n_layers in depths[(least <= f) & (f <= most)].tolist())

@@ -1,6 +1,7 @@
 """ModelConfig: the request that the solver meets."""
 
 from dataclasses import dataclass, fields
+from typing import Literal
 
 from slimlm.core.architecture import Choices
 from slimlm.utils.validation import documented, real, whole
@@ -21,10 +22,11 @@ class ModelConfig(Choices):
         whole(10_000_000, 1, 10**15),
     )
 
-    embedding_ratio: float = documented(
+    embedding_ratio: float | Literal["auto"] = documented(
         "Share of all parameters in vocabulary-sized matrices: the token embedding, and the LM head if it is untied. "
-        "Position embeddings do not count.",
-        real(0.35, 0.0001, 0.9999),
+        'Position embeddings do not count. "auto" lets the shape lead: depth and width are in the proportion of '
+        "published models of this size, and the ratio follows.",
+        real(0.35, 0.0001, 0.9999, "auto"),
     )
 
     glu_expansion: float = documented(

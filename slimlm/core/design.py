@@ -10,6 +10,7 @@ from slimlm.core.accounting import Account, account
 from slimlm.core.architecture import Architecture, Choices, ModelDims
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import shape_line
+from slimlm.core.shape_law import published_aspect_ratio
 from slimlm.utils.validation import FieldError
 
 TOLERANCE = 0.005
@@ -122,7 +123,7 @@ class Design:
     @property
     def cost(self) -> float:
         """Distance from the request, which the solver minimises (see `distance`)."""
-        return distance(self.config, self.architecture.d_model, self.architecture.d_ff)
+        return distance(self.config, self.dims)
 
     @cached_property
     def targets(self) -> tuple[TargetActual, TargetActual, TargetActual]:
@@ -156,24 +157,39 @@ class Design:
 
 
 def targets_of(config: ModelConfig, account: Account) -> tuple[TargetActual, TargetActual, TargetActual]:
-    """Return target and actual value of total, embedding ratio and GLU expansion."""
+    """Return target and actual value of total, embedding ratio and GLU expansion.
+
+    With embedding_ratio="auto" the aspect ratio d_model / n_layers takes the place of the embedding ratio.
+    """
+    arch = account.architecture
+    if config.embedding_ratio == "auto":
+        aspect_ratio = arch.d_model / arch.n_layers
+        shape = TargetActual("aspect_ratio", published_aspect_ratio(config.total_params), aspect_ratio)
+    else:
+        shape = TargetActual("embedding_ratio", config.embedding_ratio, account.embedding_ratio)
     return (
         TargetActual("total_params", config.total_params, account.total_params),
-        TargetActual("embedding_ratio", config.embedding_ratio, account.embedding_ratio),
-        TargetActual("glu_expansion", config.glu_expansion, account.architecture.glu_expansion),
+        shape,
+        TargetActual("glu_expansion", config.glu_expansion, arch.glu_expansion),
     )
 
 
-def distance(config: ModelConfig, d_model: int, d_ff: int) -> float:
-    """Return the cost that the solver minimises: 0 when embedding ratio and GLU expansion meet their targets.
+def distance(config: ModelConfig, dims: ModelDims) -> float:
+    """Return the cost of dimensions, which the solver minimises: 0 when shape and GLU expansion meet their targets.
 
     cost = ln(c·vocab_size·d_model / (total_params·embedding_ratio))² + ln((d_ff/d_model) / glu_expansion)²,
-    with c = 1 for a tied head and 2 for an untied one.
+    with c = 1 for a tied head and 2 for an untied one. With embedding_ratio="auto" the first term is
+    ln((d_model/n_layers) / a)², where a is the aspect ratio of published models (`published_aspect_ratio`).
     """
-    return ratio_cost(config, d_model) + math.log(d_ff / d_model / config.glu_expansion) ** 2
+    shape = _aspect_cost(config, dims) if config.embedding_ratio == "auto" else _ratio_cost(config, dims.d_model)
+    return shape + math.log(dims.d_ff / dims.d_model / config.glu_expansion) ** 2
 
 
-def ratio_cost(config: ModelConfig, d_model: int) -> float:
-    """Return the part of `distance` that depends on the width alone."""
+def _aspect_cost(config: ModelConfig, dims: ModelDims) -> float:
+    return math.log(dims.d_model / dims.n_layers / published_aspect_ratio(config.total_params)) ** 2
+
+
+def _ratio_cost(config: ModelConfig, d_model: int) -> float:
+    assert config.embedding_ratio != "auto"
     target = config.total_params * config.embedding_ratio
     return math.log(config.vocabulary_tables * config.vocab_size * d_model / target) ** 2

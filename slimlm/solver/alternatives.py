@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
-from slimlm.solver.search import SearchSpace, to_architecture
+from slimlm.solver.search import to_architecture
+from slimlm.solver.shape_search import search_space
 from slimlm.solver.solver import nearest_design, solve
 from slimlm.utils.validation import FieldError
 
@@ -83,7 +84,7 @@ def _candidates(chosen: Design) -> Iterator[Alternative]:
 
 def _other_widths(chosen: Design) -> Iterator[Alternative]:
     """Yield the best design of each of the four nearest widths."""
-    config, space = chosen.config, SearchSpace(chosen.config)
+    config, space = chosen.config, search_space(chosen.config)
     width = chosen.architecture.d_model // space.width_grain
     for x in (width - 2, width - 1, width + 1, width + 2):
         best = space.nearest_at(x) if x > 0 else None

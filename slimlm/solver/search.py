@@ -47,12 +47,6 @@ half of `MOST_WORK`: from then on every range is judged by its ends.
 """
 
 
-def nearest(config: ModelConfig) -> Architecture | None:
-    """Return the architecture nearest to a request, or None when none meets its total."""
-    best = SearchSpace(config).nearest()
-    return best and to_architecture(config, best)
-
-
 def to_architecture(config: ModelConfig, best: Best) -> Architecture:
     """Return the architecture of a design that was found, with the fixed choices of the request."""
     return Architecture.of(config, ModelDims(best.d_model, best.d_ff, best.n_layers), best.n_heads)
@@ -86,14 +80,18 @@ class SearchSpace:
         self.min_layers = config.n_layers or 1
         self.max_layers = config.n_layers or 2 * self.high
         self.scope = Scope(config, self.low, self.high, self.min_layers, self.max_layers)
-        target = config.total_params * config.embedding_ratio / (config.vocabulary_tables * config.vocab_size)
-        self.target_width = math.log(target)
+        self.target_width = self._target_width()
         widest = min(AUTO_WIDEST, self.high) if self.auto else self.high
         self.max_width = bisect_right(range(1, widest // self.width_grain + 1), self.high, key=self.smallest_total)
         first = narrowest(config)
         self.min_width = first[0] // self.width_grain if first else self.max_width + 1
         self.work = 0
         """Ranges and widths examined so far; a width counts once for each parameter count that its layers can have."""
+
+    def _target_width(self) -> float:
+        """Return ln(d_model) at the target embedding ratio."""
+        ratio, tables = self.config.embedding_ratio, self.config.vocabulary_tables
+        return math.log(self.config.total_params * ratio / (tables * self.config.vocab_size))  # type: ignore[operator]
 
     def smallest_total(self, x: int) -> int:
         """Return a lower bound of the total at width x; exact unless the solver chooses the heads."""
@@ -155,7 +153,7 @@ class SearchSpace:
                 continue
             middle = (first + last) // 2
             for half in ((first, middle), (middle + 1, last)):
-                half_bound = self._bound(*half)
+                half_bound = self.bound(*half)
                 if half_bound < math.inf and (best is None or half_bound <= best.cost):
                     heapq.heappush(ranges, (half_bound, *half))
         return best
@@ -164,7 +162,7 @@ class SearchSpace:
         """Return the relative length up to which a range is judged by its two ends instead of being halved."""
         return math.exp2(self.work / _WORK_PER_DOUBLING + _FINEST_AT_START)
 
-    def _bound(self, first: int, last: int) -> float:
+    def bound(self, first: int, last: int) -> float:
         """Return a lower bound of the cost of all designs with a width in first..last; inf when there are none.
 
         Let t = ln(d_model), u = t − t* with t* the target width, and v(t) = ln(expansion / target expansion) of the
@@ -182,30 +180,30 @@ class SearchSpace:
         # At the narrow end, a layer of the target expansion is smallest and the room for layers largest. With more than
         # `deepest` layers, every width in first..last has too small an expansion; with fewer than `shallowest`, too
         # large a one. When no depth lies between the two, the next depth on either side has the lowest cost.
-        light, heavy = self._layers(first, last) if self.auto else (self.params.layer, self.params.widest_layer)
-        deepest = math.floor(room_high / self._target_layer(light, first) * _ABOVE)
-        shallowest = math.ceil(
-            (self.low - evaluate(self.params.fixed, last)) / self._target_layer(heavy, last) * _BELOW
-        )
+        light, heavy = self.layer_range(first, last)
+        deepest = math.floor(room_high / self.target_layer(light, first) * ABOVE)
+        shallowest = math.ceil((self.low - evaluate(self.params.fixed, last)) / self.target_layer(heavy, last) * BELOW)
         if max(shallowest, self.min_layers) <= min(deepest, self.max_layers):
             return (min(max(self.target_width, low), high) - self.target_width) ** 2
         bound = math.inf
         if (fewer := min(shallowest - 1, self.max_layers)) >= self.min_layers:
-            start, end = (self._expansion(x, self._grains(heavy, x, fewer, self.low)) for x in (first, last))
-            fewest = max(1, math.ceil(self._grains(heavy, last, fewer, self.low) * _BELOW))
-            lines = (start, end - start), (self._expansion(first, fewest), low - high)
+            start, end = (self.expansion(x, self.grains(heavy, x, fewer, self.low)) for x in (first, last))
+            fewest = max(1, math.ceil(self.grains(heavy, last, fewer, self.low) * BELOW))
+            lines = (start, end - start), (self.expansion(first, fewest), low - high)
             bound = max(self._least(low, high, *line) for line in lines)
         if (more := max(deepest + 1, self.min_layers)) <= self.max_layers:
-            start = -self._expansion(first, room := self._grains(light, first, more, self.high))
-            if (most := math.floor(room * _ABOVE)) >= 1:
+            start = -self.expansion(first, room := self.grains(light, first, more, self.high))
+            if (most := math.floor(room * ABOVE)) >= 1:
                 before = first * first / last
-                rise = start + self._expansion(before, self._grains(light, before, more, self.high))
-                lines = (start, rise), (-self._expansion(first, most), high - low)
+                rise = start + self.expansion(before, self.grains(light, before, more, self.high))
+                lines = (start, rise), (-self.expansion(first, most), high - low)
                 bound = min(bound, max(self._least(low, high, *line) for line in lines))
         return bound
 
-    def _layers(self, first: int, last: int) -> tuple[Polynomial, Polynomial]:
+    def layer_range(self, first: int, last: int) -> tuple[Polynomial, Polynomial]:
         """Return the parameters of a layer with the narrowest and the widest head that a range of widths allows."""
+        if not self.auto:
+            return self.params.layer, self.params.widest_layer
         narrowest = max(AUTO_HEAD_DIMS[0], self.width_grain * first / MOST_HEADS)
         widest = min(AUTO_HEAD_DIMS[-1], self.width_grain * last / (self.config.n_kv_heads or 1))
         span = AUTO_HEAD_DIMS[-1] - AUTO_HEAD_DIMS[0]
@@ -218,22 +216,23 @@ class SearchSpace:
         )
         return light, heavy  # type: ignore[return-value]
 
-    def _target_layer(self, layer: Polynomial, x: float) -> float:
+    def target_layer(self, layer: Polynomial, x: float) -> float:
         """Return the parameters of a layer of width x that has exactly the target expansion."""
-        return interpolate(layer, x) + interpolate(self.params.slope, x) * self._target_grains(x)
+        return interpolate(layer, x) + interpolate(self.params.slope, x) * self.target_grains(x)
 
-    def _target_grains(self, x: float) -> float:
+    def target_grains(self, x: float) -> float:
+        """Return the d_ff in grains that has exactly the target expansion."""
         return self.config.glu_expansion * self.width_grain * x / self.grain
 
-    def _grains(self, layer: Polynomial, x: float, n_layers: int, total: int) -> float:
+    def grains(self, layer: Polynomial, x: float, n_layers: int, total: int) -> float:
         """Return the d_ff in grains, whole or not, of the model of width x and this depth and total (< 0: too deep)."""
         return ((total - interpolate(self.params.fixed, x)) / n_layers - interpolate(layer, x)) / interpolate(
             self.params.slope, x
         )
 
-    def _expansion(self, x: float, grains: float) -> float:
+    def expansion(self, x: float, grains: float) -> float:
         """Return ln(expansion / target expansion)."""
-        return math.log(grains / self._target_grains(x)) if grains > 0 else -math.inf
+        return math.log(grains / self.target_grains(x)) if grains > 0 else -math.inf
 
     def _least(self, low: float, high: float, start: float, rise: float) -> float:
         """Return the minimum over t in low..high of (t − t*)² + (the line from `start` that rises by `rise`)²."""
@@ -241,7 +240,7 @@ class SearchSpace:
         free = low + (self.target_width - low - slope * start) / (1 + slope * slope)
         t = min(max(free, low), high)
         miss = max(0.0, start + slope * (t - low) - _ROUNDING)
-        return ((t - self.target_width) ** 2 + miss * miss) * _BELOW
+        return ((t - self.target_width) ** 2 + miss * miss) * BELOW
 
     def nearest_at(self, x: int) -> Best | None:
         """Return the best design of width x, or None."""
@@ -251,5 +250,5 @@ class SearchSpace:
 _ROUNDING = 1e-9
 """Allowance for rounding in a logarithm: a bound may not exceed the true cost."""
 
-_ABOVE, _BELOW = 1 + 1e-12, 1 - 1e-12
+ABOVE, BELOW = 1 + 1e-12, 1 - 1e-12
 """Factors that round a bound outwards."""

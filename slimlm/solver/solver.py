@@ -8,7 +8,8 @@ from slimlm.core.accounting import count_total
 from slimlm.core.architecture import ModelDims
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
-from slimlm.solver.search import SearchSpace, nearest, smallest, window
+from slimlm.solver.search import SearchSpace, smallest, window
+from slimlm.solver.shape_search import nearest, search_space
 from slimlm.utils.formatting import format_size
 
 Knob = int | bool | None
@@ -78,7 +79,7 @@ def compute_model_dims(config: ModelConfig) -> ModelDims:
 
 
 def _budget_error(config: ModelConfig) -> BudgetError:
-    space = SearchSpace(config)
+    space = search_space(config)
     totals = space.nearest_totals()
     suggestions = _suggestions(config, totals)
     clash = [s.field for s in suggestions if s.field != "total_params"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from slimlm.core.architecture import AUTO_HEAD_DIMS, MOST_HEADS, width_multiple
+from slimlm.core.architecture import AUTO_HEAD_DIMS, MOST_HEADS, ModelDims, width_multiple
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import distance
 
@@ -93,8 +93,13 @@ class Level(NamedTuple):
         for f in (self.feasible_above(above), self.feasible_below(above - 1)):
             if f:
                 n_layers, miss = self.depth(f)
-                cost = distance(config, self.d_model, grain * f)
-                yield Best(cost, miss, n_layers, self.d_model, grain * f, self.head_miss, self.n_heads)
+                yield self.best(f, n_layers, miss)
+
+    def best(self, f: int, n_layers: int, miss: int) -> Best:
+        """Return one design with its cost, given |total − asked|."""
+        dims = ModelDims(self.d_model, self.scope.config.multiple_of * f, n_layers)
+        cost = distance(self.scope.config, dims)
+        return Best(cost, miss, n_layers, dims.d_model, dims.d_ff, self.head_miss, self.n_heads)
 
     def feasible_above(self, f: int) -> int | None:
         """Return the smallest feasible d_ff from f upwards. While no depth fits, f goes to what the next depth needs.

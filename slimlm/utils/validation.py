@@ -75,6 +75,7 @@ class Limits:
     optional: bool = False
     words: tuple[str, ...] = ()
     """Words allowed instead of a number: "auto"."""
+    real_valued: bool = False
 
     def admits(self, value: float) -> bool:
         """Return whether a value is within the limits; NaN never is."""
@@ -93,9 +94,9 @@ def whole(default: Any, low: int, high: int, *words: str) -> Any:
     return _limited(default, Limits(low, high, default is None, words))
 
 
-def real(default: float, low: float, high: float) -> Any:
-    """Declare a real-valued field."""
-    return _limited(default, Limits(low, high))
+def real(default: float, low: float, high: float, *words: str) -> Any:
+    """Declare a real-valued field; `words` are allowed instead of a number."""
+    return _limited(default, Limits(low, high, words=words, real_valued=True))
 
 
 def choice(default: str, *others: str) -> Any:
@@ -142,7 +143,8 @@ def _usual(field: dataclasses.Field[Any]) -> Callable[[Any], bool]:
         return lambda value: type(value) is str and value in options
     if field.type is bool:
         return lambda value: value is True or value is False
-    kind, limits = float if field.type is float else int, field.metadata["limits"]
+    limits: Limits = field.metadata["limits"]
+    kind = float if limits.real_valued else int
     low, high = limits.low, limits.high
     return lambda value: type(value) is kind and low <= value <= high
 
@@ -164,10 +166,10 @@ def _check(field: dataclasses.Field[Any], value: object) -> None:
     limits: Limits = field.metadata["limits"]
     if (value is None and limits.optional) or (isinstance(value, str) and value in limits.words):
         return
-    real_valued = field.type is float
-    if not isinstance(value, bool) and isinstance(value, (int, float) if real_valued else int) and limits.admits(value):
+    number = (int, float) if limits.real_valued else int
+    if not isinstance(value, bool) and isinstance(value, number) and limits.admits(value):
         return
-    kind = "a number" if real_valued else "a whole number"
+    kind = "a number" if limits.real_valued else "a whole number"
     _refuse(field, value, limits.in_words(kind), _nearest(field, value))
 
 
@@ -184,7 +186,7 @@ def _nearest(field: dataclasses.Field[Any], value: object) -> object:
     if isinstance(value, float) and math.isnan(value):
         return field.default
     nearest = min(max(value, limits.low), limits.high)
-    return nearest if field.type is float else int(nearest)
+    return nearest if limits.real_valued else int(nearest)
 
 
 def field_limits(cls: type, name: str) -> Limits:

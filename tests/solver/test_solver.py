@@ -170,7 +170,7 @@ def test_designs_keep_every_promise_over_the_whole_range(config: ModelConfig) ->
     chosen = rank(config, *dims, heads if config.n_heads == "auto" else None)
     assert chosen is not None
     assert all(chosen <= neighbour for neighbour in neighbours(config, dims))
-    assert design.cost == distance(config, dims.d_model, dims.d_ff) == pytest.approx(chosen.cost, rel=1e-9, abs=1e-15)
+    assert design.cost == distance(config, dims) == pytest.approx(chosen.cost, rel=1e-9, abs=1e-15)
 
 
 @given(any_requests())

@@ -1,0 +1,116 @@
+"""The exact search with embedding_ratio="auto": the shape leads, and the embedding ratio follows.
+
+The cost is ln(aspect ratio / law's)² + ln(expansion / asked)². At one width, let L* be the depth with the law's aspect
+ratio and L° the depth at which a layer of the asked expansion just meets the total. At a depth L the expansion misses
+its target by at least the factor L° / L, since attention and norms take their share of a layer, and the aspect ratio by
+L / L*. So no design of that width costs less than ln(L° / L*)² / 2. Wider models have a greater L* and a smaller L°:
+the ratio falls with the width, and the bound of a range of widths is that of one of its ends.
+
+Depths are searched alike: with the depth, the aspect ratio and the expansion both fall.
+"""
+
+import heapq
+import math
+
+from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig
+from slimlm.core.shape_law import published_aspect_ratio
+from slimlm.solver.polynomial import evaluate
+from slimlm.solver.search import BELOW, SearchSpace, to_architecture
+from slimlm.solver.width import Best, Level
+
+
+class ShapeSearchSpace(SearchSpace):
+    """All designs allowed by a request with embedding_ratio="auto"."""
+
+    def _target_width(self) -> float:
+        self.aspect_ratio = published_aspect_ratio(self.config.total_params)
+        return math.nan
+
+    def bound(self, first: int, last: int) -> float:
+        """Return a cost that no design with a width in first..last goes below (inf: there is none)."""
+        self.work += 1
+        if self.high <= evaluate(self.params.fixed, first):
+            return math.inf
+        if self.min_layers == self.max_layers:
+            return self._bound_at_depth(first, last)
+        light, heavy = self.layer_range(first, last)
+        most = math.log((self.high - evaluate(self.params.fixed, first)) / self.target_layer(light, first))
+        room = self.low - evaluate(self.params.fixed, last)
+        fewest = math.log(room / self.target_layer(heavy, last)) if room > 0 else -math.inf
+        gap = _distance_to_zero(fewest - self._law_depth(last), most - self._law_depth(first))
+        return gap * gap / 2 * BELOW
+
+    def _bound_at_depth(self, first: int, last: int) -> float:
+        """Return the same for a pinned depth, at which a width has one aspect ratio and nearly one expansion."""
+        light, heavy = self.layer_range(first, last)
+        depth, pinned = math.log(self.min_layers), self.min_layers
+        aspect = _distance_to_zero(self._law_depth(first) - depth, self._law_depth(last) - depth)
+        largest = self.expansion(first, self.grains(light, first, pinned, self.high))
+        if largest == -math.inf:
+            return math.inf
+        expansion = _distance_to_zero(self.expansion(last, self.grains(heavy, last, pinned, self.low)), largest)
+        return (aspect * aspect + expansion * expansion) * BELOW
+
+    def _law_depth(self, x: int) -> float:
+        """Return ln(L*) of a width."""
+        return math.log(x * self.width_grain / self.aspect_ratio)
+
+    def nearest_at(self, x: int) -> Best | None:
+        """Return the best design of width x, or None."""
+        return min((found for level in self.levels(x) if (found := self._nearest_depth(level, x))), default=None)
+
+    def _nearest_depth(self, level: Level, x: int) -> Best | None:
+        """Return the best design of a level: ranges of depths are halved, that with the lowest bound first."""
+        room = self.high - level.fixed
+        deepest = min(self.max_layers, room // (level.layer + level.slope)) if room > 0 else 0
+        best: Best | None = None
+        ranges = [(0.0, self.min_layers, deepest)] if deepest >= self.min_layers else []
+        while ranges:
+            bound, first, last = heapq.heappop(ranges)
+            if best is not None and bound > best.cost:
+                break
+            if first == last:
+                best = min((found for found in (best, self._at_depth(level, first)) if found), default=None)
+                continue
+            middle = (first + last) // 2
+            for half in ((first, middle), (middle + 1, last)):
+                heapq.heappush(ranges, (self._depth_bound(level, x, *half), *half))
+        return best
+
+    def _depth_bound(self, level: Level, x: int, first: int, last: int) -> float:
+        """Return a cost that no design of a level with a depth in first..last goes below."""
+        law = self._law_depth(x)
+        aspect = _distance_to_zero(math.log(first) - law, math.log(last) - law)
+        largest, least = (
+            self.expansion(x, ((total - level.fixed) / n_layers - level.layer) / level.slope)
+            for total, n_layers in ((self.high, first), (self.low, last))
+        )
+        expansion = _distance_to_zero(least, largest)
+        return (aspect * aspect + expansion * expansion) * BELOW
+
+    def _at_depth(self, level: Level, n_layers: int) -> Best | None:
+        """Return the design of a level and a depth with the expansion nearest to the asked one."""
+        least = max(1, -(-(-(-(self.low - level.fixed) // n_layers) - level.layer) // level.slope))
+        most = ((self.high - level.fixed) // n_layers - level.layer) // level.slope
+        if least > most:
+            return None
+        asked = math.floor(self.config.glu_expansion * level.d_model / self.grain)
+        grains = {min(max(f, least), most) for f in (asked, asked + 1)}
+        return min(level.best(f, n_layers, abs(level.total(f, n_layers) - self.config.total_params)) for f in grains)
+
+
+def _distance_to_zero(low: float, high: float) -> float:
+    """Return how far the interval low..high is from 0."""
+    return max(0.0, low, -high)
+
+
+def search_space(config: ModelConfig) -> SearchSpace:
+    """Return the designs allowed by a request, to be searched for the nearest."""
+    return ShapeSearchSpace(config) if config.embedding_ratio == "auto" else SearchSpace(config)
+
+
+def nearest(config: ModelConfig) -> Architecture | None:
+    """Return the architecture nearest to a request, or None when none meets its total."""
+    best = search_space(config).nearest()
+    return best and to_architecture(config, best)
