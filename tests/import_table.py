@@ -6,7 +6,7 @@ ALLOWED = {
     "solver": "core utils",
     "costs": "core utils",
     "interop": "core utils",
-    "notes": "core costs utils",
+    "notes": "core costs solver utils",
     "serialization": "core solver utils",
     "model": "core interop solver utils psutil safetensors torch",
     "probing": "core model utils torch",

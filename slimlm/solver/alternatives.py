@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from slimlm.core.architecture import PREFERRED_HEAD_DIM
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
 from slimlm.solver.search import to_architecture
@@ -36,7 +37,7 @@ def alternatives(config: ModelConfig | Design, limit: int = 12) -> tuple[Alterna
 
     >>> best = alternatives(ModelConfig())[0]
     >>> best.change, best.design.architecture.d_model, best.design.total_params
-    ('10 heads', 220, 10019460)
+    ('5 heads', 220, 10019460)
 
     Raises FieldError for a limit that is not a whole number above 0, and BudgetError for an infeasible request.
     """
@@ -48,7 +49,7 @@ def alternatives(config: ModelConfig | Design, limit: int = 12) -> tuple[Alterna
 @lru_cache(maxsize=64)
 def _alternatives(chosen: Design, limit: int) -> tuple[Alternative, ...]:
     found: dict[tuple[int, ...], Alternative] = {}
-    for other in sorted(_candidates(chosen), key=lambda other: (other.design.cost, _head_change(other, chosen))):
+    for other in sorted(_candidates(chosen), key=lambda other: (other.design.cost, _head_miss(other.design))):
         found.setdefault(other.design.dims, other)
     found.pop(chosen.dims, None)
     others = list(found.values())
@@ -56,8 +57,9 @@ def _alternatives(chosen: Design, limit: int) -> tuple[Alternative, ...]:
     return tuple(kept[:limit])
 
 
-def _head_change(other: Alternative, chosen: Design) -> float:
-    return abs(math.log(other.design.architecture.n_heads / chosen.architecture.n_heads))
+def _head_miss(design: Design) -> float:
+    """Return how far head_dim is from the preferred one: among equal dimensions the usual heads go first."""
+    return abs(math.log(design.architecture.head_width / (design.config.head_dim or PREFERRED_HEAD_DIM)))
 
 
 def _same_kind(other: Alternative, earlier: list[Alternative]) -> int:

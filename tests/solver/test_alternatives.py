@@ -32,7 +32,7 @@ def found_for(config: ModelConfig) -> tuple[Alternative, ...]:
 
 def test_the_first_at_the_default_meets_ratio_and_expansion() -> None:
     best = alternatives(ModelConfig())[0]
-    assert (best.kind, best.change) == ("heads", "10 heads")
+    assert (best.kind, best.change) == ("heads", "5 heads")
     assert best.design.dims == (220, 585, 11)
     assert best.design.total_params == 10_019_460
     _, ratio, expansion = best.design.targets

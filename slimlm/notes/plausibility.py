@@ -1,0 +1,107 @@
+"""Shapes that nobody builds: depth, heads, proportions and embedding share outside those of published models."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import quantiles
+
+from slimlm.core.accounting import Account
+from slimlm.core.published import PublishedModel, published_models, published_near
+from slimlm.notes.note import format_number, name_layers
+from slimlm.utils.formatting import format_share, format_size
+
+DEPTH_SLACK, ASPECT_SLACK, REST_SLACK = 2.0, 2.5, 2.0
+"""Factors beyond what most published models have from which on a depth, an aspect ratio, and what the vocabulary leaves
+to the rest of the model are out of the ordinary."""
+
+HEAD_DIMS = 16, 256
+"""Least and greatest head_dim: of the published models known here TinyStories alone has narrower heads."""
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """One figure of a model that is out of the ordinary."""
+
+    key: str
+    """What it is about: depth, aspect_ratio, head_dim or embedding_share."""
+    text: str
+    """The figure beside that of published models, without a full stop."""
+
+
+@lru_cache(maxsize=256)
+def peers(total_params: int) -> tuple[PublishedModel, ...]:
+    """Return the published models within a factor of 3 of a size, or the eight nearest where those are fewer."""
+    near = published_near(total_params)
+    return near if len(near) >= 8 else published_near(total_params, 1e12)[:8]
+
+
+def oddities(account: Account) -> tuple[Oddity, ...]:
+    """Return what of a model is out of the ordinary, most harmful first; nothing when all is plausible.
+
+    A figure is out of the ordinary when it is far outside the middle 80 % of the published models of about the size.
+    Two are not: a small embedding share, which comes with a small vocabulary, and many layers that are wide enough,
+    about which the evidence conflicts.
+    """
+    found = (_depth(account), _aspect_ratio(account), _head_dim(account), _embedding_share(account))
+    return tuple(oddity for oddity in found if oddity)
+
+
+def _depth(account: Account) -> Oddity | None:
+    layers = account.architecture.n_layers
+    low, high = _span(account, lambda model: model.architecture.n_layers)
+    if layers < low / DEPTH_SLACK or (layers > high * DEPTH_SLACK and _aspect_ratio(account)):
+        return Oddity("depth", f"{name_layers(layers)}: {_most(account)} have {_ends(round(low), round(high))}")
+    return None
+
+
+def _aspect_ratio(account: Account) -> Oddity | None:
+    arch = account.architecture
+    ratio = arch.d_model / arch.n_layers
+    low, high = _span(account, lambda model: model.aspect_ratio)
+    if low / ASPECT_SLACK <= ratio <= high * ASPECT_SLACK:
+        return None
+    kind = "wide for its depth" if ratio > high else "narrow for its depth"
+    text = f"{name_layers(arch.n_layers)} × {arch.d_model:,} is {kind}: d_model / n_layers is {format_number(ratio)}"
+    return Oddity("aspect_ratio", f"{text}, and {_most(account)} have {_ends(low, high)}")
+
+
+def _head_dim(account: Account) -> Oddity | None:
+    width, (low, high) = account.architecture.head_width, HEAD_DIMS
+    if low <= width <= high:
+        return None
+    kind = "narrow" if width < low else "wide"
+    return Oddity("head_dim", f"Heads of {width:,} are too {kind}: published models have 32 to {high}")
+
+
+def _embedding_share(account: Account) -> Oddity | None:
+    share = account.embedding_ratio
+    low, high = _span(account, lambda model: model.embedding_ratio)
+    if 1 - share >= (1 - high) / REST_SLACK:
+        return None
+    vocabulary = f"The vocabulary takes {format_share(share)} of the parameters"
+    return Oddity(
+        "embedding_share", f"{vocabulary}: {_most(account)} spend {format_share(low)} to {format_share(high)}"
+    )
+
+
+def _span(account: Account, figure: Callable[[PublishedModel], float]) -> tuple[float, float]:
+    """Return the ends of the middle 80 % of the peers' figures."""
+    figures: Sequence[float] = [figure(model) for model in peers(account.total_params)]
+    deciles = quantiles(figures, n=10, method="inclusive")
+    return deciles[0], deciles[-1]
+
+
+def _ends(low: float, high: float) -> str:
+    return " to ".join(dict.fromkeys((format_number(low), format_number(high))))
+
+
+def _most(account: Account) -> str:
+    largest = published_models()[-1].total_params
+    if account.total_params > 3 * largest:
+        return "the largest published models known here"
+    return f"most published models near {about(account.total_params)}"
+
+
+def about(total_params: int) -> str:
+    """Write a size with two significant digits: "100M"."""
+    return format_size(int(float(f"{total_params:.2g}")))
