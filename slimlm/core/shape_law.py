@@ -1,4 +1,4 @@
-"""How wide published models are for their depth: a power law of their size."""
+"""Laws of the shape: how wide a model of a size is for its depth, among published models and by Levine et al. 2020."""
 
 import math
 
@@ -22,3 +22,33 @@ def published_aspect_ratio(total_params: float) -> float:
     [19, 29, 46, 72, 114]
     """
     return ASPECT_AT_100M * math.pow(total_params / 1e8, EXPONENT)
+
+
+_LEVINE_A, _LEVINE_B = 5.039, 5.55e-2
+
+
+def levine_shape(non_embedding_params: float) -> tuple[float, float]:
+    """Return the depth and the width that Levine et al. 2020 predict for a number of non-embedding parameters.
+
+    They fit d_model = e^(a + b·L) to optimal models of N = 12·L·d_model² parameters, with 6 to 48 layers.
+
+    >>> [round(value, 1) for value in levine_shape(10e6)]
+    [10.7, 279.2]
+    """
+    target = math.log(non_embedding_params / 12) - 2 * _LEVINE_A
+    low, high = 0.0, 1000.0
+    for _ in range(60):  # ln L + 2bL rises with L: bisection ends at the last bits of a float
+        depth = (low + high) / 2
+        low, high = (depth, high) if math.log(depth) + 2 * _LEVINE_B * depth < target else (low, depth)
+    return low, math.exp(_LEVINE_A + _LEVINE_B * low)
+
+
+def published_shape(total_params: float) -> tuple[float, float]:
+    """Return the depth and the width at the published aspect ratio, for total = 12 · n_layers · d_model².
+
+    >>> [round(value) for value in published_shape(100e6)]
+    [16, 728]
+    """
+    aspect_ratio = published_aspect_ratio(total_params)
+    depth = math.cbrt(total_params / 12 / aspect_ratio**2)
+    return depth, aspect_ratio * depth

@@ -1,11 +1,9 @@
-"""Scaling laws from papers: vocabulary size, depth and width."""
+"""Scaling laws from papers: vocabulary size and critical depth."""
 
 import math
 
 TAO_SMALLEST = 33e6
 """Fewest non-vocabulary parameters of a model that Tao et al. 2024 fitted."""
-
-_LEVINE_A, _LEVINE_B = 5.039, 5.55e-2
 
 
 def tao_vocabulary_params(non_vocabulary_params: float) -> float:
@@ -17,22 +15,6 @@ def tao_vocabulary_params(non_vocabulary_params: float) -> float:
     9.6
     """
     return float(3_145_728 * (non_vocabulary_params / TAO_SMALLEST) ** 0.8354)
-
-
-def levine_shape(non_embedding_params: float) -> tuple[float, float]:
-    """Return the depth and the width that Levine et al. 2020 predict for a number of non-embedding parameters.
-
-    They fit d_model = e^(a + b·L) to optimal models of N = 12·L·d_model² parameters, with 6 to 48 layers.
-
-    >>> [round(value, 1) for value in levine_shape(10e6)]
-    [10.7, 279.2]
-    """
-    target = math.log(non_embedding_params / 12) - 2 * _LEVINE_A
-    low, high = 0.0, 1000.0
-    for _ in range(60):  # ln L + 2bL rises with L: bisection ends at the last bits of a float
-        depth = (low + high) / 2
-        low, high = (depth, high) if math.log(depth) + 2 * _LEVINE_B * depth < target else (low, depth)
-    return low, math.exp(_LEVINE_A + _LEVINE_B * low)
 
 
 def critical_depths(d_model: int) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from slimlm.core.architecture import width_multiple
 from slimlm.core.describe import counted
 from slimlm.core.design import Design
 from slimlm.core.published import published_models, published_near
+from slimlm.core.shape_law import levine_shape
 from slimlm.notes.note import (
     ANTHONY,
     BIAN,
@@ -24,7 +25,7 @@ from slimlm.notes.note import (
     format_number,
     name_sizes,
 )
-from slimlm.notes.published_laws import critical_depths, levine_shape
+from slimlm.notes.published_laws import critical_depths
 from slimlm.utils.formatting import format_count
 
 

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from slimlm.core.architecture import Architecture
 from slimlm.core.published import LEFT_OUT, PublishedModel, published_model, published_models, published_near
-from slimlm.notes.published_laws import critical_depths, levine_shape, tao_vocabulary_params
+from slimlm.core.shape_law import levine_shape
+from slimlm.notes.published_laws import critical_depths, tao_vocabulary_params
 
 MODELS = published_models()
 
