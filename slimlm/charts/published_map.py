@@ -7,7 +7,7 @@ from functools import cache
 import altair as alt
 
 from slimlm.charts.layout import label_alignments, log_ticks
-from slimlm.charts.palette import COMPONENT_COLORS, INK, MUTED, PAGE
+from slimlm.charts.palette import COMPONENT_COLORS, INK, MUTED, PAGE, Shade
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
 from slimlm.core.describe import counted
 from slimlm.core.design import Design
@@ -17,10 +17,12 @@ from slimlm.core.shape_law import RESIDUAL, levine_shape, published_shape
 from slimlm.utils.formatting import format_count, format_share
 
 _HEIGHT_PX, _PLOT_PX = 400, 620
+_CIRCLE = Shade(COMPONENT_COLORS["token_embedding"], "#9DB4E0")
 _LARGEST_PX, _LARGEST = 1600, 1e10
+_CURVED = "Levine et al. 2020"
 _LAWS: dict[str, Callable[[float], tuple[float, float]]] = {
     "fit of these models": published_shape,
-    "Levine et al. 2020": levine_shape,
+    _CURVED: levine_shape,
 }
 
 
@@ -39,7 +41,9 @@ def published_map_chart(subjects: Sequence[Subject]) -> Figure:
     rows += [
         _row(model.name, model) for model in sorted(published, key=_nearness(subjects[0])) if model not in subjects
     ]
-    ends = _ends([row["layers"] for row in rows]), _ends([row["width"] for row in rows])
+    layers_ends, width_ends = (_ends([row[side] for row in rows]) for side in ("layers", "width"))
+    ends = layers_ends, width_ends
+    _fill_once(rows)
     _label_where_free(rows, ends)
     curves = [point for name in _LAWS for point in _curve(name, ends)]
     return figure(
@@ -48,15 +52,16 @@ def published_map_chart(subjects: Sequence[Subject]) -> Figure:
         title=f"Depth and width among {len(published)} published models",
         subtitle=[
             *(f"Ringed: {_name(subject)} · {subject.title}" for subject in subjects[:2]),
-            f"Area: parameters · the darker, the larger the embedding share · lines: usual shapes, ×/÷ {RESIDUAL:.1f}",
+            "Area: parameters · the fuller the colour, the larger the embedding share",
+            f"Lines: usual shapes; a published model is typically within a factor of {RESIDUAL:.1f} of the fit",
         ],
         description=_describe(subjects),
         height=_HEIGHT_PX,
         values={
-            "layers_ends": ends[0],
-            "width_ends": ends[1],
-            "layers_ticks": log_ticks(*ends[0], 9),
-            "width_ticks": log_ticks(*ends[1], 8),
+            "layers_ends": layers_ends,
+            "width_ends": width_ends,
+            "layers_ticks": log_ticks(layers_ends[0], layers_ends[1], 9),
+            "width_ticks": log_ticks(width_ends[0], width_ends[1], 8),
         },
     )
 
@@ -90,6 +95,15 @@ def _ends(values: Sequence[float]) -> list[float]:
     return [min(values) / 1.35, max(values) * 1.35]
 
 
+def _fill_once(rows: list[Row]) -> None:
+    """Fill one circle of those in one place, so that several translucent ones do not look solid."""
+    filled: set[tuple[int, int]] = set()
+    for row in rows:
+        place = row["layers"], row["width"]
+        row["opacity"] *= place not in filled
+        filled.add(place)
+
+
 def _label_where_free(rows: list[Row], ends: tuple[list[float], list[float]]) -> None:
     """Name the ringed models and the published ones nearest in size whose names overlap nothing."""
 
@@ -106,7 +120,7 @@ def _label_where_free(rows: list[Row], ends: tuple[list[float], list[float]]) ->
 
 
 def _curve(name: str, ends: tuple[list[float], list[float]]) -> list[Row]:
-    """Return the points of a law that lie within the plot; the last one carries its name."""
+    """Return the points of a law that lie within the plot; one end carries its name."""
     shapes = [_LAWS[name](10 ** (5 + step / 12)) for step in range(12 * 7)]
     inside = [
         {"law": name, "layers": depth, "width": width, "name": ""}
@@ -114,7 +128,7 @@ def _curve(name: str, ends: tuple[list[float], list[float]]) -> list[Row]:
         if ends[0][0] <= depth <= ends[0][1] and ends[1][0] <= width <= ends[1][1]
     ]
     if inside:
-        inside[-1]["name"] = name
+        inside[0 if name == _CURVED else -1]["name"] = name
     return inside
 
 
@@ -129,7 +143,7 @@ def _describe(subjects: Sequence[Subject]) -> str:
 @cache
 def _axes() -> tuple[alt.X, alt.Y]:
     def scale(name: str) -> alt.Scale:
-        return alt.Scale(type="log", domain=alt.ExprRef(f"{name}_ends"), nice=False)  # type: ignore[arg-type]
+        return alt.Scale(type="log", domain=alt.ExprRef(f"{name}_ends"), nice=False)
 
     def axis(name: str, title: str) -> alt.Axis:
         return alt.Axis(title=title, values=alt.ExprRef(f"{name}_ticks"), format=",~r", domain=False, titlePadding=8)
@@ -150,9 +164,9 @@ def _curve_layers(laws: tuple[str, ...]) -> Row:
     )
     names = text_layer(
         "datum.name",
-        x="scale('x', datum.layers) - 6",
-        y="scale('y', datum.width) - 8",
-        align="right",
+        x=f"scale('x', datum.layers) + (datum.law == '{_CURVED}' ? 2 : -8)",
+        y="scale('y', datum.width) - 10",
+        align=alt.ExprRef(f"datum.law == '{_CURVED}' ? 'left' : 'right'"),
         fontSize=12,
         fontStyle="italic",
         fill=MUTED,
@@ -169,14 +183,13 @@ def _point_layers() -> Row:
         alt.Tooltip("layers:Q", title="n_layers", format=","),
         alt.Tooltip("width:Q", title="d_model", format=","),
     ]
-    colour = COMPONENT_COLORS["token_embedding"]
     circles = (
         alt.Chart()
         .mark_point(
             size=alt.ExprRef("datum.area"),
-            stroke=colour,
+            stroke=_CIRCLE.reference,
             strokeWidth=1,
-            fill=colour,
+            fill=_CIRCLE.reference,
             fillOpacity=alt.ExprRef("datum.opacity"),
         )
         .encode(x, y, tooltip=tooltip)

@@ -6,8 +6,9 @@ from functools import lru_cache
 from statistics import quantiles
 
 from slimlm.core.accounting import Account
+from slimlm.core.describe import counted
 from slimlm.core.published import PublishedModel, published_models, published_near
-from slimlm.notes.note import format_number, name_layers
+from slimlm.notes.note import format_number
 from slimlm.utils.formatting import format_share, format_size
 
 DEPTH_SLACK, ASPECT_SLACK, REST_SLACK = 2.0, 2.5, 2.0
@@ -50,7 +51,7 @@ def _depth(account: Account) -> Oddity | None:
     layers = account.architecture.n_layers
     low, high = _span(account, lambda model: model.architecture.n_layers)
     if layers < low / DEPTH_SLACK or (layers > high * DEPTH_SLACK and _aspect_ratio(account)):
-        return Oddity("depth", f"{name_layers(layers)}: {_most(account)} have {_ends(round(low), round(high))}")
+        return Oddity("depth", f"{counted(layers, 'layer')}: {_most(account)} have {_ends(round(low), round(high))}")
     return None
 
 
@@ -61,7 +62,9 @@ def _aspect_ratio(account: Account) -> Oddity | None:
     if low / ASPECT_SLACK <= ratio <= high * ASPECT_SLACK:
         return None
     kind = "wide for its depth" if ratio > high else "narrow for its depth"
-    text = f"{name_layers(arch.n_layers)} × {arch.d_model:,} is {kind}: d_model / n_layers is {format_number(ratio)}"
+    text = (
+        f"{counted(arch.n_layers, 'layer')} × {arch.d_model:,} is {kind}: d_model / n_layers is {format_number(ratio)}"
+    )
     return Oddity("aspect_ratio", f"{text}, and {_most(account)} have {_ends(low, high)}")
 
 

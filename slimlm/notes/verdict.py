@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 from slimlm.core.config import ModelConfig
-from slimlm.core.describe import expansion_name
+from slimlm.core.describe import counted, expansion_name
 from slimlm.core.design import OFF_TARGET, Design, TargetActual
 from slimlm.core.named_model import Subject
 from slimlm.core.shape_law import RESIDUAL, published_aspect_ratio
-from slimlm.notes.note import Severity, format_number, name_layers
+from slimlm.notes.note import Severity, format_number
 from slimlm.notes.plausibility import Oddity, about, oddities
 from slimlm.notes.shape import alignment
 from slimlm.solver.alternatives import alternatives
@@ -47,7 +47,7 @@ class Remedy:
         """Say what the change gives: "With 5 heads: 11 layers × 220, all targets within 0.5 %."."""
         arch = self.design.architecture
         return (
-            f"With {self.change}: {name_layers(arch.n_layers)} × {arch.d_model:,}, "
+            f"With {self.change}: {counted(arch.n_layers, 'layer')} × {arch.d_model:,}, "
             f"all targets within {bound(self.design)}."
         )
 
@@ -136,7 +136,7 @@ def _in_range(subject: Subject) -> str:
         "usual" if 1 / _UNUSUAL <= ratio / law <= _UNUSUAL else "wide and shallow" if ratio > law else "deep and narrow"
     )
     return (
-        f"{name_layers(arch.n_layers)} × {arch.d_model:,} is a {kind} shape: d_model / n_layers is "
+        f"{counted(arch.n_layers, 'layer')} × {arch.d_model:,} is a {kind} shape: d_model / n_layers is "
         f"{format_number(ratio)}, beside {law:.0f} for published models near {about(total)}."
     )
 
