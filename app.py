@@ -31,9 +31,8 @@ def main() -> None:
     with below_the_chart():
         ui.show_links(links)
         with top:
-            check, verdict = design_panels.show_top(design)
+            check = design_panels.show_top(design)
         others = alternatives(design)
-        verdict.caption(design_panels.verdict(design, others))
         st.altair_chart(layer_profile_chart(design), width="stretch", theme=None, key="profile")
         st.markdown(design_panels.component_table(design))
         st.subheader("PyTorch check", anchor=False)

@@ -14,7 +14,7 @@ ALLOWED = {
     "compare": "core costs serialization solver utils",
     "charts": "compare core solver sweep utils altair pandas",
     "export": "charts compare core costs notes serialization solver utils jinja2",
-    "cli": "core interop serialization solver sweep utils",
+    "cli": "core interop notes serialization solver sweep utils",
     "ui": "charts compare core costs export interop notes serialization solver sweep utils pyarrow streamlit",
     "slimlm": "cli core solver utils",
     "app": "charts solver ui streamlit",

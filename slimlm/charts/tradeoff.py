@@ -10,8 +10,8 @@ import altair as alt
 from slimlm.charts.layout import label_alignments
 from slimlm.charts.palette import FAINT, INK
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
-from slimlm.core.captions import RATIO_LINE, request_line
-from slimlm.core.describe import counted, expansion_name
+from slimlm.core.captions import RATIO_LINE, request_line, target_name, target_texts
+from slimlm.core.describe import counted
 from slimlm.core.design import OFF_TARGET, Design
 from slimlm.solver.alternatives import Alternative
 from slimlm.utils.formatting import format_miss
@@ -48,7 +48,7 @@ def tradeoff_chart(points: Sequence[TradeoffPoint]) -> Figure:
     if not points:
         raise ValueError(f"points={points!r} is empty: at least one design would work")
     chosen = next((point for point in points if point.chosen), points[0])
-    expansion = expansion_name(chosen.design.config)
+    _, shape, expansion = target_texts(chosen.design)
     rows = [_point_row(index, point) for index, point in enumerate(points)]
     reach = {knob: 1.3 * max(0.04, *(abs(row[knob]) for row in rows)) for knob in ("ratio", "expansion")}
     _label_where_free(rows, reach)
@@ -59,13 +59,13 @@ def tradeoff_chart(points: Sequence[TradeoffPoint]) -> Figure:
     }
     return figure(
         ({"values": [{}]}, _field_layers()),
-        ({"values": rows}, _point_layers(expansion)),
+        ({"values": rows}, _point_layers(shape.label, expansion.label)),
         title=f"Deviation from the targets: {counted(len(points), 'design')} for one request",
         subtitle=[
             request_line(chosen.design.config),
             f"Filled: {chosen.label} · {chosen.design.title}",
             f"Shaded: within {100 * OFF_TARGET:g} % of both targets · axes are logarithmic beyond ±{100 * _LINEAR:g} %",
-            RATIO_LINE,
+            *([] if chosen.design.shape_leads else [RATIO_LINE]),
         ],
         description=_describe_tradeoff(points, chosen),
         height=_TRADEOFF_PX,
@@ -74,11 +74,9 @@ def tradeoff_chart(points: Sequence[TradeoffPoint]) -> Figure:
 
 
 def _describe_tradeoff(points: Sequence[TradeoffPoint], chosen: TradeoffPoint) -> str:
-    _, ratio, expansion = chosen.design.targets
-    return (
-        f"{counted(len(points), 'design')} by deviation from the targets; {chosen.label}: embedding ratio "
-        f"{format_miss(ratio.miss)}, {expansion_name(chosen.design.config)} {format_miss(expansion.miss)}."
-    )
+    config, (_, *knobs) = chosen.design.config, chosen.design.targets
+    misses = (f"{target_name(config, knob)} {format_miss(knob.miss)}" for knob in knobs)
+    return f"{counted(len(points), 'design')} by deviation from the targets; {chosen.label}: {', '.join(misses)}."
 
 
 def _point_row(index: int, point: TradeoffPoint) -> Row:
@@ -160,12 +158,12 @@ def _field_layers() -> Row:
 
 
 @cache
-def _point_layers(expansion: str) -> Row:
+def _point_layers(shape: str, expansion: str) -> Row:
     x, y = (
-        alt.X(**_deviation("ratio", "Embedding ratio, deviation from target")),
+        alt.X(**_deviation("ratio", f"{shape}, deviation from target")),
         alt.Y(**_deviation("expansion", f"{expansion}, deviation from target")),
     )
-    names = {"label": "Design", "total": "Parameters", "actual_ratio": "Embedding ratio", "actual_expansion": expansion}
+    names = {"label": "Design", "total": "Parameters", "actual_ratio": shape, "actual_expansion": expansion}
     tooltip = [alt.Tooltip(f"{key}:N", title=title) for key, title in names.items()]
     tooltip += [alt.Tooltip(f"{key}:Q", title=key, format=",") for key in ("d_model", "d_ff", "n_layers", "n_heads")]
     dots = (

@@ -19,6 +19,7 @@ from slimlm.core.named_model import NamedModel
 from slimlm.core.published import published_model, published_models
 from slimlm.core.table import format_param_table
 from slimlm.interop.hf.import_config import hf_named_model
+from slimlm.notes.verdict import verdict
 from slimlm.serialization.design_json import named_model_record, to_record
 from slimlm.solver.solver import solve
 from slimlm.utils.files import reason
@@ -115,6 +116,7 @@ def _design(options: argparse.Namespace) -> None:
         )
         print(json.dumps(record, indent=2))
         return
+    print(f"{verdict(design)}\n")
     print(format_param_table(design))
     if report:
         print()
@@ -127,7 +129,7 @@ def _inspect(options: argparse.Namespace) -> None:
         print(json.dumps(named_model_record(named_model), indent=2))
         return
     head = [named_model.title, f"{named_model.origin}.", *(f"Note: {remark}." for remark in named_model.remarks)]
-    print("\n".join([*head, "", format_param_table(named_model.architecture)]))
+    print("\n".join([*head, str(verdict(named_model)), "", format_param_table(named_model.architecture)]))
 
 
 def _named_model(named: str) -> NamedModel:

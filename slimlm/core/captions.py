@@ -1,9 +1,11 @@
 """Captions of charts and cards: the request, the result and the components in words."""
 
+from typing import NamedTuple
+
 from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION, Component
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import choice_words, expansion_name, head_word, length_words, structure_words
-from slimlm.core.design import Design
+from slimlm.core.design import Design, TargetActual
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.utils.formatting import format_count, format_miss, format_share, format_size
 
@@ -25,10 +27,11 @@ def request_parts(config: ModelConfig) -> dict[str, str]:
     >>> list(request_parts(ModelConfig(norm="rmsnorm")))[3:]
     ['glu_expansion', 'tied_lm_head', 'max_seq_length', 'RMSNorm']
     """
+    ratio = config.embedding_ratio
     parts = {
         "total_params": format_size(config.total_params),
         "vocab_size": f"vocabulary {config.vocab_size:,}",
-        "embedding_ratio": f"embedding ratio {config.embedding_ratio:g}",
+        "embedding_ratio": f"embedding ratio {ratio if isinstance(ratio, str) else f'{ratio:g}'}",
         "glu_expansion": f"{expansion_name(config)} {config.glu_expansion:g}",
         "tied_lm_head": head_word(config),
         "max_seq_length": length_words(config),
@@ -60,11 +63,49 @@ def source_line(subject: Subject) -> str:
 
 def result_line(design: Design) -> str:
     """Return the actual values with their misses on one line."""
-    total, ratio, expansion = design.targets
+    total, shape, expansion = design.targets
+    actual = f"{shape.actual:.3g}" if design.shape_leads else f"{shape.actual:.3f}"
+    parts = [
+        f"{format_count(round(total.actual))} ({format_miss(total.miss)})",
+        f"{target_name(design.config, shape)} {actual} ({format_miss(shape.miss)})",
+        f"{expansion_name(design.config)} {expansion.actual:.3g} ({format_miss(expansion.miss)})",
+    ]
+    if design.shape_leads:
+        parts.append(f"embedding ratio {design.account.embedding_ratio:.3f}")
+    return f"Actual: {' · '.join(parts)}"
+
+
+def target_name(config: ModelConfig, target: TargetActual) -> str:
+    """Return the name of a target as it stands in a sentence."""
+    names = {"total_params": "total", "embedding_ratio": "embedding ratio", "aspect_ratio": "d_model / n_layers"}
+    return names.get(target.name) or expansion_name(config)
+
+
+class TargetText(NamedTuple):
+    """One target of a design, written for a tile or a card."""
+
+    label: str
+    target: str
+    actual: str
+    knob: TargetActual
+
+
+def target_texts(design: Design) -> tuple[TargetText, TargetText, TargetText]:
+    """Return label, target and actual value of each target.
+
+    >>> from slimlm import solve
+    >>> [text[:3] for text in target_texts(solve(ModelConfig()))][1]
+    ('Embedding ratio', '35 %', '34.4 %')
+    """
+    total, shape, expansion = design.targets
+    if design.shape_leads:
+        written = TargetText("d_model / n_layers", f"{shape.target:.3g}", f"{shape.actual:.3g}", shape)
+    else:
+        written = TargetText("Embedding ratio", f"{100 * shape.target:.4g} %", format_share(shape.actual), shape)
     return (
-        f"Actual: {format_count(round(total.actual))} ({format_miss(total.miss)}) · "
-        f"embedding ratio {ratio.actual:.3f} ({format_miss(ratio.miss)}) · "
-        f"{expansion_name(design.config)} {expansion.actual:.3g} ({format_miss(expansion.miss)})"
+        TargetText("Total parameters", format_size(design.config.total_params), format_count(total.actual), total),
+        written,
+        TargetText(expansion_name(design.config), f"{expansion.target:.4g}", f"{expansion.actual:.3f}", expansion),
     )
 
 

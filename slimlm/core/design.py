@@ -127,8 +127,13 @@ class Design:
 
     @cached_property
     def targets(self) -> tuple[TargetActual, TargetActual, TargetActual]:
-        """Total, embedding ratio and GLU expansion: target and actual value."""
+        """Total, embedding ratio (or aspect ratio, see `targets_of`) and GLU expansion: target and actual value."""
         return targets_of(self.config, self.account)
+
+    @property
+    def shape_leads(self) -> bool:
+        """Whether the request leaves the embedding ratio to the shape."""
+        return self.config.embedding_ratio == "auto"
 
     @property
     def off_target(self) -> tuple[TargetActual, ...]:

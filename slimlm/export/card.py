@@ -1,4 +1,4 @@
-"""The design card: request, key figures and both charts on one slide."""
+"""The design card: verdict, request, key figures and both charts on one slide."""
 
 from html import escape
 from typing import NamedTuple
@@ -8,11 +8,11 @@ from slimlm.charts.layer_profile import layer_profile_chart, reading_line
 from slimlm.charts.palette import DARK, FAINT_SHADE, INK_SHADE, LIGHT, MUTED_SHADE, OFF_TARGET_SHADE
 from slimlm.charts.theme import FONT, Row, text_width, wrap
 from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
-from slimlm.core.captions import request_line
-from slimlm.core.describe import expansion_name
-from slimlm.core.design import Design, TargetActual
+from slimlm.core.captions import TargetText, request_line, target_texts
+from slimlm.core.design import Design
 from slimlm.export.pictures import Format, convert
-from slimlm.utils.formatting import format_miss, format_share, format_size
+from slimlm.notes.verdict import Weight, verdict
+from slimlm.utils.formatting import format_miss
 
 _WIDTH, _HEIGHT = 1600, 900
 _LEFT, _RIGHT, _BODY_TOP, _BODY_BOTTOM = 56, 1544, 184, 836
@@ -68,7 +68,10 @@ def _header(design: Design, colors: _Colors) -> list[str]:
     # One line if its letters are at least 15 pixels high, otherwise two lines.
     lines = wrap(request, max(width, 0.6 * text_width(request, 15)), 15)
     places = ((128, 20),) if len(lines) == 1 else ((119, 16), (142, 16))
+    judged = verdict(design)
+    heavy = judged.weight in (Weight.SHAPE, Weight.OFF_TARGET)
     return [
+        _text(_LEFT, 44, judged.text, 18, colors.off_target if heavy else colors.muted, width),
         _text(_LEFT, 90, design.title, 38, colors.ink, width, bold=True),
         *(_text(_LEFT, y, line, size, colors.muted, width) for line, (y, size) in zip(lines, places, strict=True)),
         _rule(_LEFT, _RIGHT, 154, colors.faint),
@@ -114,13 +117,10 @@ class _Figure(NamedTuple):
 
 
 def _figures(design: Design, colors: _Colors) -> list[str]:
-    found, arch = design.targets, design.architecture
-    targets = (format_size(design.config.total_params), f"{100 * found[1].target:.4g} %", f"{found[2].target:.4g}")
-    values = (f"{design.total_params:,}", format_share(found[1].actual), f"{found[2].actual:.3f}")
-    labels = ("Total parameters", "Embedding ratio", expansion_name(arch))
+    arch, (total, *others) = design.architecture, target_texts(design)
     kv_heads = "" if arch.kv_heads == arch.n_heads else f", {arch.kv_heads:,} for keys and values"
     figures = [
-        *map(_knob, labels, values, targets, found),
+        *map(_knob, (total._replace(actual=f"{design.total_params:,}"), *others)),
         _Figure("Depth × width", f"{arch.n_layers:,} × {arch.d_model:,}", "layers × d_model"),
         _Figure("Feed-forward width", f"{arch.d_ff:,}", "d_ff"),
         _Figure("Attention", f"{arch.n_heads:,} × {arch.head_width:,}", f"heads × head_dim{kv_heads}"),
@@ -133,9 +133,10 @@ def _figures(design: Design, colors: _Colors) -> list[str]:
     return [*(line for group in lines for line in group), *rules]
 
 
-def _knob(label: str, value: str, target: str, knob: TargetActual) -> _Figure:
-    mark = " (off target)" if knob.off_target else ""
-    return _Figure(label, value, f"target {target} · {format_miss(knob.miss)}{mark}", knob.off_target)
+def _knob(text: TargetText) -> _Figure:
+    off_target = text.knob.off_target
+    mark = " (off target)" if off_target else ""
+    return _Figure(text.label, text.actual, f"target {text.target} · {format_miss(text.knob.miss)}{mark}", off_target)
 
 
 def _figure(figure: _Figure, top: float, colors: _Colors) -> list[str]:

@@ -17,6 +17,7 @@ from slimlm.export.report_rows import (
     target_rows,
 )
 from slimlm.notes import design_notes
+from slimlm.notes.verdict import verdict
 from slimlm.serialization.code import command_line, python_code
 
 
@@ -28,6 +29,7 @@ def html_report(design: Design) -> str:
     return render(
         "report.html.jinja",
         title=design.title,
+        verdict=verdict(design),
         targets_head=TARGETS_HEAD,
         targets=target_rows(design),
         dimensions=dimension_rows(design),

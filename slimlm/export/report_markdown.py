@@ -17,6 +17,7 @@ from slimlm.export.report_rows import (
     target_rows,
 )
 from slimlm.notes import Note, design_notes
+from slimlm.notes.verdict import verdict
 from slimlm.serialization.code import command_line, python_code
 from slimlm.utils.text import lightly
 
@@ -26,6 +27,7 @@ def markdown(subject: Subject) -> str:
     command = command_line(subject) if isinstance(subject, Design) else None
     sections = [
         f"# {lightly(subject.title)}",
+        f"**{lightly(str(verdict(subject)))}**",
         *_markdown_figures(subject),
         markdown_table(("", "Actual"), dimension_rows(subject), left=1),
         *(_markdown_review(subject) if isinstance(subject, Design) else ()),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
+from slimlm.core.captions import target_texts
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import expansion_name, structure_words
 from slimlm.core.design import OFF_TARGET, TOLERANCE, Design, TargetActual
@@ -31,9 +32,7 @@ _RULES = (
 
 def target_rows(design: Design) -> list[Cells]:
     """Return target, actual and miss of each knob."""
-    labels = ("Total parameters", "Embedding ratio", expansion_name(design.config))
-    knobs = zip(labels, design.targets, strict=True)
-    return [(label, *_target_cells(knob), _miss(knob)) for label, knob in knobs]
+    return [(text.label, *_target_cells(text.knob), _miss(text.knob)) for text in target_texts(design)]
 
 
 def figure_rows(named_model: NamedModel) -> list[Cells]:

@@ -90,8 +90,8 @@ class Knob:
             return self.default
 
 
-def _write_number(value: float) -> str:
-    return f"{value:.10g}"
+def _write_number(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.10g}"
 
 
 def _write_switch(value: bool) -> str:
@@ -117,6 +117,10 @@ def _read_heads(text: str) -> int | str:
         raise ValueError(f"{text[:40]!r} is neither auto nor a whole number") from error
 
 
+def _read_ratio(text: str) -> float | str:
+    return "auto" if text.strip().lower() == "auto" else parse_number(text)
+
+
 _number = partial(Knob, write=_write_number, read=parse_number)
 _switch = partial(Knob, write=_write_switch, read=_read_switch)
 
@@ -125,10 +129,11 @@ def _choice(field: str, label: str) -> Knob:
     return Knob(field, label, read=str, words={word: name.label for word, name in OPTION_NAMES[field].items()})
 
 
+RATIO = _number("embedding_ratio", "Embedding ratio", RATIOS, read=_read_ratio)
 SLIDERS = (
     Knob("total_params", "Total parameters", TOTALS, format_size),
     Knob("vocab_size", "Vocabulary size", VOCABULARIES),
-    _number("embedding_ratio", "Embedding ratio", RATIOS),
+    RATIO,
     _number("glu_expansion", "GLU expansion", EXPANSIONS),
 )
 HEADS = Knob("n_heads", "Attention heads", HEAD_COUNTS, read=_read_heads)

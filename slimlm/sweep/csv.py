@@ -37,7 +37,10 @@ def _design(cell: Cell) -> list[object]:
     if design is None:
         return [""] * (len(_DIMENSIONS) + 1 + len(_MISSES))
     dimensions = [design.architecture.concrete()[name] for name in _DIMENSIONS]
-    return [*dimensions, design.total_params, *(repr(knob.miss) for knob in design.targets)]
+    misses = [repr(knob.miss) for knob in design.targets]
+    if design.shape_leads:  # a ratio that follows from the shape has no target
+        misses[1] = ""
+    return [*dimensions, design.total_params, *misses]
 
 
 def _number(value: float | None) -> str:

@@ -55,13 +55,14 @@ def ratio_reading(sweep: Sweep) -> str:
     At a fixed total and vocabulary the ratio determines the width: d_model = ratio · total / (c · vocab_size).
     """
     axis = next((axis for axis in (sweep.x, sweep.y) if axis.name == "embedding_ratio"), None)
-    ratios = sorted(float(value) for value in axis.values) if axis else []  # type: ignore[arg-type]
-    ends = [[design for design in sweep.designs if design.config.embedding_ratio == ratio] for ratio in ratios]
-    ends = [designs for designs in ends if designs]
+    ratios = sorted({value for value in axis.values if isinstance(value, float)}) if axis else []
+    found = (
+        (ratio, [design for design in sweep.designs if design.config.embedding_ratio == ratio]) for ratio in ratios
+    )
+    ends = [(ratio, designs) for ratio, designs in found if designs]
     if len(ends) < 2:
         return ""
-    low, high = ends[0], ends[-1]
-    first, last = low[0].config.embedding_ratio, high[0].config.embedding_ratio
+    (first, low), (last, high) = ends[0], ends[-1]
     return (
         f"At a fixed total and vocabulary the embedding ratio fixes the width, so this is a sweep of depth against "
         f"width too: from {first:g} to {last:g} d_model goes from {_span(low, 'd_model')} to {_span(high, 'd_model')} "

@@ -9,20 +9,22 @@ import streamlit as st
 from slimlm.charts.tradeoff import tradeoff_chart, tradeoff_points
 from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
 from slimlm.core.architecture import Architecture
+from slimlm.core.captions import TargetText, target_texts
 from slimlm.core.config import ModelConfig
-from slimlm.core.describe import counted, expansion_name, heads_phrase
-from slimlm.core.design import OFF_TARGET, Design, TargetActual
+from slimlm.core.describe import counted, heads_phrase
+from slimlm.core.design import Design, TargetActual
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.published import published_near
 from slimlm.export import report_markdown
 from slimlm.notes import Severity, design_notes
+from slimlm.notes.verdict import Verdict, Weight, verdict
 from slimlm.serialization.fields import to_query, to_short_query, values_of
 from slimlm.solver.alternatives import Alternative
 from slimlm.ui.downloads import show_downloads
 from slimlm.ui.frame import apply_request, full_link
 from slimlm.ui.pins import pin_button
 from slimlm.ui.widget_keys import digest
-from slimlm.utils.formatting import format_bytes, format_count, format_miss, format_seconds, format_share, format_size
+from slimlm.utils.formatting import format_bytes, format_count, format_miss, format_seconds, format_share
 from slimlm.utils.text import plain
 
 if TYPE_CHECKING:
@@ -47,10 +49,11 @@ def _headline(subject: Subject) -> tuple[str, str]:
     )
 
 
-def show_top(design: Design) -> tuple["DeltaGenerator", "DeltaGenerator"]:
-    """Show name, links and figures; return the containers of the PyTorch check and of the verdict."""
+def show_top(design: Design) -> "DeltaGenerator":
+    """Show name, links, verdict and figures; return the container of the PyTorch check."""
     show_heading(design, partial(_show_links, design.config))
-    return _show_figures(design), st.container(key="verdict")
+    show_verdict(verdict(design))
+    return _show_figures(design)
 
 
 def show_heading(subject: Subject, show_links: Callable[[], None]) -> None:
@@ -69,13 +72,9 @@ def show_heading(subject: Subject, show_links: Callable[[], None]) -> None:
 
 def _show_figures(design: Design) -> "DeltaGenerator":
     """Show the actual values with their targets; return the container of the PyTorch check."""
-    config = design.config
-    total, ratio, expansion = design.targets
     columns = st.container(key="figures").columns(5)
-    target = format_size(config.total_params)
-    _show_knob(columns[0], "Total parameters", total, format_count(design.total_params), target)
-    _show_knob(columns[1], "Embedding ratio", ratio, format_share(ratio.actual), f"{100 * ratio.target:.4g} %")
-    _show_knob(columns[2], expansion_name(config), expansion, f"{expansion.actual:.3f}", f"{expansion.target:.4g}")
+    for column, text in zip(columns, target_texts(design), strict=False):
+        _show_target(column, text)
     show_shape(columns[3], design.architecture)
     place = columns[4].empty()
     place.metric("PyTorch check", "…", "not built yet", delta_color="off", delta_arrow="off", border=True)
@@ -94,44 +93,39 @@ def show_shape(column: "DeltaGenerator", arch: Architecture) -> None:
     )
 
 
-def _show_knob(column: "DeltaGenerator", label: str, knob: TargetActual, actual: str, target: str) -> None:
-    """Show one knob; amber when it is off target by more than 5 %."""
+def _show_target(column: "DeltaGenerator", text: TargetText) -> None:
+    """Show one target; amber when it is missed by more than 5 %."""
     column.metric(
-        label,
-        actual,
-        f"target {target}, {format_miss(knob.miss)}",
-        delta_color="orange" if knob.off_target else "off",
+        text.label,
+        text.actual,
+        f"target {text.target}, {format_miss(text.knob.miss)}",
+        delta_color="orange" if text.knob.off_target else "off",
         delta_arrow="off",
         border=True,
     )
 
 
-def verdict(design: Design, others: tuple[Alternative, ...]) -> str:
-    """Say how near the design is to its request, and which alternative meets a knob that is off target.
-
-    >>> from slimlm import ModelConfig, alternatives, solve
-    >>> verdict(solve(ModelConfig()), alternatives(ModelConfig()))
-    'GLU expansion is off target by −5.32 %; 10 heads of 22 would meet every knob within 0.5 %.'
-    """
-    expansion = expansion_name(design.config)
-    labels = {"embedding_ratio": "embedding ratio", "glu_expansion": expansion, "total_params": "total"}
-    if not design.off_target:
-        return f"Every knob is met within {_bound(design)}."
-    missed = " and ".join(
-        f"{labels[knob.name]} is off target by {format_miss(knob.miss)}" for knob in design.off_target
-    )
-    better = next((other for other in others if not other.design.off_target), None)
-    if better is None:
-        return f"{missed[0].upper()}{missed[1:]}; no nearby design meets every knob."
-    head_dim = better.design.architecture.head_width
-    change = f"{better.change} of {head_dim}" if better.kind == "heads" else better.change
-    return f"{missed[0].upper()}{missed[1:]}; {change} would meet every knob within {_bound(better.design)}."
+def show_verdict(found: Verdict) -> None:
+    """Show the verdict in the colour of its weight, with a button that applies its remedy."""
+    with st.container(key=f"verdict_{found.weight.name.lower()}", horizontal=True, vertical_alignment="center"):
+        st.markdown(f"{_VERDICT_ICONS[found.weight]} {plain(str(found))}", width="stretch")
+        if found.remedy and not st.context.is_embedded:
+            st.button(
+                "Use it",
+                key="use_remedy",
+                icon=":material/auto_fix_high:",
+                on_click=apply_request,
+                args=(found.remedy.request,),
+                help=f"Change the request: {plain(found.remedy.change)}",
+            )
 
 
-def _bound(design: Design) -> str:
-    """Return a round upper bound of the largest miss."""
-    worst = max(abs(knob.miss) for knob in design.targets)
-    return next(f"{100 * bound:g} %" for bound in (0.001, 0.005, 0.01, 0.02, 0.03, 0.04, OFF_TARGET) if worst <= bound)
+_VERDICT_ICONS = {
+    Weight.SHAPE: ":red[:material/error:]",
+    Weight.OFF_TARGET: ":orange[:material/warning:]",
+    Weight.ALIGNMENT: ":blue[:material/lightbulb:]",
+    Weight.GOOD: ":green[:material/check_circle:]",
+}
 
 
 def component_table(subject: Subject) -> str:

@@ -50,11 +50,16 @@ _STYLE = """
   .stMarkdown table tbody { border-bottom: 1px solid color-mix(in srgb, currentColor 45%, transparent); }
   .stMarkdown table thead:has(th:first-child:empty) { display: none; }
   .stMarkdown table td:nth-last-child(-n + 2):not(:first-child) { white-space: nowrap; }
-  .st-key-top { min-height: 13.5rem; }
+  .st-key-top { min-height: 17rem; }
+  [class*="st-key-verdict_"] { border-inline-start: 0.25rem solid var(--verdict); padding: 0.35rem 0.8rem;
+                               background: color-mix(in srgb, var(--verdict) 9%, transparent); border-radius: 0.3rem; }
+  .st-key-verdict_shape { --verdict: light-dark(#C62828, #FF8A80); }
+  .st-key-verdict_off_target { --verdict: light-dark(#A04D00, #FFB366); }
+  .st-key-verdict_alignment { --verdict: light-dark(#35618F, #8FBBE8); }
+  .st-key-verdict_good { --verdict: light-dark(#2E7D32, #81C784); }
   .st-key-top h5 { padding: 0; }
   [data-testid="stElementToolbarButton"]:has([aria-label="Show data"]) { display: none; }
   .st-key-pytorch_check { min-height: 17rem; }
-  .st-key-verdict { min-height: 1.5rem; }
   .st-key-heading > [data-testid="stElementContainer"]:has(h5) { flex: 1 1 14rem; }
   .alternative { display: grid; grid-template-columns: 2fr 1.6fr repeat(5, 1fr); gap: 0.6rem;
                  font-variant-numeric: tabular-nums; }

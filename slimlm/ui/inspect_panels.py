@@ -9,8 +9,9 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.describe import expansion_name
 from slimlm.core.named_model import NamedModel
 from slimlm.core.published import LEFT_OUT, PublishedModel
+from slimlm.notes.verdict import verdict
 from slimlm.solver.inverse import request_like
-from slimlm.ui.design_panels import show_claims, show_heading, show_shape
+from slimlm.ui.design_panels import show_claims, show_heading, show_shape, show_verdict
 from slimlm.ui.frame import full_link, open_on_design
 from slimlm.ui.inspect_picker import link_of
 from slimlm.ui.model_builds import can_build, freeze_imports
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 def show_named_model(model: NamedModel) -> "DeltaGenerator":
     """Show name, links and figures; return the container of the PyTorch check."""
     show_heading(model, partial(_show_links, model))
+    show_verdict(verdict(model))
     place = _show_figures(model)
     st.caption(plain(count_claim(model)))
     return place

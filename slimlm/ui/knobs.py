@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import cast
 
 import streamlit as st
@@ -18,6 +19,7 @@ from slimlm.serialization.fields import (
     KV_HEADS,
     LENGTH,
     OFFSET,
+    RATIO,
     REGULARISATION,
     ROPE_BASE,
     SLIDERS,
@@ -26,6 +28,7 @@ from slimlm.serialization.fields import (
     Knob,
     Value,
 )
+from slimlm.solver.solver import solve
 from slimlm.ui import query_params, url_state
 from slimlm.utils.text import plain
 from slimlm.utils.validation import field_limits
@@ -33,11 +36,39 @@ from slimlm.utils.validation import field_limits
 
 def draw_knobs() -> dict[str, Value]:
     """Draw every knob in the current container; return the values by field."""
-    values = {knob.field: _slider_and_field(knob) for knob in (*SLIDERS, HEADS)}
+    values: dict[str, Value] = {}
+    for knob in (*SLIDERS, HEADS):
+        values[knob.field] = _slider_and_field(knob)
+        if knob is RATIO:
+            _shape_switch()
     values[TIED.field] = _switch(TIED)
     values |= _structure(values[HEADS.field])
     values |= _more(values["positions"])
     return values
+
+
+def _shape_switch() -> None:
+    """Draw the switch that leaves the embedding ratio to the shape."""
+    st.session_state.shape_leads = st.session_state[RATIO.field] == "auto"
+    st.toggle(
+        "Let the shape lead",
+        key="shape_leads",
+        on_change=_take_shape_switch,
+        help="Depth and width are in the proportion of published models of this size, and the embedding ratio follows. "
+        "Off: the embedding ratio fixes the width.",
+    )
+
+
+def _take_shape_switch() -> None:
+    """Set the ratio to auto, or to that of the current design."""
+    if st.session_state.shape_leads:
+        move_knobs({RATIO.field: "auto"})
+        return
+    ratio = RATIO.default
+    with suppress(ValueError):
+        shown = solve(ModelConfig(**st.session_state.asked))
+        ratio = float(f"{shown.account.embedding_ratio:.2g}")
+    move_knobs({RATIO.field: ratio})
 
 
 def _structure(n_heads: Value) -> dict[str, Value]:

@@ -10,8 +10,8 @@ import streamlit as st
 from slimlm.charts.heatmap import heat_map
 from slimlm.charts.pareto import pareto_chart
 from slimlm.charts.theme import Figure
+from slimlm.core.captions import target_name
 from slimlm.core.config import ModelConfig
-from slimlm.core.describe import expansion_name
 from slimlm.serialization.fields import to_query, values_of
 from slimlm.sweep.axis_values import parse_values
 from slimlm.sweep.csv import sweep_csv
@@ -135,10 +135,9 @@ def show_picked(found: Sweep) -> None:
     words, open_button, pin_place = st.columns([0.66, 0.22, 0.12], vertical_alignment="center")
     label = plain(pair_label(found, place, named=True))
     if cell.design:
-        total, ratio, expansion = (format_miss(knob.miss) for knob in cell.design.targets)
+        misses = (f"{target_name(cell.design.config, knob)} {format_miss(knob.miss)}" for knob in cell.design.targets)
         words.markdown(
-            f"**{label[0].upper()}{label[1:]}:** {plain(sentence(cell.design))}  \n"
-            f":gray[:small[total {total} · embedding ratio {ratio} · {expansion_name(cell.design.config)} {expansion}]]"
+            f"**{label[0].upper()}{label[1:]}:** {plain(sentence(cell.design))}  \n:gray[:small[{' · '.join(misses)}]]"
         )
         pin_button(pin_place, cell.design, architecture=cell.design.architecture, key="pin_cell")
     else:
