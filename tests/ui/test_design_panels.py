@@ -8,34 +8,10 @@ from markdown_it import MarkdownIt
 from slimlm.core.config import ModelConfig
 from slimlm.core.named_model import NamedModel
 from slimlm.export.report_markdown import markdown
-from slimlm.solver.alternatives import alternatives
 from slimlm.solver.solver import solve
-from slimlm.ui.design_panels import component_table, sentence, verdict
+from slimlm.ui.design_panels import component_table, sentence
 from slimlm.utils.text import JOINER, plain
 from tests.models import ARCHITECTURES, REQUESTS
-
-
-def said(config: ModelConfig) -> str:
-    return verdict(solve(config), alternatives(config))
-
-
-@pytest.mark.parametrize(
-    ("config", "words"),
-    [
-        (ModelConfig(n_heads=10), "Every knob is met within 0.5 %."),
-        (ModelConfig(), "GLU expansion is off target by −5.32 %; 10 heads of 22 would meet every knob within 0.5 %."),
-        (
-            ModelConfig(n_layers=40, n_heads=10),
-            "Embedding ratio is off target by −40.78 %; depth left open would meet every knob within 0.5 %.",
-        ),
-        (
-            ModelConfig(total_params=10**6, vocab_size=50_000),
-            "Embedding ratio is off target by +14.32 %; no nearby design meets every knob.",
-        ),
-    ],
-)
-def test_the_verdict_says_what_is_bent_and_what_would_straighten_it(config: ModelConfig, words: str) -> None:
-    assert said(config) == words
 
 
 def test_the_sentence_counts_one_layer_and_one_head_as_one() -> None:
@@ -47,11 +23,6 @@ def test_the_sentence_names_heads_feed_forward_and_whose_model_it_is() -> None:
     words = sentence(NamedModel("small", ARCHITECTURES["gemma"], "From a test"))
     assert words == "small, 268.1M parameters: 18 layers of width 640, 4 heads (1 KV) of 256, GeGLU of 2,048."
     assert "GELU MLP of" in sentence(solve(REQUESTS["gpt2"]))
-
-
-def test_the_verdict_on_a_plain_feed_forward_knows_no_glu() -> None:
-    config = ModelConfig(ffn="gelu", glu_expansion=0.01, n_layers=8, embedding_ratio=0.9)
-    assert "FFN expansion is off target by" in verdict(solve(config), ())
 
 
 def test_the_table_shows_tensors_as_they_are_in_the_module() -> None:
