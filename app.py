@@ -5,6 +5,7 @@ import streamlit as st
 from slimlm import ui
 from slimlm.charts.allocation import allocation_chart
 from slimlm.charts.layer_profile import layer_profile_chart
+from slimlm.charts.published_map import published_map_chart
 from slimlm.solver.alternatives import alternatives
 from slimlm.solver.solver import solve
 from slimlm.ui import design_panels, model_builds
@@ -40,7 +41,13 @@ def main() -> None:
         st.subheader("Alternatives", anchor=False)
         with st.container():  # Streamlit identifies the fragment of the costs by its position, so lists get containers
             design_panels.show_alternatives(others)
-        design_panels.show_tradeoff(design, others)
+        with st.container():
+            if design_panels.is_informative(design, others):
+                design_panels.show_tradeoff(design, others)
+        st.subheader("Among published models", anchor=False)
+        st.altair_chart(published_map_chart([design]), width="stretch", theme=None, key="published_map")
+        with st.container():
+            design_panels.show_published_near(design)
         st.subheader("Design notes", anchor=False)
         with st.container():
             design_panels.show_notes(design)

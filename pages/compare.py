@@ -5,6 +5,7 @@ import streamlit as st
 from slimlm import ui
 from slimlm.charts.comparison_profiles import profiles_chart
 from slimlm.charts.comparison_strips import comparison_chart
+from slimlm.charts.published_map import published_map_chart
 from slimlm.compare.pins import Pin
 from slimlm.ui import compare_panels
 from slimlm.ui import pins as pin_state
@@ -33,6 +34,9 @@ def show(pins: tuple[Pin, ...]) -> None:
     st.altair_chart(profiles_chart(pins, measure), width="stretch", theme=None, key="profiles")
     comparison, only_differences = compare_panels.draw_comparison(pins)
     compare_panels.show_differences(comparison, only_differences)
+    st.subheader("Among published models", anchor=False)
+    models = [pin.named_model for pin in pins]
+    st.altair_chart(published_map_chart(models), width="stretch", theme=None, key="published_map")
     with heading:
         compare_panels.show_heading(comparison, measure)
 

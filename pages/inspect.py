@@ -5,6 +5,7 @@ import streamlit as st
 from slimlm import ui
 from slimlm.charts.allocation import allocation_chart
 from slimlm.charts.layer_profile import layer_profile_chart
+from slimlm.charts.published_map import published_map_chart
 from slimlm.ui import design_panels, inspect_panels, inspect_picker
 from slimlm.ui.cost_panels import show_costs
 from slimlm.ui.framework_configs import show_framework_configs
@@ -31,6 +32,8 @@ def main() -> None:
         inspect_panels.offer_request(button_place, named_model.architecture)
     st.altair_chart(layer_profile_chart(named_model), width="stretch", theme=None, key="profile")
     st.markdown(design_panels.component_table(named_model))
+    st.subheader("Among published models", anchor=False)
+    st.altair_chart(published_map_chart([named_model]), width="stretch", theme=None, key="published_map")
     st.subheader("PyTorch check", anchor=False)
     check_details = st.container(key="pytorch_check")
     with st.container():  # Streamlit identifies the fragment of the costs by its position

@@ -52,6 +52,12 @@ class Pin:
         return NamedModel(self.name, self.held, "Pinned")
 
     @property
+    def named_model(self) -> NamedModel:
+        """The model under the name of the pin; raises BudgetError for a request that no model meets."""
+        found = self.subject
+        return found if isinstance(found, NamedModel) else NamedModel(self.name, found.architecture, "Pinned")
+
+    @property
     def architecture(self) -> Architecture:
         """The architecture of the model."""
         return self.subject.architecture

@@ -7,7 +7,7 @@ from slimlm.core.config import ModelConfig
 from slimlm.core.describe import choice_words, expansion_name, head_word, length_words, structure_words
 from slimlm.core.design import Design, TargetActual
 from slimlm.core.named_model import NamedModel, Subject
-from slimlm.utils.formatting import format_count, format_miss, format_share, format_size
+from slimlm.utils.formatting import format_count, format_miss, format_ratio, format_share, format_size
 
 RATIO_LINE = f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}."
 
@@ -64,7 +64,7 @@ def source_line(subject: Subject) -> str:
 def result_line(design: Design) -> str:
     """Return the actual values with their misses on one line."""
     total, shape, expansion = design.targets
-    actual = f"{shape.actual:.3g}" if design.shape_leads else f"{shape.actual:.3f}"
+    actual = format_ratio(shape.actual) if design.shape_leads else f"{shape.actual:.3f}"
     parts = [
         f"{format_count(round(total.actual))} ({format_miss(total.miss)})",
         f"{target_name(design.config, shape)} {actual} ({format_miss(shape.miss)})",
@@ -99,7 +99,7 @@ def target_texts(design: Design) -> tuple[TargetText, TargetText, TargetText]:
     """
     total, shape, expansion = design.targets
     if design.shape_leads:
-        written = TargetText("d_model / n_layers", f"{shape.target:.3g}", f"{shape.actual:.3g}", shape)
+        written = TargetText("d_model / n_layers", format_ratio(shape.target), format_ratio(shape.actual), shape)
     else:
         written = TargetText("Embedding ratio", f"{100 * shape.target:.4g} %", format_share(shape.actual), shape)
     return (

@@ -67,12 +67,12 @@ def _header(design: Design, colors: _Colors) -> list[str]:
     width, request = _RIGHT - _LEFT, request_line(design.config)
     # One line if its letters are at least 15 pixels high, otherwise two lines.
     lines = wrap(request, max(width, 0.6 * text_width(request, 15)), 15)
-    places = ((128, 20),) if len(lines) == 1 else ((119, 16), (142, 16))
+    places = ((134, 18),) if len(lines) == 1 else ((127, 15), (147, 15))
     judged = verdict(design)
     heavy = judged.weight in (Weight.SHAPE, Weight.OFF_TARGET)
     return [
-        _text(_LEFT, 44, judged.text, 18, colors.off_target if heavy else colors.muted, width),
-        _text(_LEFT, 90, design.title, 38, colors.ink, width, bold=True),
+        _text(_LEFT, 82, design.title, 32, colors.ink, width, bold=True),
+        _text(_LEFT, 108, judged.text, 18, colors.off_target if heavy else colors.ink, width),
         *(_text(_LEFT, y, line, size, colors.muted, width) for line, (y, size) in zip(lines, places, strict=True)),
         _rule(_LEFT, _RIGHT, 154, colors.faint),
     ]

@@ -12,6 +12,7 @@ from slimlm.charts.allocation import allocation_chart
 from slimlm.charts.comparison_profiles import profiles_chart
 from slimlm.charts.comparison_strips import Measure, comparison_chart
 from slimlm.charts.layer_profile import layer_profile_chart
+from slimlm.charts.published_map import published_map_chart
 from slimlm.charts.theme import Figure
 from slimlm.charts.tradeoff import tradeoff_chart, tradeoff_points
 from slimlm.compare.comparison import Comparison
@@ -122,6 +123,9 @@ def model_downloads(subject: Subject) -> list[Download]:
             "Layer profile", name("-profile"), partial(layer_profile_chart, subject), "The layer profile"
         ),
     ]
+    charts += picture_downloads(
+        "Map of published models", name("-map"), partial(published_map_chart, [subject]), "The map of published models"
+    )
     tables = [
         Download(
             "Report (Markdown)",
@@ -149,7 +153,7 @@ def model_downloads(subject: Subject) -> list[Download]:
             "Design card (PNG)",
             name("-card.png"),
             partial(design_card, subject),
-            "Request, key figures and both charts on one slide of 1600 × 900 pixels.",
+            "Verdict, request, key figures and both charts on one slide of 1600 × 900 pixels.",
         ),
         *charts,
         *picture_downloads("Trade-off", name("-tradeoff"), partial(_tradeoff, subject), "The trade-off chart"),

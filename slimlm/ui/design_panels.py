@@ -24,7 +24,7 @@ from slimlm.ui.downloads import show_downloads
 from slimlm.ui.frame import apply_request, full_link
 from slimlm.ui.pins import pin_button
 from slimlm.ui.widget_keys import digest
-from slimlm.utils.formatting import format_bytes, format_count, format_miss, format_seconds, format_share
+from slimlm.utils.formatting import format_bytes, format_count, format_miss, format_ratio, format_seconds, format_share
 from slimlm.utils.text import plain
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def show_shape(column: "DeltaGenerator", arch: Architecture) -> None:
     column.metric(
         "Depth × width",
         f"{arch.n_layers:,} × {arch.d_model:,}",
-        f"d_model / layers {arch.d_model / arch.n_layers:.3g}",
+        f"d_model / layers {format_ratio(arch.d_model / arch.n_layers)}",
         delta_color="off",
         delta_arrow="off",
         border=True,
@@ -185,6 +185,11 @@ def show_alternatives(others: tuple[Alternative, ...]) -> None:
         pin_button(last, other.request, name, key=f"pin_{number}", architecture=arch, icon_alone=True)
 
 
+def is_informative(design: Design, others: tuple[Alternative, ...]) -> bool:
+    """Whether deviations from the targets say much: for an ordinary shape that has several alternatives."""
+    return len(others) > 2 and verdict(design).weight != Weight.SHAPE
+
+
 def show_tradeoff(design: Design, others: tuple[Alternative, ...]) -> None:
     """Show the trade-off chart; a click on a design uses it."""
     key = f"tradeoff-{digest(to_query(values_of(design.config)))}"  # one widget per design, to start without a pick
@@ -222,13 +227,12 @@ _ICONS = {
 
 
 def show_notes(design: Design) -> None:
-    """Show the design notes, most severe first, each with its source, and published models of about this size."""
+    """Show the design notes, most severe first, each with its source."""
     for note in design_notes(design):
         st.markdown(f"{_ICONS[note.severity]} {note.text}  \n:gray[:small[{note.source}]]")
-    _show_published_near(design)
 
 
-def _show_published_near(design: Design, most: int = 4) -> None:
+def show_published_near(design: Design, most: int = 4) -> None:
     """Link the published models nearest in size to the Inspect page."""
     near = published_near(design.total_params)[:most]
     if near:

@@ -117,6 +117,15 @@ def format_count(value: float) -> str:
     return _scaled(round(value), 4, _COUNT_SUFFIXES)
 
 
+def format_ratio(value: float) -> str:
+    """Round a positive number to three significant digits, from 100 on to a whole number.
+
+    >>> [format_ratio(value) for value in (2.656, 18, 113.8, 2272)]
+    ['2.66', '18', '114', '2,272']
+    """
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def format_share(value: float) -> str:
     """Write a share as a percentage with one decimal; a positive share never reads "0 %".
 

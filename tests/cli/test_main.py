@@ -12,6 +12,7 @@ from slimlm.cli.main import main
 from slimlm.core.config import ModelConfig
 from slimlm.core.published import published_model, published_models
 from slimlm.core.table import format_param_table
+from slimlm.notes.verdict import verdict
 from slimlm.serialization.design_json import request_from_record
 from slimlm.solver.solver import solve
 
@@ -19,7 +20,8 @@ from slimlm.solver.solver import solve
 def test_design_prints_the_table_of_the_request(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = "design 10M --vocab-size 16k --embedding-ratio 35% --glu-expansion 2.66 --heads 8"
     assert main(arguments.split()) == 0
-    assert capsys.readouterr().out == format_param_table(solve(ModelConfig())) + "\n"
+    design = solve(ModelConfig())
+    assert capsys.readouterr().out == f"{verdict(design)}\n\n{format_param_table(design)}\n"
 
 
 def test_every_option_reaches_the_request(capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,9 +78,10 @@ def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_inspect_prints_a_published_model_with_its_note(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", "gemma-3-270m"]) == 0
-    title, origin, note, blank, *table = capsys.readouterr().out.splitlines()
+    title, origin, note, judged, blank, *table = capsys.readouterr().out.splitlines()
     assert title == "gemma-3-270m · 268.1M parameters · 18 layers × d_model 640 · d_ff 2,048 · 4 heads (1 KV)"
     assert (origin, blank) == ("Published 2025.", "")
+    assert judged.startswith("18 layers × 640 is a usual shape: ")
     assert note.startswith("Note: RMSNorm multiplies by 1 + weight; ")
     assert "\n".join(table) == format_param_table(published_model("gemma-3-270m").architecture)
 

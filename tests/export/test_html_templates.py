@@ -94,7 +94,7 @@ def test_a_chart_is_drawn_for_light_and_dark_pages_or_replaced_by_the_reason() -
 def report(**values: object) -> str:
     names = "targets_head targets dimensions drawings parameters_head parameters alternatives_head alternatives notes"
     empty = dict.fromkeys(f"{names} request definitions listings".split(), ())
-    return render("report.html.jinja", **{"title": "t", **empty, **values})
+    return render("report.html.jinja", **{"title": "t", "verdict": "v", **empty, **values})
 
 
 def test_a_page_forbids_scripts_and_requests() -> None:
@@ -119,9 +119,9 @@ def test_every_text_of_a_report_is_escaped() -> None:
     note = SimpleNamespace(severity=RUDE, text=RUDE, source=RUDE)
     rows = {name: [(RUDE,)] for name in ("targets", "dimensions", "parameters", "alternatives", "request")}
     heads = dict.fromkeys(("targets_head", "parameters_head", "alternatives_head"), (RUDE,))
-    page = report(title=RUDE, **rows, **heads, notes=[note], definitions=[RUDE], listings=[RUDE])
+    page = report(title=RUDE, verdict=RUDE, **rows, **heads, notes=[note], definitions=[RUDE], listings=[RUDE])
     assert "<script" not in page and "onload=&#34;" in page and 'onload="' not in page
-    assert page.count(INERT) == 2 + len(rows) + len(heads) + 3 + 2  # the title occurs twice, a note has three texts
+    assert page.count(INERT) == 2 + len(rows) + len(heads) + 1 + 3 + 2  # the title occurs twice, a note has three texts
     assert "<li>" in page and "<pre>" in page
 
 

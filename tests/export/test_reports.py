@@ -27,10 +27,12 @@ from slimlm.export.downloads import components_csv
 from slimlm.export.report_html import component_table, html_report
 from slimlm.export.report_markdown import markdown
 from slimlm.notes import design_notes
+from slimlm.notes.verdict import verdict
 from slimlm.serialization.code import command_line, python_code
 from slimlm.serialization.design_json import request_from_record
 from slimlm.solver.alternatives import alternatives
 from slimlm.solver.solver import solve
+from slimlm.utils.text import lightly
 from tests.models import ARCHITECTURES
 from tests.models import REQUESTS as STRUCTURED
 
@@ -159,7 +161,8 @@ def test_the_structure_has_a_row_of_its_own_and_plain_feed_forwards_no_glu() -> 
 def test_markdown_of_a_named_model_names_origin_and_figures_and_adds_up(name: str) -> None:
     named_model = NamedModel(name, ARCHITECTURES[name], "From a *test*")
     text = markdown(named_model)
-    assert text.startswith(f"# {named_model.title}\n\nFrom a \\*test\\*.\n")
+    judged = lightly(str(verdict(named_model)))
+    assert text.startswith(f"# {named_model.title}\n\n**{judged}**\n\nFrom a \\*test\\*.\n")
     figures, dimensions, components = markdown_tables(text)
     assert figures[2] == ["Total parameters", f"{named_model.total_params:,}"]
     assert dimensions[-1][0] == "Structure"
