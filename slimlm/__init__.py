@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from slimlm.model.language_model import LanguageModel
     from slimlm.model.layers import MultiHeadAttention, SwiGLU, TransformerBlock
     from slimlm.model.pretrained import export_pretrained, from_pretrained, save_pretrained
+    from slimlm.notes.verdict import Verdict, verdict
     from slimlm.probing.probe import ProbeReport, probe
     from slimlm.solver.alternatives import Alternative, alternatives
 
@@ -42,6 +43,7 @@ _LAZY = {
     "slimlm.model.language_model": ("LanguageModel",),
     "slimlm.model.layers": ("MultiHeadAttention", "SwiGLU", "TransformerBlock"),
     "slimlm.model.pretrained": ("export_pretrained", "from_pretrained", "save_pretrained"),
+    "slimlm.notes.verdict": ("Verdict", "verdict"),
     "slimlm.probing.probe": ("ProbeReport", "probe"),
     "slimlm.solver.alternatives": ("Alternative", "alternatives"),
 }
@@ -73,6 +75,7 @@ __all__ = [
     "SwiGLU",
     "TargetActual",
     "TransformerBlock",
+    "Verdict",
     "account",
     "alternatives",
     "compute_model_dims",
@@ -91,6 +94,7 @@ __all__ = [
     "save_pretrained",
     "solve",
     "to_hf_config",
+    "verdict",
 ]
 
 

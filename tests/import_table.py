@@ -29,7 +29,7 @@ LAZY = {
     "export": "vl_convert",
     "cli": "probing",
     "ui": "model probing",
-    "slimlm": "export interop model probing",
+    "slimlm": "export interop model notes probing",
 }
 """Package → what it imports besides, inside functions or for type checkers alone."""
 
