@@ -219,7 +219,7 @@ def test_alternatives_are_pinned_under_what_they_change() -> None:
     page = opened(page="app.py")
     page.button(key="pin_0").click().run()
     best = alternatives(ModelConfig())[0]
-    assert pins_in(page) == ["design~n_heads-10~name-10.02M · 10 heads"]
+    assert pins_in(page) == ["design~n_heads-5~name-10.02M · 5 heads"]
     assert pin_of(best.request).architecture == best.design.architecture
 
 
