@@ -86,7 +86,10 @@ def test_a_start_is_one_click(label: str) -> None:
 
 def test_a_link_shows_its_pins_in_both_charts_and_the_table() -> None:
     page = opened(*TWO)
-    assert [models_in(chart) for chart in specs(page)] == [["10.05M · 12 × 216", "older"]] * 2
+    *charts, chart = specs(page)
+    assert [models_in(chart) for chart in charts] == [["10.05M · 12 × 216", "older"]] * 2
+    ringed = [row["label"] for row in chart["layer"][1]["data"]["values"] if row["ringed"]]
+    assert ringed == ["10.05M · 12 × 216", "older"]
     assert '<th scope="col">older</th>' in html_of(page)
     assert "+114.4M · ×12" in html_of(page)
     assert not page.warning

@@ -102,9 +102,9 @@ def _judged(design: Design) -> Verdict:
         return Verdict(Weight.OFF_TARGET, f"{missed[0].upper()}{missed[1:]}{ending}.", remedy)
     note = alignment(design)
     if note and note.severity == Severity.WARNING:
-        text = f"All targets are met within {bound(design)}, but {note.figure} {_no_multiple(note.figure)} of 8"
-        return Verdict(Weight.ALIGNMENT, f"{text}: tensor cores compute the difference as padding.", _aligned(design))
-    return Verdict(Weight.GOOD, f"All targets are met within {bound(design)}. {_in_range(design)}")
+        text = f"{note.figure} {_no_multiple(note.figure)} of 8: tensor cores compute the rest as padding."
+        return Verdict(Weight.ALIGNMENT, text, _aligned(design))
+    return Verdict(Weight.GOOD, f"All targets within {bound(design)}. {_in_range(design)}")
 
 
 def _no_multiple(widths: str) -> str:
@@ -137,7 +137,7 @@ def _in_range(subject: Subject) -> str:
     )
     return (
         f"{counted(arch.n_layers, 'layer')} × {arch.d_model:,} is a {kind} shape: d_model / n_layers is "
-        f"{format_number(ratio)}, beside {law:.0f} for published models near {about(total)}."
+        f"{format_number(ratio)} (published models near {about(total)}: {law:.0f})."
     )
 
 

@@ -50,9 +50,10 @@ _STYLE = """
   .stMarkdown table tbody { border-bottom: 1px solid color-mix(in srgb, currentColor 45%, transparent); }
   .stMarkdown table thead:has(th:first-child:empty) { display: none; }
   .stMarkdown table td:nth-last-child(-n + 2):not(:first-child) { white-space: nowrap; }
-  .st-key-top { min-height: 17rem; }
-  [class*="st-key-verdict_"] { border-inline-start: 0.25rem solid var(--verdict); padding: 0.35rem 0.8rem;
-                               background: color-mix(in srgb, var(--verdict) 9%, transparent); border-radius: 0.3rem; }
+  .st-key-top { min-height: 17.6rem; }
+  [class*="st-key-verdict_"] { border-inline-start: 0.25rem solid var(--verdict); border-radius: 0.3rem;
+                               background: color-mix(in srgb, var(--verdict) 9%, transparent);
+                               padding: 0.35rem 0.8rem; min-height: 3.9rem; }
   .st-key-verdict_shape { --verdict: light-dark(#C62828, #FF8A80); }
   .st-key-verdict_off_target { --verdict: light-dark(#A04D00, #FFB366); }
   .st-key-verdict_alignment { --verdict: light-dark(#35618F, #8FBBE8); }

@@ -91,8 +91,8 @@ def test_a_remedy_is_never_an_odd_shape(config: ModelConfig) -> None:
         (
             {"embedding_ratio": 0.4, "multiple_of": 8, "n_heads": 4},
             Weight.GOOD,
-            "All targets are met within 1 %. 8 layers × 248 is a usual shape: d_model / n_layers is 31, beside 29 for "
-            "published models near 10M.",
+            "All targets within 1 %. 8 layers × 248 is a usual shape: d_model / n_layers is 31 (published models near 10M: "
+            "29).",
         ),
     ],
 )
@@ -104,7 +104,7 @@ def test_the_sentence_says_what_matters_most(choices: dict[str, object], weight:
 def test_unaligned_widths_are_said_when_nothing_weighs_more() -> None:
     found = judged(embedding_ratio=0.41)
     assert found.weight == Weight.ALIGNMENT
-    assert found.text.endswith("d_ff 660 is no multiple of 8: tensor cores compute the difference as padding.")
+    assert found.text == "d_ff 660 is no multiple of 8: tensor cores compute the rest as padding."
     assert found.remedy
     assert found.remedy.request.multiple_of == 8
 
@@ -136,7 +136,7 @@ def test_published_models_are_judged_by_their_shape_alone() -> None:
     verdicts = {model.name: verdict(model) for model in published_models()}
     odd = {name for name, found in verdicts.items() if found.weight == Weight.SHAPE}
     assert odd == {"TinyStories-1M", "TinyStories-3M", "llama-68m"}
-    assert str(verdicts["gpt2"]).startswith("12 layers × 768 is a usual shape: d_model / n_layers is 64, beside 48")
+    assert str(verdicts["gpt2"]).startswith("12 layers × 768 is a usual shape: d_model / n_layers is 64 (published")
     assert all(found.remedy is None for found in verdicts.values())
 
 
