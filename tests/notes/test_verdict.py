@@ -91,8 +91,8 @@ def test_a_remedy_is_never_an_odd_shape(config: ModelConfig) -> None:
         (
             {"embedding_ratio": 0.4, "multiple_of": 8, "n_heads": 4},
             Weight.GOOD,
-            "All targets within 1 %. 8 layers × 248 is a usual shape: d_model / n_layers is 31 (published models near 10M: "
-            "29).",
+            "All targets within 1 %. 8 layers × 248 is a usual shape: d_model / n_layers is 31 "
+            "(published models near 10M: 29).",
         ),
     ],
 )
