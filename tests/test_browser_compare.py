@@ -186,7 +186,7 @@ def test_every_file_is_saved_and_the_page_stays(page: Page, address: str, downlo
         assert {row["model"] for row in csv.DictReader(io.StringIO(data.decode()))} == {"10.05M · 12 × 216", "gpt2"}
     else:
         assert "gpt2" in data.decode() and "Costs at a context of 512 tokens" in data.decode()
-    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
 
 
 def test_costs_survive_a_change_of_page(page: Page, address: str) -> None:

@@ -154,7 +154,7 @@ def test_every_download_builds_what_its_name_says(subject: Subject, download: Do
 def test_downloads_have_labels_names_and_help_of_their_own() -> None:
     downloads = model_downloads(design_of("default"))
     names = {download.file_name for download in downloads}
-    assert len(names) == len({download.label for download in downloads}) == len(downloads) == 12
+    assert len(names) == len({download.label for download in downloads}) == len(downloads) == 14
     assert all(re.fullmatch(r"slimlm-10.05M-12x216[A-Za-z0-9.-]+", name) for name in names)
     assert all(download.help.endswith(".") for download in downloads)
 
