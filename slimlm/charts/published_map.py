@@ -8,7 +8,7 @@ import altair as alt
 
 from slimlm.charts.layout import label_alignments, log_ticks
 from slimlm.charts.palette import COMPONENT_COLORS, INK, MUTED, PAGE, Shade
-from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
+from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width, wrap
 from slimlm.core.describe import counted
 from slimlm.core.design import Design
 from slimlm.core.named_model import Subject
@@ -17,6 +17,8 @@ from slimlm.core.shape_law import RESIDUAL, levine_shape, published_shape
 from slimlm.utils.formatting import format_count, format_share
 
 _HEIGHT_PX, _PLOT_PX = 400, 620
+_LINE_PX = 540
+"""Longest line of the subtitle: on a narrow page, what the axis leaves of the width."""
 _CIRCLE = Shade(COMPONENT_COLORS["token_embedding"], "#9DB4E0")
 _LARGEST_PX, _LARGEST = 1600, 1e10
 _CURVED = "Levine et al. 2020"
@@ -50,11 +52,7 @@ def published_map_chart(subjects: Sequence[Subject]) -> Figure:
         ({"values": curves}, _curve_layers(tuple(_LAWS))),
         ({"values": rows}, _point_layers()),
         title=f"Depth and width among {len(published)} published models",
-        subtitle=[
-            *(f"Ringed: {_name(subject)} · {subject.title}" for subject in subjects[:2]),
-            "Area: parameters · the fuller the colour, the larger the embedding share",
-            f"Lines: usual shapes; a published model is typically within a factor of {RESIDUAL:.1f} of the fit",
-        ],
+        subtitle=[part for line in _explanation(subjects) for part in wrap(line, _LINE_PX, 12)],
         description=_describe(subjects),
         height=_HEIGHT_PX,
         values={
@@ -64,6 +62,15 @@ def published_map_chart(subjects: Sequence[Subject]) -> Figure:
             "width_ticks": log_ticks(width_ends[0], width_ends[1], 8),
         },
     )
+
+
+def _explanation(subjects: Sequence[Subject]) -> list[str]:
+    ringed = (f"this design · {found.title}" if isinstance(found, Design) else found.title for found in subjects[:2])
+    return [
+        *(f"Ringed: {words}" for words in ringed),
+        "Area: parameters · the fuller the colour, the larger the embedding share",
+        f"Lines: usual shapes; a published model is typically within a factor of {RESIDUAL:.1f} of the fit",
+    ]
 
 
 def _name(subject: Subject) -> str:
