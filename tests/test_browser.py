@@ -140,7 +140,7 @@ def test_an_alternative_is_applied_by_its_button(page: Page, address: str) -> No
     open_app(page, address)
     page.get_by_role("button", name="Use", exact=True).first.click()
     expect(chart(page)).to_contain_text("11 layers × d_model 220")
-    expect(page).to_have_url(re.compile("n_heads=10"))
+    expect(page).to_have_url(re.compile("n_heads=5"))
 
 
 def test_a_click_on_the_trade_off_applies_that_design(page: Page, address: str) -> None:
