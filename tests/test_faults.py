@@ -177,10 +177,10 @@ def opened(page: str = "app.py", **query: str | list[str]) -> AppTest:
 
 
 PAGES = {
-    "app.py": 3,
-    "pages/inspect.py": 2,
+    "app.py": 4,
+    "pages/inspect.py": 3,
     "pages/sweep.py": 1,
-    "pages/compare.py": 2,
+    "pages/compare.py": 3,
 }
 """Each page with how many charts it has."""
 

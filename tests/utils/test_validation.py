@@ -168,7 +168,8 @@ BASES: dict[type, dict[str, Any]] = {
 
 
 def bad_numbers(cls: type, field: dataclasses.Field[Any]) -> list[Any]:
-    kind: Any = field.type if field.type in BAD else int
+    limits = field.metadata.get("limits")
+    kind: Any = float if limits and limits.real_valued else field.type if field.type in BAD else int
     bad = list(BAD[kind])
     if kind is not bool:
         bad += [limits_of(cls, field.name).low - 1, limits_of(cls, field.name).high + 1]
