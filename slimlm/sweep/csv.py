@@ -36,7 +36,8 @@ def _design(cell: Cell) -> list[object]:
     design = cell.design
     if design is None:
         return [""] * (len(_DIMENSIONS) + 1 + len(_MISSES))
-    dimensions = [design.architecture.concrete()[name] for name in _DIMENSIONS]
+    values = design.architecture.concrete()
+    dimensions = [values[name] for name in _DIMENSIONS]
     return [*dimensions, design.total_params, *(repr(knob.miss) for knob in design.targets)]
 
 
