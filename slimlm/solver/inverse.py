@@ -21,7 +21,8 @@ def nearest_request(architecture: Architecture) -> ModelConfig:
         "embedding_ratio": _as_written(counted.embedding_ratio),
         "glu_expansion": _as_written(architecture.glu_expansion),
     }
-    chosen = {name: architecture.concrete()[name] for name in (field.name for field in fields(Choices))}
+    values = architecture.concrete()
+    chosen = {field.name: values[field.name] for field in fields(Choices)}
     if architecture.n_heads * architecture.head_width == architecture.d_model:
         chosen["head_dim"] = None
     if architecture.kv_heads == architecture.n_heads:

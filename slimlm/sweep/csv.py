@@ -36,7 +36,8 @@ def _design(cell: Cell) -> list[object]:
     design = cell.design
     if design is None:
         return [""] * (len(_DIMENSIONS) + 1 + len(_MISSES))
-    dimensions = [design.architecture.concrete()[name] for name in _DIMENSIONS]
+    values = design.architecture.concrete()
+    dimensions = [values[name] for name in _DIMENSIONS]
     misses = [repr(knob.miss) for knob in design.targets]
     if design.shape_leads:  # a ratio that follows from the shape has no target
         misses[1] = ""

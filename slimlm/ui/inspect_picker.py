@@ -52,7 +52,7 @@ def draw_picker() -> "DeltaGenerator":
 
 def _draw_names() -> None:
     linked = None if query_params.get(ARCHITECTURE) else query_params.get(MODEL, FIRST_SHOWN)
-    st.session_state.picked = linked if linked in {model.name for model in published_models()} else None
+    query_params.show("picked", linked if linked in {model.name for model in published_models()} else None)
     draw_published("Published model", "Choose a published model", key="picked", on_change=_take_name)
 
 
@@ -77,10 +77,8 @@ def describe_model(model: PublishedModel) -> str:
 
 
 def _take_name() -> None:
-    state = st.session_state
-    name = state.picked
-    # A browser that has not yet received the model of a config.json sends the name that was chosen earlier.
-    if name and not (query_params.is_late() and name == state.get("picked_before_config")):
+    name = st.session_state.picked
+    if name and not query_params.is_outdated("picked"):
         _show(MODEL, name)
 
 
@@ -108,11 +106,9 @@ def _take_config(text: str | bytes, file: str) -> None:
     except ValueError as error:
         st.session_state.config_problem = str(error)
         return
-    before = st.session_state.get("picked")
     _show(ARCHITECTURE, write_named_model(model))
-    st.session_state.picked_before_config = before
 
 
 def _show(parameter: str, value: str) -> None:
-    st.session_state.config_problem = st.session_state.picked_before_config = None
+    st.session_state.config_problem = None
     query_params.change({MODEL: "", ARCHITECTURE: "", parameter: value})

@@ -34,11 +34,12 @@ class NativeClass:
     def changes(self, arch: Architecture) -> dict[str, Any] | None:
         """Return the fields that must change to fit an architecture to this class; None when no change does."""
         found: dict[str, Any] = {}
+        values = arch.concrete()
         for name, options in self.needs.items():
             allowed = options(arch) if callable(options) else options
             if not allowed:
                 return None
-            if arch.concrete()[name] not in allowed:
+            if values[name] not in allowed:
                 found[name] = allowed[0]
         return found
 

@@ -33,11 +33,11 @@ def to_hf_config(architecture: Architecture, dtype: str = "float32") -> dict[str
 
     Raises ValueError when no class of transformers is exactly the architecture, with the choices that lead to one.
     """
-    native = native_class(architecture)
+    native, values = native_class(architecture), architecture.concrete()
     return {
         "architectures": [native.name],
         "model_type": native.model_type,
-        **{key: architecture.concrete()[name] for key, name in native.keys.items()},
+        **{key: values[name] for key, name in native.keys.items()},
         **native.settings(architecture),
         "initializer_range": INITIALIZER_RANGE,
         "tie_word_embeddings": architecture.tied_lm_head,
@@ -53,10 +53,11 @@ def _no_class(arch: Architecture) -> str:
     near = _nearest(arch)[:2]
     named = arch.changed().keys() & USUAL.keys() | {name for _, changes in near for name in changes}
     order = dict.fromkeys(("norm", "positions", "ffn", *sorted(named)))
+    values = arch.concrete()
     leads = [f"{_with(changes)} {{}} {title}" for title, changes in near]
     remedies = ", ".join(lead.format("to" if number else "leads to") for number, lead in enumerate(leads))
     return (
-        f"{_with({name: arch.concrete()[name] for name in order})} has no class in transformers; {remedies}; "
+        f"{_with({name: values[name] for name in order})} has no class in transformers; {remedies}; "
         "slimlm's save_pretrained keeps any design"
     )
 
