@@ -19,7 +19,7 @@ from packaging.metadata import Metadata
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from slimlm import ModelConfig, format_param_table, solve
+from slimlm import ModelConfig, format_param_table, solve, verdict
 from slimlm.export import html_report, notebook
 
 ROOT = Path(__file__).parent.parent
@@ -149,9 +149,10 @@ def test_the_oldest_python_is_the_one_that_types_and_style_are_checked_for(wheel
 
 
 def test_the_command_runs_without_any_other_package(bare: Environment) -> None:
-    table = format_param_table(solve(ModelConfig(total_params=10_000_000))) + "\n"
-    assert bare.printed("slimlm", "design", "10M") == table
-    assert bare.printed("python", "-m", "slimlm", "design", "10M") == table
+    design = solve(ModelConfig(total_params=10_000_000))
+    answer = f"{verdict(design)}\n\n{format_param_table(design)}\n"
+    assert bare.printed("slimlm", "design", "10M") == answer
+    assert bare.printed("python", "-m", "slimlm", "design", "10M") == answer
     assert "Qwen3-0.6B" in bare.printed("slimlm", "published")
 
 

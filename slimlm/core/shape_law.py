@@ -47,7 +47,7 @@ def published_shape(total_params: float) -> tuple[float, float]:
     """Return the depth and the width at the published aspect ratio, for total = 12 · n_layers · d_model².
 
     >>> [round(value) for value in published_shape(100e6)]
-    [16, 728]
+    [16, 727]
     """
     aspect_ratio = published_aspect_ratio(total_params)
     depth = math.cbrt(total_params / 12 / aspect_ratio**2)

@@ -20,6 +20,7 @@ from slimlm.notes import Severity, design_notes
 from slimlm.notes.verdict import Verdict, Weight, verdict
 from slimlm.serialization.fields import to_query, to_short_query, values_of
 from slimlm.solver.alternatives import Alternative
+from slimlm.ui.callbacks import completed
 from slimlm.ui.downloads import show_downloads
 from slimlm.ui.frame import apply_request, full_link
 from slimlm.ui.pins import pin_button
@@ -194,6 +195,7 @@ def show_tradeoff(design: Design, others: tuple[Alternative, ...]) -> None:
     """Show the trade-off chart; a click on a design uses it."""
     key = f"tradeoff-{digest(to_query(values_of(design.config)))}"  # one widget per design, to start without a pick
 
+    @completed
     def apply_picked() -> None:
         picked = st.session_state[key].selection["pick"]
         if picked and (place := picked[0]["index"]) > 0:

@@ -10,6 +10,7 @@ from slimlm.core.config import ModelConfig
 from slimlm.serialization.fields import KNOBS, Value, to_query, to_short_query, values_of
 from slimlm.solver.solver import BudgetError
 from slimlm.ui import query_params, url_state
+from slimlm.ui.callbacks import completed
 from slimlm.ui.knobs import draw_knobs, move_knobs
 from slimlm.utils.text import plain
 from slimlm.utils.validation import FieldError
@@ -122,6 +123,7 @@ def _draw_links(place: "DeltaGenerator", values: Mapping[str, Value]) -> None:
         place.page_link(page.path, label=page.label, icon=page.icon, query_params=carried)
 
 
+@completed
 def apply_request(config: ModelConfig) -> None:
     """Set the knobs to a request; a callback."""
     move_knobs(values_of(config))

@@ -11,6 +11,7 @@ from slimlm.interop.hf import MAX_BYTES, parse_hf_config
 from slimlm.interop.hf.import_config import hf_named_model, name_in
 from slimlm.serialization.links import read_named_model, write_named_model
 from slimlm.ui import query_params
+from slimlm.ui.callbacks import completed
 from slimlm.ui.query_params import ARCHITECTURE, MODEL
 from slimlm.utils.formatting import format_count
 from slimlm.utils.text import plain
@@ -76,17 +77,20 @@ def describe_model(model: PublishedModel) -> str:
     return f"{model.name} · {model.family} {model.year} · {format_count(model.total_params)}"
 
 
+@completed
 def _take_name() -> None:
     name = st.session_state.picked
     if name and not query_params.is_outdated("picked"):
         _show(MODEL, name)
 
 
+@completed
 def _take_file() -> None:
     if file := st.session_state.config_file:
         _take_config(file.getvalue(), file.name.removesuffix(".json"))
 
 
+@completed
 def _take_text() -> None:
     _take_config(st.session_state.config_text, "")
 

@@ -30,6 +30,7 @@ from slimlm.serialization.fields import (
 )
 from slimlm.solver.solver import solve
 from slimlm.ui import query_params, url_state
+from slimlm.ui.callbacks import completed
 from slimlm.utils.text import plain
 from slimlm.utils.validation import field_limits
 
@@ -59,6 +60,7 @@ def _shape_switch() -> None:
     )
 
 
+@completed
 def _take_shape_switch() -> None:
     """Set the ratio to auto, or to that of the current design."""
     if st.session_state.shape_leads:
@@ -93,11 +95,12 @@ def _more(positions: Value) -> dict[str, Value]:
     return values
 
 
+@completed
 def move_knobs(values: Mapping[str, Value]) -> None:
     """Set knobs to values; only before their widgets are created, or in a callback."""
-    url_state.give(values)
     for name in values:
         _forget_problem(KNOBS[name])
+    url_state.give(values)
 
 
 def _slider(knob: Knob, on_change: Callable[[Knob], None] | None = None) -> Value:
@@ -140,6 +143,7 @@ def _shown(knob: Knob) -> deque[str]:
     return shown
 
 
+@completed
 def _take_typed(knob: Knob) -> None:
     _forget_problem(knob)
     # A browser that has not yet received the last run's output sends a text that has been overwritten.

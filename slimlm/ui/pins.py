@@ -12,6 +12,7 @@ from slimlm.core.config import ModelConfig
 from slimlm.core.named_model import Subject
 from slimlm.core.published import PublishedModel
 from slimlm.ui import query_params
+from slimlm.ui.callbacks import completed
 from slimlm.utils.text import plain
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def change_pins(
     query_params.change({PIN: list(map(write_pin, pins)), **also(pins)})
 
 
+@completed
 def pin(subject: Subject | ModelConfig | PublishedModel, name: str = "") -> None:
     """Pin a model under a name, or under its own; a callback."""
 
@@ -66,6 +68,7 @@ def pin(subject: Subject | ModelConfig | PublishedModel, name: str = "") -> None
     change_pins(add)
 
 
+@completed
 def unpin(architecture: Architecture) -> None:
     """Remove the pin that holds an architecture; a callback."""
 

@@ -7,6 +7,7 @@ import streamlit as st
 from slimlm.core.config import ModelConfig
 from slimlm.serialization.design_json import request_from_text
 from slimlm.serialization.presets import PRESETS
+from slimlm.ui.callbacks import completed
 from slimlm.ui.frame import apply_request
 from slimlm.utils.text import plain
 
@@ -30,6 +31,7 @@ def _presets() -> None:
         st.error(plain(f"{problem}."), icon=":material/error:")
 
 
+@completed
 def _load_saved() -> None:
     file = st.session_state.saved
     st.session_state.saved_problem = None

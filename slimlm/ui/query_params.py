@@ -8,7 +8,9 @@ Within a session, therefore, only the browser's history and a link that names a 
 from collections.abc import Iterable, Mapping
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner import RerunException, get_script_run_ctx
+
+from slimlm.ui.callbacks import InterruptedAfterwards
 
 Query = dict[str, list[str]]
 
@@ -54,7 +56,11 @@ def get(name: str, default: str = "") -> str:
 def replace(query: Mapping[str, str | Iterable[str]]) -> None:
     """Write other query parameters: one step in history."""
     current()
-    st.query_params.from_dict(hand_over(query))
+    written = hand_over(query)
+    try:
+        st.query_params.from_dict(written)
+    except RerunException as newer:  # the run that answers the newer message corrects the address
+        raise InterruptedAfterwards(newer.rerun_data) from newer
 
 
 def change(changes: Mapping[str, str | Iterable[str]]) -> None:

@@ -11,6 +11,7 @@ import streamlit as st
 
 from slimlm.serialization.fields import KNOBS, Value, complaint, to_short_query
 from slimlm.ui import query_params
+from slimlm.ui.callbacks import completed
 
 Values = dict[str, Value]
 
@@ -75,9 +76,12 @@ def has_moved() -> bool:
 def give(values: Mapping[str, Value]) -> None:
     """Move knobs to values that the browser does not have yet."""
     state = st.session_state
-    state.given = {name: (state.get(name), value) for name, value in values.items()}
-    state.given_at = state.address
-    state.update(values)
+    _give(values, {name: (state.get(name), value) for name, value in values.items()}, state.address)
+
+
+@completed
+def _give(values: Mapping[str, Value], given: Mapping[str, tuple[Value, Value]], address: Mapping[str, str]) -> None:
+    st.session_state.update({"given": dict(given), "given_at": address, **values})
 
 
 def _keep_given() -> None:
