@@ -1,17 +1,20 @@
 """The Design page: four sliders, where the parameters go, and the PyTorch check."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from slimlm import ui
 from slimlm.charts.allocation import allocation_chart
 from slimlm.charts.layer_profile import layer_profile_chart
 from slimlm.charts.published_map import published_map_chart
+from slimlm.core.design import Design
 from slimlm.solver.alternatives import alternatives
 from slimlm.solver.solver import solve
-from slimlm.ui import design_panels, model_builds
+from slimlm.ui import check_panels, design_panels, model_builds
 from slimlm.ui.chart_first import below_the_chart, show_live
 from slimlm.ui.cost_panels import show_costs
 from slimlm.ui.framework_configs import show_framework_configs
+from slimlm.ui.sections import show_sections
 
 
 def main() -> None:
@@ -29,37 +32,46 @@ def main() -> None:
     top = st.container(key="top")
     show_live(allocation_chart(design), key="allocation")
     ui.let_the_browser_draw()
+    report_places: list[DeltaGenerator] = []
     with below_the_chart():
         ui.show_links(links)
         with top:
-            check = design_panels.show_top(design)
-        others = alternatives(design)
-        st.altair_chart(layer_profile_chart(design), width="stretch", theme=None, key="profile")
-        st.markdown(design_panels.component_table(design))
-        st.subheader("PyTorch check", anchor=False)
-        check_details = st.container(key="pytorch_check")
-        st.subheader("Alternatives", anchor=False)
-        with st.container():  # Streamlit identifies the fragment of the costs by its position, so lists get containers
-            design_panels.show_alternatives(others)
-        with st.container():
-            if design_panels.is_informative(design, others):
-                design_panels.show_tradeoff(design, others)
-        st.subheader("Among published models", anchor=False)
-        st.altair_chart(published_map_chart([design]), width="stretch", theme=None, key="published_map")
-        with st.container():
-            design_panels.show_published_near(design)
-        st.subheader("Design notes", anchor=False)
-        with st.container():
-            design_panels.show_notes(design)
-        st.subheader("Costs", anchor=False)
-        show_costs(design.account)
-        st.subheader("Configs for training frameworks", anchor=False)
-        show_framework_configs(design.architecture)
+            tile = design_panels.show_top(design)
+        show_sections(
+            {
+                "Shape": lambda: _show_shape(design),
+                "PyTorch check": lambda: report_places.append(_check_place()),
+                "Alternatives": lambda: _show_alternatives(design),
+                "Notes": lambda: design_panels.show_notes(design),
+                "Costs": lambda: show_costs(design.account),
+                "Export": lambda: show_framework_configs(design.architecture),
+            }
+        )
         ui.show_presets(presets)
-    with check_details:
-        if report := model_builds.pytorch_check(design.architecture):
-            design_panels.show_check(check, report)
-            design_panels.show_report(report)
+    found = model_builds.pytorch_check(tile, design.architecture)
+    for place in report_places:
+        with place:
+            check_panels.show_reason(found) if isinstance(found, str) else check_panels.show_report(found)
+
+
+def _show_shape(design: Design) -> None:
+    st.altair_chart(layer_profile_chart(design), width="stretch", theme=None, key="profile")
+    st.markdown(design_panels.component_table(design))
+    st.subheader("Among published models", anchor=False)
+    st.altair_chart(published_map_chart([design]), width="stretch", theme=None, key="published_map")
+    design_panels.show_published_near(design)
+
+
+def _check_place() -> DeltaGenerator:
+    model_builds.draw_precision()
+    return st.container()
+
+
+def _show_alternatives(design: Design) -> None:
+    others = alternatives(design)
+    design_panels.show_alternatives(others)
+    if design_panels.is_informative(design, others):
+        design_panels.show_tradeoff(design, others)
 
 
 main()

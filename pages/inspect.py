@@ -1,14 +1,20 @@
 """The Inspect page: a published model, or the model of a config.json."""
 
+from collections.abc import Callable
+
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from slimlm import ui
 from slimlm.charts.allocation import allocation_chart
 from slimlm.charts.layer_profile import layer_profile_chart
 from slimlm.charts.published_map import published_map_chart
+from slimlm.core.named_model import NamedModel
 from slimlm.ui import design_panels, inspect_panels, inspect_picker
+from slimlm.ui.check_panels import show_reason
 from slimlm.ui.cost_panels import show_costs
 from slimlm.ui.framework_configs import show_framework_configs
+from slimlm.ui.sections import show_sections
 from slimlm.utils.text import plain
 
 
@@ -27,24 +33,31 @@ def main() -> None:
     st.altair_chart(allocation_chart(named_model), width="stretch", theme=None, key="allocation")
     ui.let_the_browser_draw()
     with top:
-        place = inspect_panels.show_named_model(named_model)
+        tile = inspect_panels.show_named_model(named_model)
     if button_place is not None:
         inspect_panels.offer_request(button_place, named_model.architecture)
+    report_places: list[DeltaGenerator] = []
+    sections: dict[str, Callable[[], None]] = {
+        "Shape": lambda: _show_shape(named_model),
+        "PyTorch check": lambda: report_places.append(st.container()),
+        "Costs": lambda: show_costs(named_model.account),
+        "Export": lambda: show_framework_configs(named_model.architecture),
+    }
+    if named_model.remarks:
+        sections["Not modelled"] = lambda: inspect_panels.show_remarks(named_model)
+    show_sections(sections)
+    inspect_panels.show_left_out()
+    found = inspect_panels.pytorch_check(tile, named_model.architecture)
+    for place in report_places:
+        with place:
+            show_reason(found) if isinstance(found, str) else inspect_panels.show_report(found)
+
+
+def _show_shape(named_model: NamedModel) -> None:
     st.altair_chart(layer_profile_chart(named_model), width="stretch", theme=None, key="profile")
     st.markdown(design_panels.component_table(named_model))
     st.subheader("Among published models", anchor=False)
     st.altair_chart(published_map_chart([named_model]), width="stretch", theme=None, key="published_map")
-    st.subheader("PyTorch check", anchor=False)
-    check_details = st.container(key="pytorch_check")
-    with st.container():  # Streamlit identifies the fragment of the costs by its position
-        inspect_panels.show_remarks(named_model)
-    st.subheader("Costs", anchor=False)
-    show_costs(named_model.account)
-    st.subheader("Configs for training frameworks", anchor=False)
-    show_framework_configs(named_model.architecture)
-    inspect_panels.show_left_out()
-    with check_details:
-        inspect_panels.show_pytorch_check(place, named_model.architecture)
 
 
 main()

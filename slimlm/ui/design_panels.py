@@ -1,8 +1,8 @@
 """Panels of one model: figures, parameter table, PyTorch check, alternatives and notes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -21,17 +21,16 @@ from slimlm.notes.verdict import Verdict, Weight, verdict
 from slimlm.serialization.fields import to_query, to_short_query, values_of
 from slimlm.solver.alternatives import Alternative
 from slimlm.ui.callbacks import completed
+from slimlm.ui.check_panels import check_tile
 from slimlm.ui.downloads import show_downloads
 from slimlm.ui.frame import apply_request, full_link
 from slimlm.ui.pins import pin_button
 from slimlm.ui.widget_keys import digest
-from slimlm.utils.formatting import format_bytes, format_count, format_miss, format_ratio, format_seconds, format_share
+from slimlm.utils.formatting import format_count, format_miss, format_ratio, format_share
 from slimlm.utils.text import plain
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
-
-    from slimlm.probing.probe import ProbeReport
 
 
 def sentence(subject: Subject) -> str:
@@ -77,9 +76,7 @@ def _show_figures(design: Design) -> "DeltaGenerator":
     for column, text in zip(columns, target_texts(design), strict=False):
         _show_target(column, text)
     show_shape(columns[3], design.architecture)
-    place = columns[4].empty()
-    place.metric("PyTorch check", "…", "not built yet", delta_color="off", delta_arrow="off", border=True)
-    return place
+    return check_tile(columns[4])
 
 
 def show_shape(column: "DeltaGenerator", arch: Architecture) -> None:
@@ -132,41 +129,6 @@ _VERDICT_ICONS = {
 def component_table(subject: Subject) -> str:
     """Return the parameter table as Markdown, with the definition of the embedding ratio."""
     return f"{report_markdown.component_table(subject)}\n\nEmbedding ratio: {EMBEDDING_RATIO_DEFINITION}."
-
-
-def show_check(place: "DeltaGenerator", report: "ProbeReport") -> None:
-    """Show the result of the PyTorch check in its container."""
-    if report.passed:
-        value, detail, color = "passed", "counted, run, causal", "green"
-    else:
-        value, detail, color = "failed", "see the report below", "red"
-    place.metric("PyTorch check", value, detail, delta_color=color, delta_arrow="off", border=True)  # type: ignore[arg-type]
-
-
-def show_report(report: "ProbeReport") -> None:
-    """Show the checks and measurements of the PyTorch model."""
-    claims, figures = st.columns(2, gap="large")
-    show_claims(claims, report.checks)
-    loss = "no next token to score" if report.loss is None else f"{report.loss:.3f} nats"
-    rows = {
-        "Counted in PyTorch": f"{report.total_params:,} parameters",
-        "Loss on random tokens": loss,
-        "ln(vocab_size), for comparison": f"{report.uniform_loss:.3f} nats",
-        "Built in": format_seconds(report.build_seconds),
-        f"Forward pass of {report.batch} × {report.tokens} tokens": f"{format_seconds(report.forward_seconds)} "
-        f"({report.tokens_per_second:,.0f} tokens/s)",
-        "Peak memory": format_bytes(report.peak_bytes),
-        "Precision, device": f"{report.dtype}, {report.device}",
-        "Weights in memory": "all at once" if report.strategy == "whole" else f"{report.strategy}: not all of them fit",
-    }
-    figures.markdown("\n".join(["| | |", "|:--|--:|", *(f"| {name} | {figure} |" for name, figure in rows.items())]))
-
-
-def show_claims(place: Any, checks: Mapping[str, bool]) -> None:
-    """Show each check and whether it passed."""
-    for claim, holds in checks.items():
-        icon = ":green[:material/check_circle:]" if holds else ":red[:material/cancel:]"
-        place.markdown(f"{icon} {claim[0].upper()}{claim[1:]}")
 
 
 _ROW = [0.79, 0.12, 0.09]

@@ -11,10 +11,11 @@ from slimlm.core.named_model import NamedModel
 from slimlm.core.published import LEFT_OUT, PublishedModel
 from slimlm.notes.verdict import verdict
 from slimlm.solver.inverse import request_like
-from slimlm.ui.design_panels import show_claims, show_heading, show_shape, show_verdict
+from slimlm.ui.check_panels import check_tile, show_claims, show_result, show_state
+from slimlm.ui.design_panels import show_heading, show_shape, show_verdict
 from slimlm.ui.frame import full_link, open_on_design
 from slimlm.ui.inspect_picker import link_of
-from slimlm.ui.model_builds import can_build, freeze_imports
+from slimlm.ui.model_builds import freeze_imports, missing_packages
 from slimlm.utils.formatting import format_count, format_seconds, format_share
 from slimlm.utils.optional import TORCH
 from slimlm.utils.text import plain
@@ -63,9 +64,7 @@ def _show_figures(named_model: NamedModel) -> "DeltaGenerator":
     for column, (label, value, detail) in zip(columns, figures, strict=False):
         column.metric(label, value, detail, delta_color="off", delta_arrow="off", border=True)
     show_shape(columns[3], arch)
-    place = columns[4].empty()
-    place.metric("PyTorch check", "…", "not built yet", delta_color="off", delta_arrow="off", border=True)
-    return place
+    return check_tile(columns[4])
 
 
 def offer_request(place: "DeltaGenerator", architecture: Architecture) -> None:
@@ -86,20 +85,26 @@ def offer_request(place: "DeltaGenerator", architecture: Architecture) -> None:
     )
 
 
-def show_pytorch_check(place: "DeltaGenerator", architecture: Architecture) -> None:
-    """Build the PyTorch model without weights, and show whether its counts and shapes equal the account."""
-    if not can_build(TORCH):
-        place.metric("PyTorch check", "not built", "torch missing", delta_color="off", delta_arrow="off", border=True)
-        return
+def pytorch_check(place: "DeltaGenerator", architecture: Architecture) -> "ShapeReport | str":
+    """Compare counts and shapes of the PyTorch model, built without weights, with the account.
+
+    Shows the result in its tile; returns the report, or a sentence that says why there is none.
+    """
+    if problem := missing_packages(TORCH):
+        show_state(place, "not built", "torch missing")
+        return problem
     try:
         report = _checked(architecture)
     except ValueError as error:
-        place.metric("PyTorch check", "not built", "too deep", delta_color="off", delta_arrow="off", border=True)
-        st.info(plain(f"{error}."), icon=":material/info:")
-        return
-    value, color = ("passed", "green") if report.passed else ("failed", "red")
-    place.metric("PyTorch check", value, "counted, shapes run", delta_color=color, delta_arrow="off", border=True)  # type: ignore[arg-type]
-    show_claims(st, report.checks)
+        show_state(place, "not built", "too deep")
+        return f"{error}."
+    show_result(place, report.passed, "counted, shapes run")
+    return report
+
+
+def show_report(report: "ShapeReport") -> None:
+    """Show the checks of the PyTorch model that was built without weights."""
+    show_claims(report.checks)
     st.caption(
         f"Built on the meta device, which holds shapes and no weights, in {format_seconds(report.seconds)}: "
         f"{report.total_params:,} parameters counted in PyTorch, logits of shape {report.logits_shape}."
@@ -124,10 +129,7 @@ def _warm_up() -> None:
 
 
 def show_remarks(named_model: NamedModel) -> None:
-    """List the features that slimlm does not model, if any."""
-    if not named_model.remarks:
-        return
-    st.subheader("Not modelled", anchor=False)
+    """List the features that slimlm does not model."""
     st.markdown("\n".join(f"* {plain(remark)}" for remark in named_model.remarks))
 
 

@@ -2,32 +2,47 @@
 
 import gc
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from slimlm.core.architecture import Architecture
+from slimlm.ui import query_params
 from slimlm.ui.build_queue import Queue
+from slimlm.ui.callbacks import completed
+from slimlm.ui.check_panels import show_result, show_state
 from slimlm.utils.formatting import format_bytes, format_seconds
 from slimlm.utils.optional import PSUTIL, TORCH, problem_with
 from slimlm.utils.text import plain
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from slimlm.model.device import Precision
     from slimlm.probing.estimate import ProbeEstimate
     from slimlm.probing.probe import ProbeReport
     from slimlm.utils.progress import Progress
 
 
-def can_build(*packages: str) -> bool:
-    """Return whether the packages can be loaded (torch and psutil unless named); show the reason if not.
+PRECISION = "precision"
+"""Query parameter: the type of the weights, absent for float32."""
+
+
+def missing_packages(*packages: str) -> str:
+    """Return a sentence about packages that cannot be loaded (torch and psutil unless named), or nothing.
 
     The first import takes a second: call it after the charts.
     """
     problem = problem_with("The PyTorch model", *(packages or (TORCH, PSUTIL)))
+    return f"{problem}. Everything else on this page is exact without it." if problem else ""
+
+
+def can_build() -> bool:
+    """Return whether models can be built; show the reason if not."""
+    problem = missing_packages()
     if problem:
-        st.info(plain(f"{problem}. Everything else on this page is exact without it."), icon=":material/extension_off:")
-    return problem is None
+        st.info(plain(problem), icon=":material/extension_off:")
+    return not problem
 
 
 @st.cache_resource(show_spinner=False)
@@ -43,41 +58,63 @@ def freeze_imports() -> None:
     gc.freeze()
 
 
-def pytorch_check(architecture: Architecture) -> "ProbeReport | None":
-    """Return the report of the PyTorch model: light models are built at once, heavy ones on a button.
+def pytorch_check(place: "DeltaGenerator", architecture: Architecture) -> "ProbeReport | str":
+    """Build and check the PyTorch model: light models at once, heavy ones on a button in the tile.
 
+    Shows progress and result in the tile; returns the report, or a sentence that says why there is none.
     A model that does not fit in memory is not built. A superseded run is cancelled at the next `st.` call.
     """
-    if not can_build():
-        return None
-    from slimlm.probing.estimate import estimate_probe
-    from slimlm.probing.probe import what_does_not_fit
-
+    if problem := missing_packages():
+        show_state(place, "not built", "packages missing")
+        return problem
     freeze_imports()
-    dtype = _precision()
-    if report := _queue().get((architecture, dtype)):
-        return report
-    estimate = estimate_probe(architecture, dtype=dtype)
-    if not estimate.fits:
-        missing = what_does_not_fit(estimate)
-        st.info(
-            f"{missing[0].upper()}{missing[1:]}. The parameter counts above are exact nevertheless.",
-            icon=":material/memory:",
-        )
-        return None
-    slot = st.empty()
-    label = f"Build and check the model ({_cost(estimate)})"
-    if not estimate.is_light and not slot.button(label, icon=":material/play_arrow:"):
-        return None
-    report = build(architecture, slot.progress(0.0, "starting").progress, dtype)
-    slot.empty()
+    dtype = precision()
+    if (report := _queue().get((architecture, dtype))) is None:
+        made = _build_or_offer(place, architecture, dtype)
+        if isinstance(made, str):
+            return made
+        report = made
+    show_result(place, report.passed, "counted, run, causal")
     return report
 
 
-def _precision() -> "Precision":
+def _build_or_offer(place: "DeltaGenerator", architecture: Architecture, dtype: "Precision") -> "ProbeReport | str":
+    from slimlm.probing.estimate import estimate_probe
+    from slimlm.probing.probe import what_does_not_fit
+
+    estimate = estimate_probe(architecture, dtype=dtype)
+    if not estimate.fits:
+        missing = what_does_not_fit(estimate)
+        show_state(place, "not built", f"takes {format_bytes(estimate.memory_bytes)}")
+        return f"{missing[0].upper()}{missing[1:]}. The parameter counts are exact nevertheless."
+    if estimate.is_light:
+        return build(architecture, lambda _, text: show_state(place, "…", text), dtype)
+    if not place.button(f"Build and check ({_cost(estimate)})", icon=":material/play_arrow:", wrap=True):
+        return f"Not checked: the button above builds the model ({_cost(estimate)})."
+    box = place.container(key="building")
+    bar = box.progress(0.0, "starting")
+    box.button("Cancel", icon=":material/close:")  # any click ends the run that builds
+    return build(architecture, bar.progress, dtype)
+
+
+def precision() -> "Precision":
+    """Return the precision of the weights, which the URL says."""
+    return "bfloat16" if query_params.get(PRECISION) == "bfloat16" else "float32"
+
+
+def draw_precision() -> None:
+    """Draw the choice of the precision."""
+    query_params.show(PRECISION, precision())
     help_text = "The type of the weights; bfloat16 takes half the memory of float32."
     words = ("float32", "bfloat16")
-    return cast("Precision", st.radio("Precision", words, horizontal=True, key="probe_dtype", help=help_text))
+    st.radio("Precision", words, horizontal=True, key=PRECISION, help=help_text, on_change=_take_precision)
+
+
+@completed
+def _take_precision() -> None:
+    if not query_params.is_outdated(PRECISION):
+        word = st.session_state[PRECISION]
+        query_params.change({PRECISION: "" if word == "float32" else word})
 
 
 def _cost(estimate: "ProbeEstimate") -> str:
