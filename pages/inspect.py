@@ -43,8 +43,8 @@ def main() -> None:
         "Costs": lambda: show_costs(named_model.account),
         "Export": lambda: show_framework_configs(named_model.architecture),
     }
-    if named_model.remarks:
-        sections["Not modelled"] = lambda: inspect_panels.show_remarks(named_model)
+    with st.container():  # always there, so that the tabs keep their place
+        inspect_panels.show_remarks(named_model)
     show_sections(sections)
     inspect_panels.show_left_out()
     found = inspect_panels.pytorch_check(tile, named_model.architecture)

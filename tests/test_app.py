@@ -230,39 +230,3 @@ def test_a_second_move_that_comes_with_the_address_from_before_the_first_moves_n
     page.selectbox("ffn").set_value("gelu").run()
     assert page.selectbox("norm").value == "rmsnorm"
     assert page.query_params == {"norm": "rmsnorm", "ffn": "gelu"}
-
-
-def test_the_costs_keep_their_place_below_lists_of_any_length() -> None:
-    # Streamlit knows a fragment by its place: what is set in one that has moved meanwhile is lost.
-    pages = [opened(), opened(total_params="1M", vocab_size="125072")]
-    lengths = {len(page.markdown) for page in pages}
-    assert len(lengths) == 2
-    assert len({_place(page, "Costs") for page in pages}) == 1
-
-
-def _place(page: AppTest, heading: str) -> int:
-    """Return the place of a subheading in the page's main area."""
-    return next(n for n, child in page.main.children.items() if getattr(child, "value", "") == heading)
-
-
-def test_what_others_put_into_the_address_stays_there() -> None:
-    page = opened(model="gpt2")
-    page.selectbox("norm").set_value("rmsnorm").run()
-    assert page.query_params == {"model": "gpt2", "norm": "rmsnorm"}
-
-
-def test_a_knob_that_is_given_twice_is_taken_from_its_last_place_and_said() -> None:
-    page = AppTest.from_file(APP, default_timeout=60)
-    page.query_params["n_heads"] = ["5", "6"]
-    page.run()
-    assert [shown(warning.value) for warning in page.warning] == [
-        "The link gives n_heads 2 times; the last one counts."
-    ]
-    assert page.select_slider("n_heads").value == 6
-
-
-def test_complaints_about_a_link_go_when_a_knob_moves() -> None:
-    page = opened(embedding_ratio="7")
-    assert len(page.warning) == 1
-    page.select_slider("embedding_ratio").set_value(0.5).run()
-    assert not page.warning

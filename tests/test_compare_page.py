@@ -219,7 +219,7 @@ def test_the_design_is_pinned_and_taken_off_on_its_own_page() -> None:
 
 
 def test_alternatives_are_pinned_under_what_they_change() -> None:
-    page = opened(page="app.py")
+    page = opened(page="app.py", tab="alternatives")
     page.button(key="pin_0").click().run()
     best = alternatives(ModelConfig())[0]
     assert pins_in(page) == ["design~n_heads-5~name-10.02M · 5 heads"]
@@ -237,7 +237,7 @@ def test_a_published_model_is_pinned_on_the_inspect_page() -> None:
 
 @pytest.mark.parametrize("page", ["app.py", "pages/inspect.py"])
 def test_costs_of_one_model_follow_their_settings(page: str) -> None:
-    app = opened(page=page, model="gpt2")
+    app = opened(page=page, model="gpt2", tab="costs")
     arch = published_model("gpt2").architecture if "inspect" in page else pin_of(ModelConfig()).architecture
     for row in costs(arch):
         assert f">{escape(row.name)}</th><td>{escape(row.text)}</td>" in html_of(app)

@@ -118,8 +118,8 @@ def _cut(draw: random.Random, text: str) -> str:
 @pytest.fixture
 def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Build no PyTorch models, which take most of a page's time and have nothing to do with links."""
-    monkeypatch.setattr(model_builds, "pytorch_check", lambda architecture: None)
-    monkeypatch.setattr(inspect_panels, "show_pytorch_check", lambda place, architecture: None)
+    monkeypatch.setattr(model_builds, "pytorch_check", lambda place, architecture: "not built")
+    monkeypatch.setattr(inspect_panels, "pytorch_check", lambda place, architecture: "not built")
 
 
 def opened(page: str, query: Query) -> AppTest:

@@ -21,9 +21,12 @@ def check_tile(column: "DeltaGenerator") -> "DeltaGenerator":
     return place
 
 
-def show_state(place: "DeltaGenerator", value: str, detail: str, color: Literal["off", "green", "red"] = "off") -> None:
-    """Show the state of the check in its tile."""
-    place.metric("PyTorch check", value, detail, delta_color=color, delta_arrow="off", border=True)
+def show_state(
+    place: "DeltaGenerator", value: str, detail: str, color: Literal["off", "green", "red"] = "off", reason: str = ""
+) -> None:
+    """Show the state of the check in its tile, with the reason as its tooltip."""
+    help_text = plain(reason) or None
+    place.metric("PyTorch check", value, detail, delta_color=color, delta_arrow="off", border=True, help=help_text)
 
 
 def show_result(place: "DeltaGenerator", passed: bool, detail: str) -> None:

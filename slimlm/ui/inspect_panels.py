@@ -91,12 +91,12 @@ def pytorch_check(place: "DeltaGenerator", architecture: Architecture) -> "Shape
     Shows the result in its tile; returns the report, or a sentence that says why there is none.
     """
     if problem := missing_packages(TORCH):
-        show_state(place, "not built", "torch missing")
+        show_state(place, "not built", "torch missing", reason=problem)
         return problem
     try:
         report = _checked(architecture)
     except ValueError as error:
-        show_state(place, "not built", "too deep")
+        show_state(place, "not built", "too deep", reason=f"{error}.")
         return f"{error}."
     show_result(place, report.passed, "counted, shapes run")
     return report
@@ -129,7 +129,10 @@ def _warm_up() -> None:
 
 
 def show_remarks(named_model: NamedModel) -> None:
-    """List the features that slimlm does not model."""
+    """List the features that slimlm does not model, if any."""
+    if not named_model.remarks:
+        return
+    st.markdown("**Not modelled**")
     st.markdown("\n".join(f"* {plain(remark)}" for remark in named_model.remarks))
 
 

@@ -65,7 +65,7 @@ def pytorch_check(place: "DeltaGenerator", architecture: Architecture) -> "Probe
     A model that does not fit in memory is not built. A superseded run is cancelled at the next `st.` call.
     """
     if problem := missing_packages():
-        show_state(place, "not built", "packages missing")
+        show_state(place, "not built", "packages missing", reason=problem)
         return problem
     freeze_imports()
     dtype = precision()
@@ -85,8 +85,9 @@ def _build_or_offer(place: "DeltaGenerator", architecture: Architecture, dtype: 
     estimate = estimate_probe(architecture, dtype=dtype)
     if not estimate.fits:
         missing = what_does_not_fit(estimate)
-        show_state(place, "not built", f"takes {format_bytes(estimate.memory_bytes)}")
-        return f"{missing[0].upper()}{missing[1:]}. The parameter counts are exact nevertheless."
+        reason = f"{missing[0].upper()}{missing[1:]}. The parameter counts are exact nevertheless."
+        show_state(place, "not built", f"takes {format_bytes(estimate.memory_bytes)}", reason=reason)
+        return reason
     if estimate.is_light:
         return build(architecture, lambda _, text: show_state(place, "…", text), dtype)
     if not place.button(f"Build and check ({_cost(estimate)})", icon=":material/play_arrow:", wrap=True):

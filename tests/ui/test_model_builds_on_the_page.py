@@ -8,7 +8,7 @@ import pytest
 from slimlm.probing import estimate as estimating
 from slimlm.probing import probe as probing
 from slimlm.probing.estimate import ProbeEstimate
-from tests.test_app import opened
+from tests.test_app import opened, shown
 
 pytestmark = pytest.mark.usefixtures("idle_machine")
 
@@ -21,8 +21,8 @@ def test_a_heavy_model_waits_behind_a_button_that_names_time_and_memory(monkeypa
     monkeypatch.setattr(estimating, "estimate_probe", lambda *_, **__: estimate(12.0, 4 * 10**8))
     page = opened(total_params="3M", vocab_size="1024")
     (button,) = [button for button in page.button if button.label.startswith("Build")]
-    assert button.label == "Build and check the model (about 12 s and 400 MB)"
-    assert {metric.label: metric.value for metric in page.metric}["PyTorch check"] == "…"
+    assert button.label == "Build and check (about 12 s and 400 MB)"
+    assert "PyTorch check" not in {metric.label for metric in page.metric}  # the button stands in its tile
     button.click().run()
     assert {metric.label: metric.value for metric in page.metric}["PyTorch check"] == "passed"
 
@@ -30,9 +30,9 @@ def test_a_heavy_model_waits_behind_a_button_that_names_time_and_memory(monkeypa
 def test_a_model_beyond_memory_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     free = psutil.virtual_memory()._replace(available=5_000_000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
-    page = opened(total_params="4M", vocab_size="2048")
+    page = opened(total_params="4M", vocab_size="2048", tab="pytorch-check")
     assert not page.exception
-    message = page.info[0].value
+    message = shown(page.info[0].value)
     assert message.startswith("Even slice by slice, this model takes about ")
     assert "and 5.00 MB of memory are free; a smaller total_params or vocab_size would fit." in message
 
@@ -42,15 +42,13 @@ def test_a_model_that_does_not_fit_whole_is_offered_block_by_block(monkeypatch: 
         estimating, "estimate_probe", lambda *_, **__: estimate(300.0, 8 * 10**8, strategy="block by block")
     )
     page = opened(total_params="3M", vocab_size="1100")
-    assert "Build and check the model (about 5 min and 800 MB, block by block)" in [
-        button.label for button in page.button
-    ]
+    assert "Build and check (about 5 min and 800 MB, block by block)" in [button.label for button in page.button]
 
 
 def test_the_weights_may_be_bfloat16() -> None:
-    page = opened(total_params="2M", vocab_size="1200")
+    page = opened(total_params="2M", vocab_size="1200", tab="pytorch-check")
     assert "float32, cpu" in "".join(text.value for text in page.markdown)
-    page.radio("probe_dtype").set_value("bfloat16").run()
+    page.radio("precision").set_value("bfloat16").run()
     assert "bfloat16, cpu" in "".join(text.value for text in page.markdown)
     assert {metric.label: metric.value for metric in page.metric}["PyTorch check"] == "passed"
 

@@ -37,9 +37,9 @@ def test_a_click_with_an_outdated_address_keeps_the_knob_that_was_moved() -> Non
     page = opened()
     page.select_slider("glu_expansion").set_value(2.7).run()
     show_address(page)
-    page.radio("probe_dtype").set_value("bfloat16").run()
+    page.selectbox("ffn").set_value("gelu").run()
     assert page.select_slider("glu_expansion").value == 2.7
-    assert page.query_params == {"glu_expansion": "2.7"}
+    assert page.query_params == {"glu_expansion": "2.7", "ffn": "gelu"}
 
 
 def test_a_click_with_an_outdated_field_keeps_the_slider_that_was_moved() -> None:
@@ -47,7 +47,7 @@ def test_a_click_with_an_outdated_field_keeps_the_slider_that_was_moved() -> Non
     page.select_slider("glu_expansion").set_value(2.7).run()
     show_address(page)
     page.text_input("glu_expansion_typed").set_value("2.66")
-    page.radio("probe_dtype").set_value("bfloat16").run()
+    page.selectbox("ffn").set_value("gelu").run()
     assert page.select_slider("glu_expansion").value == 2.7
     assert page.text_input("glu_expansion_typed").value == "2.7"
 
@@ -60,8 +60,8 @@ def test_a_click_with_outdated_knobs_keeps_a_preset() -> None:
     page.select_slider("total_params").set_value(10_000_000)
     page.select_slider("multiple_of").set_value(1)
     page.select_slider("glu_expansion").set_value(3.0)  # a move of the reader's
-    page.radio("probe_dtype").set_value("bfloat16").run()
-    assert page.query_params == address | {"glu_expansion": "3"}
+    page.selectbox("ffn").set_value("gelu").run()
+    assert page.query_params == address | {"glu_expansion": "3", "ffn": "gelu"}
 
 
 def test_a_knob_that_is_moved_back_after_a_preset_has_been_received_stays_there() -> None:
@@ -71,7 +71,7 @@ def test_a_knob_that_is_moved_back_after_a_preset_has_been_received_stays_there(
     before = dict(page.query_params)
     page.select_slider("glu_expansion").set_value(3.0).run()
     show_address(page, **before)
-    page.radio("probe_dtype").set_value("bfloat16").run()
+    page.selectbox("ffn").set_value("gelu").run()
     assert page.select_slider("total_params").value == 10_000_000
 
 
