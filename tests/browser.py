@@ -97,6 +97,13 @@ def check_passes(page: Page) -> None:
     expect(tile).to_contain_text("passed")
 
 
+def open_section(page: Page, name: str) -> None:
+    """Open a section of a model's page."""
+    page.get_by_role("tab", name=name, exact=True).click()
+    expect(page.get_by_role("tab", name=name, exact=True)).to_have_attribute("aria-selected", "true")
+    settle(page)
+
+
 def type_exactly(page: Page, field: str, text: str) -> None:
     """Type into the field beside a slider."""
     box = page.get_by_label(f"{field}, exact")

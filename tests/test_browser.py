@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser import chart, check_passes, choose, open_app, press, settle, type_exactly
+from tests.browser import chart, check_passes, choose, open_app, open_section, press, settle, type_exactly
 
 DEFAULT_TITLE = "10.05M parameters"
 
@@ -138,14 +138,15 @@ def test_a_preset_moves_every_knob_and_reset_moves_them_back(page: Page, address
 
 def test_an_alternative_is_applied_by_its_button(page: Page, address: str) -> None:
     open_app(page, address)
+    open_section(page, "Alternatives")
     page.get_by_role("button", name="Use", exact=True).first.click()
     expect(chart(page)).to_contain_text("11 layers × d_model 220")
     expect(page).to_have_url(re.compile("n_heads=5"))
 
 
 def test_a_click_on_the_trade_off_applies_that_design(page: Page, address: str) -> None:
-    open_app(page, address)
-    points = page.get_by_test_id("stVegaLiteChart").nth(2)
+    open_app(page, address, "?tab=alternatives")
+    points = page.get_by_test_id("stVegaLiteChart").nth(1)
     points.scroll_into_view_if_needed()
     points.locator("svg .mark-symbol path").first.click()  # the first alternative; the current design is drawn last
     expect(chart(page)).to_contain_text("11 layers × d_model 220")
@@ -153,9 +154,14 @@ def test_a_click_on_the_trade_off_applies_that_design(page: Page, address: str) 
 
 def test_a_model_that_is_being_built_is_dropped_when_a_slider_moves(page: Page, address: str) -> None:
     open_app(page, address, "?total_params=350M&vocab_size=32000&embedding_ratio=0.1&n_heads=15")
-    page.get_by_role("button", name=re.compile("Build and check the model")).click()
+    page.get_by_role("button", name=re.compile("Build and check")).click()
     expect(page.get_by_text(re.compile("initialising the weights"))).to_be_visible()
     press(page, "GLU expansion", "ArrowRight")
     expect(chart(page)).to_contain_text("GLU expansion 2.7 ")
     settle(page)
-    expect(page.get_by_role("button", name=re.compile("Build and check the model"))).to_be_visible()
+    build = page.get_by_role("button", name=re.compile("Build and check"))
+    expect(build).to_be_visible()
+    build.click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(build).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)

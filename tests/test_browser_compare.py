@@ -18,7 +18,18 @@ from slimlm.compare.presets import COMPARISON_PRESETS
 from slimlm.core.config import ModelConfig
 from slimlm.core.published import published_model, published_models
 from slimlm.export.downloads import Download, comparison_downloads
-from tests.browser import chart, check_passes, go_to, open_app, press, running, saved, settle, shared_links
+from tests.browser import (
+    chart,
+    check_passes,
+    go_to,
+    open_app,
+    open_section,
+    press,
+    running,
+    saved,
+    settle,
+    shared_links,
+)
 from tests.models import HF_CONFIG
 
 TWO = "compare?" + urlencode({"pin": ["design", "model~gpt2"]}, doseq=True)
@@ -40,7 +51,7 @@ def control(page: Page, key: str) -> Locator:
 
 
 def test_pins_of_every_page_come_together_and_the_knobs_stay(page: Page, address: str) -> None:
-    open_app(page, address, "?total_params=12.5M")
+    open_app(page, address, "?total_params=12.5M&tab=alternatives")
     pin(page)
     control(page, "pin_0").click()
     expect(page.get_by_text("Pinned as “12.45M · multiples of 8”, 2 of 8")).to_be_visible()
@@ -65,7 +76,7 @@ def test_pins_of_every_page_come_together_and_the_knobs_stay(page: Page, address
 
 
 def test_a_quick_second_click_loses_no_pin(page: Page, address: str) -> None:
-    open_app(page, address)
+    open_app(page, address, "?tab=alternatives")
     check_passes(page)
     settle(page)
     for place in range(3):
@@ -197,5 +208,6 @@ def test_costs_survive_a_change_of_page(page: Page, address: str) -> None:
     field.press("Enter")
     expect(page.get_by_text("and 3.5 USD an hour")).to_be_visible()
     go_to(page, "Inspect")
+    open_section(page, "Costs")
     expect(page.get_by_role("spinbutton", name="USD an hour")).to_have_value("3.5")
     expect(page.locator("table.costs")).to_contain_text("at 3.5 USD")

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.browser import chart, check_passes, open_app, press
+from tests.browser import chart, check_passes, open_app, open_section, press
 from tests.looks import VIEWPORTS, faults_in_both_colours
 
 QUERIES = {
@@ -14,6 +14,7 @@ QUERIES = {
     "bloom": "inspect?model=bloom-560m",
     "olmo": "inspect?model=OLMo-1B-hf",
 }
+SECTIONS = ("PyTorch check", "Costs", "Export")
 
 
 @pytest.mark.parametrize("viewport", VIEWPORTS)
@@ -22,15 +23,17 @@ def test_nothing_is_cut_off_and_no_texts_overlap(fresh: Page, address: str, name
     fresh.set_viewport_size(VIEWPORTS[viewport])
     open_app(fresh, address, QUERIES[name])
     expect(chart(fresh)).to_contain_text("parameters")
-    last = 1 if QUERIES[name].startswith("inspect") else 2
-    expect(fresh.get_by_test_id("stVegaLiteChart").nth(last).locator("svg")).to_be_attached()
+    expect(fresh.get_by_test_id("stVegaLiteChart").nth(2).locator("svg")).to_be_attached()
     assert faults_in_both_colours(fresh) == []
+    for section in SECTIONS if name in ("default", "gemma") else ():
+        open_section(fresh, section)
+        assert faults_in_both_colours(fresh) == [], section
 
 
 @pytest.mark.parametrize("viewport", VIEWPORTS)
 def test_costs_show_assumptions_and_sources_without_scrolling(fresh: Page, address: str, viewport: str) -> None:
     fresh.set_viewport_size(VIEWPORTS[viewport])
-    open_app(fresh, address)
+    open_app(fresh, address, "?tab=costs")
     table = fresh.locator("table.costs")
     expect(table.get_by_role("cell", name="Chowdhery")).to_be_attached()
     assert table.evaluate("table => table.parentElement.scrollWidth - table.parentElement.clientWidth") <= 0

@@ -99,7 +99,7 @@ async def close_while_building(server: Server) -> None:
     """Start to build a PyTorch model of 500M parameters; close the page while its weights are initialised."""
     async with Visitor(server.address, "total_params=500M") as visitor:
         await visitor.until_idle()
-        await visitor.press("Build and check the model")
+        await visitor.press("Build and check")
         await visitor.until(lambda: any("initialising" in message for message in visitor.messages))
 
 
