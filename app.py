@@ -15,6 +15,7 @@ from slimlm.ui.chart_first import below_the_chart, show_live
 from slimlm.ui.cost_panels import show_costs
 from slimlm.ui.framework_configs import show_framework_configs
 from slimlm.ui.sections import show_sections
+from slimlm.utils.formatting import format_count
 
 
 def main() -> None:
@@ -29,6 +30,7 @@ def main() -> None:
         ui.show_links(links)
         ui.show_presets(presets)
         return
+    ui.keep_as_last(design)
     top = st.container(key="top")
     show_live(allocation_chart(design), key="allocation")
     ui.let_the_browser_draw()
@@ -48,6 +50,9 @@ def main() -> None:
             }
         )
         ui.show_presets(presets)
+    ui.name_page(
+        f"{format_count(design.total_params)} · {design.architecture.n_layers} × {design.architecture.d_model}"
+    )
     found = model_builds.pytorch_check(tile, design.architecture)
     for place in report_places:
         with place:

@@ -47,6 +47,7 @@ def main() -> None:
         inspect_panels.show_remarks(named_model)
     show_sections(sections)
     inspect_panels.show_left_out()
+    ui.name_page(named_model.name)
     found = inspect_panels.pytorch_check(tile, named_model.architecture)
     for place in report_places:
         with place:

@@ -17,7 +17,7 @@ ALLOWED = {
     "cli": "core interop notes serialization solver sweep utils",
     "ui": "charts compare core costs export interop notes serialization solver sweep utils pyarrow streamlit",
     "slimlm": "cli core solver utils",
-    "app": "charts core solver ui streamlit",
+    "app": "charts core solver ui utils streamlit",
     "pages": "charts compare core sweep ui utils streamlit",
 }
 """Package → what it imports when it is imported: packages of slimlm above it in this table, and other packages.

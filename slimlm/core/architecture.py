@@ -1,5 +1,6 @@
 """Architecture: all integers and choices that determine a model's shape."""
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
@@ -141,6 +142,8 @@ class Choices:
             return
         if kv_heads is not None and heads % kv_heads:
             working = tuple(("n_kv_heads", count) for count in _nearest_divisors(heads, kv_heads))
+            enough = math.ceil(heads / kv_heads) * kv_heads
+            working += (("n_heads", enough),) if enough <= MOST_HEADS else ()
             raise FieldError("n_kv_heads", kv_heads, f"it must divide {{n_heads}}={heads}", working)
         if head_dim is not None and head_dim % 2 and self.positions == "rope":
             rule, given = "it must be even, because RoPE turns pairs", (("positions", "rope"),)

@@ -8,6 +8,7 @@ from slimlm.charts.theme import Figure
 from slimlm.costs.quantity import joined
 from slimlm.export.pictures import inline_svg
 from slimlm.export.report_rows import OffTarget
+from slimlm.utils.text import paper_links
 
 _ENVIRONMENT = Environment(
     loader=PackageLoader("slimlm.export"),
@@ -19,6 +20,7 @@ _ENVIRONMENT = Environment(
     auto_reload=False,
 )
 _ENVIRONMENT.filters["joined"] = joined
+_ENVIRONMENT.filters["paper_links"] = paper_links
 _ENVIRONMENT.tests["off_target"] = lambda cell: isinstance(cell, OffTarget)
 
 

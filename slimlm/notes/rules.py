@@ -10,11 +10,11 @@ from slimlm.notes import attention, budget, shape
 from slimlm.notes.note import Note, Severity
 
 RULES: tuple[Callable[[Design], Note | None], ...] = (
+    shape.depth,
     attention.head_dim,
+    shape.aspect_ratio,
     shape.alignment,
     budget.vocabulary_padding,
-    shape.depth,
-    shape.aspect_ratio,
     shape.depth_or_width,
     budget.vocabulary_optimum,
     budget.published_share,
@@ -27,10 +27,10 @@ RULES: tuple[Callable[[Design], Note | None], ...] = (
     attention.rope_theta,
     shape.parallel_blocks,
 )
-"""The rules, named by the keys of their notes; each returns a note on a design, or None."""
+"""The rules, the gravest harm first, named by the keys of their notes; each returns a note on a design, or None."""
 
 
 def design_notes(design: Design) -> tuple[Note, ...]:
-    """Return the notes on a design: warnings first, then advice, then information."""
+    """Return the notes on a design: warnings first, then advice, then information, the gravest first."""
     found = [note for rule in RULES if (note := rule(design))]
     return tuple(sorted(found, key=lambda note: list(Severity).index(note.severity)))

@@ -27,7 +27,7 @@ from slimlm.ui.frame import apply_request, full_link
 from slimlm.ui.pins import pin_button
 from slimlm.ui.widget_keys import digest
 from slimlm.utils.formatting import format_count, format_miss, format_ratio, format_share
-from slimlm.utils.text import plain
+from slimlm.utils.text import paper_links, plain
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -60,7 +60,7 @@ def show_heading(subject: Subject, show_links: Callable[[], None]) -> None:
     """Show the name and size, and buttons to pin, share and download."""
     row = st.container(horizontal=True, vertical_alignment="center", key="heading")
     name, structure = _headline(subject)
-    row.markdown(f"##### {plain(name)}\n:gray[:small[{plain(structure)}]]", width="stretch")
+    row.markdown(f"# {plain(name)}\n:gray[:small[{plain(structure)}]]", width="stretch")
     if not st.context.is_embedded:
         buttons = row.container(horizontal=True, width="content")
         pin_button(buttons, subject, architecture=subject.architecture, width="content")
@@ -193,7 +193,8 @@ _ICONS = {
 def show_notes(design: Design) -> None:
     """Show the design notes, most severe first, each with its source."""
     for note in design_notes(design):
-        st.markdown(f"{_ICONS[note.severity]} {note.text}  \n:gray[:small[{note.source}]]")
+        source = "".join(f"[{text}]({address})" if address else text for text, address in paper_links(note.source))
+        st.markdown(f"{_ICONS[note.severity]} {note.text}  \n:gray[:small[{source}]]")
 
 
 def show_published_near(design: Design, most: int = 4) -> None:

@@ -6,13 +6,16 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from slimlm.charts.allocation import allocation_chart
 from slimlm.core.config import ModelConfig
+from slimlm.core.describe import counted
+from slimlm.core.design import Design
 from slimlm.serialization.fields import KNOBS, Value, to_query, to_short_query, values_of
-from slimlm.solver.solver import BudgetError
+from slimlm.solver.solver import BudgetError, solve
 from slimlm.ui import query_params, url_state
 from slimlm.ui.callbacks import completed
 from slimlm.ui.knobs import draw_knobs, move_knobs
-from slimlm.utils.text import plain
+from slimlm.utils.text import one_line, plain
 from slimlm.utils.validation import FieldError
 
 if TYPE_CHECKING:
@@ -59,10 +62,11 @@ _STYLE = """
   .st-key-verdict_off_target { --verdict: light-dark(#A04D00, #FFB366); }
   .st-key-verdict_alignment { --verdict: light-dark(#35618F, #8FBBE8); }
   .st-key-verdict_good { --verdict: light-dark(#2E7D32, #81C784); }
-  .st-key-top h5 { padding: 0; }
+  .st-key-outdated { opacity: 0.45; }
+  .st-key-heading h1 { padding: 0; font-size: 1.2rem; font-weight: 600; }
   [data-testid="stElementToolbarButton"]:has([aria-label="Show data"]) { display: none; }
   .st-key-pytorch_check { min-height: 17rem; }
-  .st-key-heading > [data-testid="stElementContainer"]:has(h5) { flex: 1 1 14rem; }
+  .st-key-heading > [data-testid="stElementContainer"]:has(h1) { flex: 1 1 14rem; }
   .alternative { display: grid; grid-template-columns: 2fr 1.6fr repeat(5, 1fr); gap: 0.6rem;
                  font-variant-numeric: tabular-nums; }
   .alternative span:nth-child(n + 2) { text-align: right; }
@@ -79,6 +83,11 @@ def start_page(title: str) -> None:
     if st.context.is_embedded:  # for screenshots: without sidebar and header
         st.set_page_config(initial_sidebar_state="collapsed")
         st.html("<style>[data-testid=stHeader] { display: none; }</style>")
+
+
+def name_page(name: str) -> None:
+    """Put what the page shows into its title, for the browser's tabs and history."""
+    st.set_page_config(page_title=f"{one_line(name, 60)} · slimlm")
 
 
 def sidebar_head() -> "DeltaGenerator":
@@ -146,7 +155,7 @@ def full_link(config: ModelConfig | None, *, embedded: bool = False, extra: Mapp
 
 
 def show_problem(error: ValueError) -> None:
-    """Show the error, and its remedies as buttons."""
+    """Show the error, its remedies as buttons with what they give, and the last design in grey."""
     st.error(plain(f"{error}."), icon=":material/error:")
     if isinstance(error, BudgetError):
         for suggestion in error.suggestions:
@@ -154,8 +163,27 @@ def show_problem(error: ValueError) -> None:
     elif isinstance(error, FieldError):
         for name, value in error.remedies:
             _offer(name, value, {name: value})
+    if last := st.session_state.get("last_design"):
+        with st.container(key="outdated"):
+            st.caption("The last design")
+            st.altair_chart(allocation_chart(last), width="stretch", theme=None, key="last_allocation")
+
+
+def keep_as_last(design: Design) -> None:
+    """Keep a design to show while a request has none."""
+    st.session_state.last_design = design
+
+
+def _result(changes: Mapping[str, Value]) -> str:
+    """Say which design a change of the knobs gives: ": 35 layers × 486"; nothing where it gives none."""
+    values = {name: st.session_state[name] for name in KNOBS} | dict(changes)
+    try:
+        arch = solve(ModelConfig(**values)).architecture
+    except ValueError:
+        return ""
+    return f": {counted(arch.n_layers, 'layer')} × {arch.d_model:,}"
 
 
 def _offer(name: str, value: Value, changes: Mapping[str, Value]) -> None:
-    label = f"Set {name} to {'none' if value is None else KNOBS[name].write(value)}"
+    label = f"Set {name} to {'none' if value is None else KNOBS[name].write(value)}{_result(changes)}"
     st.button(label, on_click=move_knobs, args=(changes,), icon=":material/auto_fix_high:")

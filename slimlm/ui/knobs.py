@@ -1,7 +1,7 @@
 """The knobs as widgets, in the order of the sidebar."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import cast
 
@@ -73,8 +73,15 @@ def _take_shape_switch() -> None:
     move_knobs({RATIO.field: ratio})
 
 
+def _counting(label: str, knobs: Iterable[Knob]) -> str:
+    """Add to a label how many of some knobs are not at their default."""
+    changed = sum(st.session_state[knob.field] != knob.default for knob in knobs)
+    return f"{label} · {changed} changed" if changed else label
+
+
 def _structure(n_heads: Value) -> dict[str, Value]:
-    with st.expander("Architecture"):
+    fields = (*STRUCTURE, KV_HEADS, HEAD_DIM, ROPE_BASE)
+    with st.expander(_counting("Architecture", fields), key="architecture_choices"):
         values: dict[str, Value] = {knob.field: _choice(knob) for knob in STRUCTURE}
         values[KV_HEADS.field] = _number(KV_HEADS)
         values[HEAD_DIM.field] = _number(HEAD_DIM, unset="64 preferred" if n_heads == "auto" else "")
@@ -83,7 +90,8 @@ def _structure(n_heads: Value) -> dict[str, Value]:
 
 
 def _more(positions: Value) -> dict[str, Value]:
-    with st.expander("More choices"):
+    fields = (DEPTH, LENGTH, ALIGNMENT, BLOCK, *EXTRAS, OFFSET, *REGULARISATION)
+    with st.expander(_counting("More choices", fields), key="more_choices"):
         values = {knob.field: _number(knob) for knob in (DEPTH, LENGTH)}
         values[ALIGNMENT.field] = _slider(ALIGNMENT)
         values[BLOCK.field] = _choice(BLOCK)

@@ -9,7 +9,11 @@ from typing import Literal
 _EXACT = Context(prec=200)
 _SUFFIXES = {"": 0, "k": 3, "m": 6, "b": 9, "g": 9, "t": 12}
 _MOST_WRITTEN = 10**4000
-_SIZE = re.compile(r"(\d+(?:[_,]\d{3})*|\d+|\d*\.\d+|\d+\.\d*)(?:e(\d{1,2}))?([kmbgt]?)", re.ASCII | re.IGNORECASE)
+_SIZE = re.compile(
+    r"(\d{1,3}(?: \d{3})+|\d+(?:[_,]\d{3})*|\d+|\d*\.\d+|\d+\.\d*)(?:e(\d{1,2}))?"
+    r" ?(k|thousand|m|million|b|billion|g|t|trillion)?",
+    re.ASCII | re.IGNORECASE,
+)
 
 _DECIMAL = r"(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?"
 _NUMBER = re.compile(
@@ -35,19 +39,19 @@ def shown(value: object) -> str:
 
 
 def parse_size(text: str) -> int:
-    """Read a whole number with an optional k, M, B or T suffix, thousands separators or exponent.
+    """Read a whole number with an optional k, M, B or T, as a word too, thousands separators or an exponent.
 
-    >>> [parse_size(text) for text in ("10M", "1.5B", "16k", "12_345", "50,257", "1e6")]
-    [10000000, 1500000000, 16000, 12345, 50257, 1000000]
+    >>> [parse_size(text) for text in ("10M", "1.5B", "16k", "12_345", "50,257", "1e6", "10 million", "16 000")]
+    [10000000, 1500000000, 16000, 12345, 50257, 1000000, 10000000, 16000]
 
     Raises ValueError when the text is not a size or not a whole number ("1.0005k").
     """
-    found = _SIZE.fullmatch(text.strip()) if isinstance(text, str) and len(text) <= 40 else None
+    found = _SIZE.fullmatch(" ".join(text.split())) if isinstance(text, str) and len(text) <= 40 else None
     if not found:
         raise ValueError(f"{_quoted(text)} is not a size; write a number such as 10M, 1.5B, 16k, 12_345 or 12345678")
     digits, exponent, suffix = found.groups()
-    power = int(exponent or 0) + _SUFFIXES[suffix.lower()]
-    value = Decimal(digits.replace("_", "").replace(",", "")).scaleb(power, _EXACT)
+    power = int(exponent or 0) + _SUFFIXES[_one_letter(suffix or "")]
+    value = Decimal(digits.translate(_SEPARATORS)).scaleb(power, _EXACT)
     if value != int(value):
         raise ValueError(f"{text!r} is {value:f}, which is not a whole number; write one such as {int(value)}")
     return int(value)
@@ -68,6 +72,13 @@ def parse_number(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text!r} is too large; write a number such as 0.35 or 2.66")
     return round(value, 6) if value > 1e-3 else value
+
+
+_SEPARATORS = str.maketrans("", "", "_, ")
+
+
+def _one_letter(suffix: str) -> str:
+    return "k" if suffix.lower() == "thousand" else suffix[:1].lower()
 
 
 def _quoted(text: object) -> str:
@@ -141,11 +152,10 @@ def format_miss(value: float) -> str:
     """Write a relative deviation as a percentage with its sign.
 
     >>> [format_miss(value) for value in (0.0047, -0.053, 0.00002, 0.0)]
-    ['+0.47 %', '−5.30 %', '+0.00 %', '±0 %']
+    ['+0.47 %', '−5.30 %', '±0 %', '±0 %']
     """
-    if value == 0:
-        return "±0 %"
-    return f"{'+' if value > 0 else '−'}{abs(100 * value):.2f} %"
+    written = f"{abs(100 * value):.2f} %"
+    return "±0 %" if written == "0.00 %" else f"{'+' if value > 0 else '−'}{written}"
 
 
 def format_bytes(value: float) -> str:

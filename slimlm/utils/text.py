@@ -72,5 +72,21 @@ def lightly(text: str) -> str:
     return _FEW_MARKS.sub(r"\\\1", _inert(text))
 
 
+_PAPER = re.compile(r"arXiv (\d{4}\.\d{4,5})")
+
+
+def paper_links(source: str) -> list[tuple[str, str]]:
+    """Split the source of a figure into texts, each with the address of its paper or with none.
+
+    >>> paper_links("Shazeer 2020 (arXiv 2002.05202), sec. 2")
+    [('Shazeer 2020 (', ''), ('arXiv 2002.05202', 'https://arxiv.org/abs/2002.05202'), ('), sec. 2', '')]
+    """
+    parts = _PAPER.split(source)  # texts and numbers take turns
+    found = [
+        (f"arXiv {part}", f"https://arxiv.org/abs/{part}") if n % 2 else (part, "") for n, part in enumerate(parts)
+    ]
+    return [(text, address) for text, address in found if text]
+
+
 def _inert(text: str) -> str:
     return _ALIVE.sub(JOINER, text)
