@@ -9,11 +9,13 @@ import streamlit as st
 
 from slimlm.charts.comparison_strips import Measure
 from slimlm.compare.comparison import Comparison, longest_context
+from slimlm.compare.findings import findings
 from slimlm.compare.pin_links import write_pin
 from slimlm.compare.pins import LONGEST_NAME, MOST_PINS, Pin, moved_pin, pinned_as, renamed_pin, without_pin
 from slimlm.compare.presets import COMPARISON_PRESETS, preset_pins
+from slimlm.core.describe import counted
 from slimlm.core.published import published_model
-from slimlm.export.comparison_tables import TABLE_STYLE, assumptions_table, differences_table
+from slimlm.export.comparison_tables import TABLE_STYLE, assumptions_table, differences_table, equal_table
 from slimlm.interop.hf import MAX_BYTES
 from slimlm.ui import query_params
 from slimlm.ui.cost_panels import cost_settings
@@ -25,7 +27,7 @@ from slimlm.utils.text import plain
 MEASURE, BASELINE = "measure", "baseline"
 """Query parameters: the quantity shown as length, and the position of the baseline, counted from 1."""
 
-_MEASURES: dict[Measure, str] = {"share": "Share", "params": "Parameters"}
+_MEASURES: dict[Measure, str] = {"share": "Share of total", "params": "Parameters"}
 
 
 # The pins.
@@ -107,7 +109,7 @@ def _draw_adding() -> None:
 
 def _add_published() -> None:
     if name := st.session_state.added:
-        pin(published_model(name))
+        pin(published_model(name), hint="")
     st.session_state.added = None
 
 
@@ -126,7 +128,7 @@ def _add_config(text: str | bytes, file: str) -> None:
     except ValueError as error:
         st.session_state.added_problem = str(error)
     else:
-        pin(named_model)
+        pin(named_model, hint="")
 
 
 def show_starts() -> None:
@@ -172,29 +174,42 @@ def baseline_of(pins: tuple[Pin, ...]) -> int:
     return int(text) - 1 if text.isdecimal() and len(text) == 1 and 1 <= int(text) <= len(pins) else 0
 
 
-def draw_comparison(pins: tuple[Pin, ...]) -> tuple[Comparison, bool]:
-    """Show the controls of the table; return the comparison, and whether to show only differences."""
-    left, right = st.columns([0.6, 0.4], vertical_alignment="bottom")
+def draw_comparison(pins: tuple[Pin, ...]) -> Comparison:
+    """Show the controls of the table; return the comparison."""
     query_params.show(BASELINE, baseline_of(pins))
-    with left:
-        st.selectbox(
-            "Differences from",
-            range(len(pins)),
-            format_func=lambda place: pins[place].name if place < len(pins) else "",
-            key=BASELINE,
-            on_change=_take,
-            args=(BASELINE, lambda place: str(place + 1) if place else ""),
-        )
-    only_differences = right.toggle("Only differences", key="only_differences", help="Hide rows with equal values.")
+    st.selectbox(
+        "Differences from",
+        range(len(pins)),
+        format_func=lambda place: pins[place].name if place < len(pins) else "",
+        key=BASELINE,
+        on_change=_take,
+        args=(BASELINE, lambda place: str(place + 1) if place else ""),
+    )
     with st.expander("Settings of the costs"):
         settings = cost_settings(longest_context(pins))
-    return Comparison(pins, st.session_state[BASELINE], settings), only_differences
+    return Comparison(pins, st.session_state[BASELINE], settings)
 
 
-def show_differences(comparison: Comparison, only_differences: bool) -> None:
-    """Show the comparison table and the assumptions of the costs."""
+def show_findings(comparison: Comparison) -> None:
+    """Show what differs, what evidence says of it and what no formula tells; or how to add a second model."""
+    found = findings(comparison)
+    if not found:
+        st.caption("Add a second model in the sidebar, or pin one on another page, to compare it with this one.")
+        return
+    with st.container(key="findings", gap="xsmall"):
+        for finding in found:
+            source = plain(f"Sources: {finding.source}.") if finding.source else None
+            st.markdown(f"**{finding.kind}.** {plain(finding.text)}", help=source)
+
+
+def show_differences(comparison: Comparison) -> None:
+    """Show the table of differences, what is equal in all models, and the assumptions of the costs."""
     st.caption(plain(f"{comparison.terms_line}."))
-    st.html(f"<style>{TABLE_STYLE}</style>{differences_table(comparison, only_differences=only_differences)}")
+    st.html(f"<style>{TABLE_STYLE}</style>{differences_table(comparison)}")
+    equal = len(comparison.equal_lines)
+    if len(comparison.pins) > 1 and equal:
+        with st.expander(f"{counted(equal, 'row')} {'is' if equal == 1 else 'are'} equal in all models"):
+            st.html(equal_table(comparison))
     with st.expander("Assumptions and sources of the costs"):
         st.html(assumptions_table(comparison))
 
