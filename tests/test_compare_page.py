@@ -137,7 +137,7 @@ def test_the_switch_changes_both_charts_and_the_link() -> None:
     page.segmented_control(key="measure").set_value("params").run()
     assert page.query_params["measure"] in ("params", ["params"])
     assert "Length is parameters" in str(specs(page)[0]["title"])
-    assert "area is parameters" in str(specs(page)[1]["title"])
+    assert "Area is parameters" in str(specs(page)[1]["title"])
     assert "Length is parameters" in str(specs(opened(*TWO, measure="params"))[0]["title"])
     assert "Each strip is one model" in str(specs(opened(*TWO, measure="banana"))[0]["title"])
 
