@@ -20,6 +20,10 @@ _IN_PROPORTION = 1.15
 """Factor within which a cost that grows with the size of the model has no other cause."""
 
 
+_MOST_RANGES = 2
+"""Most ranges that are named besides the difference between the extremes."""
+
+
 @dataclass(frozen=True)
 class _Effect:
     """A quantity whose differences are worth a sentence. Others follow from it."""
@@ -148,7 +152,8 @@ def _among_many(comparison: Comparison, ranges: list[_Range]) -> Iterator[str]:
     low, high = sorted(ends)
     place, base = (low, high) if comparison.baseline == high else (high, low)
     yield _difference(comparison, place, base, share=all(found.effect is not _SHARE for found in others))
-    for found in others:
+    widest = sorted(others, key=lambda found: -_ratio(comparison, found.effect, found.high, found.low))
+    for found in widest[:_MOST_RANGES]:
         yield _range_words(comparison, found)
     if not others:
         between = [name for at, name in enumerate(comparison.quoted) if at not in ends]

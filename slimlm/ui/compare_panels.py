@@ -199,7 +199,8 @@ def show_findings(comparison: Comparison) -> None:
     with st.container(key="findings", gap="xsmall"):
         for finding in found:
             source = plain(f"Sources: {finding.source}.") if finding.source else None
-            st.markdown(f"**{finding.kind}.** {plain(finding.text)}", help=source)
+            text = plain(finding.text).replace(" %", "\u00a0%")  # no line starts with the sign
+            st.markdown(f"**{finding.kind}.** {text}", help=source)
 
 
 def show_differences(comparison: Comparison) -> None:

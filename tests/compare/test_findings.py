@@ -112,6 +112,10 @@ def test_many_models_are_described_by_their_extremes() -> None:
     three = effects(*SETS["The default design, SmolLM2-135M and Qwen3-0.6B"])
     assert three.startswith("With 59 times the parameters of “10.05M · 12 × 216” (28 layers × 1,024 instead of")
     assert three.endswith("the embedding ratio goes from 21.0 % (SmolLM2-135M) to 34.4 % (“10.05M · 12 × 216”).")
+    many = effects(
+        *map(pin_of, map(published_model, ("pythia-14m", "stories15M", "gpt2", "Qwen3-0.6B", "Llama-3.2-1B")))
+    )
+    assert many.count(" goes from ") == 2
     settings = (*SETS["a setting"], pin_of(ModelConfig(dropout=0.2), "c"))
     assert effects(*settings) == "The 3 models differ by less than 10 % in size and in every main cost."
 
