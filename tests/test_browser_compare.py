@@ -148,15 +148,15 @@ def test_a_ninth_pin_is_one_sentence(page: Page, address: str) -> None:
 def test_the_baseline_changes_the_table_and_equal_rows_are_folded(page: Page, address: str) -> None:
     open_app(page, address, TWO)
     table = page.locator("table.models").first
-    expect(table).to_contain_text("Layers")
-    folded = page.get_by_role("rowheader", name="Tied LM head")
-    expect(folded).to_have_count(0)
-    page.get_by_text("rows are equal in all models").click()
-    expect(folded).to_be_visible()
+    expect(table).to_contain_text("Width (d_model)")
     page.get_by_role("combobox", name="Differences from").click()
     page.get_by_role("option", name="gpt2").click()
     expect(table.get_by_role("columnheader", name="gpt2 baseline")).to_be_visible()
     expect(page).to_have_url(re.compile("baseline=2"))
+    folded = page.get_by_role("rowheader", name="Tied LM head")
+    expect(folded).to_have_count(0)
+    page.get_by_text("rows are equal in all models").click()
+    expect(folded).to_be_visible()
 
 
 def test_nothing_of_a_name_is_markup_and_nothing_is_wider_than_the_page(page: Page, address: str) -> None:
