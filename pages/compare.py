@@ -28,17 +28,22 @@ def main() -> None:
 
 
 def show(pins: tuple[Pin, ...]) -> None:
-    heading = st.container()
+    top = st.container()
     measure = compare_panels.measure_switch()
-    st.altair_chart(comparison_chart(pins, measure), width="stretch", theme=None, key="comparison")
-    st.altair_chart(profiles_chart(pins, measure), width="stretch", theme=None, key="profiles")
-    comparison, only_differences = compare_panels.draw_comparison(pins)
-    compare_panels.show_differences(comparison, only_differences)
+    charts, table = st.container(), st.container()
+    with table:
+        comparison = compare_panels.draw_comparison(pins)
+    with top:  # before the charts, which would jump down
+        compare_panels.show_heading(comparison, measure)
+        compare_panels.show_findings(comparison)
+    with charts:
+        st.altair_chart(comparison_chart(pins, measure), width="stretch", theme=None, key="comparison")
+        st.altair_chart(profiles_chart(pins, measure), width="stretch", theme=None, key="profiles")
+    with table:
+        compare_panels.show_differences(comparison)
     st.subheader("Among published models", anchor=False)
     models = [pin.named_model for pin in pins]
     st.altair_chart(published_map_chart(models), width="stretch", theme=None, key="published_map")
-    with heading:
-        compare_panels.show_heading(comparison, measure)
 
 
 main()

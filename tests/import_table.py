@@ -11,7 +11,7 @@ ALLOWED = {
     "model": "core interop solver utils psutil safetensors torch",
     "probing": "core model utils torch",
     "sweep": "core costs serialization solver utils",
-    "compare": "core costs serialization solver utils",
+    "compare": "core costs notes serialization solver utils",
     "charts": "compare core solver sweep utils altair pandas",
     "export": "charts compare core costs notes serialization solver utils jinja2",
     "cli": "core interop notes serialization solver sweep utils",

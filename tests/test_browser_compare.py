@@ -101,7 +101,7 @@ def test_pins_are_renamed_moved_and_taken_away(page: Page, address: str) -> None
     settle(page)
     control(page, "remove_0").click()
     expect(page.get_by_role("textbox", name="Name of pin 2")).to_have_count(0)
-    expect(chart(page)).to_contain_text("Where the parameters go: The <b>small</b> one")
+    expect(chart(page)).to_contain_text("One model from input to output")
     page.go_back()
     expect(page.get_by_role("textbox", name="Name of pin 2")).to_be_visible()
 
@@ -133,7 +133,7 @@ def test_a_start_is_one_click_and_a_model_is_added_by_a_part_of_its_name(page: P
     picker.fill("Qwen3-0")
     page.get_by_role("option", name="Qwen3-0.6B · Qwen 2025 · 596.0M").click()
     expect(chart(page)).to_contain_text("5 models side by side")
-    expect(page.get_by_text("Pinned as “Qwen3-0.6B”, 5 of 8: see the Compare page.")).to_be_visible()
+    expect(page.get_by_text("Pinned as “Qwen3-0.6B”, 5 of 8.")).to_be_visible()
     settle(page)
     page.get_by_role("button", name="Clear", exact=True).click()
     expect(page.get_by_role("button", name=next(iter(COMPARISON_PRESETS)))).to_be_visible()
@@ -156,16 +156,18 @@ def test_a_ninth_pin_is_one_sentence(page: Page, address: str) -> None:
     expect(control(page, "pin")).not_to_contain_text("Pinned")
 
 
-def test_the_baseline_and_only_differences_change_the_table(page: Page, address: str) -> None:
+def test_the_baseline_changes_the_table_and_equal_rows_are_folded(page: Page, address: str) -> None:
     open_app(page, address, TWO)
-    table = page.locator("table.models")
-    expect(table).to_contain_text("Tied LM head")
-    page.get_by_text("Only differences").click()
-    expect(table).not_to_contain_text("Tied LM head")
+    table = page.locator("table.models").first
+    expect(table).to_contain_text("Width (d_model)")
     page.get_by_role("combobox", name="Differences from").click()
     page.get_by_role("option", name="gpt2").click()
     expect(table.get_by_role("columnheader", name="gpt2 baseline")).to_be_visible()
     expect(page).to_have_url(re.compile("baseline=2"))
+    folded = page.get_by_role("rowheader", name="Tied LM head")
+    expect(folded).to_have_count(0)
+    page.get_by_text("rows are equal in all models").click()
+    expect(folded).to_be_visible()
 
 
 def test_nothing_of_a_name_is_markup_and_nothing_is_wider_than_the_page(page: Page, address: str) -> None:

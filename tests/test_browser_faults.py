@@ -43,5 +43,5 @@ def test_a_page_brings_knobs_pins_and_settings_along_to_a_restarted_server(fresh
         press(page, "GLU expansion", "ArrowRight")
         expect(chart(page)).to_contain_text("GLU expansion 2.8 ")
         expect(page).to_have_url(re.compile("pin=model~gpt2"))
-        page.get_by_role("link", name="Compare", exact=True).click()
+        page.get_by_role("link", name="Compare · 1", exact=True).click()
         expect(page.get_by_label("Name of pin 1", exact=True)).to_have_value("gpt2")

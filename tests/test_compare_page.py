@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from slimlm.compare.findings import Kind
 from slimlm.compare.pin_links import write_pin
 from slimlm.compare.pins import FULL, MOST_PINS, pin_of
 from slimlm.compare.presets import COMPARISON_PRESETS, preset_pins
@@ -136,7 +137,7 @@ def test_the_switch_changes_both_charts_and_the_link() -> None:
     page.segmented_control(key="measure").set_value("params").run()
     assert page.query_params["measure"] in ("params", ["params"])
     assert "Length is parameters" in str(specs(page)[0]["title"])
-    assert "area is parameters" in str(specs(page)[1]["title"])
+    assert "Area is parameters" in str(specs(page)[1]["title"])
     assert "Length is parameters" in str(specs(opened(*TWO, measure="params"))[0]["title"])
     assert "Each strip is one model" in str(specs(opened(*TWO, measure="banana"))[0]["title"])
 
@@ -155,11 +156,27 @@ def test_the_baseline_is_chosen_linked_and_stays_the_same_model_when_moved() -> 
         assert f"{expected}<small>baseline</small>" in html_of(opened(*TWO, baseline=place))
 
 
-def test_equal_figures_can_be_hidden() -> None:
+def test_equal_rows_are_folded() -> None:
     page = opened(*TWO)
-    assert ">Tied LM head<" in html_of(page)
-    page.toggle(key="only_differences").set_value(True).run()
-    assert ">Tied LM head<" not in html_of(page) and ">Width (d_model)<" in html_of(page)
+    labels = [expander.label for expander in page.expander]
+    folded = next(label for label in labels if label.endswith("rows are equal in all models"))
+    equal = next(expander for expander in page.expander if expander.label == folded)
+    assert (
+        ">Tied LM head<" in equal.get("html")[0].proto.body and "Width (d_model)" not in equal.get("html")[0].proto.body
+    )
+    assert html_of(page).count(">Tied LM head<") == html_of(page).count(">Width (d_model)<") == 1
+    assert not any("equal in all" in expander.label for expander in opened(TWO[1]).expander)
+
+
+def test_the_findings_stand_above_the_charts() -> None:
+    page = opened(*[write_pin(pin) for pin in preset_pins("25, 35 and 45 % of 10M in embeddings")])
+    found = [shown(text.value) for text in page.markdown if shown(text.value).startswith("**What ")]
+    assert [text.partition(".")[0] for text in found] == [f"**{kind}" for kind in Kind]
+    assert "“45 % embedding” needs 57\u00a0% less KV cache" in found[0].replace("45\u00a0", "45 ")
+    assert "Add a second model" not in "".join(text.value for text in page.caption)
+    alone = opened(TWO[1])
+    assert not [text for text in alone.markdown if text.value.startswith("**What ")]
+    assert any(text.value.startswith("Add a second model") for text in alone.caption)
 
 
 def test_names_from_a_link_are_text_on_the_page() -> None:
@@ -176,7 +193,7 @@ def test_a_published_model_is_added_by_name() -> None:
     page.selectbox(key="added").set_value("Qwen3-0.6B").run()
     assert pins_in(page) == [*TWO, "model~Qwen3-0.6B"]
     assert page.selectbox(key="added").value is None
-    assert shown(page.toast[0].value) == "Pinned as “Qwen3-0.6B”, 3 of 8: see the Compare page."
+    assert shown(page.toast[0].value) == "Pinned as “Qwen3-0.6B”, 3 of 8."
 
 
 def test_a_model_that_is_pinned_is_not_added_again() -> None:
@@ -216,6 +233,13 @@ def test_the_design_is_pinned_and_taken_off_on_its_own_page() -> None:
     assert page.button(key="pin").label == "Pinned"
     page.button(key="pin").click().run()
     assert pins_in(page) == []
+
+
+def test_the_link_to_the_page_counts_the_pins() -> None:
+    for page in ("app.py", "pages/sweep.py", "pages/compare.py"):
+        labels = [link.proto.label for link in opened(*TWO, page=page).get("page_link")]
+        assert labels[-4:] == ["Design", "Sweep", "Inspect", "Compare · 2"]
+    assert [link.proto.label for link in opened().get("page_link")][-1] == "Compare"
 
 
 def test_alternatives_are_pinned_under_what_they_change() -> None:

@@ -7,21 +7,24 @@ from functools import cache
 import altair as alt
 
 from slimlm.charts.comparison_strips import (
+    BOLD,
     LABELS,
     LEGEND_PX,
     Measure,
+    alike,
     component_labels,
     describe_comparison,
     legend_layers,
     legend_rows,
-    legend_width,
+    legend_widths,
     length_of,
-    title_of,
+    subject_line,
+    width_choice,
 )
 from slimlm.charts.components import MODEL_ENCODING, Label, component_boxes, fitting_label, label_background
 from slimlm.charts.palette import INK, MUTED
 from slimlm.charts.stages import Blocks, Box, block_line_layers, block_lines, stage_axis, stage_rows
-from slimlm.charts.theme import Figure, Row, figure, layers, text_layer
+from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
 from slimlm.compare.pins import Pin
 from slimlm.core.describe import counted
 from slimlm.utils.formatting import format_count
@@ -37,39 +40,99 @@ def profiles_chart(pins: Sequence[Pin], measure: Measure = "share") -> Figure:
     Area encodes a component's share of its model, or its parameters on one scale: then a model with a quarter of the
     parameters has half the width and half the height. Inside the blocks a component's height is its share of a block.
     """
-    columns, places = _COLUMNS[len(pins)], range(len(pins))
-    domain_end = columns - 1 + _COLUMN  # without the gap after the last column
+    places = range(len(pins))
     boxes = [row for place in places for row in _stages(pins, place, measure)]
     return figure(
-        ({"values": boxes}, _stage_layers(domain_end)),
-        ({"values": [_block_lines(pins, place, measure) for place in places]}, block_line_layers(domain_end)),
-        ({"values": boxes}, _stage_label_layers()),
-        ({"values": [_caption(pins, place, measure) for place in places]}, _caption_layers()),
+        ({"values": boxes}, _moved(_stage_layers(), _BOX_MOVES)),
+        (
+            {"values": [_block_lines(pins, place, measure) for place in places]},
+            _moved(block_line_layers(1), _LINE_MOVES),
+        ),
+        ({"values": boxes}, _moved(_stage_label_layers(), _BOX_MOVES)),
+        (
+            {"values": alike([_caption(pins, place, measure) for place in places], "shape_px")},
+            _moved(_caption_layers(), _CAPTION_MOVES),
+        ),
         ({"values": legend_rows(pins)}, legend_layers()),
-        title=title_of("Layer profiles", pins),
-        subtitle=[_profile_line(measure)],
+        title="Layer profiles",
+        subtitle=[subject_line(pins), _profile_line(measure)],
         description=f"Layer profiles. {describe_comparison(pins)}",
-        height=LEGEND_PX + round(sum(_row_heights(pins, measure))) - _GAP_PX,
-        values={"legend_px": legend_width(pins), "columns": columns},
+        height=LEGEND_PX + round(sum(_row_heights(pins, measure, _COLUMNS[len(pins)]))) - _GAP_PX,
+        values={"legend_px": legend_widths(pins)} | _layouts(pins, measure),
+        reflows=True,
     )
 
 
 def _profile_line(measure: Measure) -> str:
     area = "share of the model" if measure == "share" else "parameters, on one scale"
-    return f"Input on the left, output on the right · area is {area} · thin lines separate blocks"
+    return f"Area is {area} · thin lines separate blocks"
 
 
-def _corner(pins: Sequence[Pin], place: int, measure: Measure) -> tuple[float, float]:
+# Layouts: fewer columns on a narrow page.
+
+
+def _columns(pins: Sequence[Pin]) -> list[int]:
+    """Return the columns of each layout, the widest first."""
+    most = _COLUMNS[len(pins)]
+    return [most, min(2, most), 1]
+
+
+def _layouts(pins: Sequence[Pin], measure: Measure) -> Row:
+    """Return how every layout moves the profiles from their places in the first one, and from which width on."""
+    columns = _columns(pins)
+    caption_px = max(max(_name_px(pin), text_width(_size_and_shape(pin), 13)) for pin in pins) / _COLUMN
+    return {
+        "columns": columns,
+        # Columns are narrower than a long name on an ordinary page, but not for an ordinary one.
+        "columns_px": [min(caption_px * columns[0], 640.0), min(caption_px * columns[1], 320.0)],
+        "unit": [1 / (count - 1 + _COLUMN) for count in columns],  # without the gap after the last column
+        "moves": [_moves(pins, measure, count) for count in columns],
+    }
+
+
+def _moves(pins: Sequence[Pin], measure: Measure, columns: int) -> list[tuple[float, float]]:
+    most, moves = _COLUMNS[len(pins)], []
+    for place in range(len(pins)):
+        (left, top), (first_left, first_top) = (_corner(pins, place, measure, count) for count in (columns, most))
+        moves.append((left - first_left, top - first_top))
+    return moves
+
+
+_LAYOUT = width_choice("columns_px", 2)
+_ACROSS, _UNIT = f"moves[{_LAYOUT}][datum.place][0]", f"unit[{_LAYOUT}]"
+_DOWN = f"moves[{_LAYOUT}][datum.place][1]"
+_HIGH = {name: f"datum.{name}_first + {_DOWN}" for name in ("top", "bottom")}
+_BOX_MOVES = {name: f"(datum.{name}_first + {_ACROSS}) * {_UNIT}" for name in ("start", "end")} | _HIGH
+_LINE_MOVES = {
+    "first": f"(datum.first_first + {_ACROSS}) * {_UNIT}",
+    "step": f"datum.step_first * {_UNIT}",
+} | _HIGH
+_CAPTION_MOVES = {"start": _BOX_MOVES["start"], "y": f"datum.y_first + {_DOWN}"}
+"""Fields of a row in the layout of the page's width, from those in the first layout, which end in `_first`."""
+
+
+def _moved(template: Row, moves: dict[str, str]) -> Row:
+    return template | {"transform": [{"calculate": moved, "as": field} for field, moved in moves.items()]}
+
+
+def _first(row: Row, moves: dict[str, str]) -> Row:
+    """Rename the fields of a row that a layout moves."""
+    return {f"{key}_first" if key in moves else key: value for key, value in row.items()}
+
+
+def _corner(pins: Sequence[Pin], place: int, measure: Measure, columns: int) -> tuple[float, float]:
     """Return the left edge of a model's profile, in columns, and its top in pixels."""
-    row, column = divmod(place, _COLUMNS[len(pins)])
-    return float(column), LEGEND_PX + _HEAD_PX + sum(_row_heights(pins, measure)[:row])
+    row, column = divmod(place, columns)
+    return float(column), LEGEND_PX + _HEAD_PX + sum(_row_heights(pins, measure, columns)[:row])
 
 
-def _row_heights(pins: Sequence[Pin], measure: Measure) -> list[float]:
+def _row_heights(pins: Sequence[Pin], measure: Measure, columns: int) -> list[float]:
     """Return the height of each row of profiles, which its largest profile needs."""
-    columns = _COLUMNS[len(pins)]
     rows = (pins[start : start + columns] for start in range(0, len(pins), columns))
     return [_HEAD_PX + _BOX_PX * max(_side(pins, pin, measure) for pin in row) + _GAP_PX for row in rows]
+
+
+# Rows, in the first layout.
 
 
 def _side(pins: Sequence[Pin], pin: Pin, measure: Measure) -> float:
@@ -78,7 +141,7 @@ def _side(pins: Sequence[Pin], pin: Pin, measure: Measure) -> float:
 
 
 def _box(pins: Sequence[Pin], place: int, measure: Measure) -> Box:
-    left, top = _corner(pins, place, measure)
+    left, top = _corner(pins, place, measure, _COLUMNS[len(pins)])
     side = _side(pins, pins[place], measure)
     return Box(left, top, _COLUMN * side, _BOX_PX * side)
 
@@ -86,7 +149,7 @@ def _box(pins: Sequence[Pin], place: int, measure: Measure) -> Box:
 def _stages(pins: Sequence[Pin], place: int, measure: Measure) -> Iterator[Row]:
     pin = pins[place]
     for part, row in stage_rows(pin.subject.account, _box(pins, place, measure)):
-        yield row | {"model": pin.name} | component_labels(part, measure)
+        yield _first(row, _BOX_MOVES) | {"model": pin.name, "place": place} | component_labels(part, measure)
 
 
 def _blocks_per_line(pins: Sequence[Pin], pin: Pin, measure: Measure) -> int:
@@ -96,28 +159,36 @@ def _blocks_per_line(pins: Sequence[Pin], pin: Pin, measure: Measure) -> int:
 
 def _block_lines(pins: Sequence[Pin], place: int, measure: Measure) -> Row:
     group = _blocks_per_line(pins, pins[place], measure)
-    return block_lines(Blocks.of(pins[place].subject.account), group, _box(pins, place, measure))
+    lines = block_lines(Blocks.of(pins[place].subject.account), group, _box(pins, place, measure))
+    return _first(lines, _LINE_MOVES) | {"place": place}
 
 
 def _caption(pins: Sequence[Pin], place: int, measure: Measure) -> Row:
-    pin, (left, top) = pins[place], _corner(pins, place, measure)
-    arch, group = pin.architecture, _blocks_per_line(pins, pin, measure)
-    total = format_count(pin.subject.total_params)
+    pin, (left, top) = pins[place], _corner(pins, place, measure, _COLUMNS[len(pins)])
+    arch, group = pin.architecture, _blocks_per_line(pins, pins[place], measure)
     ruled = group > 1 and arch.n_layers > group
-    shape = [
-        *([] if pin.name.startswith(total) else [total]),
-        f"{arch.n_layers:,} × {arch.d_model:,}" if ruled else f"{counted(arch.n_layers, 'layer')} × {arch.d_model:,}",
-        *([f"a line every {group:,}"] if ruled else []),
-    ]
-    return {"name": pin.name, "shape": " · ".join(shape), "start": left, "y": top - _HEAD_PX + 10}
+    shape = f"{_size_and_shape(pin)} · a line every {group:,}" if ruled else _size_and_shape(pin)
+    brief = _size_and_shape(pin).replace(" layers", "").replace(" layer", "")
+    row = {"name": pin.name, "shape": shape, "shape_px": text_width(shape, 13), "brief": brief, "place": place}
+    return row | _first({"start": left, "y": top - _HEAD_PX + 10}, _CAPTION_MOVES)
+
+
+def _size_and_shape(pin: Pin) -> str:
+    arch, total = pin.architecture, format_count(pin.subject.total_params)
+    shape = f"{counted(arch.n_layers, 'layer')} × {arch.d_model:,}"
+    return shape if pin.name.startswith(total) else f"{total} · {shape}"
+
+
+def _name_px(pin: Pin) -> float:
+    return text_width(pin.name, 13) * BOLD
 
 
 _LABELS = (*LABELS, Label("short", 18, 9, turned=True))
 
 
 @cache
-def _stage_layers(domain_end: float) -> Row:
-    return layers(component_boxes(stage_axis(domain_end), MODEL_ENCODING))
+def _stage_layers() -> Row:
+    return layers(component_boxes(stage_axis(1), MODEL_ENCODING))
 
 
 @cache
@@ -127,7 +198,8 @@ def _stage_label_layers() -> Row:
 
 @cache
 def _caption_layers() -> Row:
-    room = alt.ExprRef(f"width / columns * {_COLUMN}")
+    room = f"(width * {_UNIT} * {_COLUMN})"
     x = "scale('x', datum.start)"
-    name = text_layer("datum.name", x=x, y="datum.y", fill=INK, fontWeight=600, limit=room)
-    return layers(name, text_layer("datum.shape", x=x, y="datum.y + 18", fill=MUTED, limit=room))
+    name = text_layer("datum.name", x=x, y="datum.y", fill=INK, fontWeight=600, limit=alt.ExprRef(room))
+    shape = f"{room} > datum.shape_px ? datum.shape : datum.brief"
+    return layers(name, text_layer(shape, x=x, y="datum.y + 18", fill=MUTED, limit=alt.ExprRef(room)))

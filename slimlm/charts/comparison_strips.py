@@ -1,5 +1,6 @@
 """The comparison chart: one strip of components per model; and what `comparison_profiles` shares with it."""
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Literal
@@ -22,7 +23,11 @@ LEGEND_PX = 30
 """Height of the legend."""
 
 _STRIP_PX, _HEAD_PX, _STEP_PX, _END_PX = 30, 22, 70, 74
-_BOLD, _LEGEND_COLUMNS = 1.04, 4
+BOLD = 1.04
+"""Width of bold text relative to that of normal text."""
+
+_LEGEND_WIDTHS = (520, 320, 240)
+"""Widths, in pixels, for which the legend is also laid out, besides that of one row."""
 
 
 def comparison_chart(pins: Sequence[Pin], measure: Measure = "share") -> Figure:
@@ -32,27 +37,29 @@ def comparison_chart(pins: Sequence[Pin], measure: Measure = "share") -> Figure:
     says. A segment has a label where it fits. A model's name stands above its strip and its total at the end.
     """
     segments = [row for place, pin in enumerate(pins) for row in _segments(pins, place, pin, measure)]
-    names_px = max(text_width(pin.name, 13) for pin in pins) * _BOLD + 20
+    heads = [_head(pins, place, pin, measure) for place, pin in enumerate(pins)]
+    names_px = max(text_width(pin.name, 13) for pin in pins) * BOLD + 20
     return figure(
         ({"values": segments}, _segment_layers()),
-        ({"values": [_head(pins, place, pin, measure) for place, pin in enumerate(pins)]}, _head_layers()),
+        ({"values": alike(heads, "shape_px", "brief_px")}, _head_layers()),
         ({"values": legend_rows(pins)}, legend_layers()),
-        title=title_of("Where the parameters go", pins),
-        subtitle=[_strip_line(measure)],
+        title="Where the parameters go",
+        subtitle=[subject_line(pins), _strip_line(measure)],
         description=describe_comparison(pins),
         height=LEGEND_PX + _STEP_PX * len(pins) - (_STEP_PX - _HEAD_PX - _STRIP_PX),
-        values={"names_px": names_px, "legend_px": legend_width(pins)},
+        values={"names_px": names_px, "legend_px": legend_widths(pins)},
+        reflows=True,
     )
 
 
-def title_of(what: str, pins: Sequence[Pin]) -> str:
-    """Return the title of a chart: its subject, and the number of models or the name of the only one."""
-    return f"{what}: {counted(len(pins), 'model')} side by side" if len(pins) > 1 else f"{what}: {pins[0].name}"
+def subject_line(pins: Sequence[Pin]) -> str:
+    """Return the first line below the title of a chart, short enough for a phone."""
+    ends = "from input to output"
+    return f"{len(pins)} models side by side, {ends}" if len(pins) > 1 else f"One model {ends}"
 
 
 def _strip_line(measure: Measure) -> str:
-    scale = "Each strip is one model (100 %)" if measure == "share" else "Length is parameters, on one scale"
-    return f"{scale} · components from input to output · total at the end"
+    return "Each strip is one model (100 %)" if measure == "share" else "Length is parameters, on one scale"
 
 
 def describe_comparison(pins: Sequence[Pin]) -> str:
@@ -104,9 +111,13 @@ def _head(pins: Sequence[Pin], place: int, pin: Pin, measure: Measure) -> Row:
     arch = pin.architecture
     top = LEGEND_PX + _STEP_PX * place
     shape = f"{counted(arch.n_layers, 'layer')} × d_model {arch.d_model:,} · d_ff {arch.d_ff:,} · {heads_phrase(arch)}"
+    brief = f"{arch.n_layers:,} × {arch.d_model:,}"
     return {
         "name": pin.name,
         "shape": shape,
+        "shape_px": text_width(shape, 13),
+        "brief": brief,
+        "brief_px": text_width(brief, 13),
         "y": top + _HEAD_PX / 2 - 2,
         "total": format_count(pin.subject.total_params),
         "middle": top + _HEAD_PX + _STRIP_PX / 2,
@@ -114,26 +125,55 @@ def _head(pins: Sequence[Pin], place: int, pin: Pin, measure: Measure) -> Row:
     }
 
 
+def alike(rows: list[Row], *fields: str) -> list[Row]:
+    """Give all rows the largest value of some fields, so that their texts take the same form."""
+    largest = {field: max(row[field] for row in rows) for field in fields}
+    return [row | largest for row in rows]
+
+
 def legend_rows(pins: Sequence[Pin]) -> list[Row]:
-    """Return the components that occur, from input to output, with colours and positions in one row or two."""
+    """Return the components that occur, from input to output, with colours and with positions for every width.
+
+    A position is `x`, in pixels, and `up`, the rows below it: the last row stays in its place.
+    """
+    keys = _legend_keys(pins)
+    layouts = [_legend_layout(keys, width) for width in (math.inf, *_LEGEND_WIDTHS)]
+    return [
+        {
+            "key": key,
+            "name": COMPONENT_NAMES[key],
+            "fill": COMPONENT_COLORS[key],
+            "x": [layout[place][0] for layout in layouts],
+            "up": [layout[-1][1] - layout[place][1] for layout in layouts],
+        }
+        for place, key in enumerate(keys)
+    ]
+
+
+def _legend_keys(pins: Sequence[Pin]) -> list[str]:
     found = {part.key for pin in pins for part in parts_of(pin)}
-    rows: list[Row] = []
-    x = narrow_x = 0.0
-    for key in filter(found.__contains__, COMPONENT_NAMES):
-        name = COMPONENT_NAMES[key]
-        if len(rows) == _LEGEND_COLUMNS:
-            narrow_x = 0.0
-        line = 2 if len(rows) < _LEGEND_COLUMNS else 18
-        rows.append({"key": key, "name": name, "x": x, "narrow_x": narrow_x, "line": line})
-        rows[-1] |= {"fill": COMPONENT_COLORS[key]}
-        x, narrow_x = (start + text_width(name, 13) + 30 for start in (x, narrow_x))
-    return rows
+    return [key for key in COMPONENT_NAMES if key in found]
 
 
-def legend_width(pins: Sequence[Pin]) -> float:
-    """Return the width of the legend in one row, in pixels."""
-    last = legend_rows(pins)[-1]
-    return float(last["x"]) + 16 + text_width(last["name"], 13)
+def _legend_layout(keys: Sequence[str], width: float) -> list[tuple[float, int]]:
+    """Return the left edge and the row of every component in rows of a width."""
+    x, row, places = 0.0, 0, []
+    for key in keys:
+        if x and x + _legend_px(key) > width:
+            x, row = 0.0, row + 1
+        places.append((x, row))
+        x += _legend_px(key) + 14
+    return places
+
+
+def _legend_px(key: str) -> float:
+    return 16 + text_width(COMPONENT_NAMES[key], 13)
+
+
+def legend_widths(pins: Sequence[Pin]) -> list[float]:
+    """Return the least widths, in pixels, of the layouts of the legend; the last layout has none."""
+    keys = _legend_keys(pins)
+    return [sum(map(_legend_px, keys)) + 14 * (len(keys) - 1), *map(float, _LEGEND_WIDTHS[:-1])]
 
 
 def _strip_axis() -> alt.X:
@@ -152,15 +192,14 @@ def _segment_layers() -> Row:
 
 @cache
 def _head_layers() -> Row:
-    # The name has priority: the shape follows it where at least a part of the shape fits.
+    # The name has priority: the shape follows it in the longest form that fits beside all names.
     name = text_layer("datum.name", x="0", y="datum.y", fill=INK, fontWeight=600, limit=alt.ExprRef("width"))
     room = "width - names_px"
     shape = text_layer(
-        f"{room} > 80 ? datum.shape : ''",
+        f"{room} > datum.shape_px ? datum.shape : {room} > datum.brief_px ? datum.brief : ''",
         x="names_px",
         y="datum.y",
         fill=MUTED,
-        limit=alt.ExprRef(f"max(1, {room})"),
     )
     total = text_layer("datum.total", x="scale('x', datum.end) + 8", y="datum.middle", fill=INK, fontWeight=600)
     return layers(name, shape, total)
@@ -168,9 +207,9 @@ def _head_layers() -> Row:
 
 @cache
 def legend_layers() -> Row:
-    """Return the layers of the legend, in two rows where the page is narrow."""
-    wide = "legend_px < width"
-    x, top = f"({wide} ? datum.x : datum.narrow_x)", f"({wide} ? 4 : datum.line)"
+    """Return the layers of the legend, in as many rows as the width needs; all but the last are above the plot."""
+    layout = width_choice("legend_px", len(_LEGEND_WIDTHS))
+    x, top = f"datum.x[{layout}]", f"(4 - 17 * datum.up[{layout}])"
     square = alt.Chart().mark_rect(
         x=alt.ExprRef(x),
         x2=alt.ExprRef(f"{x} + 11"),
@@ -179,3 +218,9 @@ def legend_layers() -> Row:
         fill=alt.ExprRef("datum.fill"),
     )
     return layers(square, text_layer("datum.name", x=f"{x} + 16", y=f"{top} + 6", fill=MUTED))
+
+
+def width_choice(limits: str, count: int) -> str:
+    """Return the expression of the first of `count` named widths that the page has, or `count` without any."""
+    choices = "".join(f"width >= {limits}[{place}] ? {place} : " for place in range(count))
+    return f"({choices}{count})"

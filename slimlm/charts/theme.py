@@ -83,11 +83,12 @@ def figure(
     description: str,
     height: int,
     values: Row | None = None,
+    reflows: bool = False,
 ) -> Figure:
     """Return a figure of groups of layers, each with its own data; pages and exports show the same figure.
 
     The page or the export sets the outer width. `height` is that of the plot, without title and axes. `values` are
-    named numbers and lists for the expressions in the layers.
+    named numbers and lists for the expressions in the layers. `reflows`: the height depends on the width.
     """
     named = [{"name": name, "value": value} for name, value in (values or {}).items()]
     return Figure(
@@ -100,9 +101,12 @@ def figure(
         width=_WIDTH,
         height=height,
         # Inside layers, because Streamlit would send rows at the top level as a separate table.
-        layer=[{"data": data, "layer": template["layer"]} for data, template in groups],
+        layer=[
+            {"data": data} | {key: template[key] for key in ("transform", "layer") if key in template}
+            for data, template in groups
+        ],
         params=named + [param for _, template in groups for param in template.get("params", [])],
-        **_frame(),
+        **_frame(reflows),
     )
 
 
@@ -140,10 +144,11 @@ def _broken(line: str, width: float, font_size: int) -> list[str]:
 
 
 @cache
-def _frame() -> Row:
+def _frame(reflows: bool) -> Row:
     return {
         "padding": dict.fromkeys(("left", "right", "top", "bottom"), _PADDING),
-        "autosize": {"type": "fit-x", "contains": "padding"},
+        # Fitting changes the width itself: where the height follows the width, Vega has to measure once more.
+        "autosize": {"type": "fit-x", "contains": "padding"} | ({"resize": True} if reflows else {}),
         # An SVG is sharp at any zoom, and a browser test can read its text.
         "usermeta": {"embedOptions": {"renderer": "svg"}},
         "config": _config().to_dict(),

@@ -9,18 +9,21 @@ from slimlm.compare.pins import Pin
 from slimlm.core.describe import counted
 from slimlm.core.names import COMPONENT_NAMES
 from slimlm.costs import Cost, CostSettings, costs
+from slimlm.costs.laws import CHINCHILLA_TOKENS_PER_PARAM
 from slimlm.costs.quantity import Quantity, Workload
 from slimlm.costs.shape import SHAPE_QUANTITIES
+from slimlm.notes.note import format_number
 from slimlm.serialization.fields import KNOBS
-from slimlm.utils.formatting import Unit
+from slimlm.utils.formatting import Unit, format_count
+from slimlm.utils.text import listed
 from slimlm.utils.validation import FieldError
 
 Value = int | float | str | bool | None
 
-_MOST_NAMED = 3
+_MOST_NAMED = 4
 
-NOTHING, EQUAL = "–", "="
-"""Text of a missing value, and of an equal value."""
+NOTHING, EQUAL, ZERO = "–", "=", "±0"
+"""Text of a missing value, of an equal value, and of a difference that rounds to nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,23 +79,35 @@ class Line:
     def difference(self, place: int, baseline: int) -> str:
         """Write a model's difference from the baseline; empty for choices that differ.
 
-        >>> line = Line(quantity=SHAPE_QUANTITIES["n_layers"], group="Shape", values=(8, 8, 12, 96))
+        >>> line = Line(quantity=SHAPE_QUANTITIES["n_layers"], group="Shape", values=(8, 8, 12, 36))
         >>> [line.difference(place, 0) for place in range(4)]
-        ['=', '=', '+4 · +50.0 %', '+88 · ×12']
+        ['=', '=', '+4 · +50.0 %', '+28 · ×4.5']
         """
         if self.values[place] == self.values[baseline]:
             return EQUAL
         return " · ".join(self.changes(place, baseline))
 
     def changes(self, place: int, baseline: int) -> list[str]:
-        """Write the absolute and the relative difference where they exist."""
+        """Write the absolute and the relative difference where they exist, and "±0" for what rounds to it."""
         change, relative = self.change(place, baseline), self.relative(place, baseline)
         if not change:
             return []
+        absolute, others = self._absolute(change), [] if relative is None else [_relative(relative)]
+        if absolute != ZERO:
+            return [absolute, *others]
+        return [text for text in others if not text.startswith(ZERO)] or [ZERO]
+
+    def _absolute(self, change: float) -> str:
         sign = "+" if change > 0 else "−"
         if self._is_share:
-            return [f"{sign}{_digits(100 * abs(change))} points"]
-        return [f"{sign}{self.quantity.write_short(abs(change))}", *([] if relative is None else [_relative(relative)])]
+            points = f"{100 * abs(change):.1f}"
+            return ZERO if points == "0.0" else f"{sign}{points} points"
+        size = self.quantity.write_short(abs(change))
+        return ZERO if size == self.quantity.write_short(0) else f"{sign}{size}"
+
+    def is_unchanged(self, place: int, baseline: int) -> bool:
+        """Whether a model's value equals that of the baseline, or differs by what rounds to nothing."""
+        return self.values[place] == self.values[baseline] or self.changes(place, baseline) == [ZERO]
 
     @property
     def _is_share(self) -> bool:
@@ -116,13 +131,13 @@ def _is_number(value: Value) -> bool:
 
 
 def _relative(value: float) -> str:
-    if value >= 9:
-        return f"×{value + 1:,.0f}"
-    return f"{'+' if value > 0 else '−'}{_digits(100 * abs(value))} %"
-
-
-def _digits(value: float) -> str:
-    return f"{value:.1f}" if value >= 0.05 else f"{value:.1g}"
+    """Write a relative difference in percent, as a factor from twice on, and as a divisor from a tenth on."""
+    if value >= 1:
+        return f"×{format_number(value + 1)}"
+    if value <= -0.9:
+        return f"÷{format_number(1 / (value + 1))}"
+    percent = f"{100 * abs(value):.1f}"
+    return f"{ZERO} %" if percent == "0.0" else f"{'+' if value > 0 else '−'}{percent} %"
 
 
 @dataclass(frozen=True)
@@ -149,6 +164,11 @@ class Comparison:
         return tuple(pin.name for pin in self.pins)
 
     @property
+    def quoted(self) -> tuple[str, ...]:
+        """Names for a sentence: in quotation marks where they are more than a word."""
+        return tuple(f"“{name}”" if " " in name else name for name in self.names)
+
+    @property
     def title(self) -> str:
         """All names on one line, or the number of models when there are many.
 
@@ -156,10 +176,9 @@ class Comparison:
         >>> Comparison((Pin(ModelConfig(), "a"), Pin(ModelConfig(n_heads=10), "b"), Pin(ModelConfig(), "c"))).title
         'a, b and c side by side'
         """
-        *first, last = self.names
-        if len(first) > _MOST_NAMED:
+        if len(self.pins) > _MOST_NAMED:
             return f"{counted(len(self.pins), 'model')} side by side"
-        return f"{', '.join(first)} and {last} side by side" if first else last
+        return f"{listed(self.names)} side by side" if len(self.pins) > 1 else self.names[0]
 
     @property
     def terms(self) -> CostSettings:
@@ -174,12 +193,17 @@ class Comparison:
         return " · ".join(
             [
                 f"Costs at a context of {counted(terms.context_length or 0, 'token')}",
-                f"training on {terms.accelerators:,} × {terms.chip.name} at {100 * terms.utilisation:g} % of its peak "
-                f"and {terms.usd_per_hour:g} USD an hour",
+                f"training on {self._tokens} with {terms.accelerators:,} × {terms.chip.name} at "
+                f"{100 * terms.utilisation:g} % of its peak and {terms.usd_per_hour:g} USD an hour",
                 f"batch of {counted(terms.batch_size, 'sequence')}",
                 f"decoding in {terms.decode_precision}",
             ]
         )
+
+    @property
+    def _tokens(self) -> str:
+        tokens = self.settings.training_tokens
+        return f"{format_count(tokens)} tokens" if tokens else f"{CHINCHILLA_TOKENS_PER_PARAM} tokens per parameter"
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -188,9 +212,19 @@ class Comparison:
         rows = [costs(load.account, load.settings) for load in loads]
         return (*_shape(loads), *_parameters(loads), *map(_cost_line, zip(*rows, strict=True)))
 
-    def shown(self, only_differences: bool) -> tuple[Line, ...]:
-        """Return every line, or only those in which the models differ."""
-        return tuple(line for line in self.lines if not (only_differences and line.equal))
+    @property
+    def are_equal(self) -> bool:
+        """Whether all models agree in every quantity."""
+        return all(line.equal for line in self.lines)
+
+    def line(self, key: str) -> Line:
+        """Return the values of one quantity."""
+        return next(line for line in self.lines if line.key == key)
+
+    @property
+    def equal_lines(self) -> tuple[Line, ...]:
+        """The quantities in which all models agree."""
+        return tuple(line for line in self.lines if line.equal)
 
 
 def longest_context(pins: Sequence[Pin]) -> int:
@@ -201,7 +235,8 @@ def longest_context(pins: Sequence[Pin]) -> int:
 _DIMENSIONS = ("n_layers", "d_model", "d_ff", "glu_expansion", "aspect_ratio")
 _NUMBERS = ("n_heads", "n_kv_heads", "head_dim", "vocab_size", "max_seq_length")
 _CHOICES = ("tied_lm_head", "norm", "positions", "ffn", "bias", "qk_norm", "block", "lm_head_bias", "embedding_norm")
-_DETAILS = ("rope_theta", "position_offset", "dropout", "attention_dropout", "layer_norm_eps")
+DETAILS = ("rope_theta", "position_offset", "dropout", "attention_dropout", "layer_norm_eps")
+"""Numbers whose ratio says nothing about their effect."""
 
 
 def _shape(loads: Sequence[Workload]) -> Iterator[Line]:
@@ -211,7 +246,7 @@ def _shape(loads: Sequence[Workload]) -> Iterator[Line]:
         yield _line(_field(name, "whole"), "Shape", loads)
     for name in _CHOICES:
         yield replace(_line(_field(name, "whole"), "Shape", loads), labels=_labels(name))
-    for name in _DETAILS:
+    for name in DETAILS:
         yield _line(_field(name, "real"), "Shape", loads)
 
 

@@ -9,6 +9,8 @@ from typing import TypeVar
 from slimlm.charts.comparison_profiles import profiles_chart
 from slimlm.charts.comparison_strips import Measure, comparison_chart
 from slimlm.compare.comparison import Comparison, Line, Value
+from slimlm.compare.findings import Finding, findings
+from slimlm.compare.ranking import ranked
 from slimlm.costs import Cost
 from slimlm.costs.quantity import joined
 from slimlm.export.html_templates import drawing, render, render_part
@@ -27,9 +29,24 @@ T = TypeVar("T", Line, Cost)
 # HTML.
 
 
-def differences_table(comparison: Comparison, *, only_differences: bool = False) -> str:
-    """Return the comparison as an HTML table: each value, and below it the difference from the baseline."""
-    return render_part("differences", comparison, _grouped(comparison.shown(only_differences)))
+def differences_table(comparison: Comparison) -> str:
+    """Return the quantities that differ as an HTML table, largest difference first, or all of a single model.
+
+    Each value stands above its difference from the baseline.
+    """
+    return render_part("differences", comparison, *_differences(comparison))
+
+
+def equal_table(comparison: Comparison) -> str:
+    """Return the quantities in which all models agree as an HTML table."""
+    return render_part("differences", comparison, _grouped(comparison.equal_lines))
+
+
+def _differences(comparison: Comparison) -> tuple[Iterable[tuple[str, Sequence[Line]]], bool]:
+    """Return the rows of the table with their headings, and whether they are ranked."""
+    if len(comparison.pins) == 1:
+        return _grouped(comparison.lines), False
+    return ranked(comparison), True
 
 
 def assumptions_table(comparison: Comparison) -> str:
@@ -48,12 +65,17 @@ def comparison_html(comparison: Comparison, measure: Measure = "share") -> str:
     A chart that cannot be drawn is replaced by the reason.
     """
     charts = (comparison_chart(comparison.pins, measure), profiles_chart(comparison.pins, measure))
+    groups, is_ranked = _differences(comparison)
     return render(
         "comparison.html.jinja",
         title=comparison.title,
+        findings=findings(comparison),
         drawings=map(drawing, charts),
         comparison=comparison,
-        groups=_grouped(comparison.lines),
+        groups=groups,
+        ranked=is_ranked,
+        equal=[] if len(comparison.pins) == 1 else list(_grouped(comparison.equal_lines)),
+        equal_count=len(comparison.equal_lines),
         assumptions_head=_ASSUMPTIONS_HEAD,
         assumptions=_assumption_rows(comparison),
     )
@@ -83,6 +105,7 @@ def comparison_markdown(comparison: Comparison) -> str:
     """Return a comparison as Markdown: differences from the baseline in brackets, and the assumptions of costs."""
     head = ("Figure", *comparison.names)
     sections = [f"# {lightly(comparison.title)}"]
+    sections += map(_finding, findings(comparison))
     if len(comparison.pins) > 1:
         sections.append(f"In brackets: the difference from {lightly(comparison.names[comparison.baseline])}.")
     for name, lines in _grouped(comparison.lines):
@@ -91,6 +114,11 @@ def comparison_markdown(comparison: Comparison) -> str:
     sections += ["## Assumptions of the costs", f"{comparison.terms_line}."]
     sections.append(markdown_table(_ASSUMPTIONS_HEAD, _assumption_rows(comparison), left=3))
     return "\n\n".join(sections) + "\n"
+
+
+def _finding(finding: Finding) -> str:
+    source = f" ({lightly(finding.source)})" if finding.source else ""
+    return f"**{finding.kind}.** {lightly(finding.text)}{source}"
 
 
 def _bracketed(comparison: Comparison, line: Line) -> Iterator[str]:

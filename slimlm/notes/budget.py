@@ -2,6 +2,7 @@
 
 from statistics import median
 
+from slimlm.core.accounting import Account
 from slimlm.core.design import Design
 from slimlm.core.published import published_near
 from slimlm.notes.note import (
@@ -34,15 +35,24 @@ def vocabulary_padding(design: Design) -> Note | None:
     return Note("vocabulary_padding", severity, text, f"{arch.vocab_size:,} → {padded:,}", f"{ANTHONY}; {MEGATRON}")
 
 
+VOCABULARY_SLACK = 1.5
+"""Factor off the compute-optimal vocabulary that is agreement: the paper's own approaches differ by up to 1.4."""
+
+
+def optimal_vocabulary(account: Account) -> tuple[int, float, float]:
+    """Return a model's other parameters, the compute-optimal ones of one vocabulary table, and the ratio they give."""
+    rest = account.total_params - account["token_embedding"].params - account["lm_head"].params
+    optimum = tao_vocabulary_params(rest)
+    tables = account.architecture.vocabulary_tables * optimum
+    return rest, optimum, tables / (rest + tables)
+
+
 def vocabulary_optimum(design: Design) -> Note | None:
     """Compare the vocabulary's table with the compute-optimal one."""
     arch, account = design.architecture, design.account
-    table, tables, share = account["token_embedding"].params, arch.vocabulary_tables, account.embedding_ratio
-    rest = account.total_params - table - account["lm_head"].params
-    optimum = tao_vocabulary_params(rest)
-    best = tables * optimum / (rest + tables * optimum)
-    # The three approaches of the paper differ by up to 1.4 at these sizes: less than 1.5 is agreement.
-    if 1 / 1.5 <= table / optimum <= 1.5:
+    table, share = account["token_embedding"].params, account.embedding_ratio
+    rest, optimum, best = optimal_vocabulary(account)
+    if 1 / VOCABULARY_SLACK <= table / optimum <= VOCABULARY_SLACK:
         return None
     usual = ", as is every ratio from 25 to 45 %" if 0.25 <= share <= 0.45 and best < 0.2 else ""
     extrapolated = " (extrapolated below 33M)" if rest < TAO_SMALLEST else ""

@@ -3,6 +3,7 @@
 import math
 from statistics import median
 
+from slimlm.core.accounting import Account
 from slimlm.core.architecture import width_multiple
 from slimlm.core.describe import counted
 from slimlm.core.design import Design
@@ -98,16 +99,29 @@ def aspect_ratio(design: Design) -> Note | None:
     return Note("aspect_ratio", Severity.ADVICE, text, f"{format_number(ratio)}, median {middle}", PUBLISHED)
 
 
+LEVINE_SLACK = 4 / 3
+"""Factor off the depth of Levine et al. 2020 that is agreement."""
+
+
+def block_params(account: Account) -> int:
+    """Return the parameters outside embeddings, positions and LM head."""
+    return account.architecture.n_layers * account.layer_params + account["final_norm"].params
+
+
+def critical_text(d_model: int) -> str:
+    """Write the critical depths of a width: "9 to 12"."""
+    return " to ".join(dict.fromkeys(f"{value:.0f}" for value in critical_depths(d_model)))
+
+
 def depth_or_width(design: Design) -> Note | None:
     """Give the conflicting evidence on the depth of a design."""
-    arch, account = design.architecture, design.account
-    params = arch.n_layers * account.layer_params + account["final_norm"].params
+    arch, params = design.architecture, block_params(design.account)
     optimum, width = levine_shape(params)
-    low, high = critical_depths(arch.d_model)
-    if 3 / 4 <= arch.n_layers / optimum <= 4 / 3 and arch.n_layers <= low:
+    agrees = 1 / LEVINE_SLACK <= arch.n_layers / optimum <= LEVINE_SLACK
+    if agrees and arch.n_layers <= critical_depths(arch.d_model)[0]:
         return None
     extrapolated = "" if 6 <= optimum <= 48 else " (extrapolated: the fit has 6 to 48 layers)"
-    critical = " to ".join(dict.fromkeys(f"{value:.0f}" for value in (low, high)))
+    critical = critical_text(arch.d_model)
     text = (
         "The evidence on depth against width conflicts: d_model / n_layers is "
         f"{format_number(arch.d_model / arch.n_layers)} here; for {format_count(params)} non-embedding parameters "

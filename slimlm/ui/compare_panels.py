@@ -9,13 +9,16 @@ import streamlit as st
 
 from slimlm.charts.comparison_strips import Measure
 from slimlm.compare.comparison import Comparison, longest_context
+from slimlm.compare.findings import findings
 from slimlm.compare.pin_links import write_pin
 from slimlm.compare.pins import LONGEST_NAME, MOST_PINS, Pin, moved_pin, pinned_as, renamed_pin, without_pin
 from slimlm.compare.presets import COMPARISON_PRESETS, preset_pins
+from slimlm.core.describe import counted
 from slimlm.core.published import published_model
-from slimlm.export.comparison_tables import TABLE_STYLE, assumptions_table, differences_table
+from slimlm.export.comparison_tables import TABLE_STYLE, assumptions_table, differences_table, equal_table
 from slimlm.interop.hf import MAX_BYTES
 from slimlm.ui import query_params
+from slimlm.ui.callbacks import completed
 from slimlm.ui.cost_panels import cost_settings
 from slimlm.ui.downloads import show_downloads
 from slimlm.ui.inspect_picker import draw_published, read_config
@@ -25,7 +28,7 @@ from slimlm.utils.text import plain
 MEASURE, BASELINE = "measure", "baseline"
 """Query parameters: the quantity shown as length, and the position of the baseline, counted from 1."""
 
-_MEASURES: dict[Measure, str] = {"share": "Share", "params": "Parameters"}
+_MEASURES: dict[Measure, str] = {"share": "Share of total", "params": "Parameters"}
 
 
 # The pins.
@@ -73,10 +76,12 @@ def _draw_pin(pins: tuple[Pin, ...], place: int, held: Pin) -> None:
     )
 
 
+@completed
 def _rename(place: int, key: str) -> None:
     change_pins(partial(renamed_pin, place=place, name=st.session_state[key]))
 
 
+@completed
 def _rearrange(change: Callable[[tuple[Pin, ...]], tuple[Pin, ...]]) -> None:
     """Change the pins and keep the same model as baseline while it is pinned."""
     base = pinned()[baseline_of(pinned())].architecture
@@ -88,6 +93,7 @@ def _rearrange(change: Callable[[tuple[Pin, ...]], tuple[Pin, ...]]) -> None:
     change_pins(change, follow)
 
 
+@completed
 def _clear() -> None:
     change_pins(lambda pins: (), lambda pins: {BASELINE: ""})
 
@@ -107,15 +113,17 @@ def _draw_adding() -> None:
 
 def _add_published() -> None:
     if name := st.session_state.added:
-        pin(published_model(name))
+        pin(published_model(name), hint="")
     st.session_state.added = None
 
 
+@completed
 def _add_file() -> None:
     if file := st.session_state.added_file:
         _add_config(file.getvalue(), file.name.removesuffix(".json"))
 
 
+@completed
 def _add_text() -> None:
     _add_config(st.session_state.added_text, "")
 
@@ -126,7 +134,7 @@ def _add_config(text: str | bytes, file: str) -> None:
     except ValueError as error:
         st.session_state.added_problem = str(error)
     else:
-        pin(named_model)
+        pin(named_model, hint="")
 
 
 def show_starts() -> None:
@@ -138,6 +146,7 @@ def show_starts() -> None:
         st.button(label, on_click=_start, args=(label,), icon=":material/compare:")
 
 
+@completed
 def _start(label: str) -> None:
     change_pins(lambda pins: preset_pins(label))
 
@@ -161,6 +170,7 @@ def measure_switch() -> Measure:
     return cast("Measure", st.session_state[MEASURE] or "share")
 
 
+@completed
 def _take(parameter: str, written: Callable[[Any], str]) -> None:
     if not query_params.is_outdated(parameter):
         query_params.change({parameter: written(st.session_state[parameter])})
@@ -172,29 +182,43 @@ def baseline_of(pins: tuple[Pin, ...]) -> int:
     return int(text) - 1 if text.isdecimal() and len(text) == 1 and 1 <= int(text) <= len(pins) else 0
 
 
-def draw_comparison(pins: tuple[Pin, ...]) -> tuple[Comparison, bool]:
-    """Show the controls of the table; return the comparison, and whether to show only differences."""
-    left, right = st.columns([0.6, 0.4], vertical_alignment="bottom")
+def draw_comparison(pins: tuple[Pin, ...]) -> Comparison:
+    """Show the controls of the table; return the comparison."""
     query_params.show(BASELINE, baseline_of(pins))
-    with left:
-        st.selectbox(
-            "Differences from",
-            range(len(pins)),
-            format_func=lambda place: pins[place].name if place < len(pins) else "",
-            key=BASELINE,
-            on_change=_take,
-            args=(BASELINE, lambda place: str(place + 1) if place else ""),
-        )
-    only_differences = right.toggle("Only differences", key="only_differences", help="Hide rows with equal values.")
+    st.selectbox(
+        "Differences from",
+        range(len(pins)),
+        format_func=lambda place: pins[place].name if place < len(pins) else "",
+        key=BASELINE,
+        on_change=_take,
+        args=(BASELINE, lambda place: str(place + 1) if place else ""),
+    )
     with st.expander("Settings of the costs"):
         settings = cost_settings(longest_context(pins))
-    return Comparison(pins, st.session_state[BASELINE], settings), only_differences
+    return Comparison(pins, st.session_state[BASELINE], settings)
 
 
-def show_differences(comparison: Comparison, only_differences: bool) -> None:
-    """Show the comparison table and the assumptions of the costs."""
+def show_findings(comparison: Comparison) -> None:
+    """Show what differs, what evidence says of it and what no formula tells; or how to add a second model."""
+    found = findings(comparison)
+    if not found:
+        st.caption("Add a second model in the sidebar, or pin one on another page, to compare it with this one.")
+        return
+    with st.container(key="findings", gap="xsmall"):
+        for finding in found:
+            source = plain(f"Sources: {finding.source}.") if finding.source else None
+            text = plain(finding.text).replace(" %", "\u00a0%")  # no line starts with the sign
+            st.markdown(f"**{finding.kind}.** {text}", help=source)
+
+
+def show_differences(comparison: Comparison) -> None:
+    """Show the table of differences, what is equal in all models, and the assumptions of the costs."""
     st.caption(plain(f"{comparison.terms_line}."))
-    st.html(f"<style>{TABLE_STYLE}</style>{differences_table(comparison, only_differences=only_differences)}")
+    st.html(f"<style>{TABLE_STYLE}</style>{differences_table(comparison)}")
+    equal = len(comparison.equal_lines)
+    if len(comparison.pins) > 1 and equal:
+        with st.expander(f"{counted(equal, 'row')} {'is' if equal == 1 else 'are'} equal in all models"):
+            st.html(equal_table(comparison))
     with st.expander("Assumptions and sources of the costs"):
         st.html(assumptions_table(comparison))
 

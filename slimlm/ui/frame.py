@@ -15,6 +15,7 @@ from slimlm.solver.solver import BudgetError, solve
 from slimlm.ui import query_params, url_state
 from slimlm.ui.callbacks import completed
 from slimlm.ui.knobs import draw_knobs, move_knobs
+from slimlm.ui.pins import pinned
 from slimlm.utils.text import one_line, plain
 from slimlm.utils.validation import FieldError
 
@@ -31,11 +32,12 @@ class PageLink(NamedTuple):
 
 
 DESIGN = PageLink("app.py", "Design", ":material/tune:")
+COMPARE = PageLink("pages/compare.py", "Compare", ":material/compare:")
 PAGES = (
     DESIGN,
     PageLink("pages/sweep.py", "Sweep", ":material/grid_on:"),
     PageLink("pages/inspect.py", "Inspect", ":material/frame_inspect:"),
-    PageLink("pages/compare.py", "Compare", ":material/compare:"),
+    COMPARE,
 )
 
 _STYLE = """
@@ -128,8 +130,10 @@ def show_links(place: "DeltaGenerator") -> None:
 
 def _draw_links(place: "DeltaGenerator", values: Mapping[str, Value]) -> None:
     carried = url_state.others() | to_short_query(values)
+    count = len(pinned())
     for page in PAGES:
-        place.page_link(page.path, label=page.label, icon=page.icon, query_params=carried)
+        label = f"{page.label} · {count}" if page == COMPARE and count else page.label
+        place.page_link(page.path, label=label, icon=page.icon, query_params=carried)
 
 
 @completed

@@ -54,13 +54,13 @@ def change_pins(
 
 
 @completed
-def pin(subject: Subject | ModelConfig | PublishedModel, name: str = "") -> None:
-    """Pin a model under a name, or under its own; a callback."""
+def pin(subject: Subject | ModelConfig | PublishedModel, name: str = "", hint: str = ": see the Compare page") -> None:
+    """Pin a model under a name, or under its own, and end the message with a hint; a callback."""
 
     def add(pins: tuple[Pin, ...]) -> tuple[Pin, ...]:
         grown = with_pin(pins, pin_of(subject, name))
         st.toast(
-            plain(f"Pinned as “{grown[-1].name}”, {len(grown)} of {MOST_PINS}: see the Compare page."),
+            plain(f"Pinned as “{grown[-1].name}”, {len(grown)} of {MOST_PINS}{hint}."),
             icon=":material/keep:",
         )
         return grown

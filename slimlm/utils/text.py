@@ -38,6 +38,16 @@ def named(names: Iterable[str]) -> str:
     return ", ".join(cut(name, _LONGEST_SHOWN) for name in found[:_MOST_NAMED]) + more
 
 
+def listed(parts: Iterable[str]) -> str:
+    """Write parts as an enumeration.
+
+    >>> listed(["depth", "width", "heads"]), listed(["depth"])
+    ('depth, width and heads', 'depth')
+    """
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def one_line(text: str, most: int) -> str:
     r"""Return a name as one line of at most `most` printable characters.
 

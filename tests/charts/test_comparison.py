@@ -61,7 +61,7 @@ def by_model(chart: Figure) -> dict[str, list[dict[str, Any]]]:
 @every_set
 @every_chart
 def test_no_text_is_clipped_or_covers_another(chart: Any, name: str, measure: Measure) -> None:
-    for width in (720, 960, 1400):
+    for width in (720, 960, 1400) if name in ("one", "two", "five", "eight") else (346, 480, 640, 720, 960, 1400):
         assert_well_set(svg_of(chart(pins_of(name), measure), width=width))
 
 
@@ -100,11 +100,11 @@ def test_areas_of_profiles_are_shares_or_parameters_in_the_models_own_proportion
     for pin in pins:
         rows = by_model(profiles_chart(pins, measure))[pin.name]
         for row in rows:
-            area = (row["end"] - row["start"]) * (row["bottom"] - row["top"]) / full
+            area = (row["end_first"] - row["start_first"]) * (row["bottom_first"] - row["top_first"]) / full
             part = pin.subject.account[row["key"]]
             assert area == pytest.approx(part.share if measure == "share" else part.params / largest)
-        width = max(row["end"] for row in rows) - min(row["start"] for row in rows)
-        height = max(row["bottom"] for row in rows) - min(row["top"] for row in rows)
+        width = max(row["end_first"] for row in rows) - min(row["start_first"] for row in rows)
+        height = max(row["bottom_first"] for row in rows) - min(row["top_first"] for row in rows)
         assert width / 0.93 == pytest.approx(height / 180)
 
 
@@ -137,11 +137,35 @@ def test_segments_and_ends_say_figures() -> None:
 
 def test_the_heading_says_what_length_and_area_stand_for() -> None:
     pins = pins_of("two")
-    assert words_of(comparison_chart(pins)).startswith("Where the parameters go: 2 models side by side Each strip is")
+    assert words_of(comparison_chart(pins)) == (
+        "Where the parameters go 2 models side by side, from input to output Each strip is one model (100 %)"
+    )
     assert "Length is parameters, on one scale" in words_of(comparison_chart(pins, "params"))
-    assert "area is share of the model" in words_of(profiles_chart(pins))
-    assert "area is parameters, on one scale" in words_of(profiles_chart(pins, "params"))
-    assert "Where the parameters go: gpt2" in words_of(comparison_chart((pin_of(published_model("gpt2")),)))
+    assert "Area is share of the model" in words_of(profiles_chart(pins))
+    assert "Area is parameters, on one scale" in words_of(profiles_chart(pins, "params"))
+    assert "One model from input to output" in words_of(comparison_chart((pin_of(published_model("gpt2")),)))
+
+
+@every_chart
+def test_on_a_narrow_page_titles_and_legend_are_whole(chart: Any) -> None:
+    models = ("pythia-14m", "stories15M", "OLMo-tiny-20M", "gpt2", "SmolLM2-135M", "gemma-3-270m", "Qwen3-0.6B")
+    pins = (pin_of(ModelConfig()), *(pin_of(published_model(model)) for model in models))
+    for count in (1, 2, 3, 8):
+        for width in (346, 620):
+            svg = svg_of(chart(pins[:count]), width=width)
+            assert_well_set(svg)
+            words = {text.words for text in texts_of(svg)}
+            assert not any("…" in text for text in words)
+            assert {pin.name for pin in pins[:count]} | {"Token embedding", "Position embedding"} <= words
+
+
+def test_profiles_take_fewer_columns_on_a_narrow_page() -> None:
+    def columns(width: int) -> int:
+        names = {pin.name for pin in preset_pins("From GPT-2 to Llama at 125M")}
+        texts = texts_of(svg_of(profiles_chart(preset_pins("From GPT-2 to Llama at 125M")), width=width))
+        return len({round(text.left) for text in texts if text.words in names})
+
+    assert [columns(width) for width in (346, 600, 960)] == [2, 2, 4]
 
 
 def test_blocks_are_ruled_off_and_a_group_is_named() -> None:

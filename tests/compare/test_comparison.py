@@ -11,10 +11,9 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.names import COMPONENT_NAMES
 from slimlm.core.published import published_model
 from slimlm.costs import CostSettings, costs
+from slimlm.costs.quantities import COST_QUANTITIES
 from slimlm.costs.shape import SHAPE_QUANTITIES
-from slimlm.export.comparison_tables import (
-    assumptions_table,
-)
+from slimlm.export.comparison_tables import assumptions_table
 from tests.accounts import accounts_built
 
 THREE = preset_pins("The default design, SmolLM2-135M and Qwen3-0.6B")
@@ -71,8 +70,12 @@ def test_costs_follow_their_settings_and_the_terms_say_them() -> None:
     settings = CostSettings(context_length=128, accelerator="a100", utilisation=0.3, usd_per_hour=1.5, accelerators=8)
     comparison = Comparison(THREE, settings=settings)
     assert comparison.terms_line == (
-        "Costs at a context of 128 tokens · training on 8 × NVIDIA A100 80GB SXM at 30 % of its peak and 1.5 USD an "
-        "hour · batch of 8 sequences · decoding in bf16"
+        "Costs at a context of 128 tokens · training on 20 tokens per parameter with 8 × NVIDIA A100 80GB SXM at 30 % "
+        "of its peak and 1.5 USD an hour · batch of 8 sequences · decoding in bf16"
+    )
+    assert (
+        "training on 300.0B tokens with"
+        in replace(comparison, settings=CostSettings(training_tokens=3 * 10**11)).terms_line
     )
     assert lines_of(comparison)["training_usd"].values != lines_of(Comparison(THREE))["training_usd"].values
 
@@ -98,8 +101,15 @@ def test_a_baseline_is_one_of_the_models() -> None:
         (18, 12, "+6 · +50.0 %"),
         (6, 12, "−6 · −50.0 %"),
         (1201, 1200, "+1 · +0.1 %"),
-        (120_001, 120_000, "+1 · +0.0008 %"),
+        (120_001, 120_000, "+1 · ±0 %"),
+        (120_000, 120_001, "−1 · ±0 %"),
+        (23, 12, "+11 · +91.7 %"),
+        (24, 12, "+12 · ×2"),
+        (54, 12, "+42 · ×4.5"),
         (120, 12, "+108 · ×10"),
+        (150_000, 12, "+149,988 · ×12,500"),
+        (2, 12, "−10 · −83.3 %"),
+        (1, 12, "−11 · ÷12"),
         (5, 0, "+5"),
         (0, 5, "−5"),
         ("rope", "learned", ""),
@@ -130,14 +140,24 @@ def test_differences_are_measured_from_the_chosen_baseline() -> None:
     assert [found.difference(place, 2) for place in range(3)] == ["−16 · −57.1 %", "+2 · +7.1 %", "="]
 
 
-def test_only_differences_leaves_out_the_lines_in_which_all_agree() -> None:
+def test_what_rounds_to_nothing_is_a_zero() -> None:
+    def said(key: str, value: float, base: float) -> str:
+        quantity = (SHAPE_QUANTITIES | COST_QUANTITIES)[key]
+        return Line(quantity=quantity, group="", values=(value, base)).difference(0, 1)
+
+    assert said("loss_nats", 5.4968, 5.5) == "−0.1 %"
+    assert said("loss_nats", 5.4999, 5.5) == "±0"
+    assert said("embedding_ratio", 0.3104, 0.3101) == "±0"
+    assert said("training_usd", 0.018, 0.02) == "−10.0 %"
+    assert line(120_001, 120_000).is_unchanged(1, 1) and not line(6, 12).is_unchanged(0, 1)
+
+
+def test_lines_in_which_all_agree_are_told_apart() -> None:
     comparison = Comparison(THREE)
-    shown = {found.key for found in comparison.shown(only_differences=True)}
-    hidden = {found.key for found in comparison.lines} - shown
-    assert {"tied_lm_head", "ffn", "bias", "lm_head_params", "lm_head_bias"} <= hidden
-    assert {"n_layers", "norm", "n_kv_heads", "training_flops"} <= shown
-    assert all(len(set(lines_of(comparison)[key].values)) == 1 for key in hidden)
-    assert comparison.shown(only_differences=False) == comparison.lines
+    equal = {found.key for found in comparison.equal_lines}
+    assert {"tied_lm_head", "ffn", "bias", "lm_head_params", "lm_head_bias"} <= equal
+    assert not {"n_layers", "norm", "n_kv_heads", "training_flops"} & equal
+    assert all(len(set(lines_of(comparison)[key].values)) == 1 for key in equal)
 
 
 def test_what_figures_assume_is_said_once_for_all_and_then_of_some() -> None:

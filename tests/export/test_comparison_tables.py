@@ -4,11 +4,13 @@ import csv
 import io
 import re
 import xml.etree.ElementTree as ET
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 
 from slimlm.compare.comparison import Comparison
+from slimlm.compare.findings import findings
 from slimlm.compare.pins import Pin
 from slimlm.compare.presets import preset_pins
 from slimlm.core.config import ModelConfig
@@ -20,6 +22,7 @@ from slimlm.export.comparison_tables import (
     comparison_markdown,
     costs_table,
     differences_table,
+    equal_table,
 )
 from slimlm.export.downloads import Download, comparison_downloads
 
@@ -70,16 +73,32 @@ class Cells(HTMLParser):
             self.rows[-1][-1] += data.strip("\n")
 
 
-def test_the_html_table_holds_every_figure_and_mutes_what_is_equal() -> None:
+def test_the_html_tables_hold_every_figure_and_mute_what_is_equal() -> None:
     comparison = Comparison(THREE, baseline=1)
-    page = differences_table(comparison)
+    page, equal = differences_table(comparison), equal_table(comparison)
     rows = {row[0]: row[1:] for row in Cells(page).rows}
-    assert rows["Layers"] == ["12−18 · −60.0 %", "30", "28−2 · −6.7 %"]
+    assert rows["LayersShape"] == ["12−18 · −60.0 %", "30", "28−2 · −6.7 %"]
     assert rows["Figure"] == ["10.05M · 12 × 216", "SmolLM2-135Mbaseline", "Qwen3-0.6B"]
-    assert len([row for row in Cells(page).rows if len(row) == 4]) == len(comparison.lines) + 1
-    assert '<td class="equal">SwiGLU</td>' in page
-    assert "Tied LM head" not in differences_table(comparison, only_differences=True)
+    written = [row for row in Cells(page + equal).rows if len(row) == 4]
+    assert len(written) == len(comparison.lines) + 2
+    assert '<td class="equal">RMSNorm</td>' in page and '<td class="equal">SwiGLU</td>' in equal
+    assert "Tied LM head" not in page and "Layers<" not in equal
     assert 'title="' in page and "sequences of 512 tokens" in page
+
+
+def test_equal_rows_are_folded_in_the_html_page() -> None:
+    comparison = Comparison(THREE)
+    assert f"<summary>Equal in all models: {len(comparison.equal_lines)}</summary>" in comparison_html(comparison)
+    assert "<details>" not in comparison_html(Comparison(THREE[:1]))
+
+
+def test_every_document_starts_with_the_findings() -> None:
+    comparison = Comparison(THREE)
+    page = unescape(comparison_html(comparison))
+    for finding in findings(comparison):
+        assert f"<strong>{finding.kind}.</strong> {finding.text}" in page
+        assert f"**{finding.kind}.** {finding.text}" in comparison_markdown(comparison)
+    assert "arXiv 2006.12467" in comparison_markdown(comparison).partition("## Shape")[0]
 
 
 def test_one_model_alone_has_no_baseline() -> None:
