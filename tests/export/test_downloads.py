@@ -17,8 +17,9 @@ from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.table import format_param_table
-from slimlm.export import notebooks
+from slimlm.export import DOWNLOADS, NAMED_MODEL_DOWNLOADS, notebooks
 from slimlm.export.downloads import Download, components_csv, design_json, file_name, model_downloads
+from slimlm.export.generic_downloads import GenericDownload
 from slimlm.export.notebooks import mimebundle, notebook
 from slimlm.serialization.design_json import request_from_record
 from slimlm.solver import alternatives as alternatives_module
@@ -157,6 +158,21 @@ def test_downloads_have_labels_names_and_help_of_their_own() -> None:
     assert len(names) == len({download.label for download in downloads}) == len(downloads) == 14
     assert all(re.fullmatch(r"slimlm-10.05M-12x216[A-Za-z0-9.-]+", name) for name in names)
     assert all(download.help.endswith(".") for download in downloads)
+
+
+@pytest.mark.parametrize(
+    ("generic", "subject"),
+    [(DOWNLOADS, design_of("auto")), (NAMED_MODEL_DOWNLOADS, named_model_of("llama"))],
+    ids=["design", "named model"],
+)
+def test_generic_downloads_build_the_files_of_any_model(generic: tuple[GenericDownload, ...], subject: Subject) -> None:
+    listed = {found.label: found for found in model_downloads(subject)}
+    assert [found.label for found in generic if found.label not in listed] == []
+    for found in generic:
+        own = listed[found.label]
+        assert (file_name(subject, found.suffix), found.mime) == (own.file_name, own.mime)
+        assert found.build(subject) == own.build()
+    assert {"-allocation.png", "-profile.svg", ".md", ".csv", ".json"} <= {found.suffix for found in generic}
 
 
 def test_alternatives_are_searched_once_for_all_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
