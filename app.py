@@ -54,7 +54,7 @@ def main() -> None:
         st.subheader("Costs", anchor=False)
         show_costs(design.account)
         st.subheader("Configs for training frameworks", anchor=False)
-        show_framework_configs(design.architecture)
+        show_framework_configs(design)
         ui.show_presets(presets)
     with check_details:
         if report := model_builds.pytorch_check(design.architecture):

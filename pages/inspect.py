@@ -41,7 +41,7 @@ def main() -> None:
     st.subheader("Costs", anchor=False)
     show_costs(named_model.account)
     st.subheader("Configs for training frameworks", anchor=False)
-    show_framework_configs(named_model.architecture)
+    show_framework_configs(named_model)
     inspect_panels.show_left_out()
     with check_details:
         inspect_panels.show_pytorch_check(place, named_model.architecture)

@@ -7,13 +7,13 @@ from functools import partial
 from slimlm.core.config import ModelConfig
 from slimlm.core.named_model import Subject
 from slimlm.core.published import published_model
-from slimlm.export.downloads import Download, file_name, model_downloads
+from slimlm.export.downloads import Download, common_downloads, file_name
 from slimlm.solver.solver import solve
 
 
 @dataclass(frozen=True)
 class GenericDownload:
-    """A file that can be built of any model, as `model_downloads` builds it of one."""
+    """A file that can be built of any model, as `common_downloads` builds it of one."""
 
     label: str
     suffix: str
@@ -30,13 +30,13 @@ def _generic(example: Subject) -> tuple[GenericDownload, ...]:
         GenericDownload(
             found.label, found.file_name.removeprefix(stem), found.mime, partial(_built, found.label), found.help
         )
-        for found in model_downloads(example)
+        for found in common_downloads(example)
     )
 
 
 def _built(label: str, subject: Subject) -> bytes | str:
     """Build the download of this label; a design has every label that a named model has."""
-    found: Download = next(found for found in model_downloads(subject) if found.label == label)
+    found: Download = next(found for found in common_downloads(subject) if found.label == label)
     return found.build()
 
 

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 
 
 def show_downloads(downloads: "Iterable[Download]") -> None:
-    """Draw a button for each file; show a warning when pictures cannot be drawn."""
+    """Show a button for each file, or why there is none; show a warning when pictures cannot be drawn."""
     problem = problem_with("A picture", PICTURES)
     if problem:
         st.warning(plain(f"{problem}."), icon=":material/hide_image:")
     for download in downloads:
+        if download.refusal:
+            st.caption(plain(download.refusal))
+            continue
         st.download_button(
             download.label,
             download.build,
