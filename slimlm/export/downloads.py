@@ -19,7 +19,7 @@ from slimlm.compare.comparison import Comparison
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.table import component_rows
-from slimlm.export.card import design_card
+from slimlm.export.card import Ratio, design_card
 from slimlm.export.checkpoints import checkpoint_bytes, checkpoint_zip, config_json, too_large
 from slimlm.export.comparison_tables import comparison_csv, comparison_html, comparison_markdown
 from slimlm.export.notebooks import notebook
@@ -183,12 +183,7 @@ def common_downloads(subject: Subject) -> list[Download]:
     if isinstance(subject, NamedModel):
         return [*charts, *tables]
     return [
-        Download(
-            "Design card (PNG)",
-            name("-card.png"),
-            partial(design_card, subject),
-            "Verdict, request, key figures and both charts on one slide of 1600 × 900 pixels.",
-        ),
+        *_card_downloads(subject),
         *charts,
         *picture_downloads("Trade-off", name("-tradeoff"), partial(_tradeoff, subject), "The trade-off chart"),
         Download(
@@ -205,6 +200,23 @@ def common_downloads(subject: Subject) -> list[Download]:
             "Python that solves, shows and runs the design.",
         ),
     ]
+
+
+def _card_downloads(design: Design) -> Iterator[Download]:
+    """Yield the design card in each ratio, light and dark."""
+    kinds: tuple[tuple[str, str, Ratio, bool], ...] = (
+        ("", "", "16:9", False),
+        (", dark", "-dark", "16:9", True),
+        (", square", "-square", "1:1", False),
+        (", square and dark", "-square-dark", "1:1", True),
+    )
+    for words, suffix, ratio, dark in kinds:
+        yield Download(
+            f"Design card{words} (PNG)",
+            file_name(design, f"-card{suffix}.png"),
+            partial(design_card, design, dark=dark, ratio=ratio),
+            f"Reason, verdict, key figures, charts{' and the map' if ratio == '1:1' else ''} on one slide, {ratio}.",
+        )
 
 
 def _tradeoff(design: Design) -> Figure:

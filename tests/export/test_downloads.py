@@ -204,7 +204,7 @@ def test_a_mix_without_a_class_names_the_choices_that_have_one() -> None:
 def test_downloads_have_labels_names_and_help_of_their_own() -> None:
     downloads = model_downloads(design_of("default"))
     names = {download.file_name for download in downloads}
-    assert len(names) == len({download.label for download in downloads}) == len(downloads) == 15
+    assert len(names) == len({download.label for download in downloads}) == len(downloads) == 18
     assert names - {"config.json"} == {name for name in names if name.startswith("slimlm-10.05M-12x216")}
     assert all(re.fullmatch(r"[A-Za-z0-9.-]+", name) for name in names)
     assert all(download.help.endswith(".") for download in downloads)
