@@ -120,7 +120,7 @@ def picture_downloads(label: str, stem: str, chart: Callable[[], Figure], name: 
 
 def model_downloads(subject: Subject) -> list[Download]:
     """Return the downloads of a design or a named model, in the order of the menu."""
-    return [*common_downloads(subject), *transformers_downloads(subject)]
+    return [*transformers_downloads(subject), *common_downloads(subject)]
 
 
 def transformers_downloads(subject: Subject) -> list[Download]:

@@ -186,14 +186,14 @@ def test_transformers_loads_the_checkpoint_of_a_download(tmp_path: Path) -> None
 
 
 def test_the_label_of_a_checkpoint_says_its_size_and_a_large_one_names_the_command() -> None:
-    small, large = (model_downloads(solve(family("llama", total)))[-1] for total in (10_000_000, 10**9))
+    small, large = (model_downloads(solve(family("llama", total)))[1] for total in (10_000_000, 10**9))
     assert (small.label, small.refusal) == ("Checkpoint, 40.2 MB (ZIP)", "")
     assert large.refusal.startswith("The checkpoint would have 4.02 GB, and a page builds at most 600 MB; `python -m ")
     assert large.refusal.endswith("FOLDER` writes it.")
 
 
 def test_a_mix_without_a_class_names_the_choices_that_have_one() -> None:
-    refused = model_downloads(design_of("default"))[-1]
+    refused = model_downloads(design_of("default"))[0]
     assert refused.label == "Config (config.json)"
     assert refused.refusal == (
         "No Hugging Face class that slimlm can write fits this mix. Switch to Llama (RMSNorm + RoPE) or GPT-2 "
