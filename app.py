@@ -46,7 +46,7 @@ def main() -> None:
                 "Alternatives": lambda: _show_alternatives(design),
                 "Notes": lambda: design_panels.show_notes(design),
                 "Costs": lambda: show_costs(design.account),
-                "Export": lambda: show_framework_configs(design.architecture),
+                "Export": lambda: show_framework_configs(design),
             }
         )
         ui.show_presets(presets)

@@ -41,7 +41,7 @@ def main() -> None:
         "Shape": lambda: _show_shape(named_model),
         "PyTorch check": lambda: report_places.append(st.container()),
         "Costs": lambda: show_costs(named_model.account),
-        "Export": lambda: show_framework_configs(named_model.architecture),
+        "Export": lambda: show_framework_configs(named_model),
     }
     with st.container():  # always there, so that the tabs keep their place
         inspect_panels.show_remarks(named_model)

@@ -22,6 +22,7 @@ from slimlm.utils.optional import PSUTIL, SAFETENSORS, TORCH, PackageError, need
 from slimlm.utils.validation import FieldError
 
 if TYPE_CHECKING:
+    from slimlm.core.families import family
     from slimlm.core.published import PublishedModel, published_model, published_models
     from slimlm.core.table import count_parameters, format_param_table, print_param_table
     from slimlm.interop.hf import from_hf_config, to_hf_config
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from slimlm.solver.alternatives import Alternative, alternatives
 
 _LAZY = {
+    "slimlm.core.families": ("family",),
     "slimlm.core.published": ("PublishedModel", "published_model", "published_models"),
     "slimlm.core.table": ("count_parameters", "format_param_table", "print_param_table"),
     "slimlm.interop.hf": ("from_hf_config", "to_hf_config"),
@@ -81,6 +83,7 @@ __all__ = [
     "compute_model_dims",
     "count_parameters",
     "export_pretrained",
+    "family",
     "format_param_table",
     "from_hf_config",
     "from_pretrained",

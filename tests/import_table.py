@@ -13,7 +13,7 @@ ALLOWED = {
     "sweep": "core costs serialization solver utils",
     "compare": "core costs notes serialization solver utils",
     "charts": "compare core solver sweep utils altair pandas",
-    "export": "charts compare core costs notes serialization solver utils jinja2",
+    "export": "charts compare core costs interop notes serialization solver utils jinja2",
     "cli": "core interop notes serialization solver sweep utils",
     "ui": "charts compare core costs export interop notes serialization solver sweep utils pyarrow streamlit",
     "slimlm": "cli core solver utils",
@@ -26,8 +26,8 @@ ALLOWED = {
 """
 
 LAZY = {
-    "export": "vl_convert",
-    "cli": "probing",
+    "export": "model vl_convert",
+    "cli": "export model probing",
     "ui": "model probing",
     "slimlm": "export interop model notes probing",
 }

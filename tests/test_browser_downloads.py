@@ -5,7 +5,9 @@ import io
 import json
 import re
 import xml.etree.ElementTree as ET
+import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 
 import nbformat
 from PIL import Image
@@ -14,12 +16,15 @@ from playwright.sync_api import Page, expect
 from slimlm.core.config import ModelConfig
 from slimlm.core.published import published_model
 from slimlm.export.downloads import model_downloads
+from slimlm.interop.hf import from_hf_config
 from slimlm.serialization.design_json import request_from_text
 from slimlm.solver.solver import solve
 from tests.browser import chart, open_app, saved
 
-QUERY = "?total_params=2M&vocab_size=1024&embedding_ratio=0.2&tied_lm_head=false"
-REQUEST = ModelConfig(total_params=2_000_000, vocab_size=1024, embedding_ratio=0.2, tied_lm_head=False)
+QUERY = "?total_params=2M&vocab_size=1024&embedding_ratio=0.2&tied_lm_head=false&norm=rmsnorm&positions=rope"
+REQUEST = ModelConfig(
+    total_params=2_000_000, vocab_size=1024, embedding_ratio=0.2, tied_lm_head=False, norm="rmsnorm", positions="rope"
+)
 
 
 def is_png(data: bytes) -> bool:
@@ -37,6 +42,12 @@ def is_table(data: bytes) -> bool:
     return sum(int(row["params"]) for row in rows) == solve(REQUEST).total_params
 
 
+def is_checkpoint(data: bytes) -> bool:
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        assert {"config.json", "model.safetensors"} <= set(packed.namelist())
+        return abs(packed.getinfo("model.safetensors").file_size - 4 * solve(REQUEST).total_params) < 50_000
+
+
 def is_notebook(data: bytes) -> bool:
     nbformat.validate(json.loads(data))
     return True
@@ -47,6 +58,7 @@ CHECKS: dict[str, Callable[[bytes], bool]] = {
     "svg": is_svg,
     "csv": is_table,
     "ipynb": is_notebook,
+    "zip": is_checkpoint,
     "html": lambda data: data.startswith(b"<!doctype html>") and f"{solve(REQUEST).total_params:,}".encode() in data,
     "md": lambda data: f"{solve(REQUEST).total_params:,}".encode() in data,
     "json": lambda data: request_from_text(data) == REQUEST,
@@ -61,7 +73,11 @@ def test_every_download_is_saved_and_opens_and_the_page_is_not_run_again(page: P
     for download in downloads:
         name, data = saved(page, download.label)
         assert name == download.file_name
-        assert CHECKS[name.rpartition(".")[2]](data), download.label
+        if name == "config.json":
+            assert from_hf_config(json.loads(data)) == replace(solve(REQUEST).architecture, dropout=0.0)
+        else:
+            assert CHECKS[name.rpartition(".")[2]](data), download.label
+    assert not any(download.refusal for download in downloads)
     expect(page.get_by_role("button", name=downloads[-1].label, exact=True)).to_be_visible()
     expect(chart(page)).to_have_text(drawn or "never")
 
@@ -76,9 +92,16 @@ def test_every_download_of_a_published_model_is_saved_and_opens(page: Page, addr
             solve(request_from_text(data)).architecture == published_model("gemma-3-270m").architecture
         ),
     }
-    for download in model_downloads(published_model("gemma-3-270m")):
+    downloads = model_downloads(published_model("gemma-3-270m"))
+    assert [download.label for download in downloads if download.refusal] == ["Checkpoint, 1.07 GB (ZIP)"]
+    expect(page.get_by_text("The checkpoint would have 1.07 GB, and a page builds at most 600 MB")).to_be_visible()
+    for download in [download for download in downloads if not download.refusal]:
         name, data = saved(page, download.label)
-        assert name == download.file_name and name.startswith("slimlm-gemma-3-270m")
+        assert name == download.file_name
+        if name == "config.json":
+            assert from_hf_config(json.loads(data)) == published_model("gemma-3-270m").architecture
+            continue
+        assert name.startswith("slimlm-gemma-3-270m")
         assert checks[name.rpartition(".")[2]](data), download.label
 
 

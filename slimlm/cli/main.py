@@ -1,4 +1,4 @@
-"""The command line: `slimlm design`, `sweep`, `inspect`, `published` and `app`."""
+"""The command line: `slimlm design`, `sweep`, `inspect`, `export`, `published` and `app`."""
 
 import argparse
 import io
@@ -8,17 +8,16 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, NoReturn
 
 from slimlm.cli.app import open_app
+from slimlm.cli.export import add_export
 from slimlm.cli.request import add_request, request_of
+from slimlm.cli.sources import named_model
 from slimlm.cli.sweep import add_sweep
 from slimlm.core.design import Design
-from slimlm.core.named_model import NamedModel
-from slimlm.core.published import published_model, published_models
+from slimlm.core.published import published_models
 from slimlm.core.table import format_param_table
-from slimlm.interop.hf.import_config import hf_named_model
 from slimlm.notes.verdict import verdict
 from slimlm.serialization.design_json import named_model_record, to_record
 from slimlm.solver.solver import solve
@@ -87,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("model", metavar="NAME|FILE", help="name of a published model, or path of a config.json")
     inspect.add_argument("--json", action="store_true", help="print JSON instead of the table")
     inspect.set_defaults(run=_inspect)
+    add_export(commands.add_parser("export", help="write a model as files into a new folder"))
     published = commands.add_parser("published", help="list the published models that inspect knows by name")
     published.set_defaults(run=_published)
     _add_app(commands.add_parser("app", help="open the page in the browser", usage="slimlm app [OPTION ...]"))
@@ -124,21 +124,12 @@ def _design(options: argparse.Namespace) -> None:
 
 
 def _inspect(options: argparse.Namespace) -> None:
-    named_model = _named_model(options.model)
+    found = named_model(options.model)
     if options.json:
-        print(json.dumps(named_model_record(named_model), indent=2))
+        print(json.dumps(named_model_record(found), indent=2))
         return
-    head = [named_model.title, f"{named_model.origin}.", *(f"Note: {remark}." for remark in named_model.remarks)]
-    print("\n".join([*head, str(verdict(named_model)), "", format_param_table(named_model.architecture)]))
-
-
-def _named_model(named: str) -> NamedModel:
-    """Return the published model with this name, or the model of the config.json at this path."""
-    path = Path(named)
-    if path.exists() or path.suffix == ".json" or len(path.parts) > 1:
-        home = path if path.is_dir() else path.parent
-        return hf_named_model(path, path.stem if path.is_file() and path.stem != "config" else home.resolve().name)
-    return published_model(named)
+    head = [found.title, f"{found.origin}.", *(f"Note: {remark}." for remark in found.remarks)]
+    print("\n".join([*head, str(verdict(found)), "", format_param_table(found.architecture)]))
 
 
 def _published(_: argparse.Namespace) -> None:

@@ -4,16 +4,26 @@ import argparse
 from typing import Any
 
 from slimlm.core.config import ModelConfig
+from slimlm.core.families import MODEL_FAMILIES, family
 from slimlm.serialization.flags import OPTIONS
 from slimlm.utils.formatting import parse_size
 from slimlm.utils.validation import field_docs
 
 
-def add_request(parser: argparse.ArgumentParser, default_total: str | None = None) -> None:
-    """Add an argument for the total, optional when it has a default, and an option for every other field."""
+def add_request(parser: argparse.ArgumentParser, default_total: str | None = None, *, names_too: bool = False) -> None:
+    """Add an argument for the total, optional when it has a default, and an option for every other field.
+
+    names_too: the argument may also be the name of a published model or the path of a config.json.
+    """
     total = f"{field_docs(ModelConfig)['total_params']} (10M, 1.5B, 12345678)"
     optional: dict[str, Any] = {"nargs": "?", "default": default_total} if default_total else {}
-    parser.add_argument("total_params", metavar="TOTAL", help=escaped(total), **optional)
+    if names_too:
+        total += "; or the name of a published model, or the path of a config.json"
+    metavar = "TOTAL|NAME|FILE" if names_too else "TOTAL"
+    parser.add_argument("total_params", metavar=metavar, help=escaped(total), **optional)
+    names = "|".join(MODEL_FAMILIES)
+    text = "Set norm, positions, activation, biases and tying to those of a family; other options override it."
+    parser.add_argument("--family", metavar=names, help=text)
     for name, option in OPTIONS.items():
         switch = {"action": "store_const", "const": not option.knob.default}
         value: dict[str, Any] = switch if option.is_switch else {"metavar": option.metavar}
@@ -31,4 +41,5 @@ def request_of(options: argparse.Namespace) -> ModelConfig:
     values: dict[str, Any] = {
         name: OPTIONS[name].read(value) if isinstance(value, str) else value for name, value in given.items()
     }
-    return ModelConfig(total_params=parse_size(options.total_params), **values)
+    total = parse_size(options.total_params)
+    return family(options.family, total, **values) if options.family else ModelConfig(total_params=total, **values)

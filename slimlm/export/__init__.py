@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from slimlm.export.card import design_card
     from slimlm.export.downloads import comparison_downloads, components_csv, design_json, file_name, model_downloads
+    from slimlm.export.generic_downloads import DOWNLOADS, NAMED_MODEL_DOWNLOADS
     from slimlm.export.notebooks import mimebundle, notebook
     from slimlm.export.pictures import picture
     from slimlm.export.report_html import html_report
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "card": ("design_card",),
     "downloads": ("comparison_downloads", "components_csv", "design_json", "file_name", "model_downloads"),
+    "generic_downloads": ("DOWNLOADS", "NAMED_MODEL_DOWNLOADS"),
     "notebooks": ("mimebundle", "notebook"),
     "pictures": ("picture",),
     "report_html": ("html_report",),
@@ -24,6 +26,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "DOWNLOADS",
+    "NAMED_MODEL_DOWNLOADS",
     "comparison_downloads",
     "components_csv",
     "design_card",

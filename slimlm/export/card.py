@@ -1,164 +1,220 @@
-"""The design card: verdict, request, key figures and both charts on one slide."""
+"""The design card: why the design is as it is, its key figures and its charts on one slide."""
 
+from collections.abc import Iterator
+from datetime import date
 from html import escape
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from slimlm.charts.allocation import allocation_chart
 from slimlm.charts.layer_profile import layer_profile_chart, reading_line
-from slimlm.charts.palette import DARK, FAINT_SHADE, INK_SHADE, LIGHT, MUTED_SHADE, OFF_TARGET_SHADE
-from slimlm.charts.theme import FONT, Row, text_width, wrap
+from slimlm.charts.published_map import published_map_chart
+from slimlm.charts.theme import text_width, wrap
 from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
 from slimlm.core.captions import TargetText, request_line, target_texts
+from slimlm.core.describe import counted
 from slimlm.core.design import Design
+from slimlm.core.published import published_near
+from slimlm.export.card_svg import FIGURE_PX, Colors, Figure, chart_body, figure_lines, rule, text_line
 from slimlm.export.pictures import Format, convert
+from slimlm.notes import design_notes
 from slimlm.notes.verdict import Weight, verdict
-from slimlm.utils.formatting import format_miss
+from slimlm.utils.formatting import format_count, format_miss, format_share
+from slimlm.utils.text import cut
 
-_WIDTH, _HEIGHT = 1600, 900
-_LEFT, _RIGHT, _BODY_TOP, _BODY_BOTTOM = 56, 1544, 184, 836
-_CHARTS_PX, _FIGURES_PX, _CAPTION_PX, _FIGURE_PX = 1136, 284, 54, 76
-_LARGEST_SCALE = 1.28
+Ratio = Literal["16:9", "1:1"]
+"""Width to height of a card."""
+
+_WIDTH, _LEFT, _RIGHT = 1600, 56, 1544
+_FIGURES_PX, _CAPTION_PX, _LARGEST_SCALE = 284, 54, 1.28
 
 
-def design_card(design: Design, *, format: Format = "png", dark: bool = False) -> bytes:
-    """Return a design on one picture of 1600 × 900 pixels: request, key figures, allocation and layer profile.
+class _Layout(NamedTuple):
+    """Places on a card of one ratio, in pixels."""
+
+    height: int
+    charts_px: int
+    charts_top: int
+    charts_bottom: int
+    map_top: int = 0
+    """0: without the map of published models."""
+    map_height: int = 0
+
+
+_LAYOUTS: dict[Ratio, _Layout] = {
+    "16:9": _Layout(900, 1136, 184, 764),
+    "1:1": _Layout(1600, _RIGHT - _LEFT, 316, 922, 966, 424),
+}
+
+
+def design_card(
+    design: Design,
+    *,
+    format: Format = "png",
+    dark: bool = False,
+    ratio: Ratio = "16:9",
+    on: date | None = None,
+) -> bytes:
+    """Return a design on one picture, 1600 pixels wide: the reason for its shape, key figures, charts and top note.
+
+    A square card also has the map of published models. `on` is the date on the card; None is today.
 
     Raises RuntimeError if the picture converter is missing, broken or fails.
     """
-    svg = _card(design, _Colors.of(dark))
+    svg = _card(design, Colors.of(dark), _LAYOUTS[ratio], on or date.today())
     if format == "svg":
         return svg.encode()
     # Half the scale at twice the resolution: documents show the 1600 pixels 11 inches wide instead of 22.
     return bytes(convert("svg_to_png", svg, scale=0.5, ppi=144))
 
 
-class _Colors(NamedTuple):
-    page: str
-    ink: str
-    muted: str
-    faint: str
-    off_target: str
-
-    @classmethod
-    def of(cls, dark: bool) -> "_Colors":
-        """Return the colours of a light or a dark page."""
-        shades = (INK_SHADE, MUTED_SHADE, FAINT_SHADE, OFF_TARGET_SHADE)
-        return cls(DARK if dark else LIGHT, *(shade[dark] for shade in shades))
-
-
-def _card(design: Design, colors: _Colors) -> str:
+def _card(design: Design, colors: Colors, layout: _Layout, on: date) -> str:
     title = escape(design.title)
+    figures = _row_of_figures if layout.map_top else _column_of_figures
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
-            f'viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title}">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{layout.height}" '
+            f'viewBox="0 0 {_WIDTH} {layout.height}" role="img" aria-label="{title}">',
             f"<title>{title}</title>",
-            f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="{colors.page}"/>',
+            f'<rect width="{_WIDTH}" height="{layout.height}" fill="{colors.page}"/>',
             *_header(design, colors),
-            *_charts(design, colors),
-            *_figures(design, colors),
-            *_footer(colors),
+            *_charts(design, colors, layout),
+            *(_map(design, colors, layout) if layout.map_top else ()),
+            *figures(design, colors),
+            *_footer(design, colors, layout, on),
             "</svg>",
         ]
     )
 
 
-def _header(design: Design, colors: _Colors) -> list[str]:
+def _header(design: Design, colors: Colors) -> list[str]:
     width, request = _RIGHT - _LEFT, request_line(design.config)
     # One line if its letters are at least 15 pixels high, otherwise two lines.
     lines = wrap(request, max(width, 0.6 * text_width(request, 15)), 15)
-    places = ((134, 18),) if len(lines) == 1 else ((127, 15), (147, 15))
+    places = ((137, 17),) if len(lines) == 1 else ((129, 15), (148, 15))
     judged = verdict(design)
-    heavy = judged.weight in (Weight.SHAPE, Weight.OFF_TARGET)
+    odd, heavy = judged.weight == Weight.SHAPE, judged.weight in (Weight.SHAPE, Weight.OFF_TARGET)
+    below = str(judged.remedy or "No nearby change gives an ordinary shape.") if odd else str(judged)
     return [
-        _text(_LEFT, 82, design.title, 32, colors.ink, width, bold=True),
-        _text(_LEFT, 108, judged.text, 18, colors.off_target if heavy else colors.ink, width),
-        *(_text(_LEFT, y, line, size, colors.muted, width) for line, (y, size) in zip(lines, places, strict=True)),
-        _rule(_LEFT, _RIGHT, 154, colors.faint),
+        text_line(_LEFT, 80, headline(design), 36, colors.off_target if odd else colors.ink, width, bold=True),
+        text_line(_LEFT, 109, below, 18, colors.off_target if heavy else colors.ink, width),
+        *(text_line(_LEFT, y, line, size, colors.muted, width) for line, (y, size) in zip(lines, places, strict=True)),
+        rule(_LEFT, _RIGHT, 154, colors.faint),
     ]
 
 
-def _footer(colors: _Colors) -> list[str]:
+_PARTS = {
+    0.1: "a tenth",
+    0.2: "a fifth",
+    0.25: "a quarter",
+    1 / 3: "a third",
+    0.4: "two fifths",
+    0.5: "half",
+    0.6: "three fifths",
+    2 / 3: "two thirds",
+    0.75: "three quarters",
+}
+
+
+def headline(design: Design) -> str:
+    """Return what is odd about the shape, or else what depth, width and vocabulary make of the budget.
+
+    >>> from slimlm import ModelConfig, solve
+    >>> headline(solve(ModelConfig()))
+    '12 layers × 216: a third of the budget goes to the vocabulary'
+    """
+    judged = verdict(design)
+    if judged.weight == Weight.SHAPE:
+        return judged.text.removesuffix(".")
+    arch, share = design.architecture, design.account.embedding_ratio
+    words = next((name for part, name in _PARTS.items() if abs(part - share) < 0.015), format_share(share))
+    return f"{counted(arch.n_layers, 'layer')} × {arch.d_model:,}: {words} of the budget goes to the vocabulary"
+
+
+def _footer(design: Design, colors: Colors, layout: _Layout, on: date) -> Iterator[str]:
+    """Yield the top note, the nearest published model, a definition, and the name of the design with the date."""
+    bottom, width, size = layout.height - 28, layout.charts_px, 15
+    definition = f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}."
+    lines = [*_top_note(design, width, size), *_nearest(design), definition]
+    for place, line in enumerate(lines):
+        yield text_line(_LEFT, bottom - 22 * (len(lines) - place), line, size, colors.muted, width)
+    dated = f"slimlm · {on.day} {on:%B %Y}"
+    yield text_line(_LEFT, bottom, design.title, size, colors.ink, width, bold=True)
+    yield text_line(_RIGHT, bottom, dated, size, colors.muted, _FIGURES_PX, anchor="end")
+
+
+def _top_note(design: Design, width: float, size: int) -> list[str]:
+    """Return the most severe note in at most two lines."""
+    lines = [line for note in design_notes(design)[:1] for line in wrap(f"Note: {note.text}", width, size)]
+    return lines if len(lines) < 3 else [lines[0], cut(f"{lines[1]} {lines[2]}", len(lines[1]))]
+
+
+def _nearest(design: Design) -> list[str]:
+    """Return a line on the published model nearest in size; none when all are far."""
     return [
-        _text(_LEFT, 872, f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}.", 15, colors.muted, _CHARTS_PX),
-        _text(_RIGHT, 872, "slimlm", 15, colors.muted, _FIGURES_PX, anchor="end"),
+        f"Nearest published model: {model.name}, {format_count(model.total_params)}, "
+        f"{counted(model.architecture.n_layers, 'layer')} × {model.architecture.d_model:,}, "
+        f"embedding ratio {format_share(model.embedding_ratio)}."
+        for model in published_near(design.total_params)[:1]
     ]
 
 
-def _charts(design: Design, colors: _Colors) -> list[str]:
-    """Draw the allocation chart above the layer profile, as large as both fit."""
+def _charts(design: Design, colors: Colors, layout: _Layout) -> list[str]:
+    """Return the allocation chart above the layer profile, as large as both fit."""
     allocation, profile = (chart(design).to_dict() for chart in (allocation_chart, layer_profile_chart))
     # The text lines at the end of the profile repeat the bars above it.
     profile["layer"] = profile["layer"][:-1]
     profile["height"] = max(row["bottom"] for row in profile["layer"][0]["data"]["values"])
-    height = _BODY_BOTTOM - _BODY_TOP - _CAPTION_PX
+    height = layout.charts_bottom - layout.charts_top - _CAPTION_PX
     scale = min(_LARGEST_SCALE, height / (allocation["height"] + profile["height"]))
-    below = _BODY_BOTTOM - scale * profile["height"]
+    below = layout.charts_bottom - scale * profile["height"]
     return [
-        _body(allocation, colors, _BODY_TOP, scale),
-        _text(_LEFT, below - 14, reading_line(design), 16, colors.muted, _CHARTS_PX),
-        _body(profile, colors, below, scale),
+        chart_body(allocation, colors, _LEFT, layout.charts_top, layout.charts_px, scale),
+        text_line(_LEFT, below - 14, reading_line(design), 16, colors.muted, layout.charts_px),
+        chart_body(profile, colors, _LEFT, below, layout.charts_px, scale),
     ]
 
 
-def _body(spec: Row, colors: _Colors, top: float, scale: float) -> str:
-    """Draw a chart without its title on the card."""
-    width = _CHARTS_PX / scale
-    bare = {key: value for key, value in spec.items() if key != "title"}
-    svg = convert("vegalite_to_svg", bare | {"padding": 0, "width": width, "background": colors.page})
-    return f'<g transform="translate({_LEFT},{top:.2f}) scale({scale:.5f})">{svg}</g>'
+def _map(design: Design, colors: Colors, layout: _Layout) -> list[str]:
+    spec = published_map_chart([design]).to_dict()
+    scale = layout.map_height / spec["height"]
+    caption = "Among published models · ringed: this design · area: parameters · colour: embedding share · lines: laws"
+    return [
+        text_line(_LEFT, layout.map_top - 16, caption, 16, colors.muted, layout.charts_px),
+        chart_body(spec, colors, _LEFT, layout.map_top, layout.charts_px, scale),
+    ]
 
 
-class _Figure(NamedTuple):
-    label: str
-    value: str
-    detail: str
-    off_target: bool = False
-
-
-def _figures(design: Design, colors: _Colors) -> list[str]:
+def _figures(design: Design) -> list[Figure]:
     arch, (total, *others) = design.architecture, target_texts(design)
     kv_heads = "" if arch.kv_heads == arch.n_heads else f", {arch.kv_heads:,} for keys and values"
-    figures = [
-        *map(_knob, (total._replace(actual=f"{design.total_params:,}"), *others)),
-        _Figure("Depth × width", f"{arch.n_layers:,} × {arch.d_model:,}", "layers × d_model"),
-        _Figure("Feed-forward width", f"{arch.d_ff:,}", "d_ff"),
-        _Figure("Attention", f"{arch.n_heads:,} × {arch.head_width:,}", f"heads × head_dim{kv_heads}"),
+    return [
+        *map(_target, (total._replace(actual=f"{design.total_params:,}"), *others)),
+        Figure("Depth × width", f"{arch.n_layers:,} × {arch.d_model:,}", "layers × d_model"),
+        Figure("Feed-forward width", f"{arch.d_ff:,}", "d_ff"),
+        Figure("Attention", f"{arch.n_heads:,} × {arch.head_width:,}", f"heads × head_dim{kv_heads}"),
     ]
-    # The first label is level with the top of the strip, the last detail with the bottom of the profile.
-    step = (_BODY_BOTTOM - _BODY_TOP - _FIGURE_PX) / (len(figures) - 1)
-    tops = [_BODY_TOP + step * index for index in range(len(figures))]
-    lines = (_figure(figure, top, colors) for figure, top in zip(figures, tops, strict=True))
-    rules = (_rule(_RIGHT - _FIGURES_PX, _RIGHT, top - 18, colors.faint) for top in tops[1:])
-    return [*(line for group in lines for line in group), *rules]
 
 
-def _knob(text: TargetText) -> _Figure:
+def _column_of_figures(design: Design, colors: Colors) -> Iterator[str]:
+    """Yield the figures from the height of the strip down to the footer."""
+    figures, left, top = _figures(design), _RIGHT - _FIGURES_PX, 184
+    step = (836 - top - FIGURE_PX) / (len(figures) - 1)
+    for place, figure in enumerate(figures):
+        yield from figure_lines(figure, left, top + step * place, _FIGURES_PX, colors)
+        if place:
+            yield rule(left, _RIGHT, top + step * place - 18, colors.faint)
+
+
+def _row_of_figures(design: Design, colors: Colors) -> Iterator[str]:
+    """Yield the figures side by side under the header."""
+    figures = _figures(design)
+    step = (_RIGHT - _LEFT) / len(figures)
+    for place, figure in enumerate(figures):
+        yield from figure_lines(figure, _LEFT + step * place, 180, step - 24, colors, wrapped=True)
+    yield rule(_LEFT, _RIGHT, 288, colors.faint)
+
+
+def _target(text: TargetText) -> Figure:
     off_target = text.knob.off_target
     mark = " (off target)" if off_target else ""
-    return _Figure(text.label, text.actual, f"target {text.target} · {format_miss(text.knob.miss)}{mark}", off_target)
-
-
-def _figure(figure: _Figure, top: float, colors: _Colors) -> list[str]:
-    x, detail = _RIGHT - _FIGURES_PX, colors.off_target if figure.off_target else colors.muted
-    return [
-        _text(x, top + 13, figure.label, 16, colors.muted, _FIGURES_PX),
-        _text(x, top + 49, figure.value, 32, colors.ink, _FIGURES_PX, bold=True),
-        _text(x, top + _FIGURE_PX, figure.detail, 16, detail, _FIGURES_PX),
-    ]
-
-
-def _text(
-    x: float, y: float, words: str, size: float, fill: str, width: float, *, bold: bool = False, anchor: str = "start"
-) -> str:
-    """Return one line of text, in a smaller size if it would exceed the width."""
-    fitting = min(size, size * width / (text_width(words, size) * (1.06 if bold else 1)))
-    weight = ' font-weight="600"' if bold else ""
-    return (
-        f'<text x="{x}" y="{y:.2f}" font-family="{FONT}" font-size="{fitting:.2f}"{weight} fill="{fill}" '
-        f'text-anchor="{anchor}">{escape(words)}</text>'
-    )
-
-
-def _rule(left: float, right: float, y: float, stroke: str) -> str:
-    return f'<path d="M{left},{y:.2f}H{right}" stroke="{stroke}" stroke-width="1"/>'
+    return Figure(text.label, text.actual, f"target {text.target} · {format_miss(text.knob.miss)}{mark}", off_target)

@@ -19,15 +19,18 @@ from slimlm.compare.comparison import Comparison
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.table import component_rows
-from slimlm.export.card import design_card
+from slimlm.export.card import Ratio, design_card
+from slimlm.export.checkpoints import checkpoint_bytes, checkpoint_zip, config_json, too_large
 from slimlm.export.comparison_tables import comparison_csv, comparison_html, comparison_markdown
 from slimlm.export.notebooks import notebook
 from slimlm.export.pictures import Format, picture
 from slimlm.export.report_html import html_report
 from slimlm.export.report_markdown import markdown
+from slimlm.interop.hf import no_class_sentence
+from slimlm.serialization.code import export_command
 from slimlm.serialization.design_json import named_model_record, to_record
 from slimlm.solver.alternatives import alternatives
-from slimlm.utils.formatting import format_count
+from slimlm.utils.formatting import format_bytes, format_count
 
 _CSV_HEAD = ("key", "name", "formula", "shapes", "copies", "params_per_copy", "params", "share")
 
@@ -80,6 +83,8 @@ class Download:
     build: Callable[[], bytes | str]
     help: str
     """Tooltip: contents and purpose."""
+    refusal: str = ""
+    """Why there is no such file of this model, and what would work; empty when there is one."""
 
     @property
     def mime(self) -> str:
@@ -95,6 +100,7 @@ _MIME_TYPES = {
     "csv": "text/csv",
     "json": "application/json",
     "ipynb": "application/x-ipynb+json",
+    "zip": "application/zip",
 }
 _FORMATS: dict[Format, str] = {
     "png": "for slides, at double resolution",
@@ -114,6 +120,34 @@ def picture_downloads(label: str, stem: str, chart: Callable[[], Figure], name: 
 
 def model_downloads(subject: Subject) -> list[Download]:
     """Return the downloads of a design or a named model, in the order of the menu."""
+    return [*transformers_downloads(subject), *common_downloads(subject)]
+
+
+def transformers_downloads(subject: Subject) -> list[Download]:
+    """Return config.json and the checkpoint for Hugging Face transformers, or why there is none."""
+    arch, size = subject.architecture, format_bytes(checkpoint_bytes(subject))
+    refusal = no_class_sentence(arch)
+    config = Download(
+        "Config (config.json)",
+        "config.json",
+        partial(config_json, arch),
+        "The configuration of the class of Hugging Face transformers that is exactly this architecture.",
+        refusal,
+    )
+    if refusal:
+        return [config]
+    checkpoint = Download(
+        f"Checkpoint, {size} (ZIP)",
+        file_name(subject, "-checkpoint.zip"),
+        partial(checkpoint_zip, subject),
+        "config.json and untrained weights, initialised with seed 0, for AutoModelForCausalLM.from_pretrained.",
+        too_large(subject, export_command(subject)),
+    )
+    return [config, checkpoint]
+
+
+def common_downloads(subject: Subject) -> list[Download]:
+    """Return the downloads that every design, or every named model, has."""
     name = partial(file_name, subject)
     charts = [
         *picture_downloads(
@@ -149,12 +183,7 @@ def model_downloads(subject: Subject) -> list[Download]:
     if isinstance(subject, NamedModel):
         return [*charts, *tables]
     return [
-        Download(
-            "Design card (PNG)",
-            name("-card.png"),
-            partial(design_card, subject),
-            "Verdict, request, key figures and both charts on one slide of 1600 × 900 pixels.",
-        ),
+        *_card_downloads(subject),
         *charts,
         *picture_downloads("Trade-off", name("-tradeoff"), partial(_tradeoff, subject), "The trade-off chart"),
         Download(
@@ -171,6 +200,23 @@ def model_downloads(subject: Subject) -> list[Download]:
             "Python that solves, shows and runs the design.",
         ),
     ]
+
+
+def _card_downloads(design: Design) -> Iterator[Download]:
+    """Yield the design card in each ratio, light and dark."""
+    kinds: tuple[tuple[str, str, Ratio, bool], ...] = (
+        ("", "", "16:9", False),
+        (", dark", "-dark", "16:9", True),
+        (", square", "-square", "1:1", False),
+        (", square and dark", "-square-dark", "1:1", True),
+    )
+    for words, suffix, ratio, dark in kinds:
+        yield Download(
+            f"Design card{words} (PNG)",
+            file_name(design, f"-card{suffix}.png"),
+            partial(design_card, design, dark=dark, ratio=ratio),
+            f"Reason, verdict, key figures, charts{' and the map' if ratio == '1:1' else ''} on one slide, {ratio}.",
+        )
 
 
 def _tradeoff(design: Design) -> Figure:

@@ -1,5 +1,7 @@
 """A model's weights by the names, and in the shapes, of a class of Hugging Face transformers."""
 
+from math import sqrt
+
 import torch
 from torch import Tensor
 
@@ -12,7 +14,7 @@ _QKV = ("attention.q_proj", "attention.k_proj", "attention.v_proj")
 def renamed_weights(model: LanguageModel, layout: Tensors) -> dict[str, Tensor]:
     """Return the weights of a model as a class keeps them; a tied head is left out, being the token embedding.
 
-    Only what the class fuses is copied.
+    Only what the class fuses or scales is copied.
     """
     found: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
@@ -23,7 +25,21 @@ def renamed_weights(model: LanguageModel, layout: Tensors) -> dict[str, Tensor]:
         weights = {name: parameter.detach() for name, parameter in block.named_parameters()}
         for name, weight in _renamed_block(weights, layout, model.architecture.n_heads).items():
             found[f"{layout.layer.replace('*', str(number))}.{name}"] = weight
-    return found
+    return _with_gemma_scales(found, model, layout) if layout.gemma_scales else found
+
+
+def _with_gemma_scales(found: dict[str, Tensor], model: LanguageModel, layout: Tensors) -> dict[str, Tensor]:
+    """Divide by the factors that the class multiplies by: norms 1 + weight, token embeddings √d_model.
+
+    A tied head has the divided embeddings too, for which the final norm makes up.
+    """
+    norms = {name for name in found if "norm" in name}
+    final, embedding = f"{layout.outer['final_norm']}.weight", f"{layout.outer['token_embedding']}.weight"
+    # The class rounds the factor to the type of the weights.
+    scale = float(torch.tensor(sqrt(model.d_model), dtype=found[embedding].dtype))
+    factors = {embedding: 1 / scale, final: scale if model.architecture.tied_lm_head else 1.0}
+    scaled = {name: weight * factors[name] if name in factors else weight for name, weight in found.items()}
+    return {name: weight - 1 if name in norms else weight for name, weight in scaled.items()}
 
 
 def _renamed_block(weights: dict[str, Tensor], layout: Tensors, n_heads: int) -> dict[str, Tensor]:

@@ -5,14 +5,16 @@ from dataclasses import asdict, fields
 from slimlm.core.architecture import Choices
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
+from slimlm.core.published import PublishedModel
 from slimlm.serialization.fields import LATER_FIELDS, values_of
 from slimlm.serialization.flags import command
 
 
-def python_code(subject: Subject) -> str:
-    """Return Python code that reproduces this design or named model.
+def python_code(subject: Subject, *imports: str) -> str:
+    """Return Python code that reproduces this design or named model, as `design` or `architecture`.
 
-    Every field is written out, except `LATER_FIELDS` at their default.
+    Every field is written out, except `LATER_FIELDS` at their default. `imports` are further public names of slimlm
+    that the code imports.
 
     >>> from slimlm import ModelConfig, solve
     >>> python_code(solve(ModelConfig())).splitlines()[2:5]
@@ -20,12 +22,16 @@ def python_code(subject: Subject) -> str:
     """
     architecture = _call(subject.architecture)
     if isinstance(subject, NamedModel):
-        return f"from slimlm import Architecture\n\narchitecture = {architecture}"
+        return _importing("Architecture", *imports) + f"architecture = {architecture}"
     request = _call(subject.config)
     if subject.solved:
-        return f"from slimlm import ModelConfig, solve\n\ndesign = solve(\n{_indented(request)},\n)"
+        return _importing("ModelConfig", "solve", *imports) + f"design = solve(\n{_indented(request)},\n)"
     parts = f"{_indented(request)},\n{_indented(architecture)},"
-    return f"from slimlm import Architecture, Design, ModelConfig\n\ndesign = Design(\n{parts}\n)"
+    return _importing("Architecture", "Design", "ModelConfig", *imports) + f"design = Design(\n{parts}\n)"
+
+
+def _importing(*names: str) -> str:
+    return f"from slimlm import {', '.join(sorted(names))}\n\n"
 
 
 def _call(instance: Choices) -> str:
@@ -57,3 +63,17 @@ def command_line(design: Design) -> str | None:
     """
     exact = values_of(design.config) == asdict(design.config)
     return command(design.config) if exact and design.solved else None
+
+
+def export_command(subject: Subject) -> str:
+    """Return the command that writes the checkpoint of a design, or of a published model, into a folder.
+
+    >>> from slimlm import published_model
+    >>> export_command(published_model("gpt2"))
+    'python -m slimlm export gpt2 FOLDER'
+    """
+    if isinstance(subject, NamedModel):
+        return (
+            f"python -m slimlm export {subject.name if isinstance(subject, PublishedModel) else 'config.json'} FOLDER"
+        )
+    return f"{command(subject.config, 'export')} FOLDER"

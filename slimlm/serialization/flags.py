@@ -72,8 +72,8 @@ OPTIONS = {name: _option(name) for name in (*_USUAL, *_OTHERS)}
 """Every field except the total, which is the first argument of a command."""
 
 
-def command(config: ModelConfig) -> str:
-    """Return the command that solves a request.
+def command(config: ModelConfig, name: str = "design") -> str:
+    """Return the command of a name with the options of a request.
 
     >>> from slimlm.core.config import ModelConfig
     >>> print(command(ModelConfig(tied_lm_head=False)))
@@ -81,4 +81,4 @@ def command(config: ModelConfig) -> str:
 --max-seq-length 512 --multiple-of 1 --untied
     """
     options = filter(None, (option.write(getattr(config, name)) for name, option in OPTIONS.items()))
-    return " ".join(["python -m slimlm design", format_size(config.total_params), *options])
+    return " ".join([f"python -m slimlm {name}", format_size(config.total_params), *options])

@@ -3,9 +3,9 @@
 from functools import partial
 
 from slimlm.core.config import ModelConfig
+from slimlm.core.families import family
 
 _aligned = partial(ModelConfig, vocab_size=32_000, max_seq_length=2048)
-_modern = partial(ModelConfig, norm="rmsnorm", positions="rope", dropout=0.0, attention_dropout=0.0)
 
 PRESETS: dict[str, ModelConfig] = {
     "10M, the default": ModelConfig(),
@@ -17,27 +17,19 @@ PRESETS: dict[str, ModelConfig] = {
     "125M, multiples of 32": _aligned(total_params=125_000_000, embedding_ratio=0.15, n_heads=9, multiple_of=32),
     "350M, multiples of 32": _aligned(total_params=350_000_000, embedding_ratio=0.09, n_heads=15, multiple_of=32),
     "1B, multiples of 128": _aligned(total_params=10**9, embedding_ratio=0.065, n_heads=16, multiple_of=128),
-    "10M, like Llama": _modern(
-        embedding_ratio=0.41,
-        n_heads=4,
-        n_kv_heads=2,
-        multiple_of=64,
-        rope_theta=500_000.0,
-        layer_norm_eps=1e-5,
-    ),
-    "124M, like GPT-2": ModelConfig(
-        total_params=124_000_000,
+    "10M, like Llama": family("llama", embedding_ratio=0.41, n_heads=4, n_kv_heads=2, multiple_of=64),
+    "124M, like GPT-2": family(
+        "gpt2",
+        124_000_000,
         vocab_size=50_257,
         embedding_ratio=0.31,
         glu_expansion=4.0,
         n_heads=12,
         max_seq_length=1024,
-        ffn="gelu",
-        bias="all",
-        layer_norm_eps=1e-5,
     ),
-    "125M, like Qwen3": _modern(
-        total_params=125_000_000,
+    "125M, like Qwen3": family(
+        "qwen3",
+        125_000_000,
         vocab_size=32_000,
         embedding_ratio=0.15,
         glu_expansion=3.0,
@@ -46,11 +38,10 @@ PRESETS: dict[str, ModelConfig] = {
         n_kv_heads=4,
         head_dim=128,
         multiple_of=64,
-        qk_norm="head",
-        rope_theta=1_000_000.0,
     ),
-    "270M, like Gemma 3": _modern(
-        total_params=268_000_000,
+    "270M, like Gemma 3": family(
+        "gemma",
+        268_000_000,
         vocab_size=262_144,
         embedding_ratio=0.626,
         glu_expansion=3.2,
@@ -58,9 +49,5 @@ PRESETS: dict[str, ModelConfig] = {
         n_heads=4,
         n_kv_heads=1,
         head_dim=256,
-        ffn="geglu",
-        block="sandwich_norm",
-        qk_norm="head",
-        rope_theta=1_000_000.0,
     ),
 }

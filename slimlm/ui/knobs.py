@@ -3,11 +3,12 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import cast
+from typing import Any, cast
 
 import streamlit as st
 
 from slimlm.core.config import ModelConfig
+from slimlm.core.families import MODEL_FAMILIES, family_changes, family_of
 from slimlm.serialization.fields import (
     ALIGNMENT,
     BLOCK,
@@ -43,6 +44,7 @@ def draw_knobs() -> dict[str, Value]:
         if knob is RATIO:
             _shape_switch()
     values[TIED.field] = _switch(TIED)
+    _family_choice()
     values |= _structure(values[HEADS.field])
     values |= _more(values["positions"])
     return values
@@ -77,6 +79,41 @@ def _counting(label: str, knobs: Iterable[Knob]) -> str:
     """Add to a label how many of some knobs are not at their default."""
     changed = sum(st.session_state[knob.field] != knob.default for knob in knobs)
     return f"{label} · {changed} changed" if changed else label
+
+
+_CUSTOM = "custom"
+
+
+def _family_choice() -> None:
+    """Draw the choice of a family, which sets the fields of its structure; "custom" when they have that of none."""
+    state = st.session_state
+    state.family = _family_of(state)
+    words = {name: family.label for name, family in MODEL_FAMILIES.items()} | {_CUSTOM: "Custom"}
+    offered = list(MODEL_FAMILIES) + [_CUSTOM] * (state.family == _CUSTOM)
+    st.selectbox(
+        "Family",
+        offered,
+        format_func=words.__getitem__,
+        key="family",
+        on_change=_take_family,
+        help="Sets norm, positions, feed-forward, biases, QK-norm, block, tying, RoPE base, dropout and epsilon to "
+        "those of a published model of the family. Total, vocabulary, ratios and heads stay.",
+    )
+
+
+def _family_of(values: Mapping[Any, Any]) -> str:
+    """Return the family of the values in the widgets; "custom" for none, and for choices that exclude each other."""
+    with suppress(ValueError):
+        return family_of(ModelConfig(**{name: values[name] for name in KNOBS})) or _CUSTOM
+    return _CUSTOM
+
+
+@completed
+def _take_family() -> None:
+    """Set the fields of the chosen family."""
+    state = st.session_state
+    if state.family in MODEL_FAMILIES:
+        move_knobs(family_changes(state.family, state[HEAD_DIM.field]))
 
 
 def _structure(n_heads: Value) -> dict[str, Value]:

@@ -5,6 +5,7 @@ import re
 import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from datetime import date
 from functools import cache
 from typing import Any
 
@@ -16,9 +17,12 @@ from slimlm.charts.layer_profile import layer_profile_chart
 from slimlm.charts.palette import COMPONENT_COLORS, DARK, LIGHT
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
+from slimlm.export import card as card_module
 from slimlm.export import pictures
 from slimlm.export.card import design_card
 from slimlm.export.pictures import inline_svg, picture
+from slimlm.notes.note import Note, Severity
+from slimlm.notes.verdict import verdict
 from slimlm.solver.solver import solve
 from slimlm.utils.optional import PackageError
 from tests import models
@@ -172,6 +176,53 @@ def test_a_card_shows_every_large_component_in_its_colour(name: str) -> None:
         assert part.share < 0.02 or COMPONENT_COLORS[part.key] in found
 
 
+SQUARE = ("default", "long request", "every choice", "120 layers")
+
+
+@pytest.mark.parametrize("name", SQUARE)
+def test_a_square_card_keeps_its_parts_apart(name: str) -> None:
+    found = opened(design_card(design_of(name), ratio="1:1", dark=name == "default"))
+    assert found.size == (1600, 1600)
+    page = {DARK if name == "default" else LIGHT}
+    for margin in ((0, 0, 54, 1600), (1546, 0, 1600, 1600), (0, 0, 1600, 50), (0, 1580, 1600, 1600)):
+        assert part_of(found, *margin) == page
+    assert part_of(found, 56, 158, 1544, 176) == page, "between the request and the figures"
+    assert part_of(found, 56, 292, 1544, 312) == page, "between the figures and the charts"
+    assert part_of(found, 56, 922, 1544, 929) == page, "between the charts and the caption of the map"
+    assert part_of(found, 56, 1456, 1544, 1466) == page, "between the map and the notes"
+
+
+@pytest.mark.parametrize("name", SQUARE)
+def test_lines_of_text_on_a_square_card_fit(name: str) -> None:
+    check_lines(design_card(design_of(name), format="svg", ratio="1:1"))
+
+
+def test_a_card_says_why_and_when() -> None:
+    def words(name: str) -> list[str]:
+        svg = design_card(design_of(name), format="svg", on=date(2026, 3, 1))
+        return [text.text or "" for text in ET.fromstring(svg).findall("{*}text")]
+
+    found = words("default")
+    assert found[0] == "12 layers × 216: a third of the budget goes to the vocabulary"
+    assert found[1] == str(verdict(design_of("default")))
+    assert "Nearest published model: TinyStories-3M, 8.278M, 8 layers × 128, embedding ratio 77.7 %." in found
+    assert any(text.startswith("Note: A head_dim of 27 is odd") for text in found)
+    assert "slimlm · 1 March 2026" in found
+    odd = words("one layer")
+    assert odd[0] == verdict(design_of("one layer")).text.removesuffix(".")
+
+
+def test_a_long_note_ends_after_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    note = Note("long", Severity.INFO, "Several words, and then more of them. " * 20, "", "")
+    monkeypatch.setattr(card_module, "design_notes", lambda _: (note,))
+    svg = design_card(design_of("default"), format="svg")
+    lines = [text.text or "" for text in ET.fromstring(svg).findall("{*}text")]
+    start = next(place for place, text in enumerate(lines) if text.startswith("Note: "))
+    assert lines[start + 1].endswith("...")
+    assert lines[start + 2].startswith("Nearest published model: ")
+    check_lines(svg)
+
+
 def test_a_dark_card_differs() -> None:
     light, dark = card_of("default").convert("RGB"), card_of("default", True).convert("RGB")
     assert light.tobytes() != dark.tobytes()
@@ -201,8 +252,11 @@ def test_a_card_names_fewer_key_value_heads_and_the_feed_forwards_own_expansion(
 
 @every_request
 def test_lines_of_text_on_a_card_fit(name: str) -> None:
-    root = ET.fromstring(design_card(design_of(name), format="svg"))
-    for text in root.findall("{*}text"):
+    check_lines(design_card(design_of(name), format="svg"))
+
+
+def check_lines(svg: bytes) -> None:
+    for text in ET.fromstring(svg).findall("{*}text"):
         size = float(text.get("font-size", "0"))
         width = ImageFont.load_default(size).getlength(text.text or "") * (1.06 if text.get("font-weight") else 1)
         left = float(text.get("x", "0")) - (width if text.get("text-anchor") == "end" else 0)

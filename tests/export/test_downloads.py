@@ -5,21 +5,29 @@ import io
 import json
 import re
 import xml.etree.ElementTree as ET
+import zipfile
 from collections.abc import Iterator
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load
 
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
+from slimlm.core.families import family
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.table import format_param_table
-from slimlm.export import notebooks
+from slimlm.export import DOWNLOADS, NAMED_MODEL_DOWNLOADS, notebooks
 from slimlm.export.downloads import Download, components_csv, design_json, file_name, model_downloads
+from slimlm.export.generic_downloads import GenericDownload
 from slimlm.export.notebooks import mimebundle, notebook
+from slimlm.interop.hf import to_hf_config
+from slimlm.model.language_model import LanguageModel
 from slimlm.serialization.design_json import request_from_record
 from slimlm.solver import alternatives as alternatives_module
 from slimlm.solver.alternatives import Alternative
@@ -134,6 +142,7 @@ SUBJECTS: list[Subject] = [*map(design_of, REQUESTS), *map(named_model_of, ARCHI
         pytest.param(subject, download, id=download.file_name)
         for subject in SUBJECTS
         for download in model_downloads(subject)
+        if not download.refusal and (download.mime != "application/zip" or subject.total_params < 20_000_000)
     ],
 )
 def test_every_download_builds_what_its_name_says(subject: Subject, download: Download) -> None:
@@ -147,16 +156,73 @@ def test_every_download_builds_what_its_name_says(subject: Subject, download: Do
         assert ET.fromstring(content).tag.endswith("svg")
     elif "json" in download.mime:
         json.loads(content)
+    elif download.mime == "application/zip":
+        check_checkpoint(content, subject)
     else:
         assert f"{subject.account['ffn'].params}" in content.decode().replace(",", "")
+
+
+def check_checkpoint(content: bytes, subject: Subject) -> None:
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        assert packed.namelist() == ["README.md", "config.json", "generation_config.json", "model.safetensors"]
+        assert json.loads(packed.read("config.json")) == to_hf_config(subject.architecture)
+        weights = load(packed.read("model.safetensors"))
+    assert sum(weight.numel() for weight in weights.values()) == subject.total_params
+
+
+def test_transformers_loads_the_checkpoint_of_a_download(tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    design = solve(family("llama", 200_000, vocab_size=512))
+    content = next(found for found in model_downloads(design) if found.mime == "application/zip").build()
+    assert isinstance(content, bytes)
+    zipfile.ZipFile(io.BytesIO(content)).extractall(tmp_path)
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path, local_files_only=True)
+    ours = LanguageModel(design).eval()
+    ours.reset_parameters(seed=0)
+    ids = torch.arange(32).repeat(2, 1)
+    with torch.inference_mode():
+        torch.testing.assert_close(theirs(ids).logits, ours(ids)[0], rtol=0, atol=1e-4)
+
+
+def test_the_label_of_a_checkpoint_says_its_size_and_a_large_one_names_the_command() -> None:
+    small, large = (model_downloads(solve(family("llama", total)))[1] for total in (10_000_000, 10**9))
+    assert (small.label, small.refusal) == ("Checkpoint, 40.2 MB (ZIP)", "")
+    assert large.refusal.startswith("The checkpoint would have 4.02 GB, and a page builds at most 600 MB; `python -m ")
+    assert large.refusal.endswith("FOLDER` writes it.")
+
+
+def test_a_mix_without_a_class_names_the_choices_that_have_one() -> None:
+    refused = model_downloads(design_of("default"))[0]
+    assert refused.label == "Config (config.json)"
+    assert refused.refusal == (
+        "No Hugging Face class that slimlm can write fits this mix. Switch to Llama (RMSNorm + RoPE) or GPT-2 "
+        "(GELU MLP + biases on every projection)."
+    )
 
 
 def test_downloads_have_labels_names_and_help_of_their_own() -> None:
     downloads = model_downloads(design_of("default"))
     names = {download.file_name for download in downloads}
-    assert len(names) == len({download.label for download in downloads}) == len(downloads) == 14
-    assert all(re.fullmatch(r"slimlm-10.05M-12x216[A-Za-z0-9.-]+", name) for name in names)
+    assert len(names) == len({download.label for download in downloads}) == len(downloads) == 18
+    assert names - {"config.json"} == {name for name in names if name.startswith("slimlm-10.05M-12x216")}
+    assert all(re.fullmatch(r"[A-Za-z0-9.-]+", name) for name in names)
     assert all(download.help.endswith(".") for download in downloads)
+
+
+@pytest.mark.parametrize(
+    ("generic", "subject"),
+    [(DOWNLOADS, design_of("auto")), (NAMED_MODEL_DOWNLOADS, named_model_of("llama"))],
+    ids=["design", "named model"],
+)
+def test_generic_downloads_build_the_files_of_any_model(generic: tuple[GenericDownload, ...], subject: Subject) -> None:
+    listed = {found.label: found for found in model_downloads(subject)}
+    assert [found.label for found in generic if found.label not in listed] == []
+    for found in generic:
+        own = listed[found.label]
+        assert (file_name(subject, found.suffix), found.mime) == (own.file_name, own.mime)
+        assert found.build(subject) == own.build()
+    assert {"-allocation.png", "-profile.svg", ".md", ".csv", ".json"} <= {found.suffix for found in generic}
 
 
 def test_alternatives_are_searched_once_for_all_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +236,8 @@ def test_alternatives_are_searched_once_for_all_downloads(monkeypatch: pytest.Mo
     monkeypatch.setattr(alternatives_module, "_candidates", counted)
     design = solve(ModelConfig(total_params=11_234_567))
     for download in model_downloads(design):
-        download.build()
+        if not download.refusal:
+            download.build()
     assert designs == [design]
 
 

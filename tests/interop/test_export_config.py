@@ -130,8 +130,8 @@ KEEPS = "; slimlm's save_pretrained keeps any design"
         ),
         (
             replace(LLAMA, block="sandwich_norm"),
-            "norm='rmsnorm' with positions='rope', ffn='swiglu' and block='sandwich_norm' has no class in "
-            "transformers; block='pre_norm' leads to Llama",
+            "norm='rmsnorm' with positions='rope', ffn='swiglu', block='sandwich_norm' and qk_norm='none' has no class "
+            "in transformers; block='pre_norm' leads to Llama, qk_norm='head' to Gemma 3",
         ),
         (
             replace(DEFAULT, positions="rope", head_dim=48),

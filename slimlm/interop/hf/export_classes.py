@@ -150,6 +150,19 @@ NATIVE = (
         settings=_attention_bias,
     ),
     NativeClass(
+        title="Gemma 3",
+        name="Gemma3ForCausalLM",
+        model_type="gemma3_text",
+        needs=_LLAMA
+        | {"ffn": ("geglu", "swiglu"), "bias": ("none", "attention"), "qk_norm": ("head",)}
+        | {"block": ("sandwich_norm",), "d_model": _divided_width},
+        keys=_RMS,
+        settings=lambda arch: (
+            {"hidden_activation": _ACTIVATIONS[arch.ffn], "attention_bias": arch.bias == "attention"}
+            | {"query_pre_attn_scalar": arch.head_width, "layer_types": ["full_attention"] * arch.n_layers}
+        ),
+    ),
+    NativeClass(
         title="OLMo 2",
         name="Olmo2ForCausalLM",
         model_type="olmo2",

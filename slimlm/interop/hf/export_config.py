@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from slimlm.core.architecture import Architecture
+from slimlm.core.families import MODEL_FAMILIES
+from slimlm.core.names import OPTION_NAMES
 from slimlm.interop.hf.export_classes import NATIVE, USUAL, NativeClass
 
 INITIALIZER_RANGE = 0.02
@@ -46,6 +48,45 @@ def to_hf_config(architecture: Architecture, dtype: str = "float32") -> dict[str
         "eos_token_id": None,
         "pad_token_id": None,
     }
+
+
+def no_class_sentence(architecture: Architecture) -> str:
+    """Return a plain sentence when no class of transformers is exactly an architecture; empty when one is.
+
+    >>> no_class_sentence(Architecture(d_model=216, d_ff=544, n_layers=12)).partition(". ")[2]
+    'Switch to Llama (RMSNorm + RoPE) or GPT-2 (GELU MLP + biases on every projection).'
+    """
+    if any(native.changes(architecture) == {} for native in NATIVE):
+        return ""
+    ways = [f"{title} ({_in_words(changes)})" for title, changes in _familiar(architecture)]
+    return f"No Hugging Face class that slimlm can write fits this mix. Switch to {' or '.join(ways)}."
+
+
+def _familiar(arch: Architecture) -> list[tuple[str, dict[str, Any]]]:
+    """Return the changes that lead to two classes, families that are well known before others."""
+    labels = {family.label for family in MODEL_FAMILIES.values()}
+    reached = [(title, _choices(changes)) for changes, title in _reachable(arch) if title in labels]
+    known = sorted(reached, key=lambda way: len(way[1]))
+    return [*known, *_nearest(arch)][:2]
+
+
+def _choices(changes: dict[str, Any]) -> dict[str, Any]:
+    """Leave out widths, which the solver finds anew, unless nothing else changes."""
+    return {name: value for name, value in changes.items() if name not in ("d_model", "head_dim")} or changes
+
+
+def _in_words(changes: dict[str, Any]) -> str:
+    """Name changes: "RMSNorm + RoPE", "head_dim 64"."""
+    return " + ".join(_words(name, value) for name, value in changes.items())
+
+
+def _words(name: str, value: Any) -> str:
+    if name in OPTION_NAMES:
+        return OPTION_NAMES[name][value].phrase
+    plain = name.replace("lm_head", "LM head").replace("n_kv", "KV").replace("_", " ")
+    if isinstance(value, bool):
+        return plain if value else f"no {plain}"
+    return f"{name if name in ('d_model', 'd_ff', 'head_dim') else plain} {value}"
 
 
 def _no_class(arch: Architecture) -> str:

@@ -23,6 +23,8 @@ class Tensors:
     """Whether the fused projection groups the rows of q, k and v by head."""
     transposed: bool = False
     """Whether the matrices of a block are (inputs, outputs)."""
+    gemma_scales: bool = False
+    """Whether norms multiply by 1 + weight, and token embeddings are multiplied by √d_model."""
 
 
 def _outer(token_embedding: str, final_norm: str, lm_head: str = "lm_head", **more: str) -> dict[str, str]:
@@ -56,6 +58,16 @@ _LLAMA = Tensors(outer=_OUTER, layer="model.layers.*", inner=_INPUT_NORMS | _att
 TENSORS = {
     **dict.fromkeys(("llama", "mistral", "qwen2", "qwen3", "olmo", "smollm3", "stablelm"), _LLAMA),
     "olmo2": Tensors(outer=_OUTER, layer="model.layers.*", inner=_OUTPUT_NORMS | _attention() | _QK_NORMS | _GATED),
+    "gemma3_text": Tensors(
+        outer=_OUTER,
+        layer="model.layers.*",
+        inner={"attention_norm": "input_layernorm", "ffn_norm": "pre_feedforward_layernorm"}
+        | _OUTPUT_NORMS
+        | _attention()
+        | _QK_NORMS
+        | _GATED,
+        gemma_scales=True,
+    ),
     "starcoder2": Tensors(
         outer=_OUTER, layer="model.layers.*", inner=_INPUT_NORMS | _attention() | _plain("mlp.c_fc", "mlp.c_proj")
     ),

@@ -1,0 +1,73 @@
+"""The SVG elements of a design card: text, rules, figures and charts, in the colours of a page."""
+
+from html import escape
+from typing import NamedTuple
+
+from slimlm.charts.palette import DARK, FAINT_SHADE, INK_SHADE, LIGHT, MUTED_SHADE, OFF_TARGET_SHADE
+from slimlm.charts.theme import FONT, Row, text_width, wrap
+from slimlm.export.pictures import convert
+
+FIGURE_PX = 76
+"""Height of a figure."""
+
+
+class Colors(NamedTuple):
+    """The colours of a light or a dark page."""
+
+    page: str
+    ink: str
+    muted: str
+    faint: str
+    off_target: str
+
+    @classmethod
+    def of(cls, dark: bool) -> "Colors":
+        """Return the colours of a light or a dark page."""
+        shades = (INK_SHADE, MUTED_SHADE, FAINT_SHADE, OFF_TARGET_SHADE)
+        return cls(DARK if dark else LIGHT, *(shade[dark] for shade in shades))
+
+
+class Figure(NamedTuple):
+    """A figure with its label and a detail."""
+
+    label: str
+    value: str
+    detail: str
+    off_target: bool = False
+
+
+def figure_lines(
+    figure: Figure, x: float, top: float, width: float, colors: Colors, *, wrapped: bool = False
+) -> list[str]:
+    """Return the lines of a figure; wrapped: a long detail takes two lines instead of a smaller size."""
+    fill = colors.off_target if figure.off_target else colors.muted
+    details = wrap(figure.detail, width, 16) if wrapped else [figure.detail]
+    return [
+        text_line(x, top + 13, figure.label, 16, colors.muted, width),
+        text_line(x, top + 49, figure.value, 32, colors.ink, width, bold=True),
+        *(text_line(x, top + FIGURE_PX + 20 * row, line, 16, fill, width) for row, line in enumerate(details)),
+    ]
+
+
+def text_line(
+    x: float, y: float, words: str, size: float, fill: str, width: float, *, bold: bool = False, anchor: str = "start"
+) -> str:
+    """Return one line of text, in a smaller size if it would exceed the width."""
+    fitting = min(size, size * width / (text_width(words, size) * (1.06 if bold else 1)))
+    weight = ' font-weight="600"' if bold else ""
+    return (
+        f'<text x="{x}" y="{y:.2f}" font-family="{FONT}" font-size="{fitting:.2f}"{weight} fill="{fill}" '
+        f'text-anchor="{anchor}">{escape(words)}</text>'
+    )
+
+
+def rule(left: float, right: float, y: float, stroke: str) -> str:
+    """Return a horizontal line."""
+    return f'<path d="M{left},{y:.2f}H{right}" stroke="{stroke}" stroke-width="1"/>'
+
+
+def chart_body(spec: Row, colors: Colors, left: float, top: float, width: float, scale: float) -> str:
+    """Return a chart without its title, at a scale that keeps its width."""
+    bare = {key: value for key, value in spec.items() if key != "title"}
+    svg = convert("vegalite_to_svg", bare | {"padding": 0, "width": width / scale, "background": colors.page})
+    return f'<g transform="translate({left},{top:.2f}) scale({scale:.5f})">{svg}</g>'
