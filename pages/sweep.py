@@ -35,9 +35,10 @@ def draw_sweep(config: ModelConfig) -> Sweep | None:
         st.error(plain(f"{error}."), icon=":material/error:")
         return None
     reports = sweep_measuring.reports()
-    sweep_panels.show_reading(found)
+    sweep_panels.show_best(found, asked, reports)
     sweep_panels.show_chart(found, asked, reports)
     ui.let_the_browser_draw()
+    sweep_panels.show_reading(found)
     if not embedded:
         sweep_panels.show_share_and_download(buttons_place, found, asked, reports)
         sweep_panels.show_picked(found)

@@ -10,7 +10,7 @@ ALLOWED = {
     "serialization": "core solver utils",
     "model": "core interop solver utils psutil safetensors torch",
     "probing": "core model utils torch",
-    "sweep": "core costs serialization solver utils",
+    "sweep": "core costs notes serialization solver utils",
     "compare": "core costs serialization solver utils",
     "charts": "compare core solver sweep utils altair pandas",
     "export": "charts compare core costs notes serialization solver utils jinja2",

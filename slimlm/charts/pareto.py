@@ -120,7 +120,7 @@ def _subtitle(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None, known
 
 
 def _titled(metric: Metric) -> str:
-    return f"{metric.name} ({metric.better} is better)" if metric.better else metric.name
+    return f"{metric.name} ({metric.direction})" if metric.direction else metric.name
 
 
 @dataclass(frozen=True)

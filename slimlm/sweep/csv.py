@@ -13,7 +13,9 @@ _MISSES = ("total_miss", "ratio_miss", "expansion_miss")
 
 
 def sweep_csv(sweep: Sweep, reports: Reports | None = None, metrics: Iterable[str] = METRICS) -> str:
-    """Return a sweep as CSV (RFC 4180), one cell per line: values, dimensions, misses, metrics, and the reason if none.
+    """Return a sweep as CSV (RFC 4180), one cell per line: values, dimensions, misses, metrics, and remarks.
+
+    The last two columns say why there is no design, and what is odd about its shape.
 
     Metrics are plain numbers; those not measured are empty. `metrics` are keys of `METRICS`.
 
@@ -25,10 +27,10 @@ def sweep_csv(sweep: Sweep, reports: Reports | None = None, metrics: Iterable[st
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     names = (metric.key for metric in chosen)
-    writer.writerow((*asked, *_DIMENSIONS, "total_params", *_MISSES, *names, "reason"))
+    writer.writerow((*asked, *_DIMENSIONS, "total_params", *_MISSES, *names, "reason", "oddity"))
     columns = [sweep.figures(metric, reports) for metric in chosen]
-    for cell, reason, *figures in zip(sweep.cells, sweep.reasons, *columns, strict=True):
-        writer.writerow((_plain(cell.x), _plain(cell.y), *_design(cell), *map(_number, figures), reason))
+    for cell, reason, oddity, *figures in zip(sweep.cells, sweep.reasons, sweep.oddities, *columns, strict=True):
+        writer.writerow((_plain(cell.x), _plain(cell.y), *_design(cell), *map(_number, figures), reason, oddity))
     return text.getvalue()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from slimlm.core.accounting import count_total
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import TOLERANCE, Design
+from slimlm.notes.plausibility import oddities
 from slimlm.serialization.fields import Value
 from slimlm.solver.search import smallest, window
 from slimlm.solver.solver import BudgetError, nearest_design, solve
@@ -99,6 +100,12 @@ class Sweep:
     def without_design(self) -> int:
         """Number of cells without a design."""
         return len(self.cells) - len(self.designs)
+
+    @cached_property
+    def oddities(self) -> tuple[str, ...]:
+        """What is odd about the shape of each cell's design; empty where nothing is, and where there is no design."""
+        found = (oddities(cell.design.account) if cell.design else () for cell in self.cells)
+        return tuple(odd[0].text if odd else "" for odd in found)
 
     @cached_property
     def in_use(self) -> int | None:

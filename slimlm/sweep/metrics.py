@@ -50,6 +50,11 @@ class Metric:
     """What it counts."""
 
     @property
+    def direction(self) -> str:
+        """Which direction is better, in words; empty where neither is."""
+        return {"less": "lower is better", "more": "higher is better", None: ""}[self.better]
+
+    @property
     def measured(self) -> bool:
         """Whether the model has to be built for it."""
         return self.of_report is not None

@@ -49,16 +49,16 @@ def test_the_frontier_is_drawn_filled_labelled_and_counted() -> None:
     chart = pareto_of("specified")
     line, dots, names, *_ = (group["data"]["values"] for group in groups(chart))
     assert {row["i"] for row in line} == {row["i"] for row in dots if row.get("best")} == {1, 11}
-    assert {row["name"] for row in names} == {"0.35 · 2", "0.45 · 4", "0.35 · 2.66"}
+    assert {row["name"] for row in names} == {"ratio 0.35 · GLU 2", "ratio 0.45 · GLU 4", "ratio 0.35 · GLU 2.66"}
     said = words_of(chart)
     assert said.startswith("Forward FLOPs per token against largest deviation from target of 12 designs Target: 10M")
     assert "Filled: 2 Pareto-optimal designs · circled: current design" in said
     assert "Labels: embedding ratio and GLU expansion" in said
     texts = [text.words for text in texts_of(svg_of(chart))]
     assert {
-        "Forward FLOPs per token (less is better)",
-        "Largest deviation from target (less is better)",
-        "0.45 · 4",
+        "Forward FLOPs per token (lower is better)",
+        "Largest deviation from target (lower is better)",
+        "ratio 0.45 · GLU 4",
     } <= set(texts)
 
 
