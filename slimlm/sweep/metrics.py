@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 from slimlm.core.architecture import Architecture
 from slimlm.core.design import Design
+from slimlm.core.shape_law import published_aspect_ratio
 from slimlm.costs.quantities import COST_QUANTITIES
 from slimlm.costs.quantity import Quantity, Workload, joined, setting_terms
 from slimlm.costs.settings import CostSettings
@@ -72,18 +73,23 @@ class Metric:
 
 
 _SETTINGS = CostSettings()
+_TERMS = setting_terms(_SETTINGS, "max_seq_length") | {
+    # What differs from design to design is said in general.
+    "extrapolated": "extrapolated outside that range",
+    "bound": "memory or compute",
+    "hours": "the",
+}
 
 
 def _computed(quantity: Quantity, of_design: Callable[[Design], float] | None = None) -> Metric:
     """Return the metric of a quantity under the default settings."""
-    terms = setting_terms(_SETTINGS, "max_seq_length")
     return Metric(
         key=quantity.key,
         name=quantity.name,
         unit=quantity.unit,
         better=quantity.better,
         of_design=of_design or (lambda design: quantity.of(Workload(design.account, _SETTINGS))),
-        assumption=joined(quantity.assumptions_under(terms)),
+        assumption=joined(quantity.assumptions_under(_TERMS)),
     )
 
 
@@ -96,6 +102,12 @@ def _actual(key: str) -> Metric:
 
 def _worst_miss(design: Design) -> float:
     return max(abs(knob.miss) for knob in design.targets)
+
+
+def _off_usual_shape(design: Design) -> float:
+    arch = design.architecture
+    factor = arch.d_model / arch.n_layers / published_aspect_ratio(design.total_params)
+    return max(factor, 1 / factor)
 
 
 _ALL = (
@@ -111,15 +123,16 @@ _ALL = (
         assumption="the largest relative deviation of total, embedding ratio and expansion from their targets",
     ),
     replace(_actual("total_params"), key="total_params"),
-    *(
-        _computed(COST_QUANTITIES[key])
-        for key in (
-            "forward_flops_per_token",
-            "kv_cache_bytes_per_token",
-            "weights_bf16_bytes",
-            "training_memory_bytes",
-        )
+    Metric(
+        key="off_usual_shape",
+        name="Factor off the usual shape",
+        unit="real",
+        better="less",
+        of_design=_off_usual_shape,
+        assumption="how many times larger or smaller d_model / layers is than in published models of the size "
+        "(1: as in the law fitted to them)",
     ),
+    *map(_computed, COST_QUANTITIES.values()),
     Metric(
         key="forward_seconds",
         name="Measured forward time",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from slimlm.core.config import ModelConfig
+from slimlm.core.shape_law import published_aspect_ratio
 from slimlm.costs import costs
 from slimlm.probing.probe import probe
 from slimlm.solver.solver import solve
@@ -38,7 +39,8 @@ def test_every_figure_is_written_with_its_unit_and_says_which_way_is_better(key:
     found = specified()
     values = [metric.write(value) for value in found.figures(metric) if value is not None]
     assert metric.measured or len(values) == 12
-    assert len(set(values)) > 1 or metric.measured or key == "weights_bf16_bytes"
+    alike = ("weights_bf16_bytes", "logits_bytes", "training_usd")
+    assert len(set(values)) > 1 or metric.measured or key in alike
     assert metric.better in ("less", "more", None)
     assert metric_of(key) is metric
 
@@ -86,10 +88,35 @@ def test_a_measured_figure_names_the_device_that_it_was_measured_on() -> None:
 def test_a_metric_of_a_quantity_takes_name_unit_and_explanation_from_it() -> None:
     design = solve(ModelConfig())
     rows = {row.key: row for row in costs(design.account)}
-    shared = [key for key in METRICS if key in rows]
-    assert len(shared) == 4
-    for key in shared:
-        assert METRICS[key].name == rows[key].name
-        assert METRICS[key].value(design, {}) == rows[key].value
-        assert METRICS[key].write(rows[key].value) == rows[key].text
-        assert METRICS[key].assumption.replace("max_seq_length", "512") == rows[key].assumption
+    assert rows.keys() <= METRICS.keys()
+    general = {
+        "max_seq_length": "512",
+        "; extrapolated outside that range": "",
+        "memory or compute": "memory",
+        "the hours": "0.0 hours",
+    }
+    for key, row in rows.items():
+        assert METRICS[key].name == row.name
+        assert METRICS[key].value(design, {}) == row.value
+        assumption = METRICS[key].assumption
+        for words, of_design in general.items():
+            assumption = assumption.replace(words, of_design)
+        assert assumption == row.assumption.replace("; extrapolated: the model is outside that range", "")
+
+
+def test_every_figure_has_a_direction_where_one_end_is_better() -> None:
+    directions = {key: metric.direction for key, metric in METRICS.items()}
+    assert directions["decode_tokens_per_second"] == "higher is better"
+    assert directions["training_usd"] == directions["loss_nats"] == directions["worst_miss"] == "lower is better"
+    assert directions["n_layers"] == directions["total_params"] == directions["training_tokens"] == ""
+
+
+def test_the_factor_off_the_usual_shape_is_1_on_the_law_and_alike_on_both_sides() -> None:
+    metric, found = METRICS["off_usual_shape"], specified()
+    for design in found.designs:
+        arch, law = design.architecture, published_aspect_ratio(design.total_params)
+        factor = metric.value(design, {})
+        assert factor and factor >= 1
+        assert arch.d_model / arch.n_layers == pytest.approx(law * factor) or (
+            arch.d_model / arch.n_layers == pytest.approx(law / factor)
+        )
