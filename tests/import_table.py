@@ -9,7 +9,7 @@ ALLOWED = {
     "notes": "core costs solver utils",
     "serialization": "core solver utils",
     "model": "core interop solver utils psutil safetensors torch",
-    "probing": "core model utils torch",
+    "probing": "core model utils psutil torch",
     "sweep": "core costs notes serialization solver utils",
     "compare": "core costs serialization solver utils",
     "charts": "compare core solver sweep utils altair pandas",

@@ -156,6 +156,8 @@ def test_a_measurement_is_cancelled_while_a_model_is_being_built_and_keeps_what_
     settle(page)
     # The lock is free again.
     type_values(page, "columns", "1M,1.1M")
+    expect(chart(page)).to_contain_text("1.1M")
+    settle(page)
     page.get_by_role("button", name=re.compile("Measure the other")).click()
     expect(main_area(page)).to_contain_text("2 of 2 PyTorch models measured", timeout=60_000)
 

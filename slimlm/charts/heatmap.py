@@ -38,7 +38,7 @@ def heat_map(sweep: Sweep, metric: Metric, reports: Reports | None = None) -> Fi
     `i` among the sweep's cells.
     """
     values = sweep.figures(metric, reports)
-    rows = _rows(sweep, metric, values)
+    rows = _rows(sweep, metric, values, reports or {})
     height = min(max(_ROW_PX * len(sweep.y.values), _LEAST_HEIGHT), _MOST_HEIGHT)
     size, two_lines = _value_size(sweep, rows, height), height >= 44 * len(sweep.y.values)
     labelled = size > 0
@@ -100,7 +100,7 @@ def _subtitle(
         "below the value: layers × d_model" if shapes else "",
         f"hatched: odd shape ({odd:,}, reason in the tooltip)" if odd else "",
         f"grey: no model meets the request ({sweep.without_design:,})" if sweep.without_design else "",
-        f"not measured: {missing:,}" if metric.measured and (missing := _missing(sweep, values)) else "",
+        *(_unmeasured(sweep, values, reports or {}) if metric.measured else ()),
     ]
     spans = "" if shapes else spans_line(sweep)
     lines = [*filter(None, [fixed_line(sweep), spans, as_line(remarks)])]
@@ -129,11 +129,17 @@ def _column_row(sweep: Sweep, place: int) -> tuple[int, int]:
     return column, row
 
 
-def _missing(sweep: Sweep, values: Sequence[float | None]) -> int:
-    return sum(value is None for value, cell in zip(values, sweep.cells, strict=True) if cell.design)
+def _unmeasured(sweep: Sweep, values: Sequence[float | None], reports: Reports) -> Iterator[str]:
+    """Count the designs that were measured in an earlier run, and those that were not measured at all."""
+    earlier = sweep.earlier(reports)
+    old = sum(cell.design.architecture in earlier for cell in sweep.cells if cell.design)
+    if old:
+        yield f"without shade: measured earlier, not comparable ({old:,})"
+    if missing := len(sweep.designs) - old - sum(value is not None for value in values):
+        yield f"not measured: {missing:,}"
 
 
-def _rows(sweep: Sweep, metric: Metric, values: Sequence[float | None]) -> list[Row]:
+def _rows(sweep: Sweep, metric: Metric, values: Sequence[float | None], reports: Reports) -> list[Row]:
     known = [value for value in values if value is not None]
     shades = _shades(known)
     rows = []
@@ -143,8 +149,17 @@ def _rows(sweep: Sweep, metric: Metric, values: Sequence[float | None]) -> list[
         row: Row = {"i": place}
         row |= _design_row(cell) if cell.design else {"why": cause}
         row |= {"odd": numbers[odd]} if odd else {}
-        rows.append(row if value is None else row | {"u": shades[value], "t": metric.write(value)})
+        row |= _measured_row(sweep, place, metric, reports) if metric.measured else {}
+        rows.append(row if value is None else row | {"t": metric.write(value), "u": shades[value]} | row)
     return rows
+
+
+def _measured_row(sweep: Sweep, place: int, metric: Metric, reports: Reports) -> Row:
+    """Return a measurement with its spread, of whichever run, and its quartiles for the tooltip."""
+    if not (text := sweep.text(place, metric, reports)):
+        return {}
+    quartiles = metric.quartiles(sweep.design_of(place), reports)
+    return {"t": text} | ({"q": " to ".join(map(metric.write, quartiles))} if quartiles else {})
 
 
 def _distinct_oddities(sweep: Sweep) -> list[str]:

@@ -132,8 +132,10 @@ def _tooltip(x_name: str, y_name: str, metric_name: str) -> str:
     targets = {x_name: f"x_labels[{_COLUMN}]", y_name: f"y_labels[{_ROW}]"}
     no_model = object_expression(targets | {"No model": "datum.why"})
     figures = targets | {metric_name: "datum.t || 'not measured'"} | SHAPE_IN_TOOLTIP
-    odd = object_expression(figures | {"Odd shape": "oddities[datum.odd - 1]"})
-    return f"datum.why ? {no_model} : datum.odd ? {odd} : {object_expression(figures)}"
+    odd = object_expression({"Odd shape": "oddities[datum.odd - 1]"})
+    spread = object_expression({"Quartiles": "datum.q + (isValid(datum.u) ? '' : ', measured in an earlier run')"})
+    model = f"merge({object_expression(figures)}, datum.q ? {spread} : {{}}, datum.odd ? {odd} : {{}})"
+    return f"datum.why ? {no_model} : {model}"
 
 
 def object_expression(rows: dict[str, str]) -> str:

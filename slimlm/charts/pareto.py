@@ -93,11 +93,12 @@ def _subtitle(
     odd = sum(bool(sweep.oddities[point.place]) for point in points)
     values = zip(sweep.figures(x, reports), sweep.figures(y, reports), strict=True)
     unknown = len(sweep.designs) - sum(across is not None and up is not None for across, up in values)
+    measured = "not measured" if not sweep.earlier(reports or {}) else "not measured, or in an earlier run"
     remarks = [
         said if points else "nothing measured yet",
         "ring: current design" if sweep.in_use is not None else "",
         f"crosses: odd shapes, never optimal ({odd:,})" if odd else "",
-        f"not measured: {unknown:,}" if unknown else "",
+        f"{measured}: {unknown:,}" if unknown else "",
     ]
     assumed = [f"{metric.name}: {said}." for metric in (x, y) if (said := sweep.explanation(metric, reports))]
     swept = "" if best else f"Swept: {by_knobs(sweep)}"

@@ -91,7 +91,7 @@ def _measure(found: Sweep) -> dict[Architecture, Any]:
         shape = f"{model.n_layers} × {model.d_model}"
         _show(number, len(models), f"measuring {shape}")
         try:
-            reports[model] = probe(model)
+            reports[model] = probe(model, timed=True)
         except (MemoryError, RuntimeError) as error:
             print(f"slimlm: {shape} is not measured: {error}", file=sys.stderr)
         except KeyboardInterrupt:
@@ -99,6 +99,8 @@ def _measure(found: Sweep) -> dict[Architecture, Any]:
             break
     else:
         _show(len(models), len(models), "measured")
+    if any(report.is_noisy for report in reports.values()):
+        print("slimlm: the machine was busy while measuring: compare the times with care", file=sys.stderr)
     return reports
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from slimlm.core.describe import counted
 from slimlm.sweep.describe import pair_label
@@ -38,11 +39,10 @@ def best_cell(sweep: Sweep, metric: Metric, reports: Reports | None = None) -> B
     if not ordinary:
         return None
     (_, place), *others = ordinary
-    best = _known(values[place])
-    same = [other for _, other in others if metric.write(_known(values[other])) == metric.write(best)]
+    same = [other for _, other in others if _is_alike(sweep, metric, reports or {}, place, other, values)]
     if others and len(same) == len(others):
         return None
-    if sweep.in_use in same:
+    if sweep.in_use in same and not metric.measured:
         place = sweep.in_use
     better = odd[0][1] if odd and odd[0][0] < ordinary[0][0] else None
     return Best(place, _known(values[place]), len(same), better)
@@ -63,13 +63,16 @@ def best_line(sweep: Sweep, metric: Metric, reports: Reports | None = None) -> s
         return ""
     best, end = best_cell(sweep, metric, reports), best_name(metric)
     if best:
-        sentences = [f"{end}: {_where(sweep, metric, best.place, best.value)}{_standing(sweep, metric, best, values)}."]
+        text = partial(sweep.text, metric=metric, reports=reports)
+        sentences = [f"{end}: {_where(sweep, best.place, text(best.place))}{_standing(sweep, metric, best, values)}."]
         if best.odd is not None:
-            where = _where(sweep, metric, best.odd, _known(values[best.odd]))
+            where = _where(sweep, best.odd, text(best.odd))
             sentences.append(f"An odd shape does not count: {where} ({sweep.oddities[best.odd]}).")
         return " ".join(sentences)
     if all(sweep.oddities[place] for place in known):
         return f"No cell counts as {end.lower()}, because every shape is odd: {sweep.oddities[known[0]]}."
+    if metric.measured:
+        return f"No design is clearly {end.lower()}: all values lie within the spread of the passes."
     return f"All designs of an ordinary shape have the same value: {metric.write(_first_ordinary(sweep, values))}."
 
 
@@ -85,17 +88,29 @@ def _ranked(sweep: Sweep, metric: Metric, values: Sequence[float | None], odd: b
     return iter(sorted((sign * value, place) for place, value in found if bool(sweep.oddities[place]) == odd))
 
 
-def _where(sweep: Sweep, metric: Metric, place: int, value: float) -> str:
-    design = sweep.cells[place].design
-    assert design is not None
-    arch = design.architecture
+def _is_alike(
+    sweep: Sweep, metric: Metric, reports: Reports, best: int, other: int, values: Sequence[float | None]
+) -> bool:
+    """Return whether another cell equals the best as far as values are written, or within the quartiles of both."""
+    one, two = (metric.quartiles(sweep.design_of(place), reports) for place in (best, other))
+    if one and two:
+        return one[0] <= two[1] and two[0] <= one[1]
+    return metric.write(_known(values[best])) == metric.write(_known(values[other]))
+
+
+def _where(sweep: Sweep, place: int, text: str) -> str:
+    arch = sweep.design_of(place).architecture
     shape = f"{counted(arch.n_layers, 'layer')} × {arch.d_model:,}"
-    return f"{metric.write(value)} at {pair_label(sweep, place)}, {shape}"
+    return f"{text} at {pair_label(sweep, place)}, {shape}"
 
 
 def _standing(sweep: Sweep, metric: Metric, best: Best, values: Sequence[float | None]) -> str:
     """Compare the current design with the best cell; also count the cells that equal the best."""
-    others = f", the same as {counted(best.equals, 'other cell')}" if best.equals else ""
+    others = (
+        f", {'not clearly below' if metric.of_quartiles else 'the same as'} {counted(best.equals, 'other cell')}"
+        if best.equals
+        else ""
+    )
     current = values[sweep.in_use] if sweep.in_use is not None else None
     if current is None:
         return others

@@ -29,6 +29,18 @@ class Measured(Protocol):
     def device(self) -> str:
         """Name of the device: "cpu", "mps", "cuda (NVIDIA H100)"."""
 
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """First and third quartile of the timed passes."""
+
+    @property
+    def run(self) -> int:
+        """Number of the run of measurements; times of different runs are not comparable."""
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the machine was too busy for the times to be trusted."""
+
 
 Reports = Mapping[Architecture, Measured]
 """Measurements by architecture."""
@@ -47,6 +59,8 @@ class Metric:
     """Which direction is better; None where neither is."""
     of_design: Callable[[Design], float] | None = None
     of_report: Callable[[Measured], float] | None = None
+    of_quartiles: Callable[[Measured], tuple[float, float]] | None = None
+    """First and third quartile, where the metric is a median."""
     assumption: str = ""
     """What it counts."""
 
@@ -64,12 +78,29 @@ class Metric:
         """Write a value with its unit, short enough for a chart."""
         return SHORT_UNITS[self.unit](value)
 
+    def quartiles(self, design: Design, reports: Reports) -> tuple[float, float] | None:
+        """Return first and third quartile of a median; None where it is none or has not been measured."""
+        report = reports.get(design.architecture)
+        return self.of_quartiles(report) if self.of_quartiles and report else None
+
+    def text(self, value: float, quartiles: tuple[float, float] | None = None) -> str:
+        """Write a value with half the distance between its quartiles: "93 ms ± 4"."""
+        if not quartiles or quartiles[0] == quartiles[1]:
+            return self.write(value)
+        return f"{self.write(value)} ± {_like(value, (quartiles[1] - quartiles[0]) / 2)}"
+
     def value(self, design: Design, reports: Reports) -> float | None:
         """Return the value for a design; None where its model has not been measured."""
         if self.of_design:
             return self.of_design(design)
         report = reports.get(design.architecture)
         return self.of_report(report) if self.of_report and report else None
+
+
+def _like(seconds: float, spread: float) -> str:
+    """Write a spread of seconds as a plain number in the unit in which `format_seconds` writes a duration."""
+    shown = 1000 * spread if seconds < 0.9995 else spread if seconds < 179.5 else spread / 60
+    return f"{shown:.0f}" if shown >= 0.95 else f"{shown:.1g}"
 
 
 _SETTINGS = CostSettings()
@@ -139,7 +170,9 @@ _ALL = (
         unit="seconds",
         better="less",
         of_report=lambda report: report.forward_seconds,
-        assumption="one float32 forward pass of at most 2 × 64 tokens",
+        of_quartiles=lambda report: report.quartiles,
+        assumption="one float32 forward pass of at most 2 × 64 tokens, the median of at least 5 passes after a warm-up "
+        "± half the distance of the quartiles",
     ),
     Metric(
         key="peak_bytes",

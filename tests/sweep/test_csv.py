@@ -53,5 +53,7 @@ def test_the_table_takes_figures_by_choice_and_measured_ones() -> None:
     assert [float(row["forward_seconds"]) for row in rows] == [
         reports[design.architecture].forward_seconds for design in found.designs
     ]
+    assert all(float(row["forward_seconds_q1"]) <= float(row["forward_seconds_q3"]) for row in rows)
+    assert {row["forward_seconds_run"] for row in rows} == {"0"}
     with pytest.raises(ValueError, match=r"^'beauty' is not a metric"):
         sweep_csv(found, {}, ["beauty"])

@@ -68,6 +68,9 @@ class FakeReport:
     forward_seconds: float
     peak_bytes: int
     device: str
+    quartiles: tuple[float, float] = (0.01, 0.01)
+    run: int = 0
+    is_noisy: bool = False
 
 
 def test_a_measured_figure_names_the_device_that_it_was_measured_on() -> None:
@@ -79,10 +82,42 @@ def test_a_measured_figure_names_the_device_that_it_was_measured_on() -> None:
     assert found.explanation(memory, reports).endswith(" to this process, on cuda (NVIDIA H100)")
     reports[second.architecture] = FakeReport(0.02, 10**6, "cpu")
     assert found.explanation(time, reports).endswith(", on cpu and cuda (NVIDIA H100)")
+    reports[second.architecture] = FakeReport(0.02, 10**6, "cpu", is_noisy=True)
+    assert found.explanation(time, reports).endswith("; the machine was busy: compare with care")
     other = {replace(first.architecture, n_layers=1): FakeReport(0.01, 10**6, "mps")}
     assert found.explanation(time, other) == found.explanation(time) == time.assumption
     assert found.explanation(flops, reports) == flops.assumption
     assert not any(word in metric.assumption for metric in METRICS.values() for word in ("CPU", "cpu"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "quartiles", "text"),
+    [
+        (0.093, (0.089, 0.097), "93 ms ± 4"),
+        (0.0021, (0.0020, 0.0022), "2 ms ± 0.1"),
+        (2.5, (2.4, 2.6), "2.5 s ± 0.1"),
+        (600.0, (570.0, 630.0), "10 min ± 0.5"),
+        (0.093, (0.093, 0.093), "93 ms"),
+    ],
+)
+def test_a_median_is_written_with_its_spread(seconds: float, quartiles: tuple[float, float], text: str) -> None:
+    found, metric = specified(), METRICS["forward_seconds"]
+    reports = {found.designs[0].architecture: FakeReport(seconds, 10**6, "cpu", quartiles)}
+    assert found.text(0, metric, reports) == text
+    assert found.text(1, metric, reports) == ""
+    assert found.text(0, METRICS["peak_bytes"], reports) == "1.00 MB"
+
+
+def test_only_measurements_of_the_latest_run_are_compared() -> None:
+    found, metric = specified(), METRICS["forward_seconds"]
+    first, second, third = (design.architecture for design in found.designs[:3])
+    reports = {first: FakeReport(0.01, 1, "cpu", run=1), second: FakeReport(0.02, 1, "cpu", run=2)}
+    assert found.figures(metric, reports)[:3] == (None, 0.02, None)
+    assert (list(found.latest(reports)), list(found.earlier(reports))) == ([second], [first])
+    reports[first] = FakeReport(0.03, 1, "cpu", run=2)
+    assert found.figures(metric, reports)[:3] == (0.03, 0.02, None)
+    other = {replace(third, n_layers=1): FakeReport(0.01, 1, "cpu", run=7)}
+    assert found.figures(metric, reports | other)[:3] == (0.03, 0.02, None)
 
 
 def test_a_metric_of_a_quantity_takes_name_unit_and_explanation_from_it() -> None:
