@@ -41,8 +41,8 @@ def draw_sweep(config: ModelConfig) -> "tuple[Sweep | None, DeltaGenerator | Non
         st.error(plain(f"{error}."), icon=":material/error:")
         return None, None
     reports = sweep_measuring.reports()
-    best_place, measuring_place = (st.container(), None) if embedded else st.columns([0.62, 0.38])
-    sweep_panels.show_best(best_place, found, asked, reports)
+    sweep_panels.show_best(found, asked, reports)
+    measuring_place = None if embedded else st.container()
     sweep_panels.show_chart(found, asked, reports)
     ui.let_the_browser_draw()
     sweep_panels.show_reading(found)

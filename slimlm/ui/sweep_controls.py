@@ -114,7 +114,7 @@ def draw_controls() -> tuple[Asked, "DeltaGenerator"]:
     _type(names[1], "xs", "Values of the columns")
     _choose(names[2], "y", "Rows", _knob_label)
     _type(names[3], "ys", "Values of the rows")
-    view, figure, against, beside = st.columns([0.25, 0.25, 0.25, 0.25])
+    view, figure, against, beside = st.columns([0.29, 0.25, 0.25, 0.21])
     view.segmented_control("View", list(_VIEWS), format_func=_VIEWS.__getitem__, required=True, **_bound("view"))
     beside.space(_LABEL_PX)
     _choose(figure, "fig", "Metric", _figure_label)

@@ -119,14 +119,15 @@ def show_measuring(sweep: Sweep, place: "DeltaGenerator") -> None:
 def _show_buttons(
     place: "DeltaGenerator", measurements: _Measurements, pending: list[Architecture], models: list[Architecture]
 ) -> None:
+    row = place.container(horizontal=True)
     if pending:
         which = "the other " if len(pending) < len(models) else ""
         label = f"Measure {which}{counted(len(pending), 'PyTorch model')} (about {_cost(pending)})"
-        place.button(label, on_click=measurements.want, args=("other",), **_BUTTON)
+        row.button(label, on_click=measurements.want, args=("other",), **_BUTTON)
     if len(pending) < len(models):
         label = f"Measure all {len(models):,} again (about {_cost(models)})" if len(models) > 1 else "Measure again"
         again = _BUTTON | {"key": "measure_again", "icon": ":material/replay:"}
-        place.button(label, on_click=measurements.want, args=("all",), **again)
+        row.button(label, on_click=measurements.want, args=("all",), **again)
 
 
 def _show_state(sweep: Sweep, place: "DeltaGenerator", measurements: _Measurements) -> None:
@@ -149,7 +150,6 @@ _BUTTON: dict[str, Any] = {
     "icon": ":material/speed:",
     "help": "Builds each model on this server (CUDA or MPS if present, else CPU), times at least 5 forward passes "
     "after a warm-up and discards it.",
-    "width": "stretch",
 }
 
 
@@ -168,9 +168,10 @@ def _measure(place: "DeltaGenerator", measurements: _Measurements, pending: list
     model, expected, done = pending[0], [_seconds(model) for model in pending], count - len(pending)
     left = format_seconds(measurements.pace * sum(expected))
     # The same key, disabled: a rerun that stops early would otherwise keep the old enabled button on screen.
-    place.button(f"Measuring model {done + 1:,} of {count:,}, about {left} left", disabled=True, **_BUTTON)
+    row = place.container(horizontal=True)
+    row.button(f"Measuring model {done + 1:,} of {count:,}, about {left} left", disabled=True, **_BUTTON)
     bar = place.progress(done / count)
-    place.button("Cancel", on_click=measurements.stop, icon=":material/close:", width="stretch")
+    row.button("Cancel", on_click=measurements.stop, icon=":material/close:")
 
     def show(share: float, doing: str) -> None:
         bar.progress(min((done + share) / count, 1.0), doing)

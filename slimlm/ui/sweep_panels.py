@@ -118,12 +118,10 @@ def chart_key(found: Sweep, view: str) -> str:
     return f"sweep-{view}-{digest(to_query(values_of(found.base)) | axes)}"
 
 
-def show_best(place: "DeltaGenerator", found: Sweep, asked: Asked, reports: Reports) -> None:
+def show_best(found: Sweep, asked: Asked, reports: Reports) -> None:
     """Say which cell is best and where the current design stands."""
     if line := best_line(found, METRICS[asked.fig], reports):
-        place.markdown(f":material/star: {plain(line)}")
-    else:
-        place.space("small")  # for the toolbar of the chart, which extends above it
+        st.markdown(f":material/star: {plain(line)}")
 
 
 def show_reading(found: Sweep) -> None:
