@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 MAP, PARETO = "map", "pareto"
 _VIEWS = {MAP: "Heat map", PARETO: "Pareto"}
-_LABEL_PX = 28
-"""Height of a widget's label, for the buttons in the same row, which have none."""
+_LABEL_PX = 12
+"""Height of a label less the gap between elements: space above the buttons in the row, which have no label."""
 
 _LONGEST = 20_000
 """Largest number of characters in a list of values in a link."""
@@ -114,7 +114,7 @@ def draw_controls() -> tuple[Asked, "DeltaGenerator"]:
     _type(names[1], "xs", "Values of the columns")
     _choose(names[2], "y", "Rows", _knob_label)
     _type(names[3], "ys", "Values of the rows")
-    view, figure, against, beside = st.columns([0.29, 0.25, 0.25, 0.21])
+    view, figure, against, beside = st.columns([0.28, 0.23, 0.23, 0.26])
     view.segmented_control("View", list(_VIEWS), format_func=_VIEWS.__getitem__, required=True, **_bound("view"))
     beside.space(_LABEL_PX)
     _choose(figure, "fig", "Metric", _figure_label)
