@@ -3,12 +3,22 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from slimlm.charts.heatmap_layers import NO_MODEL, cell_layers, hatch_layers, hatching, label_layers, mark_layers
+from slimlm.charts.heatmap_layers import (
+    NO_MODEL,
+    best_layers,
+    cell_layers,
+    hatch_layers,
+    hatching,
+    label_layers,
+    mark_layers,
+    odd_hatching,
+)
 from slimlm.charts.layout import interpolated_index, log_ticks, round_ticks
 from slimlm.charts.theme import Figure, Row, figure, text_width
 from slimlm.core.captions import RATIO_LINE
 from slimlm.core.describe import counted
 from slimlm.sweep.axis_values import label_value
+from slimlm.sweep.best import best_cell, best_line, best_name
 from slimlm.sweep.describe import fixed_line, knob_name, mid_sentence, pair_label, spans_line
 from slimlm.sweep.grid import Axis, Cell, Sweep
 from slimlm.sweep.metrics import Metric, Reports
@@ -23,20 +33,25 @@ def heat_map(sweep: Sweep, metric: Metric, reports: Reports | None = None) -> Fi
     """Show one metric of every design of a sweep: columns are the values of x, rows those of y.
 
     Darkness (on a dark page, lightness) encodes the metric, and the cell shows its value where it fits. A cell without
-    a design is hatched and gives the reason in its tooltip. The current design is outlined. The parameter "pick"
-    selects a cell and reports its index `i` among the sweep's cells.
+    a design is hatched in grey and one of an odd shape in the ink of its label; both give the reason in the tooltip. A
+    star marks the best cell, an outline the current design. The parameter "pick" selects a cell and reports its index
+    `i` among the sweep's cells.
     """
     values = sweep.figures(metric, reports)
-    rows = _rows(sweep, metric, values)
+    rows = _rows(sweep, metric, values, reports or {})
     height = min(max(_ROW_PX * len(sweep.y.values), _LEAST_HEIGHT), _MOST_HEIGHT)
     size, two_lines = _value_size(sweep, rows, height), height >= 44 * len(sweep.y.values)
     labelled = size > 0
     names = [knob_name(sweep, axis) for axis in (sweep.x, sweep.y)]
     groups = [({"values": rows}, cell_layers(*names, metric.name, not labelled))]
     if 0 < sweep.without_design <= _MOST_HATCHED:
-        groups.append(({"values": hatching(_without_design(sweep))}, hatch_layers()))
+        groups.append(({"values": hatching(_without_design(sweep))}, hatch_layers(odd=False)))
+    if odd := [_column_row(sweep, place) for place, text in enumerate(sweep.oddities) if text]:
+        groups.append(({"values": odd_hatching(odd, _MOST_HATCHED)}, hatch_layers(odd=True)))
     if labelled:
         groups.append(({"values": rows}, label_layers()))
+    if best := best_cell(sweep, metric, reports):
+        groups.append(({"values": [rows[best.place]]}, best_layers()))
     if sweep.in_use is not None:
         groups.append(({"values": [rows[sweep.in_use]]}, mark_layers()))
     chart = figure(
@@ -53,7 +68,7 @@ def heat_map(sweep: Sweep, metric: Metric, reports: Reports | None = None) -> Fi
 
 
 def describe_heat_map(sweep: Sweep, metric: Metric, reports: Reports | None = None) -> str:
-    """Describe the smallest and the largest value of a metric in one sentence, for screen readers."""
+    """Describe the smallest and the largest value of a metric and the best cell, for screen readers."""
     values = sweep.figures(metric, reports)
     found = [(value, place) for place, value in enumerate(values) if value is not None]
     head = f"{metric.name} of {count_designs(sweep)} by {by_knobs(sweep)}"
@@ -61,7 +76,7 @@ def describe_heat_map(sweep: Sweep, metric: Metric, reports: Reports | None = No
         return f"{head}: nothing measured yet." if sweep.designs else f"{head}."
     ends = (min(found), max(found))
     low, high = (f"{metric.write(value)} at {pair_label(sweep, place, named=True)}" for value, place in ends)
-    return f"{head}: from {low} to {high}."
+    return f"{head}: from {low} to {high}. {best_line(sweep, metric, reports)}".strip()
 
 
 def count_designs(sweep: Sweep) -> str:
@@ -77,13 +92,18 @@ def by_knobs(sweep: Sweep) -> str:
 def _subtitle(
     sweep: Sweep, metric: Metric, reports: Reports | None, values: Sequence[float | None], shapes: bool
 ) -> list[str]:
+    best, odd = best_cell(sweep, metric, reports), sum(map(bool, sweep.oddities))
     remarks = [
-        "in each cell: layers × d_model" if shapes else "",
+        metric.direction,
+        f"star: {best_name(metric).lower()} ({metric.write(best.value)})" if best else "",
         "outlined: current design" if sweep.in_use is not None else "",
-        f"hatched: no model meets the request ({sweep.without_design:,})" if sweep.without_design else "",
-        f"not measured: {missing:,}" if metric.measured and (missing := _missing(sweep, values)) else "",
+        "below the value: layers × d_model" if shapes else "",
+        f"hatched: odd shape ({odd:,}, reason in the tooltip)" if odd else "",
+        f"grey: no model meets the request ({sweep.without_design:,})" if sweep.without_design else "",
+        *(_unmeasured(sweep, values, reports or {}) if metric.measured else ()),
     ]
-    lines = [fixed_line(sweep), spans_line(sweep), *filter(None, [as_line(remarks)])]
+    spans = "" if shapes else spans_line(sweep)
+    lines = [*filter(None, [fixed_line(sweep), spans, as_line(remarks)])]
     if assumption := sweep.explanation(metric, reports):
         lines.append(f"{metric.name}: {assumption}.")
     return (
@@ -101,25 +121,50 @@ def as_line(remarks: Iterable[str]) -> str:
 
 def _without_design(sweep: Sweep) -> Iterator[tuple[int, int]]:
     """Yield column and row of each cell without a design."""
-    for place, cell in enumerate(sweep.cells):
-        if not cell.design:
-            row, column = divmod(place, len(sweep.x.values))
-            yield column, row
+    return (_column_row(sweep, place) for place, cell in enumerate(sweep.cells) if not cell.design)
 
 
-def _missing(sweep: Sweep, values: Sequence[float | None]) -> int:
-    return sum(value is None for value, cell in zip(values, sweep.cells, strict=True) if cell.design)
+def _column_row(sweep: Sweep, place: int) -> tuple[int, int]:
+    row, column = divmod(place, len(sweep.x.values))
+    return column, row
 
 
-def _rows(sweep: Sweep, metric: Metric, values: Sequence[float | None]) -> list[Row]:
+def _unmeasured(sweep: Sweep, values: Sequence[float | None], reports: Reports) -> Iterator[str]:
+    """Count the designs that were measured in an earlier run, and those that were not measured at all."""
+    earlier = sweep.earlier(reports)
+    old = sum(cell.design.architecture in earlier for cell in sweep.cells if cell.design)
+    if old:
+        yield f"without shade: measured earlier, not comparable ({old:,})"
+    if missing := len(sweep.designs) - old - sum(value is not None for value in values):
+        yield f"not measured: {missing:,}"
+
+
+def _rows(sweep: Sweep, metric: Metric, values: Sequence[float | None], reports: Reports) -> list[Row]:
     known = [value for value in values if value is not None]
     shades = _shades(known)
     rows = []
-    for place, (cell, value, cause) in enumerate(zip(sweep.cells, values, sweep.causes, strict=True)):
+    cells = zip(sweep.cells, values, sweep.causes, sweep.oddities, strict=True)
+    numbers = {odd: number for number, odd in enumerate(_distinct_oddities(sweep), start=1)}
+    for place, (cell, value, cause, odd) in enumerate(cells):
         row: Row = {"i": place}
         row |= _design_row(cell) if cell.design else {"why": cause}
-        rows.append(row if value is None else row | {"u": shades[value], "t": metric.write(value)})
+        row |= {"odd": numbers[odd]} if odd else {}
+        row |= _measured_row(sweep, place, metric, reports) if metric.measured else {}
+        rows.append(row if value is None else row | {"t": metric.write(value), "u": shades[value]} | row)
     return rows
+
+
+def _measured_row(sweep: Sweep, place: int, metric: Metric, reports: Reports) -> Row:
+    """Return a measurement with its spread, of whichever run, and its quartiles for the tooltip."""
+    if not (text := sweep.text(place, metric, reports)):
+        return {}
+    quartiles = metric.quartiles(sweep.design_of(place), reports)
+    return {"t": text} | ({"q": " to ".join(map(metric.write, quartiles))} if quartiles else {})
+
+
+def _distinct_oddities(sweep: Sweep) -> list[str]:
+    """Return each oddity once: rows name it by its number, which keeps thousands of them small."""
+    return list(dict.fromkeys(filter(None, sweep.oddities)))
 
 
 def _design_row(cell: Cell) -> Row:
@@ -165,6 +210,7 @@ def _named_values(sweep: Sweep, metric: Metric, values: Sequence[float | None], 
         "x_tick_labels": list(across.values()),
         "y_tick_labels": list(upwards.values()),
         "columns": columns,
+        "oddities": _distinct_oddities(sweep),
         "x_ends": [0, columns],
         "y_ends": [rows, 0] if from_top else [0, rows],
         "shade_ends": [low, f"{high}{' (log scale)' if known and is_log(min(known), max(known)) else ''}"],

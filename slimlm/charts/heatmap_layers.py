@@ -4,8 +4,10 @@ Expressions derive the rest from `i` and the figure's named values, which keeps 
 """
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
+from itertools import count
 from typing import Any
 
 import altair as alt
@@ -109,11 +111,12 @@ def _shade(metric_name: str, legend: bool) -> alt.Color:
     return alt.Color("u:Q", scale=alt.Scale(domain=steps, range=colors), legend=key if legend else None)
 
 
-def text_background(left: str, right: str, middle: str) -> alt.Chart:
-    """Return a background of the page's colour for a line of text; the arguments are expressions."""
-    edges = {"x": left, "x2": right, "y": f"{middle} - 8", "y2": f"{middle} + 8"}
+def text_background(left: str, right: str, middle: str, half: str = "8", **style: Any) -> alt.Chart:
+    """Return a background for text, by default of the page's colour and one line high; places are expressions."""
+    edges = {"x": left, "x2": right, "y": f"{middle} - ({half})", "y2": f"{middle} + ({half})"}
     shape: Row = {edge: alt.ExprRef(place) for edge, place in edges.items()}
-    chart: alt.Chart = alt.Chart().mark_rect(fill=PAGE, opacity=0.8, cornerRadius=3, **shape)
+    usual: Row = {"fill": PAGE, "opacity": 0.8, "cornerRadius": 3}
+    chart: alt.Chart = alt.Chart().mark_rect(**usual | shape | style)
     return chart
 
 
@@ -128,7 +131,10 @@ def _tooltip(x_name: str, y_name: str, metric_name: str) -> str:
     """Return the expression of a cell's tooltip; as data it would make the rows ten times as long."""
     targets = {x_name: f"x_labels[{_COLUMN}]", y_name: f"y_labels[{_ROW}]"}
     no_model = object_expression(targets | {"No model": "datum.why"})
-    model = object_expression(targets | {metric_name: "datum.t || 'not measured'"} | SHAPE_IN_TOOLTIP)
+    figures = targets | {metric_name: "datum.t || 'not measured'"} | SHAPE_IN_TOOLTIP
+    odd = object_expression({"Odd shape": "oddities[datum.odd - 1]"})
+    spread = object_expression({"Quartiles": "datum.q + (isValid(datum.u) ? '' : ', measured in an earlier run')"})
+    model = f"merge({object_expression(figures)}, datum.q ? {spread} : {{}}, datum.odd ? {odd} : {{}})"
     return f"datum.why ? {no_model} : {model}"
 
 
@@ -138,8 +144,8 @@ def object_expression(rows: dict[str, str]) -> str:
 
 
 @cache
-def hatch_layers() -> Row:
-    """Return the lines of the rows of `hatching`."""
+def hatch_layers(odd: bool) -> Row:
+    """Return the lines of the rows of `hatching`, or of `odd_hatching` in ink."""
     ends = {
         "x": "scale('x', datum.a)",
         "x2": "scale('x', datum.a2)",
@@ -147,7 +153,8 @@ def hatch_layers() -> Row:
         "y2": "scale('y', datum.b2)",
     }
     line = {end: alt.value(alt.ExprRef(place)) for end, place in ends.items()}
-    return layers(alt.Chart().mark_rule(stroke=MUTED, strokeWidth=0.7, opacity=0.55).encode(**line))
+    style: Row = {"stroke": INK, "opacity": 0.45} if odd else {"stroke": MUTED, "opacity": 0.55}
+    return layers(alt.Chart().mark_rule(strokeWidth=0.7, **style).encode(**line))
 
 
 def hatching(cells: Iterable[tuple[int, int]]) -> list[Row]:
@@ -158,6 +165,26 @@ def hatching(cells: Iterable[tuple[int, int]]) -> list[Row]:
         {"a": column + a, "b": row + b, "a2": column + a2, "b2": row + b2}
         for column, row in cells
         for a, b, a2, b2 in ends
+    ]
+
+
+def odd_hatching(cells: Sequence[tuple[int, int]], most: int) -> list[Row]:
+    """Return the ends of lines that cross those of `hatching`; beyond `most` cells, lines several cells apart."""
+    if len(cells) <= most:
+        parts = [step / _LINES for step in range(_LINES)]
+        ends = [(0.0, part, 1 - part, 1.0) for part in parts] + [(part, 0.0, 1.0, 1 - part) for part in parts[1:]]
+        return [
+            {"a": column + a, "b": row + b, "a2": column + a2, "b2": row + b2}
+            for column, row in cells
+            for a, b, a2, b2 in ends
+        ]
+    apart = math.ceil(math.sqrt(len(cells) / most)) + 1
+    crossed = {cell for cell in cells if (cell[0] - cell[1]) % apart == 0}
+    starts = sorted(cell for cell in crossed if (cell[0] - 1, cell[1] - 1) not in crossed)
+    lengths = [next(n for n in count(1) if (column + n, row + n) not in crossed) for column, row in starts]
+    return [
+        {"a": column, "b": row, "a2": column + length, "b2": row + length}
+        for (column, row), length in zip(starts, lengths, strict=True)
     ]
 
 
@@ -184,6 +211,14 @@ def label_layers() -> Row:
     background = text_background(f"{_MIDDLE['x']} - {half}", f"{_MIDDLE['x']} + {half}", middle).transform_filter(
         "datum.why"
     )
+    value_px = "(3 + 0.3 * value_size * length(datum.t))"
+    solid = text_background(
+        f"{_MIDDLE['x']} - {value_px}",
+        f"{_MIDDLE['x']} + {value_px}",
+        f"{middle}",
+        fill=alt.ExprRef("scale('color', datum.u)"),
+        half="two_lines ? 20 : 9",
+    ).transform_filter("datum.odd && isValid(datum.u)")
     value = text_layer(
         "datum.why ? '' : datum.t || ''",
         y=f"{middle} - (two_lines ? 9 : 0)",
@@ -200,7 +235,29 @@ def label_layers() -> Row:
         opacity=0.85,
         **_MIDDLE,
     )
-    return layers(background, nothing, value, shape)
+    return layers(background, nothing, solid, value, shape)
+
+
+_STAR = "M0,-1L0.24,-0.32L0.95,-0.31L0.38,0.12L0.59,0.81L0,0.4L-0.59,0.81L-0.38,0.12L-0.95,-0.31L-0.24,-0.32Z"
+
+
+@cache
+def best_layers() -> Row:
+    """Return the star of the best cell: in its upper corner, or in the middle of a cell that is too small for that."""
+    rows = f"scale('y', {_ROW}), scale('y', {_ROW} + 1)"
+    inside = f"min({_ROOM}, abs(scale('y', 1) - scale('y', 0))) >= 40"
+    star = alt.Chart().mark_point(
+        filled=True,
+        shape=_STAR,
+        size=260,
+        fill=INK,
+        stroke=PAGE,
+        strokeWidth=1.5,
+        opacity=1,
+        x=alt.ExprRef(f"{inside} ? scale('x', {_COLUMN} + 1) - 15 : {_MIDDLE['x']}"),
+        y=alt.ExprRef(f"{inside} ? min({rows}) + 15 : scale('y', {_ROW} + 0.5)"),
+    )
+    return layers(star)
 
 
 @cache

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import altair as alt
 
@@ -19,53 +19,23 @@ from slimlm.sweep.axis_values import label_value
 from slimlm.sweep.describe import fixed_line, knob_name, mid_sentence, pair_label
 from slimlm.sweep.grid import Sweep
 from slimlm.sweep.metrics import Metric, Reports
+from slimlm.sweep.pareto import Point, best_points, points_of
 
 _HEIGHT_PX, _PLOT_PX, _LARGE = 420, 600, 1_500
 _MOST_NAMED, _MOST_TICKS = 24, 7
-_ACCENT = Shade(LIGHT_RAMP[3], DARK_RAMP[3]).reference
-
-
-class Point(NamedTuple):
-    """The two metrics of a design."""
-
-    place: int
-    """Its index among the sweep's cells."""
-    x: float
-    y: float
-
-
-def points_of(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None = None) -> list[Point]:
-    """Return the designs for which both metrics are known."""
-    values = zip(sweep.figures(x, reports), sweep.figures(y, reports), strict=True)
-    return [
-        Point(place, across, up) for place, (across, up) in enumerate(values) if across is not None and up is not None
-    ]
-
-
-def frontier(points: Sequence[Point], x: Metric, y: Metric) -> list[Point]:
-    """Return the Pareto-optimal points in the order of x.
-
-    A point is Pareto-optimal if no other dominates it: is as good in both metrics and better in one. Duplicates do not
-    dominate each other; the first is kept. There is no frontier where a metric has no better direction.
-    """
-    if x.better is None or y.better is None:
-        return []
-    toward_x, toward_y = (1 if metric.better == "less" else -1 for metric in (x, y))
-    kept: list[Point] = []
-    for point in sorted(points, key=lambda point: (toward_x * point.x, toward_y * point.y, point.place)):
-        if not kept or toward_y * point.y < toward_y * kept[-1].y:
-            kept.append(point)
-    return sorted(kept, key=lambda point: point.x)
+_ACCENT_SHADE, _PALE_SHADE = Shade(LIGHT_RAMP[3], DARK_RAMP[3]), Shade(LIGHT_RAMP[2], DARK_RAMP[2])
+_ACCENT = _ACCENT_SHADE.reference
 
 
 def pareto_chart(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None = None) -> Figure:
     """Show two metrics of every design, x horizontally and y vertically, and the Pareto frontier.
 
-    Where a metric has no better direction there is no frontier, and the subtitle says so. Labels give the values of the
-    two swept knobs. The parameter "pick" selects a design and reports its index `i` among the sweep's cells.
+    Pareto-optimal points are solid, the others hollow; a cross is a design of an odd shape, which is not optimal. Where
+    a metric has no better direction there is no frontier, and the subtitle says so. Labels give the values of the two
+    swept knobs. The parameter "pick" selects a design and reports its index `i` among the sweep's cells.
     """
     points = points_of(sweep, x, y, reports)
-    best = {point.place for point in frontier(points, x, y)}
+    best = {point.place for point in best_points(sweep, points, x, y)}
     # Later rows cover earlier ones: the frontier and the current design come last.
     points.sort(key=lambda point: (point.place == sweep.in_use, point.place in best))
     axes = {"x": _axis([point.x for point in points], x), "y": _axis([point.y for point in points], y)}
@@ -78,8 +48,8 @@ def pareto_chart(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None = N
         ({"values": line}, _frontier_layers(x.better == "less")),
         ({"values": rows}, _point_layers((*names,), _titled(x), _titled(y), axes["x"].log, axes["y"].log)),
         ({"values": named}, _name_layers()),
-        title=f"{y.name} against {mid_sentence(x.name)} of {count_designs(sweep)}",
-        subtitle=_subtitle(sweep, x, y, reports, len(points), len(best)),
+        title=_title(sweep, x, y, points),
+        subtitle=_subtitle(sweep, x, y, reports, points, len(best)),
         description=describe_pareto(sweep, x, y, reports),
         height=_HEIGHT_PX,
         values=_named_values(sweep, axes, len(points)),
@@ -90,8 +60,8 @@ def pareto_chart(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None = N
 def describe_pareto(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None = None) -> str:
     """Name the Pareto-optimal designs in one sentence, for screen readers."""
     points = points_of(sweep, x, y, reports)
-    best = frontier(points, x, y)
-    head = f"{y.name} against {mid_sentence(x.name)} of {count_designs(sweep)}"
+    best = best_points(sweep, points, x, y)
+    head = _title(sweep, x, y, points)
     if not best:
         return f"{head}: {_no_frontier(x, y) if points else 'nothing measured yet'}."
     labels = ", ".join(pair_label(sweep, point.place) for point in best[:_MOST_NAMED])
@@ -99,28 +69,46 @@ def describe_pareto(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None 
     return f"{head}: Pareto-optimal are {labels}{more} ({by_knobs(sweep)})."
 
 
+def _title(sweep: Sweep, x: Metric, y: Metric, points: Sequence[Point]) -> str:
+    """Name both metrics and count the designs, distinct ones where the cells share some."""
+    head = f"{y.name} against {mid_sentence(x.name)} of"
+    shared = len({design.architecture for design in sweep.designs}) < len(sweep.designs)
+    return (
+        f"{head} {counted(len(points), 'distinct design')}" if shared and points else f"{head} {count_designs(sweep)}"
+    )
+
+
 def _no_frontier(x: Metric, y: Metric) -> str:
+    if x.better and y.better:
+        return "no Pareto frontier, because every shape is odd"
     without = [mid_sentence(metric.name) for metric in (x, y) if metric.better is None]
     verb = "has" if len(without) == 1 else "have"
     return f"no Pareto frontier, because {' and '.join(dict.fromkeys(without))} {verb} no better direction"
 
 
-def _subtitle(sweep: Sweep, x: Metric, y: Metric, reports: Reports | None, known: int, best: int) -> list[str]:
-    said = f"filled: {counted(best, 'Pareto-optimal design')}" if best else _no_frontier(x, y)
+def _subtitle(
+    sweep: Sweep, x: Metric, y: Metric, reports: Reports | None, points: Sequence[Point], best: int
+) -> list[str]:
+    said = f"solid: Pareto-optimal ({best:,})" if best else _no_frontier(x, y)
+    odd = sum(bool(sweep.oddities[point.place]) for point in points)
+    values = zip(sweep.figures(x, reports), sweep.figures(y, reports), strict=True)
+    unknown = len(sweep.designs) - sum(across is not None and up is not None for across, up in values)
+    measured = "not measured" if not sweep.earlier(reports or {}) else "not measured, or in an earlier run"
     remarks = [
-        said if known else "nothing measured yet",
-        "circled: current design" if sweep.in_use is not None else "",
-        f"not measured: {len(sweep.designs) - known:,}" if known < len(sweep.designs) else "",
+        said if points else "nothing measured yet",
+        "ring: current design" if sweep.in_use is not None else "",
+        f"crosses: odd shapes, never optimal ({odd:,})" if odd else "",
+        f"{measured}: {unknown:,}" if unknown else "",
     ]
-    varied = f"{'Labels' if best else 'Swept'}: {by_knobs(sweep)}"
     assumed = [f"{metric.name}: {said}." for metric in (x, y) if (said := sweep.explanation(metric, reports))]
-    lines = [fixed_line(sweep), varied, as_line(remarks), *assumed]
+    swept = "" if best else f"Swept: {by_knobs(sweep)}"
+    lines = [*filter(None, [fixed_line(sweep), swept, as_line(remarks)]), *assumed]
     told = {sweep.x.name, sweep.y.name, x.key, y.key}
     return [*lines, RATIO_LINE] if {"embedding_ratio", "embedding_ratio_got"} & told else lines
 
 
 def _titled(metric: Metric) -> str:
-    return f"{metric.name} ({metric.better} is better)" if metric.better else metric.name
+    return f"{metric.name} ({metric.direction})" if metric.direction else metric.name
 
 
 @dataclass(frozen=True)
@@ -155,7 +143,8 @@ def _row(sweep: Sweep, point: Point, x: Metric, y: Metric) -> Row:
     assert design is not None
     d_model, d_ff, n_layers = design.dims
     metrics = {"a": point.x, "b": point.y, "s": x.write(point.x), "t": y.write(point.y)}
-    return {"i": point.place} | metrics | {"n": n_layers, "d": d_model, "f": d_ff}
+    odd = sweep.oddities[point.place]
+    return {"i": point.place} | metrics | {"n": n_layers, "d": d_model, "f": d_ff} | ({"odd": odd} if odd else {})
 
 
 def _label(sweep: Sweep, rows: list[Row], axes: Mapping[str, _Scale]) -> None:
@@ -199,10 +188,12 @@ def _point_layers(knobs: tuple[str, str], x_name: str, y_name: str, x_log: bool,
         .mark_point(
             size=alt.ExprRef("datum.best ? max(dot, 45) : dot"),
             filled=True,
-            stroke=_ACCENT,
-            strokeWidth=alt.ExprRef("datum.best || dot > 20 ? 1.2 : 0"),
-            fill=_ACCENT,
-            fillOpacity=alt.ExprRef("datum.best ? 1 : dot > 20 ? 0.15 : 0.3"),
+            opacity=1,
+            shape=alt.ExprRef("datum.odd ? 'cross' : 'circle'"),
+            # Opaque, because translucent points look solid where several overlap.
+            fill=alt.ExprRef(f"datum.best ? ({_ACCENT_SHADE.expression}) : background"),
+            stroke=alt.ExprRef(f"datum.best ? ({_ACCENT_SHADE.expression}) : ({_PALE_SHADE.expression})"),
+            strokeWidth=alt.ExprRef("dot > 20 ? 1.2 : 0.8"),
             cursor="pointer",
             tooltip=alt.ExprRef(_tooltip(knobs, x_name, y_name)),
         )
@@ -216,7 +207,10 @@ def _position(side: str, field: str, name: str, log: bool) -> Row:
     kind: Literal["log", "linear"] = "log" if log else "linear"
     return {
         "shorthand": f"{field}:Q",
-        "scale": alt.Scale(type=kind, domain=alt.ExprRef(f"{side}_ends"), nice=False, zero=False),
+        # Vega warns of any setting of zero on a log scale.
+        "scale": alt.Scale(
+            type=kind, domain=alt.ExprRef(f"{side}_ends"), nice=False, zero=alt.Undefined if log else False
+        ),
         "axis": alt.Axis(
             title=name,
             values=alt.ExprRef(f"{side}_ticks"),
@@ -235,7 +229,9 @@ def _position(side: str, field: str, name: str, log: bool) -> Row:
 
 def _tooltip(knobs: tuple[str, str], x_name: str, y_name: str) -> str:
     targets = {knobs[0]: "x_labels[datum.i % columns]", knobs[1]: "y_labels[floor(datum.i / columns)]"}
-    return object_expression(targets | {x_name: "datum.s", y_name: "datum.t"} | SHAPE_IN_TOOLTIP)
+    figures = targets | {x_name: "datum.s", y_name: "datum.t"} | SHAPE_IN_TOOLTIP
+    odd = object_expression(figures | {"Odd shape": "datum.odd"})
+    return f"datum.odd ? {odd} : {object_expression(figures)}"
 
 
 @cache

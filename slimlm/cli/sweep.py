@@ -10,13 +10,15 @@ from slimlm.cli.request import add_request, escaped, request_of
 from slimlm.core.architecture import Architecture
 from slimlm.serialization.fields import Value
 from slimlm.sweep.axis_values import default_values, parse_values
+from slimlm.sweep.best import best_line
 from slimlm.sweep.csv import sweep_csv
 from slimlm.sweep.grid import Sweep, sweep
-from slimlm.sweep.metrics import METRICS, metric_of
+from slimlm.sweep.metrics import METRICS, Reports, metric_of
 from slimlm.utils.files import reason, replacing
 from slimlm.utils.optional import PSUTIL, TORCH, need
 
 _BAR = 28
+_BEST_BY_DEFAULT = "forward_flops_per_token"
 
 
 def add_sweep(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +39,7 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
 
 
 def run_sweep(options: argparse.Namespace) -> None:
-    """Solve a grid, measure its models with --measure, and write it as CSV.
+    """Solve a grid, measure its models with --measure, write it as CSV, and say on stderr which cell is best.
 
     Raises ValueError, in one sentence, for invalid options and an unwritable file.
     """
@@ -47,15 +49,28 @@ def run_sweep(options: argparse.Namespace) -> None:
         raise ValueError(f"{output} cannot be written: there is no folder {output.parent}")
     x, y = _axis("x", options.x), _axis("y", options.y)
     found = sweep(request_of(options), x, y, lambda done, count: _show(done, count, "solving", least=1_000))
-    text = sweep_csv(found, _measure(found) if options.measure else {}, figures)
+    reports = _measure(found) if options.measure else {}
+    text = sweep_csv(found, reports, figures)
     if output is None:
         print(text, end="")
-        return
+    else:
+        _write(output, text)
+    _show_best(found, reports, options.figure or [_BEST_BY_DEFAULT])
+
+
+def _write(output: Path, text: str) -> None:
     try:
         with replacing(output) as part:
             part.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         raise ValueError(f"{output} cannot be written: {reason(error)}") from error
+
+
+def _show_best(found: Sweep, reports: Reports, figures: Sequence[str]) -> None:
+    """Say on stderr, beside the CSV, which cell is best by each figure that has a better direction."""
+    for metric in map(metric_of, figures):
+        if line := best_line(found, metric, reports):
+            print(f"{metric.name}: {line[0].lower()}{line[1:]}", file=sys.stderr)
 
 
 def _axis(side: str, text: str) -> tuple[str, Sequence[Value]]:
@@ -76,7 +91,7 @@ def _measure(found: Sweep) -> dict[Architecture, Any]:
         shape = f"{model.n_layers} × {model.d_model}"
         _show(number, len(models), f"measuring {shape}")
         try:
-            reports[model] = probe(model)
+            reports[model] = probe(model, timed=True)
         except (MemoryError, RuntimeError) as error:
             print(f"slimlm: {shape} is not measured: {error}", file=sys.stderr)
         except KeyboardInterrupt:
@@ -84,6 +99,8 @@ def _measure(found: Sweep) -> dict[Architecture, Any]:
             break
     else:
         _show(len(models), len(models), "measured")
+    if any(report.is_noisy for report in reports.values()):
+        print("slimlm: the machine was busy while measuring: compare the times with care", file=sys.stderr)
     return reports
 
 

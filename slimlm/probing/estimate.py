@@ -7,7 +7,7 @@ from slimlm.core.accounting import account
 from slimlm.core.architecture import Architecture
 from slimlm.model.device import PRECISION_BYTES, PRECISIONS, Precision, Strategy, device_name, free_memory, pick_device
 from slimlm.model.streaming import SLICE, slice_rows
-from slimlm.probing.speed import machine_speed
+from slimlm.probing.speed import TIMED_PASSES, machine_speed
 
 BATCH = 2
 MAX_TOKENS = 64
@@ -74,6 +74,7 @@ def estimate_probe(
     dtype: Precision = "float32",
     device: str | None = None,
     max_memory: int | None = None,
+    timed: bool = False,
 ) -> ProbeEstimate:
     """Estimate the cost of `slimlm.probe` with the same arguments, from measured speed and the memory that is free now.
 
@@ -87,6 +88,7 @@ def estimate_probe(
     multiplied = total + (head if architecture.tied_lm_head else 0)
     speed = machine_speed(place, dtype)
     for strategy in get_args(Strategy):
+        passes = 2 + (TIMED_PASSES if timed and strategy == "whole" else 0)
         modules = architecture.n_layers if strategy == "whole" else 1
         estimate = ProbeEstimate(
             weight_bytes=size * _weights_in_memory(architecture, strategy),
@@ -95,7 +97,8 @@ def estimate_probe(
             free_bytes=free,
             build_seconds=modules * speed.per_layer_build,
             initialise_seconds=total * speed.per_weight * (BATCH if strategy == "slice by slice" else 1),
-            run_seconds=2 * 2 * multiplied * tokens * speed.per_flop + architecture.n_layers * speed.per_layer_run,
+            run_seconds=passes
+            * (2 * multiplied * tokens * speed.per_flop + architecture.n_layers * speed.per_layer_run / 2),
             device=device_name(place),
             strategy=strategy,
         )

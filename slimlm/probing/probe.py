@@ -3,7 +3,8 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import median, quantiles
 
 import torch
 from torch import Tensor
@@ -27,10 +28,12 @@ from slimlm.model.streaming import StreamedModel
 from slimlm.probing.estimate import BATCH, MAX_TOKENS, ProbeEstimate, estimate_probe
 from slimlm.probing.logit_checks import LogitChecks
 from slimlm.probing.report import CountReport, accounted_params, count_with_layers
+from slimlm.probing.speed import TIMED_PASSES, OtherLoad, time_passes
 from slimlm.utils.formatting import format_bytes
 from slimlm.utils.progress import Progress, Reporter
 
 _LEAK = 1e-5
+_BUSY, _UNSTEADY = 0.25, 0.2
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,12 @@ class ProbeReport(CountReport):
     dtype: str
     device: str
     """Readable name of the device: "cpu", "mps", "cuda (NVIDIA H100)"."""
+    pass_seconds: tuple[float, ...] = ()
+    """Duration of each timed pass of a warm model, of which `forward_seconds` is the median; empty for one pass."""
+    other_load: float = 0.0
+    """Share of the machine's CPU time that other processes took during the probe."""
+    run: int = 0
+    """Number of the run of measurements; times of different runs are not comparable."""
     strategy: Strategy = "whole"
     """Which weights were in memory at once: all, those of one block, or one slice of a matrix."""
 
@@ -63,6 +72,20 @@ class ProbeReport(CountReport):
     def way(self) -> Strategy:
         """The earlier name of `strategy`."""
         return self.strategy
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """First and third quartile of the timed passes; both are `forward_seconds` after one pass."""
+        if len(self.pass_seconds) < 2:
+            return self.forward_seconds, self.forward_seconds
+        first, _, third = quantiles(self.pass_seconds, n=4, method="inclusive")
+        return first, third
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the machine was too busy, or the passes too different, for the times to be trusted."""
+        first, third = self.quartiles
+        return self.other_load > _BUSY or third - first > _UNSTEADY * self.forward_seconds
 
     @property
     def tokens_per_second(self) -> float:
@@ -87,10 +110,12 @@ def probe(
     dtype: Precision = "float32",
     device: str | None = None,
     max_memory: int | None = None,
+    timed: bool = False,
 ) -> ProbeReport:
     """Build the PyTorch model, count it, and run random tokens through it twice.
 
-    In the second pass, which is timed, the second half of the tokens is replaced. `device` is by default the
+    In the second pass, which is timed, the second half of the tokens is replaced. If `timed` and the model fits in
+    memory, at least five more passes follow, and `forward_seconds` is their median. `device` is by default the
     accelerator (CUDA, MPS) if there is one, else the CPU. A model that does not fit in the free memory, or in
     `max_memory` bytes, is initialised and run block by block, or slice by slice where one block is too large: with
     the same weights and logits, a part of them at a time. One seed gives the same weights on every device: they are
@@ -100,14 +125,14 @@ def probe(
     fit.
     """
     architecture = design.architecture if isinstance(design, Design) else design
-    estimate = estimate_probe(architecture, dtype=dtype, device=device, max_memory=max_memory)
+    estimate = estimate_probe(architecture, dtype=dtype, device=device, max_memory=max_memory, timed=timed)
     if not estimate.fits:
         raise MemoryError(what_does_not_fit(estimate))
     place = pick_device(device)
     give_back_memory()
     try:
-        with torch.inference_mode(), PeakMemory(place) as peak:
-            run = _Probe(architecture, estimate, Reporter(progress), seed, place, PRECISIONS[dtype], peak)
+        with torch.inference_mode(), PeakMemory(place) as peak, OtherLoad() as load:
+            run = _Probe(architecture, estimate, Reporter(progress), seed, place, PRECISIONS[dtype], peak, load, timed)
             return run.whole() if estimate.strategy == "whole" else run.streamed()
     finally:
         give_back_memory()
@@ -132,23 +157,40 @@ class _Probe:
     device: torch.device
     dtype: torch.dtype
     peak: PeakMemory
+    load: OtherLoad
+    timed: bool
 
     def whole(self) -> ProbeReport:
         build_clock, forward_clock = Clock(self.device), Clock(self.device)
         with build_clock.running():
             model = self._build()
         ids, changed, checks = self._tokens()
-        half = self.estimate.run_share / 2
-        with _on_blocks(model, lambda done: self.report(1 - 2 * half + half * done, "running the forward pass")):
+        share = self.estimate.run_share / (2 + (TIMED_PASSES if self.timed else 0))
+        first, second = 1 - self.estimate.run_share, 1 - self.estimate.run_share + share
+        with _on_blocks(model, lambda done: self.report(first + share * done, "running the forward pass")):
             logits, _ = model(ids)
         with (
-            _on_blocks(model, lambda done: self.report(1 - half + half * done, "checking causality")),
+            _on_blocks(model, lambda done: self.report(second + share * done, "checking causality")),
             forward_clock.running(),
         ):
             other, _ = model(changed)
         checks.add(0, logits, other)
         accounted = account(self.architecture)
-        return self._results(accounted, count_components(model, accounted), checks, build_clock, forward_clock)
+        counted = count_components(model, accounted)
+        report = self._results(accounted, counted, checks, build_clock, forward_clock)
+        return self._timed(report, model, ids, second + share) if self.timed else report
+
+    def _timed(self, report: ProbeReport, model: LanguageModel, ids: Tensor, done: float) -> ProbeReport:
+        """Add the times of repeated passes, without the hooks that report progress during a pass."""
+
+        def on_pass(number: int) -> None:
+            part = min(1.0, number / TIMED_PASSES)
+            self.report(done + (1 - done) * part, f"timing pass {number}")
+
+        seconds = time_passes(lambda: model(ids), self.device, on_pass)
+        return replace(
+            report, forward_seconds=median(seconds), pass_seconds=tuple(seconds), other_load=self.load.share()
+        )
 
     def streamed(self) -> ProbeReport:
         strategy, arch = self.estimate.strategy, self.architecture
@@ -218,6 +260,7 @@ class _Probe:
             peak_bytes=self.peak.added_bytes(),
             dtype=str(self.dtype).removeprefix("torch."),
             device=device_name(self.device),
+            other_load=self.load.share(),
             strategy=self.estimate.strategy,
         )
 

@@ -1,14 +1,16 @@
-"""Measured speed of a device, from which the time of a probe is estimated."""
+"""Measured speed: of a device, from which the time of a probe is estimated, and of the forward passes of a model."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
+import psutil
 import torch
 from torch import nn
 
 from slimlm.core.architecture import Architecture
-from slimlm.model.device import PRECISIONS, Precision, synchronize
+from slimlm.model.device import PRECISIONS, Clock, Precision, synchronize
 from slimlm.model.initialisation import CHUNK, Weights
 from slimlm.model.language_model import LanguageModel
 
@@ -70,6 +72,49 @@ def measure_speed(device: torch.device, precision: Precision) -> Speed:
             / tiny.n_layers,
             per_layer_run=_time(initialise_and_run, device) / tiny.n_layers,
         )
+
+
+TIMED_PASSES = 5
+"""Least number of timed passes from which a median and its spread are taken."""
+
+_LEAST_SECONDS, _MOST_PASSES = 0.1, 50
+
+
+def time_passes(work: Callable[[], object], device: torch.device, on_pass: Callable[[int], object]) -> list[float]:
+    """Return the seconds of each of at least five runs of a warm model, and of more where they are short.
+
+    `on_pass` is called after each run with their number; exceptions that it raises cancel the rest.
+    """
+    times: list[float] = []
+    while len(times) < TIMED_PASSES or (sum(times) < _LEAST_SECONDS and len(times) < _MOST_PASSES):
+        clock = Clock(device)
+        with clock.running():
+            work()
+        times.append(clock.seconds)
+        on_pass(len(times))
+    return times
+
+
+class OtherLoad:
+    """Context manager that measures which share of the machine's CPU time other processes take."""
+
+    def __enter__(self) -> Self:
+        self._started = self._now()
+        return self
+
+    def share(self) -> float:
+        """Return the share since the start, from 0 to 1."""
+        seconds, others = (now - before for now, before in zip(self._now(), self._started, strict=True))
+        return min(1.0, max(0.0, others / max(seconds, 1e-9) / (psutil.cpu_count() or 1)))
+
+    @staticmethod
+    def _now() -> tuple[float, float]:
+        """Return the clock, and the CPU seconds that other processes have taken so far."""
+        machine, own = psutil.cpu_times(), psutil.Process().cpu_times()
+        return time.perf_counter(), machine.user + machine.system - own.user - own.system
+
+    def __exit__(self, *exception: object) -> None:
+        pass
 
 
 def _time(work: Callable[[], object], device: torch.device) -> float:

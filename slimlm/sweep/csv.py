@@ -2,20 +2,23 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from slimlm.serialization.fields import Value
 from slimlm.sweep.grid import Cell, Sweep
-from slimlm.sweep.metrics import METRICS, Reports, metric_of
+from slimlm.sweep.metrics import METRICS, Metric, Reports, metric_of
 
 _DIMENSIONS = ("d_model", "d_ff", "n_layers", "n_heads", "head_dim")
 _MISSES = ("total_miss", "ratio_miss", "expansion_miss")
 
 
 def sweep_csv(sweep: Sweep, reports: Reports | None = None, metrics: Iterable[str] = METRICS) -> str:
-    """Return a sweep as CSV (RFC 4180), one cell per line: values, dimensions, misses, metrics, and the reason if none.
+    """Return a sweep as CSV (RFC 4180), one cell per line: values, dimensions, misses, metrics, and remarks.
 
-    Metrics are plain numbers; those not measured are empty. `metrics` are keys of `METRICS`.
+    The last two columns say why there is no design, and what is odd about its shape.
+
+    Metrics are plain numbers; those not measured are empty. A measured one is followed by its quartiles and by the run
+    in which it was measured: times of different runs are not comparable. `metrics` are keys of `METRICS`.
 
     Raises ValueError for an unknown key.
     """
@@ -24,12 +27,31 @@ def sweep_csv(sweep: Sweep, reports: Reports | None = None, metrics: Iterable[st
     asked = (f"{sweep.x.name}_asked", f"{sweep.y.name}_asked")
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    names = (metric.key for metric in chosen)
-    writer.writerow((*asked, *_DIMENSIONS, "total_params", *_MISSES, *names, "reason"))
-    columns = [sweep.figures(metric, reports) for metric in chosen]
-    for cell, reason, *figures in zip(sweep.cells, sweep.reasons, *columns, strict=True):
-        writer.writerow((_plain(cell.x), _plain(cell.y), *_design(cell), *map(_number, figures), reason))
+    names = [name for metric in chosen for name in _columns(metric)]
+    writer.writerow((*asked, *_DIMENSIONS, "total_params", *_MISSES, *names, "reason", "oddity"))
+    columns = [column for metric in chosen for column in _figures(sweep, metric, reports or {})]
+    for cell, reason, oddity, *figures in zip(sweep.cells, sweep.reasons, sweep.oddities, *columns, strict=True):
+        writer.writerow((_plain(cell.x), _plain(cell.y), *_design(cell), *map(_number, figures), reason, oddity))
     return text.getvalue()
+
+
+def _columns(metric: Metric) -> list[str]:
+    """Return the names of the columns of a metric."""
+    quartiles = [f"{metric.key}_q1", f"{metric.key}_q3"] if metric.of_quartiles else []
+    return [metric.key, *quartiles, *([f"{metric.key}_run"] if metric.measured else [])]
+
+
+def _figures(sweep: Sweep, metric: Metric, reports: Reports) -> list[Sequence[float | None]]:
+    """Return the columns of a metric, of every run."""
+    if not metric.measured:
+        return [sweep.figures(metric)]
+    designs = [cell.design for cell in sweep.cells]
+    known = [reports.get(design.architecture) if design else None for design in designs]
+    values = [metric.value(design, reports) if design else None for design in designs]
+    quartiles = (
+        [metric.of_quartiles(report) if report else (None, None) for report in known] if metric.of_quartiles else []
+    )
+    return [values, *zip(*quartiles, strict=True), [report.run if report else None for report in known]]
 
 
 def _design(cell: Cell) -> list[object]:

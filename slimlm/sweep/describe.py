@@ -8,7 +8,7 @@ from slimlm.core.captions import request_parts
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import expansion_name
 from slimlm.core.design import Design
-from slimlm.serialization.fields import KNOBS
+from slimlm.serialization.fields import KNOBS, Value
 from slimlm.sweep.axis_values import label_value
 from slimlm.sweep.grid import Axis, Sweep
 
@@ -62,11 +62,10 @@ def ratio_reading(sweep: Sweep) -> str:
     ends = [(ratio, designs) for ratio, designs in found if designs]
     if len(ends) < 2:
         return ""
-    (first, low), (last, high) = ends[0], ends[-1]
+    (_, low), (_, high) = ends[0], ends[-1]
     return (
-        f"At a fixed total and vocabulary the embedding ratio fixes the width, so this is a sweep of depth against "
-        f"width too: from {first:g} to {last:g} d_model goes from {_span(low, 'd_model')} to {_span(high, 'd_model')} "
-        f"and the layers from {_span(low, 'n_layers')} to {_span(high, 'n_layers')}."
+        "Note: with total and vocabulary fixed, more embedding means wider and shallower: "
+        f"{_shapes(low)} layers → {_shapes(high)}"
     )
 
 
@@ -84,16 +83,46 @@ def spans_line(sweep: Sweep) -> str:
     return f"Actual: d_model {spans['d_model']} · d_ff {spans['d_ff']} · {spans['n_layers']} {noun}"
 
 
+_SHORT_NAMES = {
+    "total_params": "total",
+    "vocab_size": "vocabulary",
+    "embedding_ratio": "ratio",
+    "n_heads": "heads",
+    "n_kv_heads": "KV heads",
+    "n_layers": "depth",
+    "max_seq_length": "tokens",
+    "multiple_of": "multiples of",
+}
+
+
 def pair_label(sweep: Sweep, index: int, named: bool = False) -> str:
-    """Label a cell by its two values, and by the names of the knobs if `named`."""
+    """Label a cell by its two values with short names of the knobs, or with their display names if `named`.
+
+    >>> from slimlm.sweep.grid import sweep
+    >>> found = sweep(ModelConfig(), ("embedding_ratio", (0.35,)), ("glu_expansion", (2.0,)))
+    >>> pair_label(found, 0), pair_label(found, 0, named=True)
+    ('ratio 0.35 · GLU 2', 'embedding ratio 0.35 · GLU expansion 2')
+    """
     cell = sweep.cells[index]
     pairs = ((sweep.x, cell.x), (sweep.y, cell.y))
-    labels = [label_value(axis.name, value) for axis, value in pairs]
     if named:
-        labels = [
-            f"{mid_sentence(knob_name(sweep, axis))} {label}" for (axis, _), label in zip(pairs, labels, strict=True)
-        ]
+        labels = (f"{mid_sentence(knob_name(sweep, axis))} {label_value(axis.name, value)}" for axis, value in pairs)
+    else:
+        labels = (_short_label(sweep, axis, value) for axis, value in pairs)
     return " · ".join(labels)
+
+
+def _short_label(sweep: Sweep, axis: Axis, value: Value) -> str:
+    label = label_value(axis.name, value)
+    if axis.name == "tied_lm_head" or (isinstance(value, str) and isinstance(KNOBS[axis.name].default, str)):
+        return label  # "tied" and "RMSNorm" need no name; "auto" and "on" do
+    if axis.name == "glu_expansion":
+        return f"{knob_name(sweep, axis).partition(' ')[0]} {label}"
+    return f"{_SHORT_NAMES.get(axis.name) or mid_sentence(knob_name(sweep, axis))} {label}"
+
+
+def _shapes(designs: Sequence[Design]) -> str:
+    return f"{_span(designs, 'd_model')} × {_span(designs, 'n_layers')}"
 
 
 def _span(designs: Sequence[Design], dimension: str) -> str:

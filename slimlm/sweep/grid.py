@@ -7,8 +7,10 @@ from itertools import product
 from typing import Any
 
 from slimlm.core.accounting import count_total
+from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import TOLERANCE, Design
+from slimlm.notes.plausibility import oddities
 from slimlm.serialization.fields import Value
 from slimlm.solver.search import smallest, window
 from slimlm.solver.solver import BudgetError, nearest_design, solve
@@ -101,6 +103,12 @@ class Sweep:
         return len(self.cells) - len(self.designs)
 
     @cached_property
+    def oddities(self) -> tuple[str, ...]:
+        """What is odd about the shape of each cell's design; empty where nothing is, and where there is no design."""
+        found = (oddities(cell.design.account) if cell.design else () for cell in self.cells)
+        return tuple(odd[0].text if odd else "" for odd in found)
+
+    @cached_property
     def in_use(self) -> int | None:
         """Index of the cell with the base's own values; None when the grid does not contain it."""
         base_x, base_y = getattr(self.base, self.x.name), getattr(self.base, self.y.name)
@@ -109,20 +117,51 @@ class Sweep:
         return self.y.values.index(base_y) * len(self.x.values) + self.x.values.index(base_x)
 
     def figures(self, metric: Metric, reports: Reports | None = None) -> tuple[float | None, ...]:
-        """Return a metric of every cell; None where there is no design, or where it has not been measured."""
+        """Return a metric of every cell; None where there is no design, or where it has not been measured.
+
+        Measurements are those of the latest run alone, because a machine is not equally busy at different moments.
+        """
         if metric.key in self._figures:
             return self._figures[metric.key]
-        known = reports or {}
+        known = self.latest(reports or {}) if metric.measured else {}
         found = tuple(metric.value(cell.design, known) if cell.design else None for cell in self.cells)
         return found if metric.measured else self._figures.setdefault(metric.key, found)
+
+    def design_of(self, place: int) -> Design:
+        """Return the design of a cell that has one."""
+        design = self.cells[place].design
+        assert design is not None
+        return design
+
+    def text(self, place: int, metric: Metric, reports: Reports | None = None) -> str:
+        """Return the metric of a cell as text, with the spread of a median; measurements of every run."""
+        design, known = self.cells[place].design, reports or {}
+        value = metric.value(design, known) if design else None
+        return "" if value is None or design is None else metric.text(value, metric.quartiles(design, known))
+
+    def latest(self, reports: Reports) -> Reports:
+        """Return the measurements of this sweep's models that were made in the latest run."""
+        found = {arch: report for arch in self._models if (report := reports.get(arch))}
+        latest = max((report.run for report in found.values()), default=0)
+        return {arch: report for arch, report in found.items() if report.run == latest}
+
+    def earlier(self, reports: Reports) -> Reports:
+        """Return the measurements of this sweep's models that were made in earlier runs."""
+        latest = self.latest(reports)
+        return {arch: reports[arch] for arch in self._models if arch in reports and arch not in latest}
+
+    @cached_property
+    def _models(self) -> tuple[Architecture, ...]:
+        return tuple(dict.fromkeys(design.architecture for design in self.designs))
 
     def explanation(self, metric: Metric, reports: Reports | None = None) -> str:
         """Say what a metric counts and, where it is measured, on which devices it was."""
         if not (metric.measured and reports):
             return metric.assumption
-        found = (reports.get(design.architecture) for design in self.designs)
-        devices = sorted({report.device for report in found if report})
-        return f"{metric.assumption}, on {' and '.join(devices)}" if devices else metric.assumption
+        found = self.latest(reports).values()
+        devices = f", on {' and '.join(sorted({report.device for report in found}))}" if found else ""
+        noisy = "; the machine was busy: compare with care" if any(report.is_noisy for report in found) else ""
+        return f"{metric.assumption}{devices}{noisy}"
 
     @cached_property
     def reasons(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 from slimlm.core.architecture import Architecture
 from slimlm.core.design import Design
+from slimlm.core.shape_law import published_aspect_ratio
 from slimlm.costs.quantities import COST_QUANTITIES
 from slimlm.costs.quantity import Quantity, Workload, joined, setting_terms
 from slimlm.costs.settings import CostSettings
@@ -28,6 +29,18 @@ class Measured(Protocol):
     def device(self) -> str:
         """Name of the device: "cpu", "mps", "cuda (NVIDIA H100)"."""
 
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """First and third quartile of the timed passes."""
+
+    @property
+    def run(self) -> int:
+        """Number of the run of measurements; times of different runs are not comparable."""
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the machine was too busy for the times to be trusted."""
+
 
 Reports = Mapping[Architecture, Measured]
 """Measurements by architecture."""
@@ -46,8 +59,15 @@ class Metric:
     """Which direction is better; None where neither is."""
     of_design: Callable[[Design], float] | None = None
     of_report: Callable[[Measured], float] | None = None
+    of_quartiles: Callable[[Measured], tuple[float, float]] | None = None
+    """First and third quartile, where the metric is a median."""
     assumption: str = ""
     """What it counts."""
+
+    @property
+    def direction(self) -> str:
+        """Which direction is better, in words; empty where neither is."""
+        return {"less": "lower is better", "more": "higher is better", None: ""}[self.better]
 
     @property
     def measured(self) -> bool:
@@ -58,6 +78,17 @@ class Metric:
         """Write a value with its unit, short enough for a chart."""
         return SHORT_UNITS[self.unit](value)
 
+    def quartiles(self, design: Design, reports: Reports) -> tuple[float, float] | None:
+        """Return first and third quartile of a median; None where it is none or has not been measured."""
+        report = reports.get(design.architecture)
+        return self.of_quartiles(report) if self.of_quartiles and report else None
+
+    def text(self, value: float, quartiles: tuple[float, float] | None = None) -> str:
+        """Write a value with half the distance between its quartiles: "93 ms ± 4"."""
+        if not quartiles or quartiles[0] == quartiles[1]:
+            return self.write(value)
+        return f"{self.write(value)} ± {_like(value, (quartiles[1] - quartiles[0]) / 2)}"
+
     def value(self, design: Design, reports: Reports) -> float | None:
         """Return the value for a design; None where its model has not been measured."""
         if self.of_design:
@@ -66,19 +97,30 @@ class Metric:
         return self.of_report(report) if self.of_report and report else None
 
 
+def _like(seconds: float, spread: float) -> str:
+    """Write a spread of seconds as a plain number in the unit in which `format_seconds` writes a duration."""
+    shown = 1000 * spread if seconds < 0.9995 else spread if seconds < 179.5 else spread / 60
+    return f"{shown:.0f}" if shown >= 0.95 else f"{shown:.1g}"
+
+
 _SETTINGS = CostSettings()
+_TERMS = setting_terms(_SETTINGS, "max_seq_length") | {
+    # What differs from design to design is said in general.
+    "extrapolated": "extrapolated outside that range",
+    "bound": "memory or compute",
+    "hours": "the",
+}
 
 
 def _computed(quantity: Quantity, of_design: Callable[[Design], float] | None = None) -> Metric:
     """Return the metric of a quantity under the default settings."""
-    terms = setting_terms(_SETTINGS, "max_seq_length")
     return Metric(
         key=quantity.key,
         name=quantity.name,
         unit=quantity.unit,
         better=quantity.better,
         of_design=of_design or (lambda design: quantity.of(Workload(design.account, _SETTINGS))),
-        assumption=joined(quantity.assumptions_under(terms)),
+        assumption=joined(quantity.assumptions_under(_TERMS)),
     )
 
 
@@ -91,6 +133,12 @@ def _actual(key: str) -> Metric:
 
 def _worst_miss(design: Design) -> float:
     return max(abs(knob.miss) for knob in design.targets)
+
+
+def _off_usual_shape(design: Design) -> float:
+    arch = design.architecture
+    factor = arch.d_model / arch.n_layers / published_aspect_ratio(design.total_params)
+    return max(factor, 1 / factor)
 
 
 _ALL = (
@@ -106,22 +154,25 @@ _ALL = (
         assumption="the largest relative deviation of total, embedding ratio and expansion from their targets",
     ),
     replace(_actual("total_params"), key="total_params"),
-    *(
-        _computed(COST_QUANTITIES[key])
-        for key in (
-            "forward_flops_per_token",
-            "kv_cache_bytes_per_token",
-            "weights_bf16_bytes",
-            "training_memory_bytes",
-        )
+    Metric(
+        key="off_usual_shape",
+        name="Factor off the usual shape",
+        unit="real",
+        better="less",
+        of_design=_off_usual_shape,
+        assumption="how many times larger or smaller d_model / layers is than in published models of the size "
+        "(1: as in the law fitted to them)",
     ),
+    *map(_computed, COST_QUANTITIES.values()),
     Metric(
         key="forward_seconds",
         name="Measured forward time",
         unit="seconds",
         better="less",
         of_report=lambda report: report.forward_seconds,
-        assumption="one float32 forward pass of at most 2 × 64 tokens",
+        of_quartiles=lambda report: report.quartiles,
+        assumption="one float32 forward pass of at most 2 × 64 tokens, the median of at least 5 passes after a warm-up "
+        "± half the distance of the quartiles",
     ),
     Metric(
         key="peak_bytes",

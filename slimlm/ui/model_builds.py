@@ -124,8 +124,12 @@ def _cost(estimate: "ProbeEstimate") -> str:
     return f"about {format_seconds(estimate.seconds)} and {format_bytes(estimate.memory_bytes)}{place}{strategy}"
 
 
-def build(architecture: Architecture, show: "Progress", dtype: "Precision" = "float32") -> "ProbeReport":
+def build(
+    architecture: Architecture, show: "Progress", dtype: "Precision" = "float32", moment: str = ""
+) -> "ProbeReport":
     """Build and check the PyTorch model, one at a time across all sessions, or return its cached report.
+
+    With a `moment`, the forward pass is timed repeatedly, and only reports of the same moment are taken from the cache.
 
     `show` is also called while waiting for other models. Exceptions that it raises cancel the work: an `st.` call in it
     cancels a superseded run.
@@ -135,4 +139,5 @@ def build(architecture: Architecture, show: "Progress", dtype: "Precision" = "fl
     from slimlm.probing.probe import probe
 
     freeze_imports()
-    return _queue().run((architecture, dtype), partial(probe, architecture, progress=show, dtype=dtype), show)
+    work = partial(probe, architecture, progress=show, dtype=dtype, timed=bool(moment))
+    return _queue().run((architecture, dtype, moment) if moment else (architecture, dtype), work, show)

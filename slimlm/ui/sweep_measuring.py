@@ -1,12 +1,14 @@
 """Measuring the PyTorch models of a sweep: one at a time, cancellable, with the remaining time.
 
-Each run of the page measures one model and reruns the page, so that every result shows at once. "Cancel" stops the
-measuring run at its next progress update.
+A press of the button starts a new run of measurements, and charts compare the times of the latest run alone: in another
+run the machine may be slower or busier. Each run of the page measures one model and reruns the page, so that every
+result shows at once. "Cancel" stops the measuring run at its next progress update, after one forward pass at most.
 """
 
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import uuid
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
@@ -32,6 +34,12 @@ class _Measurements:
 
     reports: dict[Architecture, "ProbeReport"] = field(default_factory=dict)
     failures: dict[Architecture, str] = field(default_factory=dict)
+    run: int = 0
+    """Number of the latest run of measurements."""
+    moment: str = ""
+    """Identity of the latest run among those of all sessions."""
+    wanted: Literal["other", "all"] | None = None
+    """Which models the next run of the page is to start to measure."""
     running: object = None
     """Identity of the sweep being measured; None while none is."""
     spent_seconds: float = 0.0
@@ -47,9 +55,20 @@ class _Measurements:
         """Stop measuring; a callback."""
         self.running = None
 
+    def want(self, which: Literal["other", "all"]) -> None:
+        """Let the next run of the page start to measure the sweep that it shows; a callback.
+
+        The sweep is not an argument: a press may reach the server after another sweep has taken the place of that
+        which the button was drawn for, and would be lost.
+        """
+        self.wanted = which
+
     def start(self, sweep: Sweep) -> None:
-        """Start measuring a sweep; a callback."""
-        self.running = identity(sweep)
+        """Start a run that measures the other models of a sweep, or all of them again, as was wanted."""
+        for model in _models(sweep) if self.wanted == "all" else ():
+            self.reports.pop(model, None)
+        self.running, self.wanted = identity(sweep), None
+        self.run, self.moment = self.run + 1, uuid.uuid4().hex
         self.failures.clear()
         self.spent_seconds = self.expected_seconds = 0.0
 
@@ -74,77 +93,92 @@ def _models(sweep: Sweep) -> list[Architecture]:
     return list(dict.fromkeys(design.architecture for design in sweep.designs))
 
 
-def show_measuring(sweep: Sweep) -> None:
+def show_measuring(sweep: Sweep, place: "DeltaGenerator") -> None:
     """Offer to measure the PyTorch models of a sweep, or continue; call it last, because it ends the run."""
     measurements, models = _measurements(), _models(sweep)
-    count = counted(len(models), "PyTorch model")
     if len(models) > _MOST_MEASURED:
-        st.caption(f"This sweep has {count}: at most {_MOST_MEASURED} can be built and measured.")
+        count = counted(len(models), "PyTorch model")
+        place.caption(f"This sweep has {count}: at most {_MOST_MEASURED} can be built and measured.")
         return
-    if not can_build():
+    if not models or not can_build():
         return
+    if measurements.wanted:
+        measurements.start(sweep)
     failures = [model for model in models if model in measurements.failures]
     pending = [model for model in models if model not in measurements.reports and model not in measurements.failures]
-    st.caption(f"{len(models) - len(pending) - len(failures):,} of {count} measured{_on(measurements, models)}.")
-    wide, narrow = st.columns([0.85, 0.15], vertical_alignment="center")
     if pending and measurements.running == identity(sweep):
-        _measure(wide, narrow, measurements, pending, len(models))
+        _measure(place, measurements, pending, len(models))
         return
     measurements.stop()
-    if pending:
-        which = "the other " if len(pending) < len(models) else ""
-        cost = format_seconds(sum(_seconds(model) for model in pending))
-        wide.button(
-            f"Measure {which}{counted(len(pending), 'PyTorch model')} (about {cost})",
-            on_click=measurements.start,
-            args=(sweep,),
-            **_BUTTON,
-        )
+    _show_buttons(place, measurements, pending, models)
+    _show_state(sweep, place, measurements)
     for model in failures[:8]:
         st.warning(_failure(model, measurements), icon=":material/warning:")
+
+
+def _show_buttons(
+    place: "DeltaGenerator", measurements: _Measurements, pending: list[Architecture], models: list[Architecture]
+) -> None:
+    row = place.container(horizontal=True)
+    if pending:
+        which = "the other " if len(pending) < len(models) else ""
+        label = f"Measure {which}{counted(len(pending), 'PyTorch model')} (about {_cost(pending)})"
+        row.button(label, on_click=measurements.want, args=("other",), **_BUTTON)
+    if len(pending) < len(models):
+        label = f"Measure all {len(models):,} again (about {_cost(models)})" if len(models) > 1 else "Measure again"
+        again = _BUTTON | {"key": "measure_again", "icon": ":material/replay:"}
+        row.button(label, on_click=measurements.want, args=("all",), **again)
+
+
+def _show_state(sweep: Sweep, place: "DeltaGenerator", measurements: _Measurements) -> None:
+    """Say how many models are measured, in how many runs, and whether the machine was busy."""
+    models = _models(sweep)
+    known = {model: measurements.reports[model] for model in models if model in measurements.reports}
+    if not known:
+        return
+    devices = " and ".join(sorted({plain(report.device) for report in known.values()}))
+    sentences = [f"{len(known):,} of {counted(len(models), 'PyTorch model')} measured on {devices}."]
+    if earlier := sweep.earlier(measurements.reports):
+        sentences.append(f"{len(earlier):,} in an earlier run, without shade: times of different runs do not compare.")
+    if noisy := sum(report.is_noisy for report in known.values()):
+        sentences.append(f"The machine was busy during {noisy:,}: measure again when it is idle.")
+    place.caption(" ".join(sentences))
 
 
 _BUTTON: dict[str, Any] = {
     "key": "measure",
     "icon": ":material/speed:",
-    "help": "Builds each model on this server (CUDA or MPS if present, else CPU), runs a short forward pass "
-    "and discards it.",
+    "help": "Builds each model on this server (CUDA or MPS if present, else CPU), times at least 5 forward passes "
+    "after a warm-up and discards it.",
 }
 
 
-def _on(measurements: _Measurements, models: list[Architecture]) -> str:
-    """Name the devices that models were measured on, with a space in front."""
-    devices = sorted({measurements.reports[model].device for model in models if model in measurements.reports})
-    return f" on {' and '.join(map(plain, devices))}" if devices else ""
+def _cost(models: list[Architecture]) -> str:
+    return format_seconds(sum(map(_seconds, models)))
 
 
 def _seconds(architecture: Architecture) -> float:
     from slimlm.probing.estimate import estimate_probe
 
-    return estimate_probe(architecture).seconds
+    return estimate_probe(architecture, timed=True).seconds
 
 
-def _measure(
-    wide: "DeltaGenerator",
-    narrow: "DeltaGenerator",
-    measurements: _Measurements,
-    pending: list[Architecture],
-    count: int,
-) -> None:
+def _measure(place: "DeltaGenerator", measurements: _Measurements, pending: list[Architecture], count: int) -> None:
     """Measure the first pending model and rerun the page."""
     model, expected, done = pending[0], [_seconds(model) for model in pending], count - len(pending)
     left = format_seconds(measurements.pace * sum(expected))
     # The same key, disabled: a rerun that stops early would otherwise keep the old enabled button on screen.
-    wide.button(f"Measuring model {done + 1:,} of {count:,}, about {left} left", disabled=True, **_BUTTON)
-    bar = wide.progress(done / count)
-    narrow.button("Cancel", on_click=measurements.stop, icon=":material/close:", width="stretch")
+    row = place.container(horizontal=True)
+    row.button(f"Measuring model {done + 1:,} of {count:,}, about {left} left", disabled=True, **_BUTTON)
+    bar = place.progress(done / count)
+    row.button("Cancel", on_click=measurements.stop, icon=":material/close:")
 
     def show(share: float, doing: str) -> None:
         bar.progress(min((done + share) / count, 1.0), doing)
 
     started = time.perf_counter()
     try:
-        _keep(measurements, model, model_builds.build(model, show))
+        _keep(measurements, model, model_builds.build(model, show, moment=measurements.moment))
     except (MemoryError, RuntimeError, ValueError, OSError) as error:
         measurements.failures[model] = str(error) or type(error).__name__
     measurements.spent_seconds += time.perf_counter() - started
@@ -153,7 +187,7 @@ def _measure(
 
 
 def _keep(measurements: _Measurements, model: Architecture, report: "ProbeReport") -> None:
-    measurements.reports[model] = report
+    measurements.reports[model] = replace(report, run=measurements.run)
     while len(measurements.reports) > _MOST_KEPT:
         del measurements.reports[next(iter(measurements.reports))]
 

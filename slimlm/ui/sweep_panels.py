@@ -14,6 +14,7 @@ from slimlm.core.captions import target_name
 from slimlm.core.config import ModelConfig
 from slimlm.serialization.fields import to_query, values_of
 from slimlm.sweep.axis_values import parse_values
+from slimlm.sweep.best import best_line
 from slimlm.sweep.csv import sweep_csv
 from slimlm.sweep.describe import pair_label, ratio_reading
 from slimlm.sweep.grid import Axis, Sweep, sweep
@@ -117,12 +118,16 @@ def chart_key(found: Sweep, view: str) -> str:
     return f"sweep-{view}-{digest(to_query(values_of(found.base)) | axes)}"
 
 
+def show_best(found: Sweep, asked: Asked, reports: Reports) -> None:
+    """Say which cell is best and where the current design stands."""
+    if line := best_line(found, METRICS[asked.fig], reports):
+        st.markdown(f":material/star: {plain(line)}")
+
+
 def show_reading(found: Sweep) -> None:
     """Say that a sweep of the embedding ratio also varies depth and width."""
     if reading := ratio_reading(found):
         st.caption(f":material/swap_vert: {plain(reading)}")
-    else:
-        st.space("small")  # for the toolbar of the chart, which extends above it
 
 
 def show_picked(found: Sweep) -> None:

@@ -20,6 +20,7 @@ from tests.figures import assert_well_set, svg_of, texts_of
 from tests.grids import (
     CHARTS,
     every_grid,
+    grid,
     groups,
     map_of,
     measured,
@@ -71,9 +72,11 @@ def test_the_headings_explain_a_map_alone() -> None:
     assert said.startswith(
         "Forward FLOPs per token of 4 designs, by total parameters and vocabulary size Target: embedding"
     )
-    assert "hatched: no model meets the request (2)" in said
+    assert "grey: no model meets the request (2)" in said
+    assert "hatched: odd shape (3, reason in the tooltip)" in said
     assert "outlined: current design" in said
-    assert "In each cell: layers × d_model" in said
+    assert "Lower is better · star: lowest (25.2 MFLOP)" in said
+    assert "below the value: layers × d_model" in said
     assert "Forward FLOPs per token: 2 per weight of a matrix product" in said
     assert "vocabulary-sized tables" not in said
     assert "vocabulary-sized tables" in words_of(map_of("specified"))
@@ -91,9 +94,39 @@ def test_a_cell_without_a_model_is_hatched_says_so_and_has_its_reason() -> None:
 
 def test_the_design_in_use_is_outlined_where_it_is_on_the_grid() -> None:
     assert groups(map_of("specified"))[-1]["data"]["values"][0]["i"] == 4
-    off = heat_map(specified(ModelConfig(embedding_ratio=0.3)), METRICS["n_layers"])
+    off = heat_map(specified(ModelConfig(embedding_ratio=0.3)), METRICS["forward_flops_per_token"])
     assert "outlined" not in words_of(off)
     assert len(groups(off)) == len(groups(map_of("specified"))) - 1
+
+
+def test_a_star_marks_the_best_cell_where_there_is_one() -> None:
+    assert groups(map_of("specified"))[-2]["data"]["values"][0]["i"] == 11
+    assert "star: lowest (22.2 MFLOP)" in words_of(map_of("specified"))
+    more = map_of("specified", "aspect_ratio")
+    assert len(groups(more)) == len(groups(map_of("specified"))) - 1
+    assert "star" not in words_of(more) and "better" not in words_of(more)
+    assert groups(map_of("large"))[-1]["data"]["values"][0]["i"] not in odd_places("large")
+
+
+def odd_places(name: str) -> set[int]:
+    return {place for place, odd in enumerate(grid(name).oddities) if odd}
+
+
+@pytest.mark.parametrize("name", ["impossible", "large"])
+def test_odd_shapes_are_hatched_and_say_why(name: str) -> None:
+    chart, odd = map_of(name), odd_places(name)
+    assert {row["i"] for row in groups(chart)[0]["data"]["values"] if "odd" in row} == odd
+    columns, hatched = len(grid(name).x.values), groups(chart)[2 if name == "impossible" else 1]["data"]["values"]
+    crossed = {
+        int(line["b"] + step) * columns + int(line["a"] + step)
+        for line in hatched
+        for step in range(max(1, int(line["a2"] - line["a"])))
+    }
+    assert crossed == odd if name == "impossible" else crossed <= odd and 5 * len(crossed) > len(odd) > len(hatched)
+    assert '"Odd shape": oddities[datum.odd - 1]' in groups(chart)[0]["layer"][0]["mark"]["tooltip"]["expr"]
+    for row in groups(chart)[0]["data"]["values"]:
+        assert (named(chart)["oddities"][row["odd"] - 1] if "odd" in row else "") == grid(name).oddities[row["i"]]
+    assert "odd" not in groups(map_of("one"))[0]["data"]["values"][0]
 
 
 def test_shades_run_from_the_least_to_the_most() -> None:
@@ -121,7 +154,7 @@ def test_a_large_map_has_no_labels_but_round_ticks_a_scale_and_a_small_specifica
     texts = [text.words for text in texts_of(svg_of(chart))]
     assert {"0.1", "0.2", "0.8", "1", "2", "8"} <= set(texts)
     assert not any(text.endswith("MFLOP") and "×" in text for text in texts)
-    assert sum("MFLOP" in text for text in texts) == 2
+    assert sum("MFLOP" in text for text in texts if "star" not in text) == 2
     written = chart.to_dict()
     assert written["usermeta"]["embedOptions"]["renderer"] == "canvas"
     assert len(json.dumps(written)) < 100 * 3600
@@ -140,10 +173,13 @@ def test_charts_say_in_words_what_they_show() -> None:
         "Layers of 12 designs by embedding ratio and GLU expansion: from 4 at embedding ratio 0.45 · GLU expansion 4 "
         "to 29 at embedding ratio 0.25 · GLU expansion 2."
     )
+    assert describe_heat_map(found, METRICS["forward_flops_per_token"]).endswith(
+        "Lowest: 22.2 MFLOP at ratio 0.45 · GLU 4, 4 layers × 288; the current design is 14 % above."
+    )
     flops, miss = METRICS["forward_flops_per_token"], METRICS["worst_miss"]
     assert describe_pareto(found, flops, miss) == (
         "Largest deviation from target against forward FLOPs per token of 12 designs: Pareto-optimal "
-        "are 0.45 · 4, 0.35 · 2 (embedding ratio and GLU expansion)."
+        "are ratio 0.45 · GLU 4, ratio 0.35 · GLU 2 (embedding ratio and GLU expansion)."
     )
     assert describe_pareto(found, layers, miss).endswith("no Pareto frontier, because layers has no better direction.")
     assert describe_pareto(found, METRICS["peak_bytes"], miss).endswith("nothing measured yet.")

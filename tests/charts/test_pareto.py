@@ -1,64 +1,31 @@
 """Pareto charts: frontier, labels and counts."""
 
 import json
-from typing import Any
+import re
+from collections import Counter
+from dataclasses import replace
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from slimlm.charts.pareto import Point, frontier, pareto_chart
+from slimlm.charts.pareto import pareto_chart
 from slimlm.core.config import ModelConfig
-from slimlm.sweep import METRICS, Metric, sweep
+from slimlm.sweep import METRICS, parse_values, sweep
+from slimlm.sweep.pareto import frontier, points_of
 from tests.figures import svg_of, texts_of
-from tests.grids import groups, measured, pareto_of, specified, words_of
-
-
-def metric(better: Any) -> Metric:
-    return Metric(key="key", name="Name", unit="real", better=better, of_design=lambda design: 0.0)
-
-
-coordinates = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=25)
-directions = st.sampled_from(["less", "more"])
-
-
-@given(coordinates, directions, directions)
-def test_the_frontier_is_what_no_other_point_beats(pairs: list[tuple[int, int]], x: str, y: str) -> None:
-    points = [Point(place, *pair) for place, pair in enumerate(pairs)]
-
-    def goodness(point: Point) -> tuple[float, float]:
-        return (-point.x if x == "less" else point.x, -point.y if y == "less" else point.y)
-
-    def beats(one: Point, other: Point) -> bool:
-        a, b = goodness(one), goodness(other)
-        return a != b and a[0] >= b[0] and a[1] >= b[1]
-
-    unbeaten = {goodness(point) for point in points if not any(beats(other, point) for other in points)}
-    kept = frontier(points, metric(x), metric(y))
-    assert {goodness(point) for point in kept} == unbeaten
-    assert len(kept) == len(unbeaten)
-    assert kept == sorted(kept, key=lambda point: point.x)
-
-
-@pytest.mark.parametrize(("x", "y"), [(None, "less"), ("less", None), (None, None)])
-def test_without_a_better_direction_there_is_no_frontier(x: Any, y: Any) -> None:
-    assert frontier([Point(0, 1, 1), Point(1, 2, 2)], metric(x), metric(y)) == []
+from tests.grids import EXPANSIONS, grid, groups, measured, pareto_of, specified, words_of
 
 
 def test_the_frontier_is_drawn_filled_labelled_and_counted() -> None:
     chart = pareto_of("specified")
     line, dots, names, *_ = (group["data"]["values"] for group in groups(chart))
     assert {row["i"] for row in line} == {row["i"] for row in dots if row.get("best")} == {1, 11}
-    assert {row["name"] for row in names} == {"0.35 · 2", "0.45 · 4", "0.35 · 2.66"}
+    assert {row["name"] for row in names} == {"ratio 0.35 · GLU 2", "ratio 0.45 · GLU 4", "ratio 0.35 · GLU 2.66"}
     said = words_of(chart)
     assert said.startswith("Forward FLOPs per token against largest deviation from target of 12 designs Target: 10M")
-    assert "Filled: 2 Pareto-optimal designs · circled: current design" in said
-    assert "Labels: embedding ratio and GLU expansion" in said
+    assert "Solid: Pareto-optimal (2) · ring: current design" in said
     texts = [text.words for text in texts_of(svg_of(chart))]
     assert {
-        "Forward FLOPs per token (less is better)",
-        "Largest deviation from target (less is better)",
-        "0.45 · 4",
+        "Forward FLOPs per token (lower is better)",
+        "Largest deviation from target (lower is better)",
+        "ratio 0.45 · GLU 4",
     } <= set(texts)
 
 
@@ -67,7 +34,42 @@ def test_metrics_without_a_better_direction_say_so() -> None:
     assert "No Pareto frontier, because layers has no better direction" in words_of(chart)
     both = pareto_of("specified", "n_layers", "d_model")
     assert "No Pareto frontier, because layers and width (d_model) have no better direction" in words_of(both)
+    assert "Swept: embedding ratio and GLU expansion" in words_of(chart)
     assert groups(chart)[0]["data"]["values"] == []
+
+
+def test_many_cells_with_the_same_models_are_few_opaque_points() -> None:
+    ratios = parse_values("embedding_ratio", "0.2..0.5 in 100 steps")
+    found = sweep(ModelConfig(), ("embedding_ratio", ratios), ("glu_expansion", EXPANSIONS))
+    chart = pareto_chart(found, METRICS["forward_flops_per_token"], METRICS["kv_cache_bytes_per_token"])
+    rows = groups(chart)[1]["data"]["values"]
+    assert len(rows) == len({design.architecture for design in found.designs}) < 100
+    assert "of 76 distinct designs" in words_of(chart)
+    assert "Solid: Pareto-optimal (1) · crosses: odd shapes, never optimal (12)" in words_of(chart)
+    svg = svg_of(chart)
+    dots = [dot for dot in re.findall(r"<path[^>]*>", svg) if 'aria-roledescription="point"' in dot]
+    fills = Counter(re.findall(r' fill="([^"]*)"', " ".join(dots)))
+    assert len(dots) == len(rows) and min(fills.values()) == 1 and max(fills.values()) == len(rows) - 1
+    assert not re.search(r'fill-opacity="(?!1")', " ".join(dots))
+
+
+def test_odd_shapes_are_not_optimal() -> None:
+    found = grid("impossible")
+    more = replace(METRICS["n_layers"], better="more")
+    points = points_of(found, more, METRICS["forward_flops_per_token"])
+    assert any(found.oddities[point.place] for point in frontier(points, more, METRICS["forward_flops_per_token"]))
+    chart = pareto_chart(found, more, METRICS["forward_flops_per_token"])
+    best = {row["i"] for row in groups(chart)[1]["data"]["values"] if "best" in row}
+    assert best and not any(found.oddities[place] for place in best)
+    odd = sweep(ModelConfig(), ("n_layers", (1,)), ("glu_expansion", (2.0, 4.0)))
+    alone = pareto_chart(odd, METRICS["worst_miss"], METRICS["forward_flops_per_token"])
+    assert "No Pareto frontier, because every shape is odd · crosses: odd shapes, never optimal (2)" in words_of(alone)
+
+
+def test_a_log_scale_does_not_ask_for_zero() -> None:
+    scales = re.findall(r'"scale": ({[^}]*"domain"[^}]*}[^}]*})', json.dumps(pareto_of("large").to_dict()))
+    logs = [scale for scale in scales if '"log"' in scale]
+    assert logs and not any("zero" in scale for scale in logs)
 
 
 def test_designs_that_are_not_measured_are_counted() -> None:

@@ -5,6 +5,7 @@ import io
 
 import pytest
 
+from slimlm.notes.plausibility import oddities
 from slimlm.sweep import METRICS, sweep, sweep_csv
 from tests.grids import (
     SMALL,
@@ -20,7 +21,8 @@ def rows_of(text: str) -> list[dict[str, str]]:
 def test_the_table_holds_every_cell_and_every_figure() -> None:
     found = impossible()
     rows = rows_of(sweep_csv(found))
-    assert len(rows) == 6
+    odd = [cell for cell in found.cells if cell.design and oddities(cell.design.account)]
+    assert (len(rows), len(odd)) == (6, 3)
     for row, cell in zip(rows, found.cells, strict=True):
         assert (row["total_params_asked"], row["vocab_size_asked"]) == (str(cell.x), str(cell.y))
         assert row["reason"] == cell.reason
@@ -33,6 +35,7 @@ def test_the_table_holds_every_cell_and_every_figure() -> None:
             assert row["forward_seconds"] == ""
         else:
             assert {row[name] for name in row if not name.endswith(("_asked", "reason"))} == {""}
+        assert row["oddity"] == (oddities(cell.design.account)[0].text if cell.design and cell in odd else "")
     assert METRICS.keys() <= rows[0].keys()
 
 
@@ -50,5 +53,7 @@ def test_the_table_takes_figures_by_choice_and_measured_ones() -> None:
     assert [float(row["forward_seconds"]) for row in rows] == [
         reports[design.architecture].forward_seconds for design in found.designs
     ]
+    assert all(float(row["forward_seconds_q1"]) <= float(row["forward_seconds_q3"]) for row in rows)
+    assert {row["forward_seconds_run"] for row in rows} == {"0"}
     with pytest.raises(ValueError, match=r"^'beauty' is not a metric"):
         sweep_csv(found, {}, ["beauty"])

@@ -15,8 +15,8 @@ def test_a_sweep_of_the_ratio_is_said_to_vary_width_and_depth() -> None:
     for ratio, across in zip(RATIOS, widths, strict=True):
         assert all(abs(width - ratio * 10_000_000 / 16_000) <= 16 for width in across)
     assert ratio_reading(found) == (
-        "At a fixed total and vocabulary the embedding ratio fixes the width, so this is a sweep of depth against "
-        "width too: from 0.25 to 0.45 d_model goes from 160 to 272–288 and the layers from 18–29 to 4–7."
+        "Note: with total and vocabulary fixed, more embedding means wider and shallower: "
+        "160 × 18–29 layers → 272–288 × 4–7"
     )
     turned = sweep(ModelConfig(), ("glu_expansion", EXPANSIONS), ("embedding_ratio", RATIOS))
     assert ratio_reading(turned) == ratio_reading(found)
@@ -70,6 +70,10 @@ def test_dimensions_are_said_as_spans() -> None:
 
 def test_a_cell_is_named_by_its_values() -> None:
     found = sweep(ModelConfig(ffn="gelu"), ("n_layers", (None,)), ("glu_expansion", (2.66, 4.0)))
-    assert pair_label(found, 1) == "open · 4"
+    assert pair_label(found, 1) == "depth open · FFN 4"
     assert pair_label(found, 1, named=True) == "pinned depth (layers) open · FFN expansion 4"
     assert knob_name(found, found.y) == "FFN expansion"
+    words = sweep(ModelConfig(n_layers=2), ("tied_lm_head", (True,)), ("norm", ("rmsnorm",)))
+    assert pair_label(words, 0) == "tied · RMSNorm"
+    switches = sweep(ModelConfig(n_layers=2), ("n_heads", ("auto",)), ("lm_head_bias", (True,)))
+    assert pair_label(switches, 0) == "heads auto · LM head bias on"
