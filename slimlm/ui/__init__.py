@@ -4,18 +4,17 @@ from slimlm.ui.chart_first import let_the_browser_draw
 from slimlm.ui.frame import (
     apply_request,
     full_link,
-    keep_as_last,
     keep_knobs,
     knobs,
     links_place,
     name_page,
     open_on_design,
     show_links,
-    show_problem,
     sidebar_head,
     start_page,
 )
 from slimlm.ui.presets import show_presets
+from slimlm.ui.problems import keep_as_last, show_problem
 
 __all__ = [
     "apply_request",

@@ -6,18 +6,13 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from slimlm.charts.allocation import allocation_chart
 from slimlm.core.config import ModelConfig
-from slimlm.core.describe import counted
-from slimlm.core.design import Design
-from slimlm.serialization.fields import KNOBS, Value, to_query, to_short_query, values_of
-from slimlm.solver.solver import BudgetError, solve
+from slimlm.serialization.fields import Value, to_query, to_short_query, values_of
 from slimlm.ui import query_params, url_state
 from slimlm.ui.callbacks import completed
 from slimlm.ui.knobs import draw_knobs, move_knobs
 from slimlm.ui.pins import pinned
 from slimlm.utils.text import one_line, plain
-from slimlm.utils.validation import FieldError
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -156,38 +151,3 @@ def full_link(config: ModelConfig | None, *, embedded: bool = False, extra: Mapp
     """
     asked = to_query(values_of(config)) if config else {}
     return f"{st.context.url}?{urlencode(asked | dict(extra or {}) | ({'embed': 'true'} if embedded else {}))}"
-
-
-def show_problem(error: ValueError) -> None:
-    """Show the error, its remedies as buttons with what they give, and the last design in grey."""
-    st.error(plain(f"{error}."), icon=":material/error:")
-    if isinstance(error, BudgetError):
-        for suggestion in error.suggestions:
-            _offer(suggestion.field, suggestion.value, values_of(suggestion.config))
-    elif isinstance(error, FieldError):
-        for name, value in error.remedies:
-            _offer(name, value, {name: value})
-    if last := st.session_state.get("last_design"):
-        with st.container(key="outdated"):
-            st.caption("The last design")
-            st.altair_chart(allocation_chart(last), width="stretch", theme=None, key="last_allocation")
-
-
-def keep_as_last(design: Design) -> None:
-    """Keep a design to show while a request has none."""
-    st.session_state.last_design = design
-
-
-def _result(changes: Mapping[str, Value]) -> str:
-    """Say which design a change of the knobs gives: ": 35 layers × 486"; nothing where it gives none."""
-    values = {name: st.session_state[name] for name in KNOBS} | dict(changes)
-    try:
-        arch = solve(ModelConfig(**values)).architecture
-    except ValueError:
-        return ""
-    return f": {counted(arch.n_layers, 'layer')} × {arch.d_model:,}"
-
-
-def _offer(name: str, value: Value, changes: Mapping[str, Value]) -> None:
-    label = f"Set {name} to {'none' if value is None else KNOBS[name].write(value)}{_result(changes)}"
-    st.button(label, on_click=move_knobs, args=(changes,), icon=":material/auto_fix_high:")

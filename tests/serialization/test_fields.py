@@ -91,7 +91,7 @@ def test_a_real_knob_takes_a_real_value(field: str, value: float) -> None:
     [
         ("total_params", "plenty", "'plenty' is not a size", 10_000_000),
         ("total_params", "0", "total_params=0 is not allowed: it must be a whole number between 1 and", 1),
-        ("embedding_ratio", "7", "embedding_ratio=7.0 is not allowed", 0.9999),
+        ("embedding_ratio", "700", "embedding_ratio=700.0 is not allowed", 0.9999),
         ("embedding_ratio", "1e999", "is too large", 0.35),
         ("glu_expansion", "1/0", "'1/0' is not a number", 2.66),
         ("tied_lm_head", "perhaps", "'perhaps' is neither true nor false", True),
