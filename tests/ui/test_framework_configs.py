@@ -52,6 +52,7 @@ def page_of(config: ModelConfig) -> AppTest:
     page = AppTest.from_file(APP, default_timeout=60)
     for name, value in to_short_query(values_of(config)).items():
         page.query_params[name] = value
+    page.query_params["tab"] = "export"
     return page.run()
 
 
@@ -76,7 +77,7 @@ def test_python_on_the_design_page_runs_as_it_stands(
 
 
 def test_python_on_the_inspect_page_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = opened(model="TinyStories-1M")
+    page = opened(model="TinyStories-1M", tab="export")
     monkeypatch.chdir(tmp_path)
     snippets = [code.value for code in page.code if code.language == "python"]
     assert len(snippets) == 1
@@ -86,7 +87,7 @@ def test_python_on_the_inspect_page_runs_as_it_stands(tmp_path: Path, monkeypatc
 
 def test_a_button_switches_a_mix_without_a_class_to_a_family() -> None:
     page = page_of(SMALL)
-    assert page.tabs[0].info[0].value == plain(no_class_sentence(solve(SMALL).architecture))
+    assert page.tabs[5].info[0].value == plain(no_class_sentence(solve(SMALL).architecture))
     page.button(key="switch_llama").click().run()
-    assert not page.tabs[0].info
-    assert json.loads(page.tabs[0].code[0].value)["model_type"] == "llama"
+    assert not page.tabs[5].info
+    assert json.loads(page.tabs[5].code[0].value)["model_type"] == "llama"
