@@ -14,6 +14,7 @@ from slimlm.ui import design_panels, inspect_panels, inspect_picker
 from slimlm.ui.check_panels import show_reason
 from slimlm.ui.cost_panels import show_costs
 from slimlm.ui.framework_configs import show_framework_configs
+from slimlm.ui.scale_panel import offer_scaling
 from slimlm.ui.sections import show_sections
 from slimlm.utils.text import plain
 
@@ -36,6 +37,7 @@ def main() -> None:
         tile = inspect_panels.show_named_model(named_model)
     if button_place is not None:
         inspect_panels.offer_request(button_place, named_model.architecture)
+        offer_scaling(button_place, named_model)
     report_places: list[DeltaGenerator] = []
     sections: dict[str, Callable[[], None]] = {
         "Shape": lambda: _show_shape(named_model),

@@ -1,0 +1,65 @@
+"""Scaling a named model to another total, on the Inspect page."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from slimlm.core.describe import counted, heads_phrase
+from slimlm.core.design import Design
+from slimlm.core.named_model import NamedModel, Subject
+from slimlm.notes.verdict import verdict
+from slimlm.solver.scaling import scaled
+from slimlm.ui.callbacks import completed
+from slimlm.ui.frame import open_on_design
+from slimlm.ui.pins import pin
+from slimlm.utils.formatting import format_count, format_ratio, format_share, parse_size
+from slimlm.utils.text import plain
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+
+def offer_scaling(place: "DeltaGenerator", model: NamedModel) -> None:
+    """Offer the model at another total, beside the original."""
+    with place.popover("Scale it…", icon=":material/open_in_full:", width="stretch"):
+        st.caption(
+            "Keeps structure, head_dim, KV groups and expansion, and the depth for its width as far from the fit of "
+            "published models as the original's; proposes a vocabulary."
+        )
+        text = st.text_input("To this total", "30M", key="scale_total", help="A number such as 30M or 1.5B.")
+        try:
+            design = scaled(model.architecture, parse_size(text))
+        except ValueError as error:
+            st.error(plain(f"{error}."), icon=":material/error:")
+            return
+        _show_both(model, design)
+
+
+def _show_both(model: NamedModel, design: Design) -> None:
+    rows = zip(_rows(model), _rows(design), strict=True)
+    lines = [f"| {name} | {before} | {after} |" for (name, before), (_, after) in rows]
+    st.markdown("\n".join([f"| | {plain(model.name)} | Scaled |", "|:--|--:|--:|", *lines]))
+    st.markdown(plain(str(verdict(design))))
+    st.button(
+        "Open on the Design page", key="open_scaled", on_click=open_on_design, args=(design.config,), width="stretch"
+    )
+    st.button("Pin both", key="pin_scaled", on_click=_pin_both, args=(model, design), width="stretch")
+
+
+def _rows(subject: Subject) -> list[tuple[str, str]]:
+    arch = subject.architecture
+    return [
+        ("Total", format_count(subject.total_params)),
+        ("Depth × width", f"{counted(arch.n_layers, 'layer')} × {arch.d_model:,}"),
+        ("d_model / layers", format_ratio(arch.d_model / arch.n_layers)),
+        ("Heads", f"{heads_phrase(arch)} of {arch.head_width:,}"),
+        ("Expansion", f"{arch.glu_expansion:.2f} (d_ff {arch.d_ff:,})"),
+        ("Vocabulary", f"{arch.vocab_size:,}"),
+        ("Embedding ratio", format_share(subject.account.embedding_ratio)),
+    ]
+
+
+@completed
+def _pin_both(model: NamedModel, design: Design) -> None:
+    pin(model)
+    pin(design.config, f"{model.name} at {format_count(design.total_params)}")

@@ -1,0 +1,28 @@
+"""Scaling a model on the Inspect page: both side by side, pinned together, or a sentence."""
+
+from slimlm.core.published import published_model
+from slimlm.solver.scaling import scaled
+from tests.test_inspect import opened, said
+
+
+def test_a_model_is_shown_beside_its_scaled_self_and_both_are_pinned() -> None:
+    page = opened(model="Llama-3.2-1B")
+    assert "| Depth × width | 16 layers × 2,048 | 8 layers × 448 |" in said(page)
+    assert "| Vocabulary | 128,256 | 16,384 |" in said(page)
+    page.text_input("scale_total").set_value("60M").run()
+    arch = scaled(published_model("Llama-3.2-1B").architecture, 60_000_000).architecture
+    assert f"{arch.n_layers} layers × {arch.d_model} |" in said(page)
+    page.button("pin_scaled").click().run()
+    assert not page.exception
+    pins = page.query_params["pin"]
+    assert [pin.partition("~")[0] for pin in pins] == ["model", "design"]
+    assert pins[1].endswith("~name-Llama-3.2-1B at 59.99M")
+
+
+def test_a_total_without_room_and_a_text_without_a_number_are_a_sentence() -> None:
+    page = opened(model="gpt2")
+    page.text_input("scale_total").set_value("1000").run()
+    assert any("is too small for a model with heads of 64" in error.value for error in page.error)
+    page.text_input("scale_total").set_value("small").run()
+    assert any("'small' is not a size" in error.value for error in page.error)
+    assert not page.exception
