@@ -101,8 +101,8 @@ def test_a_bad_link_says_what_was_ignored_and_shows_the_nearest_design() -> None
     page = opened(embedding_ratio="700", n_heads="many", total_params="12500000", someone_elses="1")
     assert not page.exception
     assert [shown(warning.value) for warning in page.warning] == [
-        "The link's embedding_ratio was ignored and 0.9999 is shown: embedding_ratio=700.0 is not allowed: it must be a "
-        "number between 0.0001 and 0.9999, or 'auto'; embedding_ratio=0.9999 would work.",
+        "The link's embedding_ratio was ignored and 0.9999 is shown: embedding_ratio=700.0 is not allowed: it must be "
+        "a number between 0.0001 and 0.9999, or 'auto'; embedding_ratio=0.9999 would work.",
         "The link's n_heads was ignored and 8 is shown: 'many' is neither auto nor a whole number.",
     ]
     assert page.select_slider("embedding_ratio").value == 0.9999

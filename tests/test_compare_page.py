@@ -268,9 +268,20 @@ def test_costs_of_one_model_follow_their_settings(page: str) -> None:
     app.selectbox(key="cost_accelerator").set_value("a100").run()
     app.number_input(key="cost_context_length").set_value(256).run()
     app.text_input(key="cost_training_tokens").input("300B").run()
+    links = [code.value for code in app.code if "?" in code.value]
+    assert all("cost_context_length=256" in link and "cost_training_tokens=300B" in link for link in links) and links
     settings = CostSettings(context_length=256, training_tokens=300_000_000_000, accelerator="a100")
     for row in costs(arch, settings):
         assert f">{escape(row.name)}</th><td>{escape(row.text)}</td>" in html_of(app)
+
+
+def test_a_link_shows_its_cost_settings_and_ignores_impossible_ones() -> None:
+    query = {"cost_accelerator": "a100", "cost_context_length": "256", "cost_training_tokens": "300B"}
+    app = opened(page="app.py", tab="costs", cost_utilisation="7", **query)
+    settings = CostSettings(context_length=256, training_tokens=300_000_000_000, accelerator="a100")
+    for row in costs(pin_of(ModelConfig()).architecture, settings):
+        assert f">{escape(row.name)}</th><td>{escape(row.text)}</td>" in html_of(app)
+    assert app.number_input(key="cost_utilisation").value == 0.4
 
 
 def test_training_tokens_that_cannot_be_read_are_a_sentence() -> None:

@@ -21,6 +21,7 @@ from slimlm.ui import query_params
 from slimlm.ui.callbacks import completed
 from slimlm.ui.cost_panels import cost_settings
 from slimlm.ui.downloads import show_downloads
+from slimlm.ui.frame import view_in_url
 from slimlm.ui.inspect_picker import draw_published, read_config
 from slimlm.ui.pins import PIN, change_pins, pin, pinned
 from slimlm.utils.text import plain
@@ -236,7 +237,7 @@ def show_heading(comparison: Comparison, measure: Measure) -> None:
 
 
 def _show_links(comparison: Comparison, measure: Measure) -> None:
-    shown: dict[str, str | list[str]] = {PIN: [write_pin(held) for held in comparison.pins]}
+    shown: dict[str, str | list[str]] = {**view_in_url(), PIN: [write_pin(held) for held in comparison.pins]}
     shown |= {MEASURE: measure, BASELINE: str(comparison.baseline + 1)}
     for caption, embedded in (
         ("Link to this comparison", False),

@@ -7,7 +7,9 @@ import streamlit as st
 from slimlm.core.accounting import Account
 from slimlm.costs import ACCELERATORS, CostSettings, costs
 from slimlm.export.comparison_tables import TABLE_STYLE, costs_table
-from slimlm.utils.formatting import parse_size
+from slimlm.ui import query_params
+from slimlm.ui.callbacks import completed
+from slimlm.utils.formatting import parse_number, parse_size
 from slimlm.utils.text import plain
 from slimlm.utils.validation import check_field, field_docs, field_limits
 
@@ -23,7 +25,10 @@ _CONTEXT, _TOKENS, _CHIP, _COUNT, _USE, _PRICE = (
     )
 )
 _STARTS: dict[str, Any] = {_CONTEXT: None, _TOKENS: "", _CHIP: "h100", _COUNT: 1, _USE: 0.4, _PRICE: 2.0}
-"""Keys of the widgets, which all pages share, with their initial values."""
+"""Keys of the widgets, which are query parameters too and common to all pages, with their initial values."""
+
+COST_PARAMETERS = tuple(_STARTS)
+"""Query parameters of the costs, absent for initial values."""
 
 
 @st.fragment
@@ -35,7 +40,8 @@ def show_costs(account: Account) -> None:
 
 def cost_settings(longest_context: int) -> CostSettings:
     """Draw the settings of costs and return them; `longest_context` limits the context length and is its default."""
-    _restore(longest_context)
+    for key in _STARTS:
+        query_params.show(key, _linked(key, longest_context))
     columns = st.columns([1, 1.1, 1.7, 0.8, 1, 1], gap="small")
     with columns[0]:
         context = _number("Context length", _CONTEXT, most=longest_context, empty=f"{longest_context:,}")
@@ -45,10 +51,11 @@ def cost_settings(longest_context: int) -> CostSettings:
         chip = st.selectbox(
             "Accelerator",
             list(ACCELERATORS),
-            list(ACCELERATORS).index(_STARTS[_CHIP]),
             format_func=lambda key: ACCELERATORS[key].name,
             key=_CHIP,
             help=_help(_CHIP),
+            on_change=_take,
+            args=(_CHIP,),
         )
     with columns[3]:
         count = _number("How many", _COUNT)
@@ -56,7 +63,6 @@ def cost_settings(longest_context: int) -> CostSettings:
         utilisation = _number("Utilisation", _USE, step=0.05)
     with columns[5]:
         price = _number("USD an hour", _PRICE, step=0.5)
-    st.session_state.costs = {key: st.session_state[key] for key in _STARTS}
     return CostSettings(
         context_length=cast("int | None", context),
         training_tokens=tokens,
@@ -67,18 +73,26 @@ def cost_settings(longest_context: int) -> CostSettings:
     )
 
 
-def _restore(longest_context: int) -> None:
-    """Restore the widgets' values, which Streamlit drops when the page changes.
+def _linked(key: str, longest_context: int) -> Any:
+    """Return the value of a setting in the URL, its initial one where the URL has none that is valid."""
+    text = query_params.get(key)
+    if key == _TOKENS or not text:
+        return text[:40] or _STARTS[key]
+    try:
+        value = text if key == _CHIP else parse_number(text) if key in (_USE, _PRICE) else parse_size(text)
+        check_field(CostSettings, _field(key), value)
+    except ValueError:
+        return _STARTS[key]
+    return None if key == _CONTEXT and parse_size(text) > longest_context else value
 
-    A new session writes nothing: after a server restart the browser resends its own values.
-    """
-    state = st.session_state
-    for key, value in state.get("costs", {}).items():
-        held = state.get(key)
-        # Written even if present: the key may still belong to a widget of the previous page and vanish with it.
-        state[key] = value if held is None else held
-    if (state.get(_CONTEXT) or 0) > longest_context:
-        state[_CONTEXT] = None
+
+@completed
+def _take(key: str) -> None:
+    """Write a setting into the URL. A field that is cleared gets its initial value back, or keeps its last."""
+    value = st.session_state[key]
+    if not query_params.is_outdated(key) and not (value is None and _STARTS[key] is not None):
+        written = f"{value:.10g}" if isinstance(value, float) else str(value)
+        query_params.change({key: "" if value in (None, _STARTS[key]) else written})
 
 
 def _help(key: str) -> str:
@@ -95,20 +109,26 @@ def _number(label: str, key: str, *, most: int | None = None, step: float | None
         label,
         min_value=limits.low,
         max_value=limits.high if most is None else most,
-        # Without a default in later runs, clearing the field restores its last value instead of the default.
-        value=None if "costs" in st.session_state else _STARTS[key],
+        value=None,
         step=step,
         format="%g" if step else None,
         key=key,
         placeholder=empty or None,
         help=_help(key),
+        on_change=_take,
+        args=(key,),
     )
 
 
 def _training_tokens() -> int | None:
     """Draw the field for training tokens, which takes sizes such as 300B; show an error for invalid text."""
     text = st.text_input(
-        "Training tokens", _STARTS[_TOKENS], key=_TOKENS, placeholder="20 per parameter", help=_help(_TOKENS)
+        "Training tokens",
+        key=_TOKENS,
+        placeholder="20 per parameter",
+        help=_help(_TOKENS),
+        on_change=_take,
+        args=(_TOKENS,),
     )
     try:
         tokens = parse_size(text) if text.strip() else None

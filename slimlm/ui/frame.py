@@ -10,8 +10,11 @@ from slimlm.core.config import ModelConfig
 from slimlm.serialization.fields import Value, to_query, to_short_query, values_of
 from slimlm.ui import query_params, url_state
 from slimlm.ui.callbacks import completed
+from slimlm.ui.cost_panels import COST_PARAMETERS
 from slimlm.ui.knobs import draw_knobs, move_knobs
+from slimlm.ui.model_builds import PRECISION
 from slimlm.ui.pins import pinned
+from slimlm.ui.sections import TAB
 from slimlm.utils.text import one_line, plain
 
 if TYPE_CHECKING:
@@ -144,10 +147,15 @@ def open_on_design(config: ModelConfig) -> None:
     st.switch_page(DESIGN.path, query_params=carried)
 
 
+def view_in_url() -> dict[str, str]:
+    """Return the query parameters that say what of a model is shown: the section, the precision, the costs."""
+    return {name: text for name in (TAB, PRECISION, *COST_PARAMETERS) if (text := query_params.get(name))}
+
+
 def full_link(config: ModelConfig | None, *, embedded: bool = False, extra: Mapping[str, str] | None = None) -> str:
     """Return a link that opens this page with this request, defaults included, and with more query parameters.
 
     embedded: without Streamlit's frame, for screenshots.
     """
-    asked = to_query(values_of(config)) if config else {}
+    asked = (to_query(values_of(config)) if config else {}) | view_in_url()
     return f"{st.context.url}?{urlencode(asked | dict(extra or {}) | ({'embed': 'true'} if embedded else {}))}"

@@ -117,7 +117,8 @@ def test_a_bad_field_is_refused_with_a_way_out(changes: dict[str, Any], message:
     [
         (
             {"n_kv_heads": 3},
-            "^n_kv_heads=3 is not allowed: it must divide n_heads=8; n_kv_heads=2 or n_kv_heads=4 or n_heads=9 would work$",
+            "^n_kv_heads=3 is not allowed: it must divide n_heads=8; "
+            "n_kv_heads=2 or n_kv_heads=4 or n_heads=9 would work$",
         ),
         (
             {"n_heads": 7, "n_kv_heads": 9},
