@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser import chart, finished_runs, open_app, press, running, settle, type_exactly
 from tests.server import free_port
 
-LINK = "?total_params=12M&n_heads=4&pin=model~gpt2"
+LINK = "?total_params=12M&n_heads=4&pin=model~gpt2&tab=costs"
 
 
 def set_cost(page: Page, label: str, text: str) -> None:
@@ -28,6 +28,7 @@ def test_a_page_brings_knobs_pins_and_settings_along_to_a_restarted_server(fresh
         set_cost(page, "How many", "8")
         training_time = page.get_by_role("row").filter(has_text="Training time")
         expect(training_time).to_contain_text("8 × NVIDIA")
+        expect(page).to_have_url(re.compile("cost_accelerators=8"))
         drawn, url = chart(page).text_content() or "never", page.url
     app, runs = page.get_by_test_id("stApp"), finished_runs(page)
     expect(app).not_to_have_attribute("data-test-connection-state", "CONNECTED")

@@ -62,7 +62,7 @@ def test_a_copied_link_holds_every_choice_in_the_words_of_a_request(page: Page, 
 
 
 def test_a_bad_link_says_what_was_ignored_and_mends_the_address(page: Page, address: str) -> None:
-    open_app(page, address, "?embedding_ratio=7&n_heads=abc&total_params=12500000&glu_expansion=8/3")
+    open_app(page, address, "?embedding_ratio=700&n_heads=abc&total_params=12500000&glu_expansion=8/3")
     warnings = page.get_by_test_id("stAlert").filter(has_text="The link's")
     expect(warnings).to_have_count(2)
     expect(warnings.first).to_contain_text("The link's embedding_ratio was ignored and 0.9999 is shown")
@@ -143,7 +143,7 @@ def _ends_a_run(message: bytes | str) -> bool:
 
 def test_clicks_before_the_browser_has_received_any_answer_undo_nothing(page: Page, address: str) -> None:
     answers = Answers(page)
-    open_app(page, address)
+    open_app(page, address, "?tab=pytorch-check")
     answers.hold()
     press(page, "GLU expansion", "ArrowRight")
     answers.until_complete(runs=1)

@@ -4,10 +4,10 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser import chart, choose, go_to, open_app, press, running, settle, type_exactly
+from tests.browser import TITLES, chart, choose, go_to, open_app, press, running, settle, type_exactly
 
 ASKED = re.compile(r"total_params=12\.5M.*norm=rmsnorm")
-DESIGN, INSPECT = "slimlm · design", "slimlm · inspect"
+DESIGN, INSPECT = TITLES["Design"], TITLES["Inspect"]
 
 
 def test_knobs_survive_a_change_of_page_in_both_directions(page: Page, address: str) -> None:

@@ -62,6 +62,8 @@ _STYLE = """
   .st-key-verdict_off_target { --verdict: light-dark(#A04D00, #FFB366); }
   .st-key-verdict_alignment { --verdict: light-dark(#35618F, #8FBBE8); }
   .st-key-verdict_good { --verdict: light-dark(#2E7D32, #81C784); }
+  [data-testid="stCaptionContainer"] { opacity: 1; }
+  [data-testid="stCaptionContainer"] p { color: light-dark(#5F6166, #B4B7BD); }
   .st-key-outdated { opacity: 0.45; }
   .st-key-heading h1 { padding: 0; font-size: 1.2rem; font-weight: 600; }
   [data-testid="stElementToolbarButton"]:has([aria-label="Show data"]) { display: none; }
