@@ -126,7 +126,7 @@ def choose(page: Page, label: str, word: str) -> None:
     option.click()
 
 
-TITLES = {
+TITLES: dict[str, str | re.Pattern[str]] = {
     "Design": re.compile(r"^(slimlm · design|\S+ · \S+ × \S+ · slimlm)$"),
     "Sweep": "slimlm · sweep",
     "Inspect": re.compile(r"^(slimlm · inspect|(?!\S+ · \S+ × ).+ · slimlm)$"),

@@ -66,17 +66,7 @@ class Figure(alt.LayerChart):
 def layers(*parts: alt.Chart) -> Row:
     """Convert layers to a dict, validated against the schema; `figure` adds the data."""
     specification = alt.layer(*parts, data=alt.NamedData("rows")).to_dict()
-    _silence(specification)
     return {key: specification[key] for key in ("layer", "params") if key in specification}
-
-
-def _silence(layer: Row) -> None:
-    """Hide marks without a description from screen readers, which would read their coordinates."""
-    for part in layer.get("layer", []):
-        _silence(part)
-    mark = layer.get("mark")
-    if mark is not None and "description" not in layer.get("encoding", {}):
-        layer["mark"] = ({"type": mark} if isinstance(mark, str) else mark) | {"aria": False}
 
 
 def text_layer(text: str, *, x: str, y: str, **style: Any) -> alt.Chart:

@@ -118,11 +118,11 @@ def _read_heads(text: str) -> int | str:
 
 
 def _read_ratio(text: str) -> float | str:
-    """Read a ratio; from 1 on, a number is a percentage, as the ratio is below 1."""
+    """Read a ratio; from 2 on, a number is a percentage, as a ratio is below 1."""
     if text.strip().lower() == "auto":
         return "auto"
     value = parse_number(text)
-    return round(value / 100, 6) if 1 < value < 100 else value
+    return round(value / 100, 6) if 2 <= value < 100 else value
 
 
 _number = partial(Knob, write=_write_number, read=parse_number)

@@ -12,6 +12,7 @@ from slimlm.costs.quantity import Quantity, Workload, joined, setting_terms
 from slimlm.costs.settings import CostSettings
 from slimlm.costs.shape import SHAPE_QUANTITIES
 from slimlm.utils.formatting import SHORT_UNITS, Unit, shown
+from slimlm.utils.text import some_of
 
 
 class Measured(Protocol):
@@ -191,5 +192,6 @@ METRICS: dict[str, Metric] = {metric.key: metric for metric in _ALL}
 def metric_of(key: str) -> Metric:
     """Return the metric with this key; raises ValueError for an unknown key."""
     if not isinstance(key, str) or key not in METRICS:
-        raise ValueError(f"{shown(key)} is not a metric: it must be one of {', '.join(METRICS)}; n_layers would work")
+        known = some_of(METRICS, key if isinstance(key, str) else "")
+        raise ValueError(f"{shown(key)} is not a metric: it must be one of {known}; n_layers would work")
     return METRICS[key]

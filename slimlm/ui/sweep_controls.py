@@ -10,7 +10,7 @@ from slimlm.serialization.fields import KNOBS
 from slimlm.sweep.axis_values import default_values
 from slimlm.sweep.metrics import METRICS
 from slimlm.ui import query_params
-from slimlm.utils.text import plain
+from slimlm.utils.text import plain, some_of
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -82,7 +82,7 @@ def read(texts: Mapping[str, str]) -> tuple[Asked, list[str]]:
     for name, text in texts.items():
         if name in _OPTIONS and text not in _OPTIONS[name]:
             complaints.append(
-                f"The link's {name} was ignored: {text[:40]!r} is not one of {', '.join(_OPTIONS[name])}."
+                f"The link's {name} was ignored: {text[:40]!r} is not one of {some_of(_OPTIONS[name], text)}."
             )
         else:
             taken[name] = text[:_LONGEST]

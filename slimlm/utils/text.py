@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 _MOST_NAMED = 3
 _LONGEST_SHOWN = 40
@@ -46,6 +47,19 @@ def listed(parts: Iterable[str]) -> str:
     """
     *first, last = parts
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def some_of(names: Iterable[str], like: str, most: int = 26) -> str:
+    """List names; of more than `most`, those that are like a text, or the first three, and the number of the others.
+
+    >>> some_of(("width", "depth"), "deep"), some_of(map(str, range(90)), "45")
+    ('width, depth', '45, 5, 4 and 87 more')
+    """
+    known = list(names)
+    if len(known) <= most:
+        return ", ".join(known)
+    near = get_close_matches(like[:_LONGEST_SHOWN], known, 3, 0.4) or known[:3]
+    return f"{', '.join(near)} and {len(known) - len(near):,} more"
 
 
 def one_line(text: str, most: int) -> str:
