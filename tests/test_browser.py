@@ -153,7 +153,7 @@ def test_a_click_on_the_trade_off_applies_that_design(page: Page, address: str) 
 
 
 def test_a_model_that_is_being_built_is_dropped_when_a_slider_moves(page: Page, address: str) -> None:
-    open_app(page, address, "?total_params=350M&vocab_size=32000&embedding_ratio=0.1&n_heads=15")
+    open_app(page, address, "?total_params=1B&vocab_size=32000&embedding_ratio=0.06&n_heads=16")
     page.get_by_role("button", name=re.compile("Build and check")).click()
     expect(page.get_by_text(re.compile("initialising the weights"))).to_be_visible()
     press(page, "GLU expansion", "ArrowRight")

@@ -21,6 +21,7 @@ from slimlm.export.downloads import Download, comparison_downloads
 from tests.browser import (
     chart,
     check_passes,
+    choose,
     go_to,
     open_app,
     open_section,
@@ -160,8 +161,7 @@ def test_the_baseline_changes_the_table_and_equal_rows_are_folded(page: Page, ad
     open_app(page, address, TWO)
     table = page.locator("table.models").first
     expect(table).to_contain_text("Width (d_model)")
-    page.get_by_role("combobox", name="Differences from").click()
-    page.get_by_role("option", name="gpt2").click()
+    choose(page, "Differences from", "gpt2")
     expect(table.get_by_role("columnheader", name="gpt2 baseline")).to_be_visible()
     expect(page).to_have_url(re.compile("baseline=2"))
     folded = page.get_by_role("rowheader", name="Tied LM head")

@@ -33,7 +33,7 @@ def metrics(page: AppTest) -> dict[str, tuple[Any, Any]]:
 
 
 def said(page: AppTest) -> str:
-    return shown("\n".join([*(text.value for text in page.markdown), *(text.value for text in page.caption)]))
+    return shown("\n".join(text.value for texts in (page.title, page.markdown, page.caption) for text in texts))
 
 
 def test_a_published_model_is_shown_with_its_count_and_its_checked_module() -> None:
@@ -46,7 +46,7 @@ def test_a_published_model_is_shown_with_its_count_and_its_checked_module() -> N
         "Depth × width": ("12 × 768", "d_model / layers 64"),
         "PyTorch check": ("passed", "counted, shapes run"),
     }
-    assert "# gpt2, 124.4M parameters\n" in said(page)
+    assert "gpt2, 124.4M parameters\n" in said(page)
     assert "12 layers of width 768, 12 heads of 64, GELU MLP of 3,072." in said(page)
     assert "Counted: 124,439,808 parameters, equal to the count outside slimlm (published exact count)." in said(page)
     assert "124,439,808 parameters counted in PyTorch, logits of shape (2, 16, 50257)." in said(page)
@@ -88,7 +88,7 @@ def test_a_link_to_nothing_is_one_sentence(query: dict[str, str], sentence: str)
 def test_a_link_holds_a_model_from_a_file() -> None:
     named_model = NamedModel("mine", ARCHITECTURES["gemma"], "From a config.json")
     page = opened(architecture=write_named_model(named_model))
-    assert "# mine, 268.1M parameters\n" in said(page)
+    assert "mine, 268.1M parameters\n" in said(page)
     assert "18 layers of width 640, 4 heads (1 KV) of 256, GeGLU of 2,048." in said(page)
     assert "Counted: 268,098,176 parameters." in said(page)
     assert page.selectbox(key="picked").value is None

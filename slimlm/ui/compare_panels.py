@@ -227,7 +227,7 @@ def show_differences(comparison: Comparison) -> None:
 def show_heading(comparison: Comparison, measure: Measure) -> None:
     """Show the title, links and downloads of the comparison."""
     row = st.container(horizontal=True, vertical_alignment="center", key="heading")
-    row.markdown(f"# {plain(comparison.title)}", width="stretch")
+    row.title(plain(comparison.title), anchor=False, width="stretch")
     if not st.context.is_embedded:
         buttons = row.container(horizontal=True, width="content")
         with buttons.popover("Share", icon=":material/share:"):

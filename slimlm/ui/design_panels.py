@@ -60,7 +60,9 @@ def show_heading(subject: Subject, show_links: Callable[[], None]) -> None:
     """Show the name and size, and buttons to pin, share and download."""
     row = st.container(horizontal=True, vertical_alignment="center", key="heading")
     name, structure = _headline(subject)
-    row.markdown(f"# {plain(name)}\n:gray[:small[{plain(structure)}]]", width="stretch")
+    with row.container(gap=None, width="stretch"):
+        st.title(plain(name), anchor=False)
+        st.markdown(f":gray[:small[{plain(structure)}]]")
     if not st.context.is_embedded:
         buttons = row.container(horizontal=True, width="content")
         pin_button(buttons, subject, architecture=subject.architecture, width="content")

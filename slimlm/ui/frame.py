@@ -68,7 +68,7 @@ _STYLE = """
   .st-key-heading h1 { padding: 0; font-size: 1.2rem; font-weight: 600; }
   [data-testid="stElementToolbarButton"]:has([aria-label="Show data"]) { display: none; }
   .st-key-pytorch_check { min-height: 17rem; }
-  .st-key-heading > [data-testid="stElementContainer"]:has(h1) { flex: 1 1 14rem; }
+  .st-key-heading > :has(h1) { flex: 1 1 14rem; }
   .alternative { display: grid; grid-template-columns: 2fr 1.6fr repeat(5, 1fr); gap: 0.6rem;
                  font-variant-numeric: tabular-nums; }
   .alternative span:nth-child(n + 2) { text-align: right; }

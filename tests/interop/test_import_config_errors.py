@@ -110,7 +110,7 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     (
         {"model_type": "mistral", "num_key_value_heads": 3},
         "num_key_value_heads=3 is not allowed: it must divide num_attention_heads=32; num_key_value_heads=2 or "
-        "num_key_value_heads=4 would work",
+        "num_key_value_heads=4 or num_attention_heads=33 would work",
     ),
     (
         {"model_type": "qwen3", "head_dim": 33},
