@@ -78,7 +78,7 @@ def test_an_unknown_name_in_a_link_is_one_sentence_with_names_like_it(page: Page
 def test_the_same_shape_is_asked_for_on_the_design_page(page: Page, address: str) -> None:
     open_app(page, address, "inspect?model=gemma-3-270m")
     expect(chart(page)).to_contain_text("gemma-3-270m · 268.1M parameters")
-    page.get_by_role("button", name="Open this shape on the Design page").click()
+    page.get_by_role("button", name="Edit as a design").click()
     expect(chart(page)).to_contain_text("Target: 268098176 · vocabulary 262,144")
     expect(chart(page)).to_contain_text("18 layers × d_model 640 · d_ff 2,048 · 4 heads (1 KV)")
     expect(chart(page)).to_contain_text("(±0 %)")
@@ -108,5 +108,5 @@ def test_the_design_page_leads_to_published_models_of_its_size(page: Page, addre
 def test_a_screenshot_holds_the_model_alone(page: Page, address: str) -> None:
     open_app(page, address, "inspect?model=gpt2&embed=true")
     expect(chart(page)).to_contain_text("gpt2 · 124.4M parameters")
-    for name in ("Read a config.json", "Share", "Open this shape on the Design page"):
+    for name in ("Read a config.json", "Share", "Edit as a design"):
         expect(page.get_by_role("button", name=name)).to_have_count(0)

@@ -153,9 +153,9 @@ def test_a_model_that_is_too_deep_to_build_is_shown_all_the_same() -> None:
 def test_the_design_page_is_offered_only_where_it_can_ask_for_the_shape() -> None:
     wide = NamedModel("wide", replace(ARCHITECTURES["llama"], d_ff=10**6), "")
     page = opened(architecture=write_named_model(wide))
-    assert "Open this shape on the Design page" not in [button.label for button in page.button]
+    assert "Edit as a design" not in [button.label for button in page.button]
     assert "The Design page cannot request it: no request gives exactly this architecture" in said(page)
-    assert "Open this shape on the Design page" in [button.label for button in opened(model="gpt2").button]
+    assert "Edit as a design" in [button.label for button in opened(model="gpt2").button]
 
 
 def test_a_count_that_differs_is_not_called_equal() -> None:

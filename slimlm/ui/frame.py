@@ -65,7 +65,7 @@ _STYLE = """
   [data-testid="stCaptionContainer"] { opacity: 1; }
   [data-testid="stCaptionContainer"] p { color: light-dark(#5F6166, #B4B7BD); }
   .st-key-outdated { opacity: 0.45; }
-  .st-key-heading h1 { padding: 0; font-size: 1.2rem; font-weight: 600; }
+  .st-key-heading h1 { padding: 0 0 0.9rem; line-height: 1.3; font-size: 1.2rem; font-weight: 600; }
   [data-testid="stElementToolbarButton"]:has([aria-label="Show data"]) { display: none; }
   .st-key-pytorch_check { min-height: 17rem; }
   .st-key-heading > :has(h1) { flex: 1 1 14rem; }

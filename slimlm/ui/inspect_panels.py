@@ -75,8 +75,7 @@ def offer_request(place: "DeltaGenerator", architecture: Architecture) -> None:
         place.caption(plain(f"The Design page cannot request it: {error}."))
         return
     place.button(
-        "Open this shape on the Design page",
-        wrap=True,
+        "Edit as a design",
         on_click=open_on_design,
         args=(request,),
         icon=":material/tune:",

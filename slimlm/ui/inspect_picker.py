@@ -39,7 +39,7 @@ def link_of(model: NamedModel) -> dict[str, str]:
 
 def draw_picker() -> "DeltaGenerator":
     """Draw the list of published models and the reader of a config.json; return the empty column beside them."""
-    left, middle, right = st.columns([0.44, 0.22, 0.34], vertical_alignment="bottom")
+    left, middle, right = st.columns([0.38, 0.22, 0.4], vertical_alignment="bottom")
     with left:
         _draw_names()
     with middle.popover("Read a config.json", icon=":material/data_object:", width="stretch", wrap=True):
@@ -48,7 +48,7 @@ def draw_picker() -> "DeltaGenerator":
         st.button("Read the text", on_click=_take_text)
     if problem := st.session_state.get("config_problem"):
         st.error(plain(f"{problem}."), icon=":material/error:")
-    return right
+    return right.container(horizontal=True)
 
 
 def _draw_names() -> None:
