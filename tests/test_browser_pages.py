@@ -79,7 +79,7 @@ def test_a_link_opens_the_other_page_with_the_knobs_in_a_new_tab_too(page: Page,
 def test_an_inspected_model_is_opened_as_a_request(page: Page, address: str) -> None:
     open_app(page, address, "?total_params=12.5M&ffn=gelu")
     go_to(page, "Inspect")
-    page.get_by_role("button", name=re.compile("Design")).first.click()
+    page.get_by_role("button", name="Edit as a design").click()
     expect(page.get_by_label("Total parameters, exact")).to_be_visible()
     expect(page.get_by_label("Total parameters, exact")).not_to_have_value("12.5M")
     expect(page).to_have_url(re.compile("norm=rmsnorm"))

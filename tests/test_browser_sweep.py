@@ -48,6 +48,7 @@ def test_a_picked_cell_is_pinned_and_stays_picked_when_the_figure_changes(page: 
     choose(page, "Metric", "Layers")
     expect(chart(page)).to_contain_text("Layers of 12 designs")
     expect(main_area(page)).to_contain_text("18 layers of width 160")
+    settle(page)  # the old page is still there while the new one is being drawn
     page.get_by_role("button", name=re.compile("Pin$")).click()
     expect(page).to_have_url(re.compile("pin=design"))
 
