@@ -112,9 +112,13 @@ def type_exactly(page: Page, field: str, text: str) -> None:
     box.press("Enter")
 
 
+_DRAWN = "[...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(chart => chart.querySelector('svg'))"
+
+
 def choose(page: Page, label: str, word: str) -> None:
-    """Choose from a list."""
+    """Choose from a list, when every chart is drawn: a list that is open closes as a chart moves it down the page."""
     settle(page)
+    page.wait_for_function(_DRAWN, timeout=PATIENCE_MS)
     box, option = (
         page.get_by_role("combobox", name=label, exact=True),
         page.get_by_role("option", name=word, exact=True),
