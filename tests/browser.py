@@ -123,6 +123,10 @@ def choose(page: Page, label: str, word: str) -> None:
         page.get_by_role("combobox", name=label, exact=True),
         page.get_by_role("option", name=word, exact=True),
     )
+    box.scroll_into_view_if_needed()
+    page.evaluate(
+        "new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+    )  # scrolling closes it
     box.press("ArrowDown")
     expect(page.get_by_role("option").first).to_be_visible()
     if not option.count():  # a long list shows only some of its options
