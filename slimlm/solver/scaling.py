@@ -17,7 +17,6 @@ VOCABULARIES = (512, 1024, 2048, 4096, 8192, 16_384, 32_768, 49_152, 65_536, 100
 
 _WIDTH_GRAIN = 8
 
-
 _LEAST_SHARE = 0.2
 """Share of the parameters that a vocabulary aims at in a small model of a family whose large models have less."""
 
@@ -29,7 +28,8 @@ _TRIED = 4
 
 class _Found(NamedTuple):
     cost: float
-    order: int
+    n_heads: int
+    """Of equal costs, fewer heads go first."""
     architecture: Architecture
 
 
@@ -47,14 +47,16 @@ def scaled(architecture: Architecture, total_params: int) -> Design:
 
     Raises ValueError when the total leaves room for no such model.
     """
-    for found in sorted(_candidates(architecture, total_params)):
+    for found in sorted(_candidates(architecture, total_params), key=lambda found: found[:2]):
         try:
             return solve(request_like(found.architecture))
         except ValueError:  # beyond the limits of a request
             continue
+    small = total_params < account(architecture).total_params
+    problem, other = ("too small", "larger") if small else ("too large", "smaller")
     raise ValueError(
-        f"total_params={total_params:,} is too small for a model with heads of {architecture.head_width}; "
-        f"a larger total would work"
+        f"total_params={total_params:,} is {problem} for a model with heads of {architecture.head_width}; "
+        f"a {other} total would work"
     )
 
 

@@ -1,4 +1,4 @@
-"""The frame of every page: page setup, links to pages, the request and its errors."""
+"""The frame of every page: page setup, links to pages, and the request."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
@@ -67,7 +67,6 @@ _STYLE = """
   .st-key-outdated { opacity: 0.45; }
   .st-key-heading h1 { padding: 0 0 0.9rem; line-height: 1.3; font-size: 1.2rem; font-weight: 600; }
   [data-testid="stElementToolbarButton"]:has([aria-label="Show data"]) { display: none; }
-  .st-key-pytorch_check { min-height: 17rem; }
   .st-key-heading > :has(h1) { flex: 1 1 14rem; }
   .alternative { display: grid; grid-template-columns: 2fr 1.6fr repeat(5, 1fr); gap: 0.6rem;
                  font-variant-numeric: tabular-nums; }

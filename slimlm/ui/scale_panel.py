@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from slimlm.compare.pins import Pin, pin_of, pinned_as, with_pin
 from slimlm.core.describe import counted, heads_phrase
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
@@ -11,7 +12,7 @@ from slimlm.notes.verdict import verdict
 from slimlm.solver.scaling import scaled
 from slimlm.ui.callbacks import completed
 from slimlm.ui.frame import open_on_design
-from slimlm.ui.pins import pin
+from slimlm.ui.pins import change_pins
 from slimlm.utils.formatting import format_count, format_ratio, format_share, parse_size
 from slimlm.utils.text import plain
 
@@ -61,5 +62,11 @@ def _rows(subject: Subject) -> list[tuple[str, str]]:
 
 @completed
 def _pin_both(model: NamedModel, design: Design) -> None:
-    pin(model)
-    pin(design.config, f"{model.name} at {format_count(design.total_params)}")
+    scaled_name = f"{model.name} at {format_count(design.total_params)}"
+
+    def add(pins: tuple[Pin, ...]) -> tuple[Pin, ...]:
+        for new in (pin_of(model), pin_of(design.config, scaled_name)):
+            pins = pins if pinned_as(pins, new.architecture) else with_pin(pins, new)
+        return pins
+
+    change_pins(add)  # both at once: between two changes a newer click could interrupt

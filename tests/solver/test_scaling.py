@@ -51,6 +51,11 @@ def test_a_model_scaled_to_its_own_size_stays_near_itself() -> None:
     assert (after.n_layers, after.d_model, after.n_heads, after.vocab_size) == (12, 768, 12, 50_257)
 
 
+def test_a_total_beyond_the_most_heads_is_one_sentence() -> None:
+    with pytest.raises(ValueError, match="is too large for a model with heads of 64; a smaller total would work$"):
+        scaled(published_model("gpt2").architecture, 10**15)
+
+
 def test_a_total_without_room_is_one_sentence() -> None:
     sentence = "total_params=1,000 is too small for a model with heads of 64; a larger total would work"
     with pytest.raises(ValueError, match=re.escape(sentence)):

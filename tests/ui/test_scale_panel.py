@@ -16,6 +16,8 @@ def test_a_model_is_shown_beside_its_scaled_self_and_both_are_pinned() -> None:
     assert not page.exception
     pins = page.query_params["pin"]
     assert [pin.partition("~")[0] for pin in pins] == ["model", "design"]
+    page.button("pin_scaled").click().run()
+    assert page.query_params["pin"] == pins  # pinned already: nothing is pinned twice
     assert pins[1].endswith("~name-Llama-3.2-1B at 59.99M")
 
 
