@@ -52,7 +52,7 @@ def test_a_model_scaled_to_its_own_size_stays_near_itself() -> None:
 
 
 def test_a_total_beyond_the_most_heads_is_one_sentence() -> None:
-    with pytest.raises(ValueError, match="is too large for a model with heads of 64; a smaller total would work$"):
+    with pytest.raises(ValueError, match=r"is too large for a model with heads of 64; a smaller total would work$"):
         scaled(published_model("gpt2").architecture, 10**15)
 
 
