@@ -89,7 +89,7 @@ def _other_widths(chosen: Design) -> Iterator[Alternative]:
     config, space = chosen.config, search_space(chosen.config)
     width = chosen.architecture.d_model // space.width_grain
     for x in (width - 2, width - 1, width + 1, width + 2):
-        best = space.nearest_at(x) if x > 0 else None
+        best = space.nearest_at(x, None) if x > 0 else None
         if best is None:
             continue
         design = Design(config, to_architecture(config, best))

@@ -141,15 +141,15 @@ class SearchSpace:
         """Return the best design, or None when nothing meets the total."""
         if self.min_width > self.max_width:
             return None
-        best = self.nearest_at(self.min_width)
+        best = self.nearest_at(self.min_width, None)
         ranges = [(0.0, self.min_width, self.max_width)]
         while ranges:
             bound, first, last = heapq.heappop(ranges)
             if best is not None and (bound > best.cost or self.work >= MOST_WORK):
                 break
             if first == last or (best is not None and last - first <= self.finest() * first):
-                designs = (best, *(self.nearest_at(x) for x in {first, last}))
-                best = min((found for found in designs if found), default=None)
+                for x in {first, last}:
+                    best = self.nearest_at(x, best)
                 continue
             middle = (first + last) // 2
             for half in ((first, middle), (middle + 1, last)):
@@ -239,15 +239,16 @@ class SearchSpace:
         slope = rise / (high - low) if high > low else 0.0
         free = low + (self.target_width - low - slope * start) / (1 + slope * slope)
         t = min(max(free, low), high)
-        miss = max(0.0, start + slope * (t - low) - _ROUNDING)
+        miss = max(0.0, start + slope * (t - low) - ROUNDING)
         return ((t - self.target_width) ** 2 + miss * miss) * BELOW
 
-    def nearest_at(self, x: int) -> Best | None:
-        """Return the best design of width x, or None."""
-        return min((found for level in self.levels(x) for found in level.nearest()), default=None)
+    def nearest_at(self, x: int, best: Best | None) -> Best | None:
+        """Return the better of a design found before, if any, and the best of width x."""
+        found = (design for level in self.levels(x) for design in level.nearest())
+        return min(found if best is None else (best, *found), default=None)
 
 
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 """Allowance for rounding in a logarithm: a bound may not exceed the true cost."""
 
 ABOVE, BELOW = 1 + 1e-12, 1 - 1e-12

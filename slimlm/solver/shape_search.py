@@ -16,8 +16,11 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.core.shape_law import published_aspect_ratio
 from slimlm.solver.polynomial import evaluate
-from slimlm.solver.search import BELOW, SearchSpace, to_architecture
+from slimlm.solver.search import BELOW, ROUNDING, SearchSpace, to_architecture
 from slimlm.solver.width import Best, Level
+
+_LARGEST = 700.0
+"""Largest power of e that a float can hold."""
 
 
 class ShapeSearchSpace(SearchSpace):
@@ -56,16 +59,19 @@ class ShapeSearchSpace(SearchSpace):
         """Return ln(L*) of a width."""
         return math.log(x * self.width_grain / self.aspect_ratio)
 
-    def nearest_at(self, x: int) -> Best | None:
-        """Return the best design of width x, or None."""
-        return min((found for level in self.levels(x) if (found := self._nearest_depth(level, x))), default=None)
+    def nearest_at(self, x: int, best: Best | None) -> Best | None:
+        """Return the better of a design found before, if any, and the best of width x."""
+        for level in self.levels(x):
+            best = self._nearest_depth(level, x, best)
+        return best
 
-    def _nearest_depth(self, level: Level, x: int) -> Best | None:
-        """Return the best design of a level: ranges of depths are halved, that with the lowest bound first."""
-        room = self.high - level.fixed
-        deepest = min(self.max_layers, room // (level.layer + level.slope)) if room > 0 else 0
-        best: Best | None = None
-        ranges = [(0.0, self.min_layers, deepest)] if deepest >= self.min_layers else []
+    def _nearest_depth(self, level: Level, x: int, best: Best | None) -> Best | None:
+        """Return the better of a design and the best of a level.
+
+        Ranges of depths are halved, that with the lowest bound first.
+        """
+        shallowest, deepest = self._useful_depths(level, x, best)
+        ranges = [(0.0, shallowest, deepest)] if shallowest <= deepest else []
         while ranges:
             bound, first, last = heapq.heappop(ranges)
             if best is not None and bound > best.cost:
@@ -78,26 +84,43 @@ class ShapeSearchSpace(SearchSpace):
                 heapq.heappush(ranges, (self._depth_bound(level, x, *half), *half))
         return best
 
+    def _useful_depths(self, level: Level, x: int, best: Best | None) -> tuple[int, int]:
+        """Return the ends of the depths that fit the total and whose aspect ratio alone costs no more than a design."""
+        room = self.high - level.fixed
+        deepest = min(self.max_layers, room // (level.layer + level.slope)) if room > 0 else 0
+        if best is None:
+            return self.min_layers, deepest
+        law, reach = self._law_depth(x), math.sqrt(best.cost) + ROUNDING
+        shallowest = math.floor(math.exp(law - reach))
+        return max(self.min_layers, shallowest), min(deepest, math.ceil(math.exp(min(law + reach, _LARGEST))))
+
     def _depth_bound(self, level: Level, x: int, first: int, last: int) -> float:
-        """Return a cost that no design of a level with a depth in first..last goes below."""
-        law = self._law_depth(x)
+        """Return a cost that no design of a level with a depth in first..last goes below; inf when there is none.
+
+        d_ff is whole: far from the law's aspect ratio, where it would be a fraction of one step, the bound of all
+        fractions would be too low to leave any depth out.
+        """
+        law, grains = self._law_depth(x), self._nearest_grains(level, first, last)
+        if not grains:
+            return math.inf
         aspect = _distance_to_zero(math.log(first) - law, math.log(last) - law)
-        largest, least = (
-            self.expansion(x, ((total - level.fixed) / n_layers - level.layer) / level.slope)
-            for total, n_layers in ((self.high, first), (self.low, last))
-        )
-        expansion = _distance_to_zero(least, largest)
+        expansion = min(abs(self.expansion(x, f)) for f in grains)
         return (aspect * aspect + expansion * expansion) * BELOW
 
     def _at_depth(self, level: Level, n_layers: int) -> Best | None:
         """Return the design of a level and a depth with the expansion nearest to the asked one."""
-        least = max(1, -(-(-(-(self.low - level.fixed) // n_layers) - level.layer) // level.slope))
-        most = ((self.high - level.fixed) // n_layers - level.layer) // level.slope
-        if least > most:
-            return None
+        misses = {
+            f: abs(level.total(f, n_layers) - self.config.total_params)
+            for f in self._nearest_grains(level, n_layers, n_layers)
+        }
+        return min((level.best(f, n_layers, miss) for f, miss in misses.items()), default=None)
+
+    def _nearest_grains(self, level: Level, first: int, last: int) -> set[int]:
+        """Return the whole d_ff next to the asked one, among those that a depth in first..last may have."""
+        least = max(1, -(-(-(-(self.low - level.fixed) // last) - level.layer) // level.slope))
+        most = ((self.high - level.fixed) // first - level.layer) // level.slope
         asked = math.floor(self.config.glu_expansion * level.d_model / self.grain)
-        grains = {min(max(f, least), most) for f in (asked, asked + 1)}
-        return min(level.best(f, n_layers, abs(level.total(f, n_layers) - self.config.total_params)) for f in grains)
+        return {min(max(f, least), most) for f in (asked, asked + 1)} if least <= most else set()
 
 
 def _distance_to_zero(low: float, high: float) -> float:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from slimlm.core.accounting import count_total
@@ -173,7 +173,21 @@ def test_designs_keep_every_promise_over_the_whole_range(config: ModelConfig) ->
     assert design.cost == distance(config, dims) == pytest.approx(chosen.cost, rel=1e-9, abs=1e-15)
 
 
+MANY_DEPTHS = ModelConfig(
+    total_params=6_048_591_352_220,
+    vocab_size=2,
+    embedding_ratio="auto",
+    glu_expansion=0.01,
+    n_heads=502,
+    head_dim=16,
+    max_seq_length=1,
+    multiple_of=1,
+)
+"""A request with widths at which millions of depths meet the total, all with the smallest d_ff."""
+
+
 @given(any_requests())
+@example(MANY_DEPTHS)
 @settings(deadline=HANG, max_examples=500)
 def test_every_valid_request_has_a_design_or_a_way_out(config: ModelConfig) -> None:
     try:
