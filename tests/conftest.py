@@ -33,10 +33,17 @@ def _error(message: ConsoleMessage) -> list[str]:
     return [message.text] if message.type == "error" and not looking else []
 
 
+@pytest.fixture(scope="session")
+def elsewhere() -> Iterator[str]:
+    """Return the address of another server: it knows nothing of what was done on the first."""
+    with running() as found:
+        yield found
+
+
 @contextmanager
 def _tab(browser: Browser) -> Iterator[Page]:
     """Open a tab for many tests: one that has shown the app before opens it again in 40 % of the CPU time."""
-    context = browser.new_context()
+    context = browser.new_context(reduced_motion="reduce")
     yield context.new_page()
     context.close()
 
@@ -63,7 +70,7 @@ def _as_new(tab: Page) -> Iterator[Page]:
     tab.context.clear_cookies()
     tab.context.set_offline(False)
     tab.goto("about:blank")
-    tab.emulate_media(color_scheme="null", media="null", reduced_motion="null")
+    tab.emulate_media(color_scheme="null", media="null")
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import nbformat
-from PIL import Image
 from playwright.sync_api import Page, expect
 
 from slimlm.core.config import ModelConfig
@@ -20,6 +19,7 @@ from slimlm.interop.hf import from_hf_config
 from slimlm.serialization.design_json import request_from_text
 from slimlm.solver.solver import solve
 from tests.browser import chart, open_app, saved
+from tests.pixels import colors_of, opened
 
 QUERY = "?total_params=2M&vocab_size=1024&embedding_ratio=0.2&tied_lm_head=false&norm=rmsnorm&positions=rope"
 REQUEST = ModelConfig(
@@ -28,9 +28,8 @@ REQUEST = ModelConfig(
 
 
 def is_png(data: bytes) -> bool:
-    picture = Image.open(io.BytesIO(data))
-    picture.load()
-    return picture.width >= 1600 and len(picture.getcolors(10**7) or []) > 50
+    picture = opened(data)
+    return picture.width >= 1600 and len(colors_of(picture)) > 50
 
 
 def is_svg(data: bytes) -> bool:

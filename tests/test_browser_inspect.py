@@ -5,7 +5,7 @@ import re
 
 from playwright.sync_api import FilePayload, Page, expect
 
-from tests.browser import chart, open_app, running, shared_links
+from tests.browser import chart, open_app, shared_links
 from tests.models import HF_CONFIG
 
 TITLE = "2.755M parameters"
@@ -31,11 +31,10 @@ def test_a_model_is_picked_by_typing_a_part_of_its_name(page: Page, address: str
     expect(chart(page)).to_contain_text("SmolLM2-135M · 134.5M parameters")
 
 
-def test_a_link_to_a_model_opens_it_on_a_fresh_server(fresh: Page) -> None:
-    with running() as other:
-        open_app(fresh, other, "inspect?model=gemma-3-270m")
-        expect(chart(fresh)).to_contain_text("gemma-3-270m · 268.1M parameters")
-        expect(fresh.get_by_text("equal to the count outside slimlm")).to_be_visible()
+def test_a_link_to_a_model_opens_it(fresh: Page, elsewhere: str) -> None:
+    open_app(fresh, elsewhere, "inspect?model=gemma-3-270m")
+    expect(chart(fresh)).to_contain_text("gemma-3-270m · 268.1M parameters")
+    expect(fresh.get_by_text("equal to the count outside slimlm")).to_be_visible()
 
 
 def test_an_uploaded_config_is_shown_and_its_link_shows_it_again(page: Page, fresh: Page, address: str) -> None:

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser import TITLES, chart, choose, go_to, open_app, press, running, settle, type_exactly
+from tests.browser import TITLES, chart, choose, go_to, open_app, press, settle, type_exactly
 
 ASKED = re.compile(r"total_params=12\.5M.*norm=rmsnorm")
 DESIGN, INSPECT = TITLES["Design"], TITLES["Inspect"]
@@ -28,13 +28,12 @@ def test_knobs_survive_a_change_of_page_in_both_directions(page: Page, address: 
         expect(page.get_by_label("Total parameters, exact")).to_have_value("12.5M")
 
 
-def test_a_copied_address_of_any_page_carries_the_knobs(fresh: Page, address: str) -> None:
-    with running() as other:
-        open_app(fresh, other, "inspect?total_params=12.5M&norm=rmsnorm&n_kv_heads=2")
-        go_to(fresh, "Design")
-        expect(chart(fresh)).to_contain_text("Target: 12.5M")
-        expect(chart(fresh)).to_contain_text("8 heads (2 KV)")
-        expect(fresh).to_have_url(ASKED)
+def test_a_copied_address_of_any_page_carries_the_knobs(fresh: Page, elsewhere: str) -> None:
+    open_app(fresh, elsewhere, "inspect?total_params=12.5M&norm=rmsnorm&n_kv_heads=2")
+    go_to(fresh, "Design")
+    expect(chart(fresh)).to_contain_text("Target: 12.5M")
+    expect(chart(fresh)).to_contain_text("8 heads (2 KV)")
+    expect(fresh).to_have_url(ASKED)
 
 
 def test_going_back_and_forth_in_history_keeps_page_and_knobs_in_step(page: Page, address: str) -> None:

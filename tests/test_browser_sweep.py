@@ -6,11 +6,11 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import chart, choose, go_to, open_app, press, running, saved, settle
+from tests.browser import chart, choose, go_to, open_app, press, saved, settle
 from tests.looks import VIEWPORTS, faults_in_both_colours
+from tests.pixels import colors_of, opened
 
 SMALL = "total_params=1M&vocab_size=1000&n_heads=4"
 
@@ -80,8 +80,8 @@ def test_a_point_of_the_pareto_chart_is_clicked_too(page: Page, address: str) ->
     expect(page.get_by_role("button", name="Open on the Design page")).to_be_visible()
 
 
-def test_controls_move_the_link_which_opens_the_same_sweep_on_a_fresh_server(
-    page: Page, address: str, fresh: Page
+def test_controls_move_the_link_which_opens_the_same_sweep_on_another_server(
+    page: Page, address: str, fresh: Page, elsewhere: str
 ) -> None:
     open_app(page, address, "sweep?total_params=12.5M")
     choose(page, "Columns", "Norm")
@@ -95,9 +95,8 @@ def test_controls_move_the_link_which_opens_the_same_sweep_on_a_fresh_server(
     expect(page).to_have_url(re.compile(r"embedding_ratio=0.36"))
     settle(page)
     drawn, query = chart(page).text_content(), page.url.partition("/sweep?")[2]
-    with running() as other:
-        open_app(fresh, other, f"sweep?{query}")
-        expect(chart(fresh)).to_have_text(drawn or "never")
+    open_app(fresh, elsewhere, f"sweep?{query}")
+    expect(chart(fresh)).to_have_text(drawn or "never")
 
 
 def test_the_sweep_survives_a_visit_to_another_page_and_going_back(page: Page, address: str) -> None:
@@ -172,10 +171,9 @@ def test_every_download_is_saved_and_opens(page: Page, address: str) -> None:
     rows = list(csv.DictReader(io.StringIO(data.decode(), newline="")))
     assert [int(row["total_params"]) for row in rows][4] == 10_047_024
     name, data = saved(page, "Heat map (PNG)")
-    picture = Image.open(io.BytesIO(data))
-    picture.load()
+    picture = opened(data)
     assert (name[-8:], picture.width) == ("-map.png", 1920)
-    assert len(picture.getcolors(10**7) or []) > 50
+    assert len(colors_of(picture)) > 50
     name, data = saved(page, "Heat map (SVG)")
     texts = [text.text for text in ET.fromstring(data).iter("{http://www.w3.org/2000/svg}text")]
     assert "25.2 MFLOP" in texts

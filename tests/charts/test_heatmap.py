@@ -19,6 +19,7 @@ from slimlm.sweep import METRICS, sweep
 from tests.figures import assert_well_set, svg_of, texts_of
 from tests.grids import (
     CHARTS,
+    GRIDS,
     every_grid,
     grid,
     groups,
@@ -41,7 +42,7 @@ KEYS = [key for key, metric in METRICS.items() if not metric.measured]
 @every_grid
 @pytest.mark.parametrize("kind", CHARTS)
 def test_no_text_is_clipped_or_covers_another(kind: str, name: str) -> None:
-    for width in (720, 960, 1400):
+    for width in (720, 1400):
         assert_well_set(svg_of(CHARTS[kind](name), width=width))
 
 
@@ -50,7 +51,7 @@ def test_every_figure_makes_a_map_that_is_well_set(key: str) -> None:
     assert_well_set(svg_of(map_of("specified", key), width=720))
 
 
-@every_grid
+@pytest.mark.parametrize("name", [name for name in GRIDS if name != "large"])  # 3,600 cells are 3,600 times the same
 @pytest.mark.parametrize("kind", CHARTS)
 def test_charts_are_what_the_schema_allows(kind: str, name: str) -> None:
     alt.LayerChart.from_dict(CHARTS[kind](name).to_dict())

@@ -1,6 +1,5 @@
 """Pictures and cards: size, resolution and text; nothing on a card is cut off or overlaps."""
 
-import io
 import re
 import sys
 import xml.etree.ElementTree as ET
@@ -26,6 +25,7 @@ from slimlm.notes.verdict import verdict
 from slimlm.solver.solver import solve
 from slimlm.utils.optional import PackageError
 from tests import models
+from tests.pixels import colors_of, opened
 
 REQUESTS = {
     "default": ModelConfig(),
@@ -79,17 +79,7 @@ def design_of(name: str) -> Design:
 
 @cache
 def card_of(name: str, dark: bool = False) -> Image.Image:
-    return Image.open(io.BytesIO(design_card(design_of(name), dark=dark)))
-
-
-def opened(png: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(png))
-
-
-def colors_of(image: Image.Image) -> set[str]:
-    found = image.convert("RGB").getcolors(maxcolors=2**24)
-    assert found
-    return {"#{:02X}{:02X}{:02X}".format(*color) for _, color in found if isinstance(color, tuple)}
+    return opened(design_card(design_of(name), dark=dark))
 
 
 def part_of(image: Image.Image, left: int, top: int, right: int, bottom: int) -> set[str]:

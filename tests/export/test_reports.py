@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, ViewportSize, expect
 
 from slimlm.cli.main import main
@@ -35,6 +34,7 @@ from slimlm.solver.solver import solve
 from slimlm.utils.text import lightly
 from tests.models import ARCHITECTURES
 from tests.models import REQUESTS as STRUCTURED
+from tests.pixels import colors_of, opened
 
 REQUESTS = {
     "default": ModelConfig(),
@@ -269,9 +269,9 @@ def test_the_page_is_shown_offline_in_the_readers_colours(
     expect(page.get_by_role("heading", name=design.title)).to_be_visible()
     expect(page.locator(f"figure .{scheme} svg").filter(visible=True)).to_have_count(2)
     expect(page.locator("figure svg").filter(visible=True)).to_have_count(2)
-    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    image = opened(page.screenshot()).convert("RGB")
     assert image.getpixel((2, 2)) == ((14, 17, 23) if scheme == "dark" else (255, 255, 255))
-    assert len(image.getcolors(maxcolors=2**24) or []) > 100
+    assert len(colors_of(image)) > 100
     # On a narrow screen only a wide table scrolls, inside its own frame.
     page.set_viewport_size(ViewportSize(width=400, height=900))
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
