@@ -37,6 +37,11 @@ class Shade(NamedTuple):
         return f"luminance(background) > 0.5 ? '{self.light}' : '{self.dark}'"
 
     @property
+    def css(self) -> str:
+        """The CSS colour that follows the page's colour scheme."""
+        return f"light-dark({self.light}, {self.dark})"
+
+    @property
     def reference(self) -> alt.ExprRef:
         """The expression as a mark property."""
         return alt.ExprRef(self.expression)
@@ -46,6 +51,15 @@ INK_SHADE = Shade("#1F2328", "#F5F5F5")
 MUTED_SHADE = Shade("#59636E", "#A9B2BC")
 FAINT_SHADE = Shade("#C9CFD6", "#474D55")
 OFF_TARGET_SHADE = Shade("#8A5A00", "#E3B341")
+OFF_TARGET_TEXT = Shade("#A04D00", "#FFB366")
+
+VERDICT_SHADES = {
+    "shape": Shade("#C62828", "#FF8A80"),
+    "off_target": OFF_TARGET_TEXT,
+    "alignment": Shade("#35618F", "#8FBBE8"),
+    "good": Shade("#2E7D32", "#81C784"),
+}
+"""Colour of a verdict by the name of its weight in lower case."""
 
 INK = INK_SHADE.reference
 """Colour of text on the page."""

@@ -60,6 +60,14 @@ class Knob:
         """Documentation of the field."""
         return field_docs(ModelConfig)[self.field]
 
+    def display(self, value: Any) -> str:
+        """Convert a value to text for readers, with separators where a link has none.
+
+        >>> KNOBS["vocab_size"].display(16_000), KNOBS["total_params"].display(10_000_000), RATIO.display("auto")
+        ('16,000', '10M', 'auto')
+        """
+        return f"{value:,}" if isinstance(value, int) and self.write is str else self.write(value)
+
     def stops(self, value: Value) -> list[Any]:
         """Return the slider's stops and a value that may lie between them; words come first."""
         stops = {*self.options, *([] if value is None else [value])}
@@ -191,6 +199,6 @@ def complaint(field: str, text: str) -> str:
         knob.from_text(text)
     except ValueError as error:
         nearest = knob.nearest(text)
-        shown = "none" if nearest is None else knob.write(nearest)
+        shown = "none" if nearest is None else knob.display(nearest)
         return f"The link's {field} was ignored and {shown} is shown: {error}."
     return ""

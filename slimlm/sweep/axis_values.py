@@ -106,7 +106,7 @@ def label_value(name: str, value: Value) -> str:
     words = KNOBS[name].words
     if isinstance(value, str):
         return words.get(value, value)
-    return f"{value:,}" if isinstance(value, int) and name != "total_params" else KNOBS[name].write(value)
+    return KNOBS[name].display(value)
 
 
 def _read(knob: Knob, text: str) -> dict[Value, None]:

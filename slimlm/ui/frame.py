@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from slimlm.charts.palette import OFF_TARGET_TEXT, VERDICT_SHADES
 from slimlm.core.config import ModelConfig
 from slimlm.serialization.fields import Value, to_query, to_short_query, values_of
 from slimlm.ui import query_params, url_state
@@ -38,8 +39,13 @@ PAGES = (
     COMPARE,
 )
 
+_COLOURS = "\n".join(
+    [
+        f"  :root {{ --off-target: {OFF_TARGET_TEXT.css}; }}",
+        *(f"  .st-key-verdict_{name} {{ --verdict: {shade.css}; }}" for name, shade in VERDICT_SHADES.items()),
+    ]
+)
 _STYLE = """
-<style>
   [data-testid="stMainBlockContainer"] { padding-top: 3.75rem; max-width: 1180px;
                                           padding-inline: clamp(1rem, 4vw, 5rem); }
   .st-key-figures [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
@@ -58,10 +64,6 @@ _STYLE = """
   [class*="st-key-verdict_"] { border-inline-start: 0.25rem solid var(--verdict); border-radius: 0.3rem;
                                background: color-mix(in srgb, var(--verdict) 9%, transparent);
                                padding: 0.35rem 0.8rem; min-height: 3.9rem; }
-  .st-key-verdict_shape { --verdict: light-dark(#C62828, #FF8A80); }
-  .st-key-verdict_off_target { --verdict: light-dark(#A04D00, #FFB366); }
-  .st-key-verdict_alignment { --verdict: light-dark(#35618F, #8FBBE8); }
-  .st-key-verdict_good { --verdict: light-dark(#2E7D32, #81C784); }
   [data-testid="stCaptionContainer"] { opacity: 1; }
   [data-testid="stCaptionContainer"] p { color: light-dark(#5F6166, #B4B7BD); }
   .st-key-outdated { opacity: 0.45; }
@@ -71,16 +73,15 @@ _STYLE = """
   .alternative { display: grid; grid-template-columns: 2fr 1.6fr repeat(5, 1fr); gap: 0.6rem;
                  font-variant-numeric: tabular-nums; }
   .alternative span:nth-child(n + 2) { text-align: right; }
-  .alternative .off-target { color: light-dark(#A04D00, #FFB366); }
+  .alternative .off-target { color: var(--off-target); }
   .alternative.head { font-weight: 600; }
-</style>
 """
 
 
 def start_page(title: str) -> None:
     """Configure the page and its style."""
     st.set_page_config(page_title=title, page_icon="📊", layout="wide")
-    st.html(_STYLE)
+    st.html(f"<style>{_COLOURS}{_STYLE}</style>")
     if st.context.is_embedded:  # for screenshots: without sidebar and header
         st.set_page_config(initial_sidebar_state="collapsed")
         st.html("<style>[data-testid=stHeader] { display: none; }</style>")

@@ -152,7 +152,7 @@ def _slider(knob: Knob, on_change: Callable[[Knob], None] | None = None) -> Valu
     value: Value = st.select_slider(
         knob.label,
         knob.stops(st.session_state[knob.field]),
-        format_func=knob.write,
+        format_func=knob.display,
         key=knob.field,
         help=knob.help,
         on_change=on_change,
@@ -167,14 +167,14 @@ def _slider_and_field(knob: Knob) -> Value:
     wide, narrow = st.columns([0.66, 0.34], vertical_alignment="bottom", gap="small")
     with wide:
         value = _slider(knob, _forget_problem)
-    if problem not in state and state.get(typed) != knob.write(value):
-        state[typed] = knob.write(value)
+    if problem not in state and state.get(typed) != knob.display(value):
+        state[typed] = knob.display(value)
         _shown(knob).append(state[typed])
     narrow.text_input(
         f"{knob.label}, exact", key=typed, label_visibility="collapsed", on_change=_take_typed, args=(knob,)
     )
     if problem in state:
-        st.error(plain(f"{state[problem]}. {knob.write(value)} is kept."))
+        st.error(plain(f"{state[problem]}. {knob.display(value)} is kept."))
     return value
 
 
