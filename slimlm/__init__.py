@@ -18,13 +18,14 @@ from slimlm.core.config import ModelConfig
 from slimlm.core.design import AskedGot, Design, TargetActual
 from slimlm.solver.solver import BudgetError, Suggestion, compute_model_dims, solve
 from slimlm.utils.formatting import parse_size
-from slimlm.utils.optional import PSUTIL, SAFETENSORS, TORCH, PackageError, need
+from slimlm.utils.optional import ANYWIDGET, IPYWIDGETS, PICTURES, PSUTIL, SAFETENSORS, TORCH, PackageError, need
 from slimlm.utils.validation import FieldError
 
 if TYPE_CHECKING:
     from slimlm.core.families import family
     from slimlm.core.published import PublishedModel, published_model, published_models
     from slimlm.core.table import count_parameters, format_param_table, print_param_table
+    from slimlm.explorer.explorer import Explorer, explore
     from slimlm.interop.hf import from_hf_config, to_hf_config
     from slimlm.interop.litgpt import litgpt_config
     from slimlm.interop.megatron import megatron_arguments
@@ -39,6 +40,7 @@ _LAZY = {
     "slimlm.core.families": ("family",),
     "slimlm.core.published": ("PublishedModel", "published_model", "published_models"),
     "slimlm.core.table": ("count_parameters", "format_param_table", "print_param_table"),
+    "slimlm.explorer.explorer": ("Explorer", "explore"),
     "slimlm.interop.hf": ("from_hf_config", "to_hf_config"),
     "slimlm.interop.litgpt": ("litgpt_config",),
     "slimlm.interop.megatron": ("megatron_arguments",),
@@ -51,6 +53,7 @@ _LAZY = {
 }
 
 _NEEDS = {
+    "slimlm.explorer.explorer": (IPYWIDGETS, ANYWIDGET, PICTURES),
     "slimlm.model.language_model": (TORCH,),
     "slimlm.model.layers": (TORCH,),
     "slimlm.model.pretrained": (TORCH, SAFETENSORS),
@@ -65,6 +68,7 @@ __all__ = [
     "BudgetError",
     "Component",
     "Design",
+    "Explorer",
     "FieldError",
     "LanguageModel",
     "ModelConfig",
@@ -82,6 +86,7 @@ __all__ = [
     "alternatives",
     "compute_model_dims",
     "count_parameters",
+    "explore",
     "export_pretrained",
     "family",
     "format_param_table",

@@ -6,14 +6,15 @@ ALLOWED = {
     "solver": "core utils",
     "costs": "core utils",
     "interop": "core utils",
-    "notes": "core costs solver utils",
     "serialization": "core solver utils",
+    "notes": "core costs serialization solver utils",
     "model": "core interop solver utils psutil safetensors torch",
     "probing": "core model utils psutil torch",
     "sweep": "core costs notes serialization solver utils",
     "compare": "core costs notes serialization solver utils",
     "charts": "compare core solver sweep utils altair pandas",
     "export": "charts compare core costs interop notes serialization solver utils jinja2",
+    "explorer": "charts core notes serialization solver altair ipywidgets",
     "cli": "core interop notes serialization solver sweep utils",
     "ui": "charts compare core costs export interop notes serialization solver sweep utils pyarrow streamlit",
     "slimlm": "cli core solver utils",
@@ -29,7 +30,7 @@ LAZY = {
     "export": "model vl_convert",
     "cli": "export model probing",
     "ui": "model probing",
-    "slimlm": "export interop model notes probing",
+    "slimlm": "explorer export interop model notes probing",
 }
 """Package → what it imports besides, inside functions or for type checkers alone."""
 

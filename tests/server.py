@@ -58,15 +58,15 @@ def serving(
         server = subprocess.Popen([*command, *options], cwd=ROOT, stdout=log, stderr=log, env=env)
         try:
             address = f"http://127.0.0.1:{port}"
-            wait_until_healthy(address, server)
+            wait_until_answered(f"{address}/_stcore/health", server)
             yield Server(address, psutil.Process(server.pid))
         finally:
             server.terminate()
             server.wait()
 
 
-def wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
-    """Wait until a server answers.
+def wait_until_answered(url: str, server: subprocess.Popen[bytes]) -> None:
+    """Wait until a server answers at an address.
 
     Raises RuntimeError when it ends instead, or takes too long.
     """
@@ -74,8 +74,8 @@ def wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
         if server.poll() is not None:
             raise RuntimeError(f"the server has ended with exit code {server.returncode}")
         try:
-            if urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).read().strip() == b"ok":
-                return
+            urllib.request.urlopen(url, timeout=1).close()
+            return
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)
-    raise RuntimeError("the server does not answer its health check")
+    raise RuntimeError(f"the server does not answer at {url}")

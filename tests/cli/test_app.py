@@ -10,7 +10,7 @@ import pytest
 
 from slimlm.cli import app
 from slimlm.cli.main import main
-from tests.server import ROOT, free_port, wait_until_healthy
+from tests.server import ROOT, free_port, wait_until_answered
 
 
 class ReplacedError(Exception):
@@ -102,7 +102,7 @@ def test_the_page_opens_from_another_folder_with_the_settings_of_the_checkout(tm
     command = [sys.executable, "-m", "slimlm", "app", "--server.port", str(port), "--server.headless", "true"]
     server = subprocess.Popen(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)})
     try:
-        wait_until_healthy(f"http://127.0.0.1:{port}", server)
+        wait_until_answered(f"http://127.0.0.1:{port}/_stcore/health", server)
         listens = [found for found in psutil.Process(server.pid).net_connections() if found.status == "LISTEN"]
         assert {(found.laddr.ip, found.laddr.port) for found in listens} == {("127.0.0.1", port)}
     finally:

@@ -1,0 +1,1 @@
+"""The sliders and the allocation chart as a widget for notebooks."""
