@@ -9,6 +9,7 @@ from slimlm.charts.published_map import published_map_chart
 from slimlm.compare.pins import Pin
 from slimlm.ui import compare_panels
 from slimlm.ui import pins as pin_state
+from slimlm.ui.chart_first import show_chart
 from slimlm.utils.text import plain
 
 
@@ -37,13 +38,13 @@ def show(pins: tuple[Pin, ...]) -> None:
         compare_panels.show_heading(comparison, measure)
         compare_panels.show_findings(comparison)
     with charts:
-        st.altair_chart(comparison_chart(pins, measure), width="stretch", theme=None, key="comparison")
-        st.altair_chart(profiles_chart(pins, measure), width="stretch", theme=None, key="profiles")
+        show_chart(comparison_chart(pins, measure), key="comparison")
+        show_chart(profiles_chart(pins, measure), key="profiles")
     with table:
         compare_panels.show_differences(comparison)
     st.subheader("Among published models", anchor=False)
     models = [pin.named_model for pin in pins]
-    st.altair_chart(published_map_chart(models), width="stretch", theme=None, key="published_map")
+    show_chart(published_map_chart(models), key="published_map")
 
 
 main()

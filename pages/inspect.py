@@ -11,6 +11,7 @@ from slimlm.charts.layer_profile import layer_profile_chart
 from slimlm.charts.published_map import published_map_chart
 from slimlm.core.named_model import NamedModel
 from slimlm.ui import design_panels, inspect_panels, inspect_picker
+from slimlm.ui.chart_first import show_chart
 from slimlm.ui.check_panels import show_reason
 from slimlm.ui.cost_panels import show_costs
 from slimlm.ui.framework_configs import show_framework_configs
@@ -31,7 +32,7 @@ def main() -> None:
         inspect_panels.show_left_out()
         return
     top = st.container(key="top")
-    st.altair_chart(allocation_chart(named_model), width="stretch", theme=None, key="allocation")
+    show_chart(allocation_chart(named_model), key="allocation")
     ui.let_the_browser_draw()
     with top:
         tile = inspect_panels.show_named_model(named_model)
@@ -57,10 +58,10 @@ def main() -> None:
 
 
 def _show_shape(named_model: NamedModel) -> None:
-    st.altair_chart(layer_profile_chart(named_model), width="stretch", theme=None, key="profile")
+    show_chart(layer_profile_chart(named_model), key="profile")
     st.markdown(design_panels.component_table(named_model))
     st.subheader("Among published models", anchor=False)
-    st.altair_chart(published_map_chart([named_model]), width="stretch", theme=None, key="published_map")
+    show_chart(published_map_chart([named_model]), key="published_map")
 
 
 main()

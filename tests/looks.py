@@ -4,13 +4,15 @@ from contextlib import suppress
 
 from playwright.sync_api import Page, TimeoutError, ViewportSize, expect
 
-VIEWPORTS = {"wide": ViewportSize(width=1440, height=900), "narrow": ViewportSize(width=1024, height=768)}
+WIDTHS = {"desk": (1440, 1280, 1024), "phone": (390, 768)}
+"""Widths of windows that a page is looked at in, one after the other; the first decides whether the sidebar is open."""
 
 # Text that its own box or one around it hides, and lines that a chart had to shorten.
 CUT_OFF = """
 () => {
   const hidden = [...document.querySelectorAll('[data-testid=stMain] *, [data-testid=stSidebar] *')].filter((box) => {
     const style = getComputedStyle(box);
+    if (!box.checkVisibility({opacityProperty: true})) return false; // Vega hides labels that would overlap
     const words = [...box.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
     return words && box.clientWidth > 0 && style.overflowX !== 'visible' && box.scrollWidth > box.clientWidth + 1;
   });
@@ -18,7 +20,8 @@ CUT_OFF = """
   const beyond = [];
   const walker = document.createTreeWalker(document.querySelector('[data-testid=stMain]'), NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    if (!node.textContent.trim() || !node.parentElement.checkVisibility({visibilityProperty: true})) continue;
+    const seen = node.parentElement.checkVisibility({visibilityProperty: true, opacityProperty: true});
+    if (!node.textContent.trim() || !seen) continue;
     const range = document.createRange();
     range.selectNodeContents(node);
     const text = range.getBoundingClientRect();
@@ -42,7 +45,8 @@ CUT_OFF = """
 # Pairs of a chart's texts whose boxes cover each other by more than their rounding.
 OVERLAPS = """
 () => [...document.querySelectorAll('[data-testid=stVegaLiteChart] svg')].flatMap((svg) => {
-  const lines = [...svg.querySelectorAll('text')].filter((text) => text.textContent.trim() && text.checkVisibility());
+  const lines = [...svg.querySelectorAll('text')]
+    .filter((text) => text.textContent.trim() && text.checkVisibility({opacityProperty: true}));
   const boxes = lines.map((line) => [line.textContent, line.getBoundingClientRect()])
     .filter(([, box]) => box.width > 0);
   return boxes.flatMap(([one, a], i) => boxes.slice(i + 1)
@@ -62,9 +66,23 @@ DRAWN = """
 INKS = {"light": "#1F2328", "dark": "#F5F5F5"}
 
 
-def faults_in_both_colours(page: Page) -> list[str]:
-    """Return what is wrong in light and in dark: text that is cut off or overlaps, a page wider than its window."""
-    return [f"{colours}: {fault}" for colours in INKS for fault in _faults(page, colours)]
+def start_at(page: Page, widths: str) -> None:
+    """Give a window the first of some widths, before a page is opened."""
+    page.set_viewport_size(ViewportSize(width=WIDTHS[widths][0], height=900))
+
+
+def faults(page: Page, widths: str) -> list[str]:
+    """Return what is wrong at each width: text cut off or overlapping, a page wider than its window.
+
+    The first width is looked at in light and dark: where text stands does not depend on the colours.
+    """
+    first, *others = WIDTHS[widths]
+    looks = [(first, "light"), *((width, "dark") for width in (first, *others))]
+    found = []
+    for width, colours in looks:
+        page.set_viewport_size(ViewportSize(width=width, height=900))
+        found += [f"{width}, {colours}: {fault}" for fault in _faults(page, colours)]
+    return found
 
 
 def _faults(page: Page, colours: str) -> list[str]:

@@ -32,7 +32,15 @@ def chart_title(page: AppTest) -> dict[str, Any]:
     if "heading" in tables:
         return {part: words.split("\n") for part, words in tables["heading"][0].items() if isinstance(words, str)}
     title: dict[str, Any] = json.loads(chart.spec)["title"]
-    return title
+    return title | {part: on_a_desk(title[part]) for part in ("text", "subtitle")}
+
+
+def on_a_desk(lines: dict[str, str]) -> list[str]:
+    """Return the lines of a heading that the expression of `for_page` chooses on a wide page."""
+    narrow = lines["expr"].partition(" ? ")[2]
+    _, end = json.JSONDecoder().raw_decode(narrow)
+    wide: list[str] = json.loads(narrow[end:].removeprefix(" : "))
+    return wide
 
 
 def shown(markdown: str) -> str:

@@ -21,7 +21,7 @@ def test_an_arrow_key_on_each_slider_changes_the_chart_the_field_and_the_link(pa
     open_app(page, address)
     for slider, field, value in (
         ("Total parameters", "total_params", "11M"),
-        ("Vocabulary size", "vocab_size", "24000"),
+        ("Vocabulary size", "vocab_size", "24,000"),
         ("Embedding ratio", "embedding_ratio", "0.36"),
         ("GLU expansion", "glu_expansion", "2.7"),
     ):
@@ -139,7 +139,7 @@ def test_a_preset_moves_every_knob_and_reset_moves_them_back(page: Page, address
 def test_an_alternative_is_applied_by_its_button(page: Page, address: str) -> None:
     open_app(page, address)
     open_section(page, "Alternatives")
-    page.get_by_role("button", name="Use", exact=True).first.click()
+    page.get_by_role("button", name="5 heads").click()
     expect(chart(page)).to_contain_text("11 layers × d_model 220")
     expect(page).to_have_url(re.compile("n_heads=5"))
 

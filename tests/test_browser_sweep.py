@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import chart, choose, go_to, open_app, press, saved, settle
-from tests.looks import VIEWPORTS, faults_in_both_colours
+from tests.looks import WIDTHS, faults, start_at
 from tests.pixels import colors_of, opened
 
 SMALL = "total_params=1M&vocab_size=1000&n_heads=4"
@@ -194,14 +194,14 @@ def test_ten_thousand_cells_are_drawn_explained_and_clicked(page: Page, address:
     expect(main_area(page)).to_contain_text(re.compile(r"Embedding ratio 0\.\d+ · GLU expansion \d"))
 
 
-@pytest.mark.parametrize("viewport", VIEWPORTS)
+@pytest.mark.parametrize("widths", WIDTHS)
 @pytest.mark.parametrize(
     "query",
     ["", "view=pareto", "x=total_params&xs=1M,2M,5M,10M,20M,50M&y=vocab_size&ys=1k,16k,50257,262144", "x=norm&y=block"],
     ids=["specified", "pareto", "impossible", "words"],
 )
-def test_nothing_is_cut_off_and_no_texts_overlap(fresh: Page, address: str, query: str, viewport: str) -> None:
-    fresh.set_viewport_size(VIEWPORTS[viewport])
+def test_nothing_is_cut_off_and_no_texts_overlap(fresh: Page, address: str, query: str, widths: str) -> None:
+    start_at(fresh, widths)
     open_app(fresh, address, f"sweep?{query}")
     expect(chart(fresh).locator("svg")).to_be_attached()
-    assert faults_in_both_colours(fresh) == []
+    assert faults(fresh, widths) == []

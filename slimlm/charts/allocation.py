@@ -6,7 +6,7 @@ import altair as alt
 
 from slimlm.charts.components import COMPONENT_ENCODING, component_facts
 from slimlm.charts.palette import INK, MUTED, PAGE
-from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
+from slimlm.charts.theme import NARROW, Figure, Row, figure, layers, text_layer, text_width
 from slimlm.core.accounting import Component
 from slimlm.core.captions import RATIO_LINE, describe_allocation, in_words, largest_first, result_line, source_line
 from slimlm.core.design import Design
@@ -63,6 +63,7 @@ def _allocation_rows(subject: Subject) -> list[Row]:
             "end": end,
             "y": _BARS_TOP_PX + _ROW_PX * (index + 0.5),
             "label": part.name if part.params else in_words(part),
+            "short": f"{part.name}: 0",
             "value": f"{format_count(part.params)} · {row['percent']}" if part.params else "",
             "origin": _origin(part),
             "long": long,
@@ -103,7 +104,8 @@ def _bars() -> tuple[alt.Chart, ...]:
     vertical = alt.Y("y:Q", scale=None, axis=None)
     horizontal = alt.X("share:Q", scale=alt.Scale(zero=True))
     bars = alt.Chart().mark_bar(height=16, orient="horizontal").encode(horizontal, y=vertical, **COMPONENT_ENCODING)
-    names = text_layer("datum.label", x="0", y="datum.y", fill=INK, opacity=alt.ExprRef("datum.share > 0 ? 1 : 0.7"))
+    short = f"{NARROW} && !datum.share ? datum.short : datum.label"
+    names = text_layer(short, x="0", y="datum.y", fill=INK, opacity=alt.ExprRef("datum.share > 0 ? 1 : 0.7"))
     values = text_layer("datum.value", x="scale('x', datum.share) + 8", y="datum.y", fill=INK, fontWeight=600)
     room = f"width - scale('x', datum.share) - {_VALUES_PX} > datum.origin_px"
     origins = text_layer(

@@ -23,7 +23,7 @@ Lightness alone carries the order, which therefore survives colour-vision defici
 """
 
 NO_MODEL = "no model"
-_LINES, _SHAPE_PX = 3, 12
+_LINES, _SHAPE_PX, _SMALLEST_PX = 3, 12, 9
 
 
 _COLUMN, _ROW = "datum.i % columns", "floor(datum.i / columns)"
@@ -200,18 +200,19 @@ _ON_CELL = alt.ExprRef(
 def label_layers() -> Row:
     """Return the labels of cells: the value and below it layers × d_model, or "no model"."""
     middle = f"scale('y', {_ROW} + 0.5)"
+    half = text_width(NO_MODEL, 13) / 2 + 3
     nothing = text_layer(
-        f"datum.why ? '{NO_MODEL}' : ''",
+        f"datum.why && {_ROOM} > {2 * half} ? '{NO_MODEL}' : ''",
         y=middle,
         fill=MUTED,
         fontSize=alt.ExprRef("min(13, value_size)"),
         **_MIDDLE,
     )
-    half = text_width(NO_MODEL, 13) / 2 + 3
     background = text_background(f"{_MIDDLE['x']} - {half}", f"{_MIDDLE['x']} + {half}", middle).transform_filter(
         "datum.why"
     )
-    value_px = "(3 + 0.3 * value_size * length(datum.t))"
+    size = f"min(value_size, ({_ROOM} - 6) / (0.6 * max(1, length(datum.t || ''))))"
+    value_px = f"(3 + 0.3 * {size} * length(datum.t))"
     solid = text_background(
         f"{_MIDDLE['x']} - {value_px}",
         f"{_MIDDLE['x']} + {value_px}",
@@ -220,10 +221,10 @@ def label_layers() -> Row:
         half="two_lines ? 20 : 9",
     ).transform_filter("datum.odd && isValid(datum.u)")
     value = text_layer(
-        "datum.why ? '' : datum.t || ''",
+        f"datum.why || {size} < {_SMALLEST_PX} ? '' : datum.t || ''",
         y=f"{middle} - (two_lines ? 9 : 0)",
         fill=_ON_CELL,
-        fontSize=alt.ExprRef("value_size"),
+        fontSize=alt.ExprRef(size),
         fontWeight=600,
         **_MIDDLE,
     )

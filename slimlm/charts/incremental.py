@@ -3,7 +3,7 @@
 A page keeps the Vega view of an unchanged specification and only passes it new data, in half the time of a new view.
 """
 
-from slimlm.charts.theme import Figure, Row
+from slimlm.charts.theme import NARROW, Figure, Row, narrow_heading
 
 _LABEL = "Chart of where the parameters are"
 _HEADING = "data('heading')[0]"
@@ -22,14 +22,19 @@ def separate_data(figure: Figure) -> tuple[Row, dict[str, list[Row]]]:
     """
     whole = figure.to_dict()
     numbers = {param["name"]: param["value"] for param in whole["params"] if "value" in param}
-    heading = {part: "\n".join(whole["title"][part]) for part in ("text", "subtitle")}
-    lines = {part: {"expr": f"split({_HEADING}.{part}, '\\n')"} for part in heading}
+    title, narrow = whole["title"], narrow_heading(whole["title"])
+    heading = {part: "\n".join(title[part]) for part in narrow} | {
+        f"narrow_{part}": "\n".join(lines) for part, lines in narrow.items()
+    }
+    lines = {
+        part: {"expr": f"split({NARROW} ? {_HEADING}.narrow_{part} : {_HEADING}.{part}, '\\n')"} for part in narrow
+    }
     others = [param for param in whole["params"] if "value" not in param]
     rows = {f"rows_{place}": layer["data"]["values"] for place, layer in enumerate(whole["layer"])}
     named = [layer | {"data": {"name": name}} for name, layer in zip(rows, whole["layer"], strict=True)]
     specification = whole | {
         "description": _LABEL,
-        "title": whole["title"] | lines,
+        "title": title | lines,
         "params": [{"name": name, "expr": f"{_HEADING}.{name}"} for name in numbers] + others,
         "layer": [_DESCRIPTION, *named],
     }

@@ -7,7 +7,7 @@ import altair as alt
 from slimlm.charts.components import COMPONENT_ENCODING, Label, component_boxes, fitting_label, label_background
 from slimlm.charts.palette import INK, MUTED
 from slimlm.charts.stages import Blocks, Box, block_line_layers, block_lines, stage_axis, stage_rows
-from slimlm.charts.theme import NARROWEST_PX, Figure, Row, figure, layers, text_layer, text_width, wrap
+from slimlm.charts.theme import NARROW, NARROWEST_PX, Figure, Row, figure, layers, text_layer, text_width, wrap
 from slimlm.core.accounting import Account, Component
 from slimlm.core.captions import describe_allocation, in_words, source_line
 from slimlm.core.describe import counted
@@ -87,12 +87,15 @@ def _legend_rows(subject: Subject) -> list[Row]:
         "Output": tuple(part for part in components[first:] if not part.per_layer),
     }
     lines = [
-        (stage if number == 0 else "", line)
+        (stage, " · ".join(part.name for part in parts), line) if number == 0 else ("", "", line)
         for stage, parts in stages.items()
         for number, line in enumerate(wrap(" · ".join(map(in_words, parts)), NARROWEST_PX - _LEGEND_INDENT_PX, 13))
     ]
     top = _PROFILE_TOP_PX + _PROFILE_PX + 24
-    return [{"stage": stage, "words": line, "y": top + _LINE_PX * row} for row, (stage, line) in enumerate(lines)]
+    return [
+        {"stage": stage, "names": names, "words": line, "y": top + _LINE_PX * row}
+        for row, (stage, names, line) in enumerate(lines)
+    ]
 
 
 @cache
@@ -128,5 +131,7 @@ def _legend_layers() -> Row:
     stage = text_layer("datum.stage", x="0", y="datum.y", fill=INK, fontWeight=600)
     # A longer line would take its width from the plot on a narrow page.
     room = alt.ExprRef(f"max(1, width - {_LEGEND_INDENT_PX})")
-    words = text_layer("datum.words", x=str(_LEGEND_INDENT_PX), y="datum.y", fill=MUTED, limit=room)
+    words = text_layer(
+        f"{NARROW} ? datum.names : datum.words", x=str(_LEGEND_INDENT_PX), y="datum.y", fill=MUTED, limit=room
+    )
     return layers(stage, words)

@@ -55,6 +55,7 @@ def published_map_chart(subjects: Sequence[Subject]) -> Figure:
         subtitle=[part for line in _explanation(subjects) for part in wrap(line, _LINE_PX, 12)],
         description=_describe(subjects),
         height=_HEIGHT_PX,
+        axis_px=50,
         values={
             "layers_ends": layers_ends,
             "width_ends": width_ends,

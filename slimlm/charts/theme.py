@@ -1,5 +1,6 @@
 """Chart theme: font, text measurement, and the frame and configuration of a figure."""
 
+import json
 from functools import cache
 from typing import Any, Literal
 
@@ -19,6 +20,10 @@ text correctly only in a font that it has. Without sans-serif at the end, a pict
 
 
 _WIDTH, _PADDING, _LARGE, _SMALL, _FINE = 960, 6, 17, 13, 12
+_HEADING_SIZES = {"text": _LARGE, "subtitle": _FINE}
+_PHONE_PX = 370
+"""Largest width of a line of a heading on a phone, as `text_width` overestimates it: about 340 pixels."""
+
 NARROWEST_PX = 650
 """Largest width of a heading, as `text_width` estimates it, that fits a narrow page.
 
@@ -84,18 +89,20 @@ def figure(
     height: int,
     values: Row | None = None,
     reflows: bool = False,
+    axis_px: int = 0,
 ) -> Figure:
     """Return a figure of groups of layers, each with its own data; pages and exports show the same figure.
 
     The page or the export sets the outer width. `height` is that of the plot, without title and axes. `values` are
-    named numbers and lists for the expressions in the layers. `reflows`: the height depends on the width.
+    named numbers and lists for the expressions in the layers. `reflows`: the height depends on the width. `axis_px`:
+    width of the vertical axis, over which the heading extends too.
     """
     named = [{"name": name, "value": value} for name, value in (values or {}).items()]
     return Figure(
         title={
             "text": _wrapped([title], NARROWEST_PX, _LARGE),
             "subtitle": _wrapped(subtitle, NARROWEST_PX, _FINE),
-            "limit": {"expr": "width"},  # Vega does not update its default limit when the width changes
+            "limit": {"expr": f"width + {axis_px}"},  # Vega does not update its default limit when the width changes
         },
         description=description,
         width=_WIDTH,
@@ -190,11 +197,30 @@ def _config() -> alt.Config:
     )
 
 
+NARROW = "width < 600"
+"""Vega expression: whether a chart is too narrow for the lines of its heading."""
+
+
+def narrow_heading(title: Row) -> Row:
+    """Return the lines of a heading, broken for a phone."""
+    return {part: _wrapped(title[part], _PHONE_PX, size) for part, size in _HEADING_SIZES.items()}
+
+
+def for_page(chart: Figure) -> Figure:
+    """Return the figure for a page, whose width only the browser knows: on a phone its heading has shorter lines."""
+    specification = chart.to_dict()
+    title, narrow = specification["title"], narrow_heading(specification["title"])
+    chosen = {
+        part: {"expr": f"{NARROW} ? {json.dumps(lines)} : {json.dumps(title[part])}"} for part, lines in narrow.items()
+    }
+    return Figure(**specification | {"title": title | chosen})
+
+
 def for_export(chart: Figure, *, dark: bool = False, width: int = _WIDTH) -> Figure:
     """Return the figure for export: on a white or dark background, at a fixed outer width in pixels."""
     specification = chart.to_dict()
     heading, room = specification["title"], width - 2 * _PADDING
     if room < NARROWEST_PX:
-        sizes = {"text": _LARGE, "subtitle": _FINE}
-        specification["title"] = heading | {part: _wrapped(heading[part], room, size) for part, size in sizes.items()}
+        lines = {part: _wrapped(heading[part], room, size) for part, size in _HEADING_SIZES.items()}
+        specification["title"] = heading | lines
     return Figure(**specification | {"background": DARK if dark else LIGHT, "width": width})

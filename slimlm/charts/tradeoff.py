@@ -69,6 +69,7 @@ def tradeoff_chart(points: Sequence[TradeoffPoint]) -> Figure:
         ],
         description=_describe_tradeoff(points, chosen),
         height=_TRADEOFF_PX,
+        axis_px=60,
         values=ticks | {f"{knob}_reach": end for knob, end in reach.items()},
     )
 

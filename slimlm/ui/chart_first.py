@@ -14,7 +14,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import streamlit as st
 
 from slimlm.charts.incremental import separate_data
-from slimlm.charts.theme import Figure
+from slimlm.charts.theme import Figure, for_page
 
 
 class _Turns:
@@ -71,6 +71,11 @@ def show_live(figure: Figure, key: str) -> None:
     # Arrow tables made here save the first visitor the import of pandas, and every key press 2 ms.
     tables = {name: pa.Table.from_pylist(rows) for name, rows in data.items()}
     st.vega_lite_chart(spec=specification | {"datasets": tables}, width="stretch", theme=None, key=key)
+
+
+def show_chart(figure: Figure, key: str) -> None:
+    """Show a figure at the width of the page."""
+    st.altair_chart(for_page(figure), width="stretch", theme=None, key=key)
 
 
 def let_the_browser_draw() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from slimlm.charts.theme import for_page
 from slimlm.charts.tradeoff import tradeoff_chart, tradeoff_points
 from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
 from slimlm.core.architecture import Architecture
@@ -133,21 +134,27 @@ def component_table(subject: Subject) -> str:
     return f"{report_markdown.component_table(subject)}\n\nEmbedding ratio: {EMBEDDING_RATIO_DEFINITION}."
 
 
-_ROW = [0.79, 0.12, 0.09]
+_ALTERNATIVE = ("layers × d_model", "d_ff", "head_dim", "Total", "Ratio", "Expansion")
 
 
 def show_alternatives(others: tuple[Alternative, ...]) -> None:
-    """Show alternatives with their misses, and buttons to use and pin them."""
-    head = ["Change", "layers × d_model", "d_ff", "head_dim", "Total", "Ratio", "Expansion"]
-    st.columns(_ROW, gap="small")[0].html(_grid(head, head=True))
+    """Show alternatives with their misses; a button with the change uses one, a second button pins it."""
+    st.caption("Each button changes the request; beside it, the design and its deviation from the targets.")
     for number, other in enumerate(others):
         arch = other.design.architecture
-        wide, narrow, last = st.columns(_ROW, vertical_alignment="center", gap="small")
-        cells = [other.change, f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}", f"{arch.head_width:,}"]
-        wide.html(_grid([*cells, *map(_miss_cell, other.design.targets)]))
-        narrow.button("Use", key=f"use_{number}", on_click=apply_request, args=(other.request,), width="stretch")
+        row = st.container(horizontal=True, vertical_alignment="center", key=f"alternative_{number}")
+        row.button(
+            plain(other.change),
+            key=f"use_{number}",
+            on_click=apply_request,
+            args=(other.request,),
+            icon=":material/auto_fix_high:",
+            width=180,
+        )
+        cells = [f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}", f"{arch.head_width:,}"]
+        row.html(_cells([*cells, *map(_miss_cell, other.design.targets)]))
         name = f"{format_count(other.design.total_params)} · {other.change}"
-        pin_button(last, other.request, name, key=f"pin_{number}", architecture=arch, icon_alone=True)
+        pin_button(row, other.request, name, key=f"pin_{number}", architecture=arch, icon_alone=True, width="content")
 
 
 def is_informative(design: Design, others: tuple[Alternative, ...]) -> bool:
@@ -166,7 +173,7 @@ def show_tradeoff(design: Design, others: tuple[Alternative, ...]) -> None:
             apply_request(others[place - 1].request)
 
     st.altair_chart(
-        tradeoff_chart(tradeoff_points(design, others)),
+        for_page(tradeoff_chart(tradeoff_points(design, others))),
         width="stretch",
         theme=None,
         key=key,
@@ -180,9 +187,10 @@ def _miss_cell(knob: TargetActual) -> str:
     return f'<span class="off-target">{text}</span>' if knob.off_target else text
 
 
-def _grid(cells: list[str], *, head: bool = False) -> str:
-    spans = "".join(f"<span>{cell}</span>" for cell in cells)
-    return f'<div class="alternative{" head" if head else ""}">{spans}</div>'
+def _cells(cells: list[str]) -> str:
+    """Return the figures of an alternative, each under its name: a list that a screen reader reads as such."""
+    pairs = (f"<div><dt>{name}</dt><dd>{cell}</dd></div>" for name, cell in zip(_ALTERNATIVE, cells, strict=True))
+    return f'<dl class="alternative">{"".join(pairs)}</dl>'
 
 
 _ICONS = {

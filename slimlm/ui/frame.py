@@ -70,11 +70,19 @@ _STYLE = """
   .st-key-heading h1 { padding: 0 0 0.9rem; line-height: 1.3; font-size: 1.2rem; font-weight: 600; }
   [data-testid="stElementToolbarButton"]:has([aria-label="Show data"]) { display: none; }
   .st-key-heading > :has(h1) { flex: 1 1 14rem; }
-  .alternative { display: grid; grid-template-columns: 2fr 1.6fr repeat(5, 1fr); gap: 0.6rem;
+  .alternative { display: grid; grid-template-columns: 1.4fr repeat(5, 1fr); gap: 0.2rem 0.8rem; margin: 0;
                  font-variant-numeric: tabular-nums; }
-  .alternative span:nth-child(n + 2) { text-align: right; }
+  .alternative dt { font-size: 0.75rem; color: light-dark(#5F6166, #B4B7BD); }
+  .alternative dd { margin: 0; white-space: nowrap; }
   .alternative .off-target { color: var(--off-target); }
-  .alternative.head { font-weight: 600; }
+  [class*="st-key-alternative_"] > :has(.alternative) { flex: 1 1 18rem; }
+  [data-testid="stPageLink"] p { white-space: normal; }
+  @media (max-width: 640px) {
+    .st-key-figures [data-testid="stColumn"] { min-width: 9.5rem; flex-basis: 9.5rem; }
+    .alternative { grid-template-columns: repeat(3, 1fr); }
+    .stMarkdown table:has(th:nth-child(6)) :is(th, td):is(:nth-child(3), :nth-child(4)) { display: none; }
+    [data-testid="stMetricValue"] { font-size: 1.7rem; }
+  }
 """
 
 

@@ -6,6 +6,7 @@ from slimlm.charts.allocation import allocation_chart
 from slimlm.core.design import Design
 from slimlm.notes.offers import offers
 from slimlm.serialization.fields import KNOBS
+from slimlm.ui.chart_first import show_chart
 from slimlm.ui.knobs import move_knobs
 from slimlm.utils.text import plain
 
@@ -18,7 +19,7 @@ def show_problem(error: ValueError) -> None:
     if last := st.session_state.get("last_design"):
         with st.container(key="outdated"):
             st.caption("The last design")
-            st.altair_chart(allocation_chart(last), width="stretch", theme=None, key="last_allocation")
+            show_chart(allocation_chart(last), key="last_allocation")
 
 
 def keep_as_last(design: Design) -> None:

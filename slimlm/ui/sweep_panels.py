@@ -9,7 +9,7 @@ import streamlit as st
 
 from slimlm.charts.heatmap import heat_map
 from slimlm.charts.pareto import pareto_chart
-from slimlm.charts.theme import Figure
+from slimlm.charts.theme import Figure, for_page
 from slimlm.core.captions import target_name
 from slimlm.core.config import ModelConfig
 from slimlm.serialization.fields import to_query, values_of
@@ -106,7 +106,12 @@ def show_chart(found: Sweep, asked: Asked, reports: Reports) -> None:
         st.session_state.sweep_picked = (identity(found), picked[0]["i"]) if picked else None
 
     st.altair_chart(
-        chart_of(found, asked, reports), width="stretch", theme=None, key=key, on_select=pick, selection_mode="pick"
+        for_page(chart_of(found, asked, reports)),
+        width="stretch",
+        theme=None,
+        key=key,
+        on_select=pick,
+        selection_mode="pick",
     )
     if "sweep_picked" not in st.session_state:  # after a server restart the browser resends the pick
         pick()
