@@ -5,13 +5,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from slimlm import ui
 from slimlm.charts.allocation import allocation_chart
-from slimlm.charts.layer_profile import layer_profile_chart
-from slimlm.charts.published_map import published_map_chart
 from slimlm.core.design import Design
 from slimlm.solver.alternatives import alternatives
 from slimlm.solver.solver import solve
 from slimlm.ui import check_panels, design_panels, model_builds
-from slimlm.ui.chart_first import below_the_chart, show_chart, show_live
+from slimlm.ui.chart_first import below_the_chart, show_live
 from slimlm.ui.cost_panels import show_costs
 from slimlm.ui.framework_configs import show_framework_configs
 from slimlm.ui.sections import show_sections
@@ -60,10 +58,7 @@ def main() -> None:
 
 
 def _show_shape(design: Design) -> None:
-    show_chart(layer_profile_chart(design), key="profile")
-    st.markdown(design_panels.component_table(design))
-    st.subheader("Among published models", anchor=False)
-    show_chart(published_map_chart([design]), key="published_map")
+    design_panels.show_parts(design)
     design_panels.show_published_near(design)
 
 

@@ -7,9 +7,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from slimlm import ui
 from slimlm.charts.allocation import allocation_chart
-from slimlm.charts.layer_profile import layer_profile_chart
-from slimlm.charts.published_map import published_map_chart
-from slimlm.core.named_model import NamedModel
 from slimlm.ui import design_panels, inspect_panels, inspect_picker
 from slimlm.ui.chart_first import show_chart
 from slimlm.ui.check_panels import show_reason
@@ -41,7 +38,7 @@ def main() -> None:
         offer_scaling(button_place, named_model)
     report_places: list[DeltaGenerator] = []
     sections: dict[str, Callable[[], None]] = {
-        "Shape": lambda: _show_shape(named_model),
+        "Shape": lambda: design_panels.show_parts(named_model),
         "PyTorch check": lambda: report_places.append(st.container()),
         "Costs": lambda: show_costs(named_model.account),
         "Export": lambda: show_framework_configs(named_model),
@@ -55,13 +52,6 @@ def main() -> None:
     for place in report_places:
         with place:
             show_reason(found) if isinstance(found, str) else inspect_panels.show_report(found)
-
-
-def _show_shape(named_model: NamedModel) -> None:
-    show_chart(layer_profile_chart(named_model), key="profile")
-    st.markdown(design_panels.component_table(named_model))
-    st.subheader("Among published models", anchor=False)
-    show_chart(published_map_chart([named_model]), key="published_map")
 
 
 main()

@@ -56,6 +56,7 @@ def test_a_pasted_config_is_shown(page: Page, address: str) -> None:
     page.get_by_role("textbox", name="Or its text").fill(json.dumps(HF_CONFIG))
     page.get_by_role("button", name="Read the text").click()
     expect(chart(page)).to_contain_text(f"llama · {TITLE}")
+    expect(page.get_by_role("textbox", name="Or its text")).to_be_hidden()
     expect(page).to_have_url(re.compile(r"/inspect\?architecture=shape(~|%7E)vocab_size-"))
 
 

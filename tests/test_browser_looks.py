@@ -11,7 +11,6 @@ QUERIES = {
     "125M": "?total_params=125M&vocab_size=32000&embedding_ratio=0.15&n_heads=9&max_seq_length=2048&multiple_of=32",
     "10B": "?total_params=10B&vocab_size=262144&embedding_ratio=0.2&tied_lm_head=false&n_heads=64",
     "gemma": "inspect?model=gemma-3-270m",
-    "bloom": "inspect?model=bloom-560m",
     "olmo": "inspect?model=OLMo-1B-hf",
 }
 SECTIONS = ("PyTorch check", "Alternatives", "Notes", "Costs", "Export")

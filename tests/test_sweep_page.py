@@ -124,7 +124,7 @@ def test_controls_move_the_chart_and_the_link() -> None:
     assert page.text_input("sweep_xs").value == "6, 8, 12, 16, 24"
     page.selectbox("sweep_fig").set_value("kv_cache_bytes_per_token").run()
     page.text_input("sweep_ys").set_value("2, 4").run()
-    assert title(page) == "KV cache per token of 10 designs, by pinned depth (layers) and GLU expansion"
+    assert title(page) == "KV cache per token of 10 designs, by fixed number of layers and GLU expansion"
     assert {name: page.query_params[name] for name in ("x", "ys", "fig")} == {
         "x": "n_layers",
         "ys": "2, 4",

@@ -44,8 +44,8 @@ def layer_profile_chart(subject: Subject) -> Figure:
 def reading_line(subject: Subject) -> str:
     """Return the line that explains how to read the layer profile."""
     group = _blocks_per_line(Blocks.of(subject.account))
-    lines = "each column is one block" if group == 1 else f"a line after every {group:,} blocks"
-    return f"Input on the left, output on the right · area is parameters · {lines}"
+    lines = "one column is one layer" if group == 1 else f"a line after every {group:,} blocks"
+    return f"From input to output · area is parameters · {lines}"
 
 
 def _stage_label(part: Component) -> Row:

@@ -172,4 +172,4 @@ def _format_report(report: Any) -> str:
 
 
 def _way(report: Any) -> str:
-    return "all at once" if report.strategy == "whole" else str(report.strategy)
+    return "loaded whole" if report.strategy == "whole" else str(report.strategy)

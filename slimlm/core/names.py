@@ -60,9 +60,9 @@ OPTION_NAMES: dict[str, dict[str, OptionName]] = {
         "all": OptionName("Everywhere", "biases on every projection"),
     },
     "block": {
-        "pre_norm": OptionName("Norm before", "norms before"),
-        "sandwich_norm": OptionName("Norm before and after", "norms before and after"),
-        "output_norm": OptionName("Norm after", "norms after"),
+        "pre_norm": OptionName("Pre-norm", "pre-norm"),
+        "sandwich_norm": OptionName("Sandwich norm (pre and post)", "sandwich norm"),
+        "output_norm": OptionName("Post-norm on outputs", "post-norm on outputs"),
         "parallel": OptionName("Parallel, two norms", "parallel blocks"),
         "parallel_one_norm": OptionName("Parallel, one norm", "parallel blocks with one norm"),
     },

@@ -9,10 +9,10 @@ _aligned = partial(ModelConfig, vocab_size=32_000, max_seq_length=2048)
 
 PRESETS: dict[str, ModelConfig] = {
     "10M, the default": ModelConfig(),
-    "10M, little embedding, narrow SwiGLU": ModelConfig(embedding_ratio=0.25, glu_expansion=2.0),
-    "10M, little embedding, wide SwiGLU": ModelConfig(embedding_ratio=0.25, glu_expansion=4.0),
-    "10M, much embedding, narrow SwiGLU": ModelConfig(embedding_ratio=0.45, glu_expansion=2.0),
-    "10M, much embedding, wide SwiGLU": ModelConfig(embedding_ratio=0.45, glu_expansion=4.0),
+    "10M, 25 % embeddings, d_ff 2 × d_model": ModelConfig(embedding_ratio=0.25, glu_expansion=2.0),
+    "10M, 25 % embeddings, d_ff 4 × d_model": ModelConfig(embedding_ratio=0.25, glu_expansion=4.0),
+    "10M, 45 % embeddings, d_ff 2 × d_model": ModelConfig(embedding_ratio=0.45, glu_expansion=2.0),
+    "10M, 45 % embeddings, d_ff 4 × d_model": ModelConfig(embedding_ratio=0.45, glu_expansion=4.0),
     "30M, multiples of 8": ModelConfig(total_params=30_000_000, embedding_ratio=0.2, n_heads=6, multiple_of=8),
     "125M, multiples of 32": _aligned(total_params=125_000_000, embedding_ratio=0.15, n_heads=9, multiple_of=32),
     "350M, multiples of 32": _aligned(total_params=350_000_000, embedding_ratio=0.09, n_heads=15, multiple_of=32),

@@ -57,7 +57,7 @@ def show_report(report: "ProbeReport") -> None:
         f"({report.tokens_per_second:,.0f} tokens/s)",
         "Peak memory": format_bytes(report.peak_bytes),
         "Precision, device": f"{report.dtype}, {report.device}",
-        "Weights in memory": "all at once" if report.strategy == "whole" else f"{report.strategy}: not all of them fit",
+        "Weights in memory": "whole" if report.strategy == "whole" else f"{report.strategy}: not all of them fit",
     }
     figures.markdown("\n".join(["| | |", "|:--|--:|", *(f"| {name} | {figure} |" for name, figure in rows.items())]))
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from slimlm.charts.layer_profile import layer_profile_chart
+from slimlm.charts.published_map import published_map_chart
 from slimlm.charts.theme import for_page
 from slimlm.charts.tradeoff import tradeoff_chart, tradeoff_points
 from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
@@ -22,6 +24,7 @@ from slimlm.notes.verdict import Verdict, Weight, verdict
 from slimlm.serialization.fields import to_query, to_short_query, values_of
 from slimlm.solver.alternatives import Alternative
 from slimlm.ui.callbacks import completed
+from slimlm.ui.chart_first import show_chart
 from slimlm.ui.check_panels import check_tile
 from slimlm.ui.downloads import show_downloads
 from slimlm.ui.frame import apply_request, full_link
@@ -132,6 +135,14 @@ _VERDICT_ICONS = {
 def component_table(subject: Subject) -> str:
     """Return the parameter table as Markdown, with the definition of the embedding ratio."""
     return f"{report_markdown.component_table(subject)}\n\nEmbedding ratio: {EMBEDDING_RATIO_DEFINITION}."
+
+
+def show_parts(subject: Subject) -> None:
+    """Show the model from input to output, its parts as a table, and its place among published models."""
+    show_chart(layer_profile_chart(subject), key="profile")
+    st.markdown(component_table(subject))
+    st.subheader("Among published models", anchor=False)
+    show_chart(published_map_chart([subject]), key="published_map")
 
 
 _ALTERNATIVE = ("layers × d_model", "d_ff", "head_dim", "Total", "Ratio", "Expansion")

@@ -120,6 +120,7 @@ def knobs() -> ModelConfig:
     """
     url_state.follow()
     with st.sidebar:
+        st.caption("Set a budget: the solver finds depth and widths.")
         values = draw_knobs()
     for text in url_state.complaints():
         st.warning(plain(text), icon=":material/link_off:")

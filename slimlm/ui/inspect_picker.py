@@ -37,12 +37,18 @@ def link_of(model: NamedModel) -> dict[str, str]:
     return {MODEL: model.name} if isinstance(model, PublishedModel) else {ARCHITECTURE: write_named_model(model)}
 
 
+_READER = "config_reader"
+"""Key of the list that reads a config.json: whether it is open."""
+
+
 def draw_picker() -> "DeltaGenerator":
     """Draw the list of published models and the reader of a config.json; return the empty column beside them."""
     left, middle, right = st.columns([0.38, 0.22, 0.4], vertical_alignment="bottom")
     with left:
         _draw_names()
-    with middle.popover("Read a config.json", icon=":material/data_object:", width="stretch", wrap=True):
+    with middle.popover(
+        "Read a config.json", icon=":material/data_object:", width="stretch", wrap=True, key=_READER, on_change="rerun"
+    ):
         st.file_uploader("A file", type="json", key="config_file", on_change=_take_file, max_upload_size=1)
         st.text_area("Or its text", key="config_text", placeholder='{"model_type": "llama", …}', max_chars=MAX_BYTES)
         st.button("Read the text", on_click=_take_text)
@@ -105,6 +111,7 @@ def read_config(text: str | bytes, file: str = "") -> NamedModel:
 
 
 def _take_config(text: str | bytes, file: str) -> None:
+    st.session_state[_READER] = False  # it would cover the model, or the error
     try:
         model = read_config(text, file)
     except ValueError as error:

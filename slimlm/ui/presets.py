@@ -22,7 +22,7 @@ def show_presets(place: "DeltaGenerator") -> None:
 
 
 def _presets() -> None:
-    st.button("Reset every knob", on_click=apply_request, args=(ModelConfig(),), icon=":material/restart_alt:")
+    st.button("Reset all", on_click=apply_request, args=(ModelConfig(),), icon=":material/restart_alt:")
     with st.container(gap=None):
         for label, preset in PRESETS.items():
             st.button(label, on_click=apply_request, args=(preset,), type="tertiary")

@@ -130,7 +130,7 @@ def test_probe_reports_the_real_model(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_probe_takes_a_dtype_and_a_device(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["design", "1M", "--vocab-size", "1k", "--probe", "--dtype", "bfloat16", "--device", "cpu"]) == 0
-    assert "logits (2, 64, 1000), bfloat16 on cpu; weights all at once" in capsys.readouterr().out
+    assert "logits (2, 64, 1000), bfloat16 on cpu; weights loaded whole" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

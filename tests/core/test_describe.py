@@ -22,7 +22,7 @@ PLAIN = Architecture(d_model=64, d_ff=128, n_layers=2)
         ("gpt2", "GELU MLP · biases on every projection"),
         (
             "gemma",
-            "1 KV head · head_dim 256 · RMSNorm · RoPE θ 1,000,000 · GeGLU · QK-norm per head · norms before and after",
+            "1 KV head · head_dim 256 · RMSNorm · RoPE θ 1,000,000 · GeGLU · QK-norm per head · sandwich norm",
         ),
         ("bloom", "ALiBi · GELU MLP · biases on every projection · embedding norm"),
         ("olmo", "LayerNorm without parameters · RoPE"),
@@ -53,7 +53,7 @@ def test_the_default_has_nothing_to_name() -> None:
         ({"bias": "ffn"}, ["biases in the feed-forward"]),
         ({"bias": "output_ffn"}, ["biases on o and in the feed-forward"]),
         ({"qk_norm": "full"}, ["QK-norm over all heads"]),
-        ({"block": "output_norm"}, ["norms after"]),
+        ({"block": "output_norm"}, ["post-norm on outputs"]),
         ({"block": "parallel"}, ["parallel blocks"]),
         ({"block": "parallel_one_norm"}, ["parallel blocks with one norm"]),
         ({"lm_head_bias": True}, ["LM-head bias"]),

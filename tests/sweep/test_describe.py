@@ -71,7 +71,7 @@ def test_dimensions_are_said_as_spans() -> None:
 def test_a_cell_is_named_by_its_values() -> None:
     found = sweep(ModelConfig(ffn="gelu"), ("n_layers", (None,)), ("glu_expansion", (2.66, 4.0)))
     assert pair_label(found, 1) == "depth open · FFN 4"
-    assert pair_label(found, 1, named=True) == "pinned depth (layers) open · FFN expansion 4"
+    assert pair_label(found, 1, named=True) == "fixed number of layers open · FFN expansion 4"
     assert knob_name(found, found.y) == "FFN expansion"
     words = sweep(ModelConfig(n_layers=2), ("tied_lm_head", (True,)), ("norm", ("rmsnorm",)))
     assert pair_label(words, 0) == "tied · RMSNorm"
