@@ -192,7 +192,12 @@ _TRAINING = (
         unit="nats",
         of=lambda work: BESIROGLU.loss_nats(work.account.total_params, work.training_tokens),
         better="less",
-        assumptions=("per token, for the law's own text and tokenizer", _FITTED, "{extrapolated}"),
+        assumptions=(
+            "sees size and tokens alone, not the shape",
+            "per token, for the law's text and tokenizer",
+            _FITTED,
+            "{extrapolated}",
+        ),
         source=BESIROGLU.source,
     ),
     Quantity(

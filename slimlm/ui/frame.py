@@ -15,6 +15,7 @@ from slimlm.ui.cost_panels import COST_PARAMETERS
 from slimlm.ui.knobs import draw_knobs, move_knobs
 from slimlm.ui.model_builds import PRECISION
 from slimlm.ui.pins import pinned
+from slimlm.ui.query_params import SCALE
 from slimlm.ui.sections import TAB
 from slimlm.utils.text import one_line, plain
 
@@ -70,6 +71,7 @@ _STYLE = """
   .st-key-heading h1 { padding: 0 0 0.9rem; line-height: 1.3; font-size: 1.2rem; font-weight: 600; }
   [data-testid="stElementToolbarButton"]:has([aria-label="Show data"]) { display: none; }
   .st-key-heading > :has(h1) { flex: 1 1 14rem; }
+  [data-testid="stToastContainer"] { inset: auto auto 1rem 1rem; }
   .alternative { display: grid; grid-template-columns: 1.4fr repeat(5, 1fr); gap: 0.2rem 0.8rem; margin: 0;
                  font-variant-numeric: tabular-nums; }
   .alternative dt { font-size: 0.75rem; color: light-dark(#5F6166, #B4B7BD); }
@@ -120,7 +122,7 @@ def knobs() -> ModelConfig:
     """
     url_state.follow()
     with st.sidebar:
-        st.caption("Set a budget: the solver finds depth and widths.")
+        st.caption("Set the budget; depth and widths follow.")
         values = draw_knobs()
     for text in url_state.complaints():
         st.warning(plain(text), icon=":material/link_off:")
@@ -160,7 +162,7 @@ def open_on_design(config: ModelConfig) -> None:
 
 def view_in_url() -> dict[str, str]:
     """Return the query parameters that say what of a model is shown: the section, the precision, the costs."""
-    return {name: text for name in (TAB, PRECISION, *COST_PARAMETERS) if (text := query_params.get(name))}
+    return {name: text for name in (TAB, PRECISION, SCALE, *COST_PARAMETERS) if (text := query_params.get(name))}
 
 
 def full_link(config: ModelConfig | None, *, embedded: bool = False, extra: Mapping[str, str] | None = None) -> str:

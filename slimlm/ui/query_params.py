@@ -17,6 +17,9 @@ Query = dict[str, list[str]]
 MODEL, ARCHITECTURE = "model", "architecture"
 """Query parameters: the name of a published model, or a named model as text, which goes first."""
 
+SCALE = "scale_total"
+"""Query parameter, and key of its field: the total that "Scale it" shows a model at."""
+
 
 def current() -> Query:
     """Return every query parameter with its values; the first call in a run corrects an outdated address."""

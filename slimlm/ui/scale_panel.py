@@ -10,14 +10,19 @@ from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.notes.verdict import verdict
 from slimlm.solver.scaling import scaled
+from slimlm.ui import query_params
 from slimlm.ui.callbacks import completed
 from slimlm.ui.frame import open_on_design
 from slimlm.ui.pins import change_pins
+from slimlm.ui.query_params import SCALE
 from slimlm.utils.formatting import format_count, format_ratio, format_share, parse_size
 from slimlm.utils.text import plain
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
+
+
+_TOTAL = "30M"
 
 
 def offer_scaling(place: "DeltaGenerator", model: NamedModel) -> None:
@@ -27,13 +32,21 @@ def offer_scaling(place: "DeltaGenerator", model: NamedModel) -> None:
             "Keeps structure, head_dim, KV groups and expansion, and the depth for its width as far from the fit of "
             "published models as the original's; proposes a vocabulary."
         )
-        text = st.text_input("To this total", "30M", key="scale_total", help="A number such as 30M or 1.5B.")
+        query_params.show(SCALE, query_params.get(SCALE, _TOTAL))
+        text = st.text_input("To this total", key=SCALE, on_change=_take_total, help="A number such as 30M or 1.5B.")
         try:
             design = scaled(model.architecture, parse_size(text))
         except ValueError as error:
             st.error(plain(f"{error}."), icon=":material/error:")
             return
         _show_both(model, design)
+
+
+@completed
+def _take_total() -> None:
+    if not query_params.is_outdated(SCALE):
+        text = st.session_state[SCALE][:40]
+        query_params.change({SCALE: "" if text == _TOTAL else text})
 
 
 def _show_both(model: NamedModel, design: Design) -> None:

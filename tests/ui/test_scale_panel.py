@@ -12,6 +12,7 @@ def test_a_model_is_shown_beside_its_scaled_self_and_both_are_pinned() -> None:
     page.text_input("scale_total").set_value("60M").run()
     arch = scaled(published_model("Llama-3.2-1B").architecture, 60_000_000).architecture
     assert f"{arch.n_layers} layers × {arch.d_model} |" in said(page)
+    assert page.query_params["scale_total"] in ("60M", ["60M"])
     page.button("pin_scaled").click().run()
     assert not page.exception
     pins = page.query_params["pin"]
@@ -19,6 +20,13 @@ def test_a_model_is_shown_beside_its_scaled_self_and_both_are_pinned() -> None:
     page.button("pin_scaled").click().run()
     assert page.query_params["pin"] == pins  # pinned already: nothing is pinned twice
     assert pins[1].endswith("~name-Llama-3.2-1B at 59.99M")
+
+
+def test_a_link_holds_the_total() -> None:
+    page = opened(model="gpt2", scale_total="60M")
+    assert page.text_input("scale_total").value == "60M"
+    page.text_input("scale_total").set_value("30M").run()
+    assert "scale_total" not in page.query_params
 
 
 def test_a_total_without_room_and_a_text_without_a_number_are_a_sentence() -> None:
