@@ -141,7 +141,7 @@ def _unmeasured(sweep: Sweep, values: Sequence[float | None], reports: Reports) 
 
 def _rows(sweep: Sweep, metric: Metric, values: Sequence[float | None], reports: Reports) -> list[Row]:
     known = [value for value in values if value is not None]
-    shades = _shades(known)
+    shades = _shades(known, metric)
     rows = []
     cells = zip(sweep.cells, values, sweep.causes, sweep.oddities, strict=True)
     numbers = {odd: number for number, odd in enumerate(_distinct_oddities(sweep), start=1)}
@@ -173,11 +173,16 @@ def _design_row(cell: Cell) -> Row:
     return {"n": n_layers, "d": d_model, "f": d_ff}
 
 
-def _shades(known: Sequence[float]) -> dict[float, float]:
-    """Scale values to 0…1, logarithmically where they span more than a factor of 5."""
+def _shades(known: Sequence[float], metric: Metric) -> dict[float, float]:
+    """Scale values to 0…1, logarithmically where they span more than a factor of 5.
+
+    Values that a reader cannot tell apart, as all are written alike, have one shade.
+    """
     if not known:
         return {}
     low, high = min(known), max(known)
+    if metric.write(low) == metric.write(high):
+        return dict.fromkeys(known, 0.5)
     log = is_log(low, high)
     first, last = (math.log(low), math.log(high)) if log else (low, high)
     span = last - first

@@ -61,7 +61,7 @@ OPTION_NAMES: dict[str, dict[str, OptionName]] = {
     },
     "block": {
         "pre_norm": OptionName("Pre-norm", "pre-norm"),
-        "sandwich_norm": OptionName("Sandwich norm (pre and post)", "sandwich norm"),
+        "sandwich_norm": OptionName("Sandwich norm", "sandwich norm"),
         "output_norm": OptionName("Post-norm on outputs", "post-norm on outputs"),
         "parallel": OptionName("Parallel, two norms", "parallel blocks"),
         "parallel_one_norm": OptionName("Parallel, one norm", "parallel blocks with one norm"),

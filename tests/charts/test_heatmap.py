@@ -113,6 +113,12 @@ def odd_places(name: str) -> set[int]:
     return {place for place, odd in enumerate(grid(name).oddities) if odd}
 
 
+def test_values_that_are_written_alike_have_one_shade() -> None:
+    rows = groups(map_of("words"))[0]["data"]["values"]
+    assert {row["t"] for row in rows} == {"25.2 MFLOP"}
+    assert {row["u"] for row in rows} == {0.5}
+
+
 @pytest.mark.parametrize("name", ["impossible", "large"])
 def test_odd_shapes_are_hatched_and_say_why(name: str) -> None:
     chart, odd = map_of(name), odd_places(name)
