@@ -7,7 +7,6 @@ import re
 import xml.etree.ElementTree as ET
 from urllib.parse import urlencode
 
-import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
@@ -75,16 +74,19 @@ def test_pins_of_every_page_come_together_and_the_knobs_stay(page: Page, address
     expect(page.get_by_role("textbox", name=re.compile("^Name of pin"))).to_have_count(3)
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="on a busy machine the first of the three clicks was lost in about one run of ten; the cause is not known",
-)
+QUICK_CLICKS = """
+() => [0, 1, 2]
+  .map((place) => [...document.querySelectorAll(`.st-key-pin_${place} button`)].find((one) => one.checkVisibility()))
+  .forEach((button) => button.click())
+"""
+"""Click three pins in one step, on buttons that are in the page: between two steps the page may replace one."""
+
+
 def test_a_quick_second_click_loses_no_pin(page: Page, address: str) -> None:
     open_app(page, address, "?tab=alternatives")
     check_passes(page)
     settle(page)
-    for place in range(3):
-        page.locator(f".st-key-pin_{place} button:visible").dispatch_event("click")
+    page.evaluate(QUICK_CLICKS)
     press(page, "GLU expansion", "ArrowRight")
     expect(page).to_have_url(re.compile("glu_expansion=2.7"))
     settle(page)
