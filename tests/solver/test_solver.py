@@ -158,7 +158,7 @@ def neighbours(config: ModelConfig, dims: ModelDims) -> Iterator[Rank]:
 
 
 @given(requests(1_000_000, 100_000_000_000) | structured_requests(1_000_000, 100_000_000_000))
-@settings(deadline=HANG, max_examples=250)
+@settings(deadline=HANG, max_examples=400)
 def test_designs_keep_every_promise_over_the_whole_range(config: ModelConfig) -> None:
     found = answer(config)
     if found is None:
@@ -188,7 +188,7 @@ MANY_DEPTHS = ModelConfig(
 
 @given(any_requests())
 @example(MANY_DEPTHS)
-@settings(deadline=HANG, max_examples=300)
+@settings(deadline=HANG, max_examples=500)
 def test_every_valid_request_has_a_design_or_a_way_out(config: ModelConfig) -> None:
     try:
         design = solve(config)
