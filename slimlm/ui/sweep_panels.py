@@ -144,9 +144,9 @@ def show_picked(found: Sweep, asked: Asked, reports: Reports) -> None:
     picked = place if of_sweep == identity(found) else None
     if len(found.cells) <= _MOST_LISTED:
         _list_cells(found, METRICS[asked.fig], reports, picked)
-    if picked is None:
+    elif picked is None:
         st.caption("Click a cell to see its design, to open it on the Design page or to pin it.")
-    else:
+    if picked is not None:
         _show_cell(found, picked)
 
 
@@ -170,7 +170,7 @@ def _list_cells(found: Sweep, metric: Metric, reports: Reports, picked: int | No
         format_func=label,
         key="sweep_cell",
         on_change=pick,
-        placeholder="Click a cell of the chart, or choose one here",
+        placeholder="Click a cell of the chart, or choose it here, to see, open or pin its design",
     )
 
 
