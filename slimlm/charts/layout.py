@@ -74,11 +74,16 @@ _DISTANCE, _RADIUS, _HEIGHT = 12.0, 8.0, 16.0
 
 
 def label_alignments(
-    points: Sequence[tuple[float, float]], widths: Sequence[float], width: float, order: Iterable[int] | None = None
+    points: Sequence[tuple[float, float]],
+    widths: Sequence[float],
+    width: float,
+    order: Iterable[int] | None = None,
+    always: int = 0,
 ) -> list[str]:
     """Return the text alignment of each point's label: "left" (right of the point), "right", or "" where neither fits.
 
-    Points, label widths and the figure's width are in pixels. The points are labelled in the given order.
+    Points, label widths and the figure's width are in pixels. The points are labelled in the given order; the labels of
+    the first `always` points may cover others where they have to.
 
     >>> label_alignments([(40, 100), (190, 40), (150, 100)], [80, 80, 80], 200)
     ['left', 'right', '']
@@ -87,10 +92,11 @@ def label_alignments(
     alignments = [""] * len(points)
     for index in range(len(points)) if order is None else order:
         (x, y), label_width = points[index], widths[index]
-        for alignment, start in (("left", x + _DISTANCE), ("right", x - label_width - _DISTANCE)):
-            box = _Box(start, start + label_width, y - _HEIGHT, y)
-            if box.left > 0 and box.right < width and not any(map(box.overlaps, taken)):
-                alignments[index] = alignment
-                taken.append(box)
-                break
+        starts = {"left": x + _DISTANCE, "right": x - label_width - _DISTANCE}
+        boxes = {side: _Box(start, start + label_width, y - _HEIGHT, y) for side, start in starts.items()}
+        inside = [side for side, box in boxes.items() if box.left > 0 and box.right < width]
+        free = [side for side in inside if not any(map(boxes[side].overlaps, taken))]
+        for side in (free or inside if index < always else free)[:1]:
+            alignments[index] = side
+            taken.append(boxes[side])
     return alignments

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
 import altair as alt
 
@@ -122,7 +123,8 @@ def _label_where_free(rows: list[Row], ends: tuple[list[float], list[float]]) ->
         (_PLOT_PX * share(row["layers"], ends[0]), _HEIGHT_PX * (1 - share(row["width"], ends[1]))) for row in rows
     ]
     widths = [text_width(row["label"], 12) for row in rows]
-    for row, side in zip(rows, label_alignments(places, widths, _PLOT_PX), strict=True):
+    sides = label_alignments(places, widths, _PLOT_PX, always=sum(row["ringed"] for row in rows))
+    for row, side in zip(rows, sides, strict=True):
         if side:
             row |= {"name": row["label"], "side": side}
 
@@ -208,15 +210,18 @@ def _point_layers() -> Row:
         .encode(x, y)
         .transform_filter("datum.ringed")
     )
-    names = text_layer(
+    halos, names = _names(fill=PAGE, stroke=PAGE, strokeWidth=5, strokeJoin="round"), _names(fill=INK)
+    return layers(halos, circles, rings, names)
+
+
+def _names(**style: Any) -> alt.Chart:
+    """Return the names beside their circles; in the page's colour, they interrupt the lines that cross them."""
+    return text_layer(
         "width < 500 && !datum.ringed ? '' : datum.name",
         x="scale('x', datum.layers) + (datum.side == 'left' ? 1 : -1) * (sqrt(datum.area) / 2 + 4 + 5 * datum.ringed)",
         y="scale('y', datum.width)",
         align=alt.ExprRef("datum.side"),
         fontSize=12,
         fontWeight=alt.ExprRef("datum.ringed ? 600 : 400"),
-        fill=INK,
-        stroke=PAGE,
-        strokeWidth=0,
+        **style,
     )
-    return layers(circles, rings, names)

@@ -50,3 +50,10 @@ def test_labels_cover_neither_each_other_nor_a_point(points: list[tuple[int, int
         assert one[1] <= other[0] or other[1] <= one[0] or one[3] <= other[2] or other[3] <= one[2]
     for (left, right, top, bottom), (x, y) in itertools.product(boxes, points):
         assert not (left < x < right and top < y < bottom)
+
+
+def test_the_first_points_are_always_labelled_inside_the_figure() -> None:
+    crowd = [(100.0, 100.0), (150.0, 95.0), (60.0, 95.0)]
+    assert label_alignments(crowd, [60, 40, 40], 400)[0] == ""
+    assert label_alignments(crowd, [60, 40, 40], 400, always=1)[0] == "left"
+    assert label_alignments([(390.0, 100.0), (340.0, 95.0)], [60, 40], 400, always=1)[0] == "right"
