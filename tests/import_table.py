@@ -8,8 +8,10 @@ ALLOWED = {
     "interop": "core utils",
     "serialization": "core solver utils",
     "notes": "core costs serialization solver utils",
+    "runs": "core costs utils",
     "model": "core interop solver utils psutil safetensors torch",
     "evaluation": "data model utils numpy torch",
+    "train": "core data evaluation model runs solver utils numpy torch",
     "probing": "core model utils psutil torch",
     "sweep": "core costs notes serialization solver utils",
     "compare": "core costs notes serialization solver utils",
@@ -28,6 +30,7 @@ ALLOWED = {
 """
 
 LAZY = {
+    "train": "safetensors",
     "export": "model vl_convert",
     "cli": "export model probing",
     "ui": "model probing",
@@ -35,5 +38,18 @@ LAZY = {
 }
 """Package → what it imports besides, inside functions or for type checkers alone."""
 
-LIGHT = {"utils", "core", "solver", "costs", "interop", "notes", "serialization", "sweep", "compare", "cli", "slimlm"}
+LIGHT = {
+    "utils",
+    "core",
+    "solver",
+    "costs",
+    "interop",
+    "notes",
+    "serialization",
+    "runs",
+    "sweep",
+    "compare",
+    "cli",
+    "slimlm",
+}
 """Packages that load no heavy package when they are imported."""
