@@ -34,6 +34,10 @@ from slimlm.train.step import Totals, TrainStep, working_stream
 from slimlm.utils.progress import Progress, Reporter
 
 
+WORSE = 0.5
+"""Nats above the first loss, and above that of guessing, at the end of a run that counts as diverged."""
+
+
 def train(
     source: ModelConfig | Design | Architecture,
     recipe: TrainRecipe,
@@ -248,8 +252,9 @@ class _Run:
     def _finish(self) -> RunResult:
         last = self.files.metrics[-1]
         losses = [row["loss"] for row in self.files.metrics]
-        if self.status == "finished" and losses[-1] > max(losses[0], math.log(self.model.architecture.vocab_size)):
-            self.status = "diverged"  # worse than before training, and than guessing
+        guessing = math.log(self.model.architecture.vocab_size)
+        if self.status == "finished" and losses[-1] > max(losses[0], guessing) + WORSE:
+            self.status = "diverged"
         result = RunResult(
             status=self.status,
             step=last.get("diverged_at", last["step"]),

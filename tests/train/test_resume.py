@@ -1,0 +1,157 @@
+"""A run that is killed at any moment and resumed equals one that was never interrupted, byte for byte."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from slimlm.model.pretrained import from_pretrained
+from slimlm.runs.record import read_run
+from slimlm.train import train
+from slimlm.train.checkpoint import checkpoint_folders, latest_checkpoint
+from tests.server import ROOT
+from tests.train.sources import chain_data, recipe, tiny
+
+COMPARED = ("metrics.jsonl", "model.safetensors", "best/model.safetensors", "best/best.json")
+
+KILLED = """
+import os, random, signal, sys
+from pathlib import Path
+import torch._dynamo, safetensors.torch, slimlm.model.pretrained  # loaded once: each run is a fork of this process
+from slimlm.train import train
+from tests.train.sources import chain_data, recipe, tiny
+
+def run(folder, last_call):
+    calls = 0
+    def fsync(number):
+        nonlocal calls
+        calls += 1
+        if calls == last_call:
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.fsync = fsync
+    train(tiny(), recipe(), chain_data(heldout=100), folder, resume=True)
+
+def fork(folder, last_call):
+    child = os.fork()
+    if child == 0:
+        run(folder, last_call)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    assert status in (0, signal.SIGKILL), status
+    return status
+
+assert fork(Path(sys.argv[1], "whole"), 0) == 0
+for seed in range(3):
+    moments = random.Random(seed)
+    while fork(Path(sys.argv[1], str(seed)), moments.randint(1, 40)):
+        print(seed, flush=True)
+"""
+"""Runs die while they write a checkpoint, a record or the best weights, or between them, and are resumed until they end.
+
+The run has dropout, so that random number generators matter.
+"""
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in COMPARED}
+
+
+def test_runs_killed_at_any_moment_and_resumed_are_byte_for_byte_the_same(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    deaths = done.stdout.split()
+    for seed in ("0", "1", "2"):
+        assert deaths.count(seed) >= 2
+        assert contents(tmp_path / seed) == contents(tmp_path / "whole")
+        assert not list((tmp_path / seed).rglob("*.part"))
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt(fraction: float, _: str) -> None:
+    if fraction > 0.65:
+        raise Interrupted
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("interrupted")
+    with pytest.raises(Interrupted):
+        train(tiny(), recipe(keep=3), chain_data(heldout=100), folder, progress=interrupt)
+    return folder
+
+
+@pytest.fixture
+def cut(interrupted: Path, tmp_path: Path) -> Path:
+    """Return a copy of the folder of a run that was interrupted after 13 of 20 steps."""
+    return shutil.copytree(interrupted, tmp_path / "cut")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json"])
+def test_a_truncated_checkpoint_falls_back_to_the_one_before(cut: Path, name: str) -> None:
+    last, before, *_ = checkpoint_folders(cut)
+    file = last / name
+    file.write_bytes(file.read_bytes()[:-7])
+    found = latest_checkpoint(cut)
+    assert found is not None
+    assert f"step-{found.step:08d}" == before.name
+
+
+def test_a_changed_byte_or_a_missing_file_is_found_too(cut: Path) -> None:
+    last, before, first = checkpoint_folders(cut)
+    weights = bytearray((last / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (last / "model.safetensors").write_bytes(weights)
+    (before / "optimizer.safetensors").unlink()
+    found = latest_checkpoint(cut)
+    assert found is not None
+    assert f"step-{found.step:08d}" == first.name
+    (first / "state.json").unlink()
+    assert latest_checkpoint(cut) is None
+
+
+def test_a_run_without_any_whole_checkpoint_starts_again_and_ends_the_same(cut: Path, tmp_path: Path) -> None:
+    for folder in checkpoint_folders(cut):
+        (folder / "state.json").write_text("{")
+    train(tiny(), recipe(keep=3), chain_data(heldout=100), cut, resume=True)
+    train(tiny(), recipe(keep=3), chain_data(heldout=100), tmp_path / "whole")
+    assert contents(cut) == contents(tmp_path / "whole")
+
+
+def test_a_run_that_is_over_is_returned_and_its_weights_load(tmp_path: Path) -> None:
+    first = train(tiny(), recipe(tokens=512), chain_data(heldout=100), tmp_path)
+    again = train(tiny(), recipe(tokens=512), chain_data(heldout=100), tmp_path, resume=True)
+    assert (again.status, again.metrics, again.evaluation) == (first.status, first.metrics, first.evaluation)
+    assert first.model is not None
+    assert again.model is not None
+    loaded = from_pretrained(tmp_path)
+    for name, weight in first.model.named_parameters():
+        assert torch.equal(weight, dict(loaded.named_parameters())[name])
+        assert torch.equal(weight, dict(again.model.named_parameters())[name])
+    record = read_run(tmp_path)
+    assert record.result is not None
+    assert record.result["status"] == "finished"
+    assert record.metrics == first.metrics
+
+
+def test_resuming_where_there_is_nothing_starts_the_run(tmp_path: Path) -> None:
+    found = train(tiny(), recipe(tokens=256), chain_data(heldout=0), tmp_path / "new", resume=True)
+    assert [row["step"] for row in found.metrics] == [1, 2]
+
+
+def test_the_last_checkpoints_are_kept(tmp_path: Path) -> None:
+    train(tiny(), recipe(keep=3), chain_data(heldout=0), tmp_path)
+    assert [folder.name for folder in checkpoint_folders(tmp_path)] == [f"step-{n:08d}" for n in (20, 18, 16)]
