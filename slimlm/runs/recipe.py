@@ -47,7 +47,7 @@ class TrainRecipe:
 
     learning_rate: float = documented(
         "Highest learning rate of the schedule. The best value depends on the model: search for it.",
-        real(2e-3, 0.0, 100.0),
+        real(2e-3, 1e-12, 100.0),
     )
 
     schedule: Schedule = documented(

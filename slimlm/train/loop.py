@@ -33,7 +33,6 @@ from slimlm.train.speed import SpeedMeter
 from slimlm.train.step import Totals, TrainStep, working_stream
 from slimlm.utils.progress import Progress, Reporter
 
-
 WORSE = 0.5
 """Nats above the first loss, and above that of guessing, at the end of a run that counts as diverged."""
 

@@ -29,6 +29,7 @@ class Optimizers:
         groups = self._groups(model)
         muon = MUON_GROUPS if recipe.optimizer == "muon" else ()
         self._all: list[Optimizer] = []
+        self.factor = 1.0
         if by_adamw := [group for group in groups if group["name"] not in muon]:
             self._all.append(self._adamw(by_adamw))
         if by_muon := [group for group in groups if group["name"] in muon]:
@@ -67,6 +68,7 @@ class Optimizers:
 
     def set_factor(self, factor: float) -> None:
         """Set every group's learning rate to a multiple of its highest."""
+        self.factor = factor
         for group in self._param_groups():
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(factor * group["base_lr"])

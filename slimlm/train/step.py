@@ -113,8 +113,15 @@ class TrainStep:
         self._first_bad = torch.zeros((), device=self.device, dtype=torch.int64)
         self._read_steps = self._taken = 0
 
+    @property
+    def taken(self) -> int:
+        """Steps taken, or counted by `begin_at`."""
+        return self._taken
+
     def begin_at(self, step: int) -> None:
-        """Count steps from here on."""
+        """Count steps from here on, with nothing to read yet."""
+        for total in (self._loss_sum, self._norm_sum, self._first_bad):
+            total.zero_()
         self._steps.fill_(step)
         self._taken = self._read_steps = step
 
