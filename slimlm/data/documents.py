@@ -5,10 +5,11 @@ import hashlib
 import lzma
 import stat
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO
 
 from slimlm.utils.files import read_json, reason, unreadable
 from slimlm.utils.optional import need
@@ -117,26 +118,17 @@ def source_documents(source: Source, field: str = "text") -> Iterator[Document]:
         raise ValueError(f"{source.path} holds no text: a file with text would work")
 
 
-class _opened:  # noqa: N801 -- used as a function
-    """Open a file, decompressed if its name says so; turn what goes wrong within the block into one sentence."""
-
-    def __init__(self, path: Path, *, unpacked: bool = False) -> None:
-        self._path, self._unpacked = path, unpacked
-
-    def __enter__(self) -> BinaryIO:
-        openers = {".xz": lzma.open, ".gz": gzip.open} if self._unpacked else {}
-        try:
-            self._file = cast(BinaryIO, openers.get(self._path.suffix, open)(self._path, "rb"))
-        except OSError as error:
-            raise unreadable(str(self._path), error) from None
-        return self._file
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._file.close()
-        if isinstance(error, lzma.LZMAError | zlib.error | EOFError | gzip.BadGzipFile):
-            raise ValueError(f"{self._path} is damaged: {reason(cast(Exception, error))}") from None
-        if isinstance(error, OSError):
-            raise unreadable(str(self._path), error) from None
+@contextmanager
+def _opened(path: Path, *, unpacked: bool = False) -> Iterator[BinaryIO]:
+    """Open a file, decompressed if its name says so; what goes wrong in the block becomes one sentence."""
+    openers: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open} if unpacked else {}
+    try:
+        with openers.get(path.suffix, open)(path, "rb") as file:
+            yield file
+    except (lzma.LZMAError, zlib.error, EOFError, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path} is damaged: {reason(error)}") from None
+    except OSError as error:
+        raise unreadable(str(path), error) from None
 
 
 def _decoded(text: bytes, source: Source, offset: int = 0) -> str:

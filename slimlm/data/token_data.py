@@ -91,6 +91,11 @@ def token_dtype(vocab_size: int) -> type[np.uint16] | type[np.uint32]:
     return np.uint16 if vocab_size <= 1 << 16 else np.uint32
 
 
+def as_tokens(ids: NDArray[np.int64], vocab_size: int) -> Tokens:
+    """Return ids (N,) in the type of numbers that stores ids below a vocabulary size."""
+    return ids.astype(np.uint16) if vocab_size <= 1 << 16 else ids.astype(np.uint32)
+
+
 def _window(seed: int, number: int, count: int) -> int:
     """Return the window at a place of the endless order of all epochs."""
     epoch, place = divmod(number, count)
