@@ -11,15 +11,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from slimlm.utils.validation import check_whole
+from slimlm.data.hashing import numbered_hashes
+from slimlm.utils.validation import FieldError, check_whole
 
 Tokens = NDArray[np.uint16] | NDArray[np.uint32]
 """Token ids as they are stored: two bytes each up to 65,536 ids, four above."""
 
 Unit = Literal["byte", "symbol"]
 """What the length of a token is measured in: bytes of text, or symbols of a generated sequence."""
-
-_MASK = (1 << 64) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,19 +49,46 @@ class TokenData:
         The training split is cut into windows once. Each epoch visits every window once, in an order that depends on
         the seed and the epoch alone, so a step can be computed without those before it.
 
-        Raises ValueError for a count below 1, a negative step, and a split with fewer tokens than one window.
+        Raises ValueError for a count below 1, a negative step, a split smaller than one batch, and an id that is not
+        below the vocabulary size.
         """
         check_whole(sequences=sequences, length=length)
         if step < 0:
             raise ValueError(f"step={step} is not allowed: it must be 0 or above")
-        if not (count := self.windows(length)):
-            raise ValueError(
-                f"{self.name} has {len(self.train):,} training tokens, fewer than one window of {length + 1:,}; "
-                "a shorter sequence or more text would work"
-            )
+        count = self._windows_for(sequences, length)
         first = step * sequences
         rows = [_window(seed, number, count) for number in range(first, first + sequences)]
-        return np.stack([self.train[row * length : (row + 1) * length + 1] for row in rows]).astype(np.int64)
+        batch = np.stack([self.train[row * length : (row + 1) * length + 1] for row in rows]).astype(np.int64)
+        if (largest := int(batch.max())) >= self.vocab_size:
+            raise ValueError(
+                f"{self.name} holds the id {largest:,}: ids below vocab_size={self.vocab_size:,} would work"
+            )
+        return batch
+
+    def check_batch(self, sequences: int, length: int) -> None:
+        """Raise ValueError when the training split is smaller than one batch of sequences of a length."""
+        check_whole(sequences=sequences, length=length)
+        self._windows_for(sequences, length)
+
+    def check_vocabulary(self, vocab_size: int) -> None:
+        """Raise FieldError when a model of a vocabulary size has no embeddings for some of the ids."""
+        if vocab_size < self.vocab_size:
+            rule = f"it must be at least the {self.vocab_size:,} ids of {self.name}"
+            raise FieldError("vocab_size", vocab_size, rule, (("vocab_size", self.vocab_size),))
+
+    def _windows_for(self, sequences: int, length: int) -> int:
+        count = self.windows(length)
+        if count < sequences:
+            raise ValueError(
+                f"{self.name} has {len(self.train):,} training tokens, fewer than one batch of "
+                f"{sequences * length + 1:,}: shorter or fewer sequences, or more text, would work"
+            )
+        return count
+
+
+def token_dtype(vocab_size: int) -> type[np.uint16] | type[np.uint32]:
+    """Return the type of numbers that stores ids below a vocabulary size."""
+    return np.uint16 if vocab_size <= 1 << 16 else np.uint32
 
 
 def _window(seed: int, number: int, count: int) -> int:
@@ -77,13 +103,4 @@ def _order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
 
     NumPy does not promise equal permutations in all its versions; a hash is the same everywhere.
     """
-    key = _mix(np.array([(seed * 0x9E3779B97F4A7C15 + epoch * 0xD1B54A32D192ED03) & _MASK], dtype=np.uint64))
-    return np.argsort(_mix(np.arange(count, dtype=np.uint64) ^ key), kind="stable")
-
-
-def _mix(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return hashes of 64-bit numbers: the output function of SplitMix64 (Steele et al. 2014)."""
-    mixed = numbers + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    return np.argsort(numbered_hashes(count, seed, epoch), kind="stable")
