@@ -9,7 +9,7 @@ ALLOWED = {
     "serialization": "core solver utils",
     "notes": "core costs serialization solver utils",
     "model": "core interop solver utils psutil safetensors torch",
-    "evaluation": "data model utils numpy torch",
+    "evaluation": "data model utils lm_eval numpy torch",
     "probing": "core model utils psutil torch",
     "sweep": "core costs notes serialization solver utils",
     "compare": "core costs notes serialization solver utils",

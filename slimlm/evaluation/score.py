@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-ScoreUnit = Literal["accuracy", "bits per byte"]
+ScoreUnit = Literal["accuracy", "bits per byte", "bits per symbol"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Score:
     standard_error: float | None
     """Standard deviation of the figure over draws of as many items; None when there is one item, or none is known."""
     items: int
-    """How many items were scored: pairs, questions, windows of text."""
+    """How many items were scored: pairs, questions, tokens of a held-out split."""
     chance: float | None = None
     """Expected value of a guess; None where guessing has no meaning."""
     unit: ScoreUnit = "accuracy"
@@ -31,7 +31,7 @@ class Score:
         """
         noise = "" if self.standard_error is None else f" ± {self._shown(self.standard_error)}"
         chance = "" if self.chance is None else f"chance {self._shown(self.chance)}, "
-        unit = " bits per byte" if self.unit == "bits per byte" else ""
+        unit = "" if self.unit == "accuracy" else f" {self.unit}"
         return f"{self._shown(self.value)}{noise}{unit} ({chance}{self.items:,} item{'s' * (self.items != 1)})"
 
     def _shown(self, value: float) -> str:
