@@ -60,7 +60,7 @@ def next_tokens(
 
     The model sees the last max_seq_length ids. Errors are those of `sample`.
     """
-    _check(tokens, temperature, top_k)
+    _check(tokens, temperature, top_k, seed)
     check_ids(model, ids)
     generator = torch.Generator().manual_seed(seed)
     known = list(ids)
@@ -83,10 +83,12 @@ def _choose(logits: Tensor, temperature: float, top_k: int | None, generator: to
     return int(torch.multinomial((logits / temperature).softmax(dim=0), 1, generator=generator))
 
 
-def _check(tokens: int, temperature: float, top_k: int | None) -> None:
+def _check(tokens: int, temperature: float, top_k: int | None, seed: int) -> None:
     check_whole(tokens=tokens)
     if top_k is not None:
         check_whole(top_k=top_k)
     if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0 <= temperature < math.inf:
         rule = "it must be a finite number of at least 0 (the most probable token)"
         raise FieldError("temperature", temperature, rule, (("temperature", 0.8),))
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise FieldError("seed", seed, "it must be a whole number from 0 to 2**63 − 1", (("seed", 0),))
