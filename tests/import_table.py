@@ -10,7 +10,7 @@ ALLOWED = {
     "notes": "core costs serialization solver utils",
     "runs": "core costs utils",
     "model": "core interop solver utils psutil safetensors torch",
-    "evaluation": "data model utils numpy torch",
+    "evaluation": "data model utils lm_eval numpy torch",
     "train": "core data evaluation model runs solver utils numpy torch",
     "probing": "core model utils psutil torch",
     "sweep": "core costs notes serialization solver utils",
