@@ -50,7 +50,7 @@ for seed in range(3):
     while fork(Path(sys.argv[1], str(seed)), moments.randint(1, 40)):
         print(seed, flush=True)
 """
-"""Runs die while they write a checkpoint, a record or the best weights, or between them, and are resumed until they end.
+"""Runs die while they write a checkpoint, a record or the best weights, or between them, and are resumed to their end.
 
 The run has dropout, so that random number generators matter.
 """
@@ -77,19 +77,19 @@ def test_runs_killed_at_any_moment_and_resumed_are_byte_for_byte_the_same(tmp_pa
         assert not list((tmp_path / seed).rglob("*.part"))
 
 
-class Interrupted(Exception):
+class InterruptedRunError(Exception):
     pass
 
 
 def interrupt(fraction: float, _: str) -> None:
     if fraction > 0.65:
-        raise Interrupted
+        raise InterruptedRunError
 
 
 @pytest.fixture(scope="module")
 def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("interrupted")
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptedRunError):
         train(tiny(), recipe(keep=3), chain_data(heldout=100), folder, progress=interrupt)
     return folder
 
