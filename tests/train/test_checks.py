@@ -12,7 +12,7 @@ from slimlm.data.token_data import TokenData
 from slimlm.evaluation import bits
 from slimlm.model.language_model import LanguageModel
 from slimlm.runs.recipe import TrainRecipe
-from slimlm.train import batches, checks, evaluate, loop, optimizers, step, train
+from slimlm.train import checks, evaluate, loop, optimizers, step, train
 from slimlm.train.checks import check_floor, check_initial_loss, check_units, initial_loss_limits
 from slimlm.train.initial_weights import initialise
 from tests.train.sources import chain_data, recipe, tiny
@@ -28,7 +28,7 @@ def unshifted(patch: pytest.MonkeyPatch) -> None:
 def leaked_mask(patch: pytest.MonkeyPatch) -> None:
     attention = torch.nn.functional.scaled_dot_product_attention
 
-    def leaking(*tensors: Tensor, is_causal: bool = False, **options: Any) -> Tensor:
+    def leaking(*tensors: Any, is_causal: bool = False, **options: Any) -> Tensor:
         return attention(*tensors, **options)
 
     patch.setattr(torch.nn.functional, "scaled_dot_product_attention", leaking)
@@ -166,6 +166,6 @@ def test_wrong_batches_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         found[:] = found[:, :1]
         return found
 
-    monkeypatch.setattr(batches.TokenData, "batch", repeated)
+    monkeypatch.setattr(TokenData, "batch", repeated)
     found = train(tiny(), recipe(tokens=256), chain_data())
     assert "shifted targets" in {check.name for check in found.failed_checks}

@@ -209,7 +209,7 @@ def test_too_little_disk_or_memory_is_refused_before_anything_is_written(
         ValueError, match=r"^the run needs at least .* of memory, but 1,?\.?0*.*B are free; a lower micro"
     ):
         train(tiny(), recipe(), chain_data(), tmp_path)
-    monkeypatch.setattr("shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(10, 9, 1))  # type: ignore[attr-defined]
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(10, 9, 1))
     with pytest.raises(
         ValueError, match=r"^the run needs .* on disk, but .*B are free; another folder or a lower keep"
     ):
