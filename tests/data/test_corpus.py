@@ -1,5 +1,6 @@
 """Corpora: tokenised once, split without leaks, written whole or not at all, and refused when damaged."""
 
+import hashlib
 import json
 import lzma
 import shutil
@@ -27,7 +28,7 @@ GATSBY = "book-1"
 
 def prepared(folder: Path, books: Path, **request: Any) -> TokenData:
     usual: dict[str, Any] = {"vocab_size": VOCAB, "out_of_domain": [GATSBY]}
-    return prepare_corpus([books], folder, **usual | request)
+    return prepare_corpus(books, folder, **usual | request)
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +143,12 @@ def flip(name: str) -> Callable[[Path], None]:
     return change
 
 
+def other_lengths(folder: Path) -> None:
+    np.save(folder / "token_lengths.npy", np.ones(3))
+    digest = hashlib.sha256((folder / "token_lengths.npy").read_bytes()).hexdigest()
+    edit(lambda record: record.update(lengths_sha256=digest))(folder)
+
+
 def edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
     def rewrite(folder: Path) -> None:
         record = json.loads((folder / "manifest.json").read_text("utf-8"))
@@ -158,6 +165,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "other tokens": (flip("validation.bin"), "validation.bin is damaged: its sha256 is not the one in manifest.json"),
     "other lengths": (flip("token_lengths.npy"), "token_lengths.npy is damaged: its sha256 is not the one"),
+    "lengths of another vocabulary": (other_lengths, "token_lengths.npy is damaged: it must have 400 64-bit integers"),
     "another tokenizer": (flip("tokenizer.json"), "tokenizer.json is damaged: its sha256 is not the one"),
     "missing tokens": (
         lambda folder: (folder / "out_of_domain.bin").unlink(),
@@ -290,6 +298,22 @@ def test_a_text_that_changes_meanwhile_is_refused(own: Path) -> None:
     with pytest.raises(ValueError, match="the text changed while it was being tokenised: running it again would work"):
         prepared(own / "new", own / "books", progress=change)
     assert not (own / "new").exists()
+
+
+def test_a_corpus_that_another_process_made_meanwhile_is_opened(home: Path, tmp_path: Path) -> None:
+    def race(share: float, kind: str) -> None:
+        if kind.startswith("tokenising") and not (tmp_path / "corpus").exists():
+            shutil.copytree(home / "corpus", tmp_path / "corpus")
+
+    data = prepared(tmp_path / "corpus", home / "books", progress=race)
+    assert data.digest == open_corpus(home / "corpus").digest
+    assert [file.name for file in tmp_path.iterdir()] == ["corpus"]
+
+
+def test_one_name_and_one_path_need_no_list(home: Path, tmp_path: Path) -> None:
+    data = prepared(tmp_path / "corpus", home / "books", out_of_domain=GATSBY)
+    assert data.digest == open_corpus(str(home / "corpus")).digest
+    assert prepared(tmp_path / "corpus", [str(home / "books")]).digest == data.digest  # type: ignore[arg-type]
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
