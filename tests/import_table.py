@@ -9,6 +9,7 @@ ALLOWED = {
     "serialization": "core solver utils",
     "notes": "core costs serialization solver utils",
     "runs": "core costs utils",
+    "data": "utils numpy",
     "model": "core interop solver utils psutil safetensors torch",
     "evaluation": "data model utils lm_eval numpy torch",
     "train": "core data evaluation model runs solver utils numpy torch",
@@ -30,6 +31,7 @@ ALLOWED = {
 """
 
 LAZY = {
+    "data": "pyarrow tokenizers",
     "train": "safetensors",
     "export": "model vl_convert",
     "cli": "export model probing",

@@ -20,6 +20,9 @@ _COMPRESSED = (".xz", ".gz")
 SUFFIXES = tuple([f"{suffix}{packed}" for suffix in _PLAIN + _LINES for packed in ("", *_COMPRESSED)] + list(_PARQUET))
 """Ends of the names of files that can be read."""
 
+Paths = str | Path | Sequence[str | Path]
+"""Files and folders, or one."""
+
 _LONGEST_LINE = 1 << 28
 _BLOCK = 1 << 20
 
@@ -49,7 +52,7 @@ class Source:
         return digest.hexdigest()
 
 
-def find_sources(paths: Sequence[Path]) -> list[Source]:
+def find_sources(paths: Paths) -> list[Source]:
     """Return the files to read, folders searched recursively, in the order of `paths` and then of their names.
 
     In a folder, hidden files and those of other kinds are left out.
@@ -57,9 +60,10 @@ def find_sources(paths: Sequence[Path]) -> list[Source]:
     Raises ValueError for no paths, a path that does not exist or is neither file nor folder, a file of another kind,
     and a folder without files to read.
     """
-    if not paths:
+    given = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+    if not given:
         raise ValueError("no text was given: the path of a file or a folder would work")
-    return [source for path in paths for source in (_in_folder(path) if path.is_dir() else [_one_file(path)])]
+    return [source for path in given for source in (_in_folder(path) if path.is_dir() else [_one_file(path)])]
 
 
 def _one_file(path: Path) -> Source:
@@ -86,7 +90,7 @@ def _hidden(name: Path) -> bool:
     return any(part.startswith(".") for part in name.parts)
 
 
-def read_documents(paths: Sequence[Path], *, field: str = "text") -> Iterator[Document]:
+def read_documents(paths: Paths, *, field: str = "text") -> Iterator[Document]:
     """Yield the documents of files and folders in order, one in memory at a time.
 
     A .txt or .md file is one document, a line of a .jsonl file or a row of a .parquet file is one each: its `field`.

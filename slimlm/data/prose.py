@@ -14,9 +14,9 @@ PROSE = Path(__file__).with_name("prose.txt.xz")
 """The file of the text: 0.35 MB."""
 
 
-def builtin_prose(vocab_size: int, folder: Path, *, progress: Progress | None = None) -> TokenData:
+def builtin_prose(vocab_size: int, folder: str | Path, *, progress: Progress | None = None) -> TokenData:
     """Return the built-in prose with a tokenizer of `vocab_size` tokens, prepared in a folder or opened there.
 
     Raises what `prepare_corpus` raises.
     """
-    return prepare_corpus([PROSE], folder, vocab_size=vocab_size, progress=progress)
+    return prepare_corpus(PROSE, folder, vocab_size=vocab_size, progress=progress)

@@ -20,7 +20,7 @@ class CorpusText:
     """All documents of some files, read again at each pass, with reports of the progress."""
 
     def __init__(self, sources: Sequence[Source], field: str, report: Reporter) -> None:
-        self._sources, self._field, self._report = sources, field, report
+        self._sources, self._field, self.report = sources, field, report
         self._sizes = [source.path.stat().st_size for source in sources]
 
     @property
@@ -33,7 +33,7 @@ class CorpusText:
         """Yield all documents; the share of the work that is done goes from `first` to `last` meanwhile."""
         done, total = 0, max(1, sum(self._sizes))
         for source, size in zip(self._sources, self._sizes, strict=True):
-            self._report(first + (last - first) * done / total, kind)
+            self.report(first + (last - first) * done / total, kind)
             yield from source_documents(source, self._field)
             done += size
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slimlm.data.documents import Document, find_sources, read_documents
@@ -71,6 +71,7 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
     assert read(written(tmp_path / "a.txt", b"\xef\xbb\xbfa\xef\xbb\xbf")) == [("a.txt", "a\ufeff")]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1))
 def test_any_text_comes_back(texts: list[str]) -> None:
     kept = [text for text in texts if text and not text.isspace()]

@@ -1,7 +1,7 @@
 """Training and held-out parts: nothing is lost, nothing is on both sides."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slimlm.data.documents import Document
@@ -9,6 +9,7 @@ from slimlm.data.splitting import OUT_OF_DOMAIN, TRAIN, VALIDATION, SplitRule, t
 from tests.data.texts import prose
 
 
+@settings(deadline=None)
 @given(
     text=st.text("ab .!\n", max_size=3000),
     share=st.floats(0.001, 0.5),
@@ -56,6 +57,7 @@ def test_documents_out_of_domain_stay_whole() -> None:
     assert [split for split, _ in rule.parts(Document("moby-dick", "x" * 9000))] == [TRAIN, VALIDATION]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=60), st.floats(0.001, 0.5), st.booleans())
 def test_a_share_of_small_documents_is_held_out_and_equal_ones_together(
     hashes: list[int], share: float, at_least_one: bool

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slimlm.data.token_data import as_tokens, token_dtype
@@ -10,6 +10,7 @@ from slimlm.utils.validation import FieldError
 from tests.data.texts import numbered
 
 
+@settings(deadline=None)
 @given(
     count=st.integers(2, 300),
     length=st.integers(1, 20),

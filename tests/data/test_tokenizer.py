@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, models, normalizers
 from tokenizers import Tokenizer as Inner
@@ -22,6 +22,7 @@ from tests.data.texts import prose, small_tokenizer
 TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text("ab \n’é🙂1.\t")
 
 
+@settings(deadline=None)
 @given(TEXTS)
 @example(f"a {SEPARATOR} b")
 @example("‘’ é e\u0301 日本語 🙂 \u2028 \r\n\0")
@@ -34,6 +35,7 @@ def test_every_byte_of_a_text_is_kept_and_counted(text: str) -> None:
     assert tokenizer.bos_id not in ids
 
 
+@settings(deadline=None)
 @given(TEXTS | st.text("a b"), st.integers(1, 5))
 @example("don't stop  \n\n  now 1 2", 1)
 def test_parts_of_a_text_have_the_tokens_of_the_whole(text: str, length: int) -> None:

@@ -2,13 +2,20 @@
 
 import lzma
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from slimlm.data.corpus import prepare_corpus
 from slimlm.data.prose import PROSE
-from slimlm.data.token_data import TokenData
+from slimlm.data.token_data import TokenData, Tokens
 from slimlm.data.tokenizer import Tokenizer, train_tokenizer
+
+VOCAB = 400
+GATSBY = "book-1"
+"""Part of the name of the book out of domain."""
 
 
 @cache
@@ -39,3 +46,16 @@ def write_books(folder: Path, books: int = 3, characters: int = 20_000) -> Path:
         text = prose(characters, number * characters)
         (folder / f"author_book-{number}.txt").write_text(text, encoding="utf-8", newline="")
     return folder
+
+
+def prepared(folder: Path, books: Path, **request: Any) -> TokenData:
+    """Return the corpus of a folder of books, one of them out of domain."""
+    usual: dict[str, Any] = {"vocab_size": VOCAB, "out_of_domain": [GATSBY]}
+    return prepare_corpus(books, folder, **usual | request)
+
+
+def documents_of(ids: Tokens, tokenizer: Tokenizer) -> list[str]:
+    """Return the documents of a split: what stands between separators."""
+    ends = [*np.flatnonzero(ids == tokenizer.bos_id).tolist(), len(ids)]
+    assert ends[0] == 0
+    return [tokenizer.decode(ids[start:end].tolist()) for start, end in pairwise(ends)]
