@@ -40,8 +40,8 @@ class SlimlmLM(TemplateLM):  # type: ignore[misc]  # lm_eval has no types
     ) -> list[tuple[float, bool]]:
         wanted = [Continuation(self._after_bos(context), tuple(target)) for _, context, target in requests]
         found = [(-score.nats, score.is_greedy) for score in score_continuations(self._model, wanted)]
-        for (texts, _, _), answer in zip(requests, found, strict=True):
-            self.cache_hook.add_partial("loglikelihood", texts, answer)
+        for request, answer in zip(requests, found, strict=True):
+            self.cache_hook.add_partial("loglikelihood", request[0], answer)
         return found
 
     def _after_bos(self, context: Sequence[int]) -> tuple[int, ...]:
