@@ -2,6 +2,8 @@
 
 import json
 import math
+import socket
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.metrics import mean_stderr
 from lm_eval.api.model import LM, TemplateLM
 from lm_eval.tasks import TaskManager
+from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from slimlm.data.hf_tokenizer import export_tokenizer
@@ -164,6 +167,18 @@ def judge(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return Judgement(model, lm_eval_model(model, tokenizer()), folder)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def offline() -> Iterator[None]:
+    """Refuse connections: local tasks need none."""
+
+    def refuse(_: socket.socket, address: object) -> None:
+        raise AssertionError(f"a connection to {address}")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", refuse)
+        yield
+
+
 def exported(model: LanguageModel, folder: Path) -> Path:
     return export_tokenizer(tokenizer(), export_pretrained(model, folder / "exported"))
 
@@ -196,11 +211,14 @@ def test_open_questions_are_judged_alike(judge: Judgement) -> None:
 
 
 def test_bits_per_byte_of_a_text_are_those_of_lm_eval(judge: Judgement) -> None:
-    known = tokenizer()
-    ids = np.array([known.bos_id, *known.encode(TEXT)], np.uint16)
-    found = heldout_loss(judge.model, ids, known.lengths, length=judge.model.architecture.max_seq_length)
-    assert found.units == len(TEXT.encode())
+    check_bits(judge, tokenizer().lengths)
+
+
+def check_bits(judge: Judgement, lengths: NDArray[np.int64]) -> None:
+    ids = np.array([tokenizer().bos_id, *tokenizer().encode(TEXT)], np.uint16)
+    found = heldout_loss(judge.model, ids, lengths, length=judge.model.architecture.max_seq_length)
     assert found.bits_per_unit == pytest.approx(judge.results["slimlm_text"]["bits_per_byte,none"], abs=1e-6)
+    assert found.units == len(TEXT.encode())
 
 
 def test_generation_is_greedy_up_to_a_stop_text() -> None:
@@ -234,3 +252,12 @@ def test_the_judge_notices_a_planted_fault(fault: Any, judge: Judgement, monkeyp
     monkeypatch.setattr(continuations, "token_scores", lambda *given: (fault(*given), torch.ones(99, 99) > 0))
     with pytest.raises(AssertionError):
         check_choices(judge)
+
+
+@pytest.mark.parametrize("judge", ["transformers"], indirect=True)
+def test_the_judge_notices_bytes_of_decoded_tokens(judge: Judgement) -> None:
+    """A token that holds a part of a character decodes to a replacement character of three bytes."""
+    known = tokenizer()
+    decoded = [len(known.decode([token]).encode()) for token in range(known.vocab_size)]
+    with pytest.raises(AssertionError):
+        check_bits(judge, np.array(decoded, dtype=np.int64))
