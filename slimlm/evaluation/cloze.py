@@ -81,7 +81,7 @@ def score_cloze(model: LanguageModel, tokenizer: TextEncoder, items: Sequence[Cl
     It works for any architecture and tokenizer. Where a context is longer than the model takes, its start is left out.
     Random numbers and the mode of the model stay as they were.
 
-    Raises ValueError for a tokenizer with other ids than the model's, and for an answer longer than the model takes.
+    Raises ValueError for a tokenizer with other ids than the model's.
     """
     requests = [
         encode_continuation(tokenizer, context, answer)

@@ -81,23 +81,42 @@ def scored_bytes(tokenizer: TextEncoder, continuation: Continuation) -> int:
 def score_continuations(model: LanguageModel, requests: Sequence[Continuation]) -> list[ContinuationScore]:
     """Return the score of each continuation, in the order of the requests.
 
-    Of a sequence that is longer than the model takes, the start of the context is left out. Requests are sorted by
-    length, so that batches hold little padding; random numbers and the mode of the model stay as they were.
+    Of a sequence that is longer than the model takes, the start of the context is left out; a continuation that is
+    longer by itself is scored in windows, each token once (the rule of lm_eval's rolling log-likelihood). Sequences are
+    sorted by length, so that batches hold little padding; random numbers and the mode of the model stay as they were.
 
-    Raises ValueError for ids outside the vocabulary, and a continuation longer than the model takes.
+    Raises ValueError for ids outside the vocabulary.
     """
-    rows = [_row(model, request) for request in requests]
-    order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
-    found: dict[int, ContinuationScore] = {}
+    windows = [
+        (number, window)
+        for number, request in enumerate(requests)
+        for window in _windows(request, model.architecture.max_seq_length)
+    ]
+    for _, window in windows:
+        check_ids(model, (*window.context, *window.target))
+    nats, greedy = [0.0] * len(requests), [True] * len(requests)
     with undisturbed(model):
-        for numbers in _batches(model, rows, order):
-            ids = _padded([rows[number] for number in numbers]).to(device_of(model))
-            nats, is_greedy = token_scores(model, ids)
-            for row, number in enumerate(numbers):
-                end = len(rows[number]) - 1
-                part = slice(end - len(requests[number].target), end)
-                found[number] = ContinuationScore(float(nats[row, part].sum()), bool(is_greedy[row, part].all()))
-    return [found[number] for number in range(len(rows))]
+        for batch in _batches(model, sorted(windows, key=lambda numbered: _length(numbered[1]))):
+            ids = _padded([(*window.context, *window.target) for _, window in batch]).to(device_of(model))
+            losses, is_greedy = token_scores(model, ids)
+            for row, (number, window) in enumerate(batch):
+                part = slice(len(window.context) - 1, _length(window))
+                nats[number] += float(losses[row, part].sum())
+                greedy[number] &= bool(is_greedy[row, part].all())
+    return [ContinuationScore(*score) for score in zip(nats, greedy, strict=True)]
+
+
+def _windows(request: Continuation, longest: int) -> Iterator[Continuation]:
+    """Yield the parts of a continuation, with as much context as fits: the last id of a part is no input."""
+    ids = (*request.context, *request.target)
+    for first in range(len(request.context), len(ids), longest):
+        end = min(first + longest, len(ids))
+        yield Continuation(ids[max(0, end - longest - 1) : first], ids[first:end])
+
+
+def _length(window: Continuation) -> int:
+    """Return the number of inputs."""
+    return len(window.context) + len(window.target) - 1
 
 
 def check_ids(model: LanguageModel, ids: Sequence[int]) -> None:
@@ -109,28 +128,16 @@ def check_ids(model: LanguageModel, ids: Sequence[int]) -> None:
         )
 
 
-def _row(model: LanguageModel, request: Continuation) -> tuple[int, ...]:
-    """Return the ids of a sequence, cut from the left to what the model takes: the last id is no input."""
-    longest = model.architecture.max_seq_length
-    ids = (*request.context, *request.target)
-    check_ids(model, ids)
-    if len(request.target) > longest:
-        raise ValueError(
-            f"a continuation has {len(request.target):,} tokens, and the model takes {longest:,}: a shorter text would "
-            "work"
-        )
-    return ids[-longest - 1 :]
-
-
-def _batches(model: LanguageModel, rows: Sequence[Sequence[int]], order: Iterable[int]) -> Iterator[list[int]]:
-    """Yield the numbers of rows, shortest first, as many at once as their logits allow."""
-    batch: list[int] = []
-    for number in order:
-        length = len(rows[number]) - 1
-        if batch and len(batch) >= rows_at_once(model, length, _MOST_ROWS, device_of(model)):
+def _batches(
+    model: LanguageModel, windows: Iterable[tuple[int, Continuation]]
+) -> Iterator[list[tuple[int, Continuation]]]:
+    """Yield windows with the numbers of their requests, shortest first, as many at once as their logits allow."""
+    batch: list[tuple[int, Continuation]] = []
+    for number, window in windows:
+        if batch and len(batch) >= rows_at_once(model, _length(window), _MOST_ROWS, device_of(model)):
             yield batch
             batch = []
-        batch.append(number)
+        batch.append((number, window))
     if batch:
         yield batch
 

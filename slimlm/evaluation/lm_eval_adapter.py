@@ -5,7 +5,6 @@ from typing import Any
 
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
-from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from slimlm.evaluation.continuations import Continuation, score_continuations
 from slimlm.evaluation.sample import TextCoder, next_tokens
@@ -40,8 +39,8 @@ class SlimlmLM(TemplateLM):  # type: ignore[misc]  # lm_eval has no types
     ) -> list[tuple[float, bool]]:
         wanted = [Continuation(self._after_bos(context), tuple(target)) for _, context, target in requests]
         found = [(-score.nats, score.is_greedy) for score in score_continuations(self._model, wanted)]
-        for (texts, _, _), answer in zip(requests, found, strict=True):
-            self.cache_hook.add_partial("loglikelihood", texts, answer)
+        for request, answer in zip(requests, found, strict=True):
+            self.cache_hook.add_partial("loglikelihood", request[0], answer)
         return found
 
     def _after_bos(self, context: Sequence[int]) -> tuple[int, ...]:
@@ -49,18 +48,13 @@ class SlimlmLM(TemplateLM):  # type: ignore[misc]  # lm_eval has no types
         return tuple(context) if context and context[0] == bos else (bos, *context)
 
     def loglikelihood_rolling(self, requests: Sequence[Instance], disable_tqdm: bool = False) -> list[float]:
-        """Return ln p of whole texts, in lm_eval's windows."""
-        totals = []
-        for (text,) in (request.args for request in requests):
-            totals.append(-sum(score.nats for score in score_continuations(self._model, self._windows(text))))
-            self.cache_hook.add_partial("loglikelihood_rolling", (text,), totals[-1])
-        return totals
-
-    def _windows(self, text: str) -> list[Continuation]:
-        windows = get_rolling_token_windows(
-            self.tok_encode(text), prefix_token=self.eot_token_id, max_seq_len=self.max_length, context_len=1
-        )
-        return [Continuation(tuple(context), tuple(target)) for context, target in map(make_disjoint_window, windows)]
+        """Return ln p of whole texts, which are scored in windows where they are longer than the model takes."""
+        texts = [request.args[0] for request in requests]
+        wanted = [Continuation((self._tokenizer.bos_id,), tuple(self.tok_encode(text))) for text in texts]
+        found = [-score.nats for score in score_continuations(self._model, wanted)]
+        for text, total in zip(texts, found, strict=True):
+            self.cache_hook.add_partial("loglikelihood_rolling", (text,), total)
+        return found
 
     def generate_until(self, requests: Sequence[Instance], disable_tqdm: bool = False) -> list[str]:
         """Return greedy continuations, each up to one of its stop texts.

@@ -80,7 +80,7 @@ def score_pairs(model: LanguageModel, tokenizer: TextEncoder, paradigms: Paradig
 
     It works for any architecture and tokenizer. Random numbers and the mode of the model stay as they were.
 
-    Raises ValueError for a tokenizer with other ids than the model's, and for a sentence longer than the model takes.
+    Raises ValueError for a tokenizer with other ids than the model's.
     """
     sentences = [text for pairs in paradigms.values() for pair in pairs for text in (pair.good, pair.bad)]
     requests = [encode_continuation(tokenizer, "", _BEFORE + sentence) for sentence in sentences]

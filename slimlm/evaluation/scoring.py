@@ -19,17 +19,24 @@ def token_nats(model: LanguageModel, ids: Tensor) -> Tensor:
     `ids` (S, T + 1) are on the model's device. The caller sets the mode and turns gradients off; logits are computed in
     the model's precision, or that of an autocast context, and normalised in float32 or better.
     """
-    return token_scores(model, ids)[0]
+    return _nats(_predictions(model, ids), ids[:, 1:])
 
 
 def token_scores(model: LanguageModel, ids: Tensor) -> tuple[Tensor, Tensor]:
     """Return what `token_nats` returns, and whether each token is the most probable one (S, T)."""
-    inputs, targets = ids[:, :-1], ids[:, 1:]
-    logits = model(inputs)[0]  # (S, T, V)
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    nats = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
-    is_greedy = logits.argmax(dim=-1) == targets
-    return nats.cpu().double(), is_greedy.cpu()  # MPS has no float64
+    logits, targets = _predictions(model, ids), ids[:, 1:]
+    return _nats(logits, targets), (logits.argmax(dim=-1) == targets).cpu()
+
+
+def _predictions(model: LanguageModel, ids: Tensor) -> Tensor:
+    """Return the logits of every token but the first (S, T, V): those at the position before it."""
+    logits: Tensor = model(ids[:, :-1])[0]
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def _nats(logits: Tensor, targets: Tensor) -> Tensor:
+    nats = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+    return nats.view(targets.shape).cpu().double()  # MPS has no float64
 
 
 def rows_at_once(model: LanguageModel, length: int, most: int, device: torch.device) -> int:

@@ -1,8 +1,4 @@
-"""Test sets by name: what `--suite bpb,blimp` means, and which files of a folder each part needs.
-
-"SmallBench" is no published suite. Its name comes from a script of the stellux project for SST-2, RTE, BoolQ and MRPC,
-tasks at which models of 10M parameters guess. Here it is a preset of all parts below that a folder holds.
-"""
+"""Test sets by name: what `--suite bpb,blimp` means, and which files of a folder each part needs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +15,11 @@ from slimlm.model.language_model import LanguageModel
 from slimlm.utils.validation import check_option
 
 SMALLBENCH, BITS_PER_BYTE, BLIMP = "smallbench", "bpb", "blimp"
+
+SMALLBENCH_NOTE = (
+    "SmallBench is no published suite: the name comes from a script of the stellux project for SST-2, RTE, BoolQ and "
+    "MRPC, at which models of 10M parameters guess. Here it means every part that the folder holds."
+)
 
 _ANSWER = "\nAnswer: "
 """Between question and answer in the tasks that llm-foundry asks as questions."""

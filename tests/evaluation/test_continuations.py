@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from slimlm.core.architecture import Architecture
 from slimlm.evaluation import continuations, scoring
@@ -68,17 +69,21 @@ def test_the_start_of_a_long_context_is_left_out() -> None:
     assert found[0].nats == pytest.approx(found[1].nats)
 
 
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 16, 21])
+def test_a_long_continuation_is_scored_in_the_windows_of_lm_eval(count: int) -> None:
+    model, ids = model_of(SMALL_LLAMA, 8), tokenizer().encode(" ".join(SENTENCES[:10]))[:count]
+    windows = [make_disjoint_window(pair) for pair in get_rolling_token_windows(ids, 0, max_seq_len=8, context_len=1)]
+    assert sum(len(target) for _, target in windows) == count
+    found = score_continuations(model, [Continuation((0,), tuple(ids))])
+    assert found[0].nats == pytest.approx(sum(plain_nats(model, *window) for window in windows), rel=1e-6)
+
+
 # Bad input
 
 
 def test_an_empty_continuation_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^a continuation is empty: it must hold at least one token$"):
         encode_continuation(tokenizer(), "The cat", "")
-
-
-def test_a_continuation_longer_than_the_model_takes_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^a continuation has 9 tokens, and the model takes 8: a shorter text would"):
-        score_continuations(model_of(SMALL_LLAMA, 8), [Continuation((0,), (1,) * 9)])
 
 
 def test_ids_of_another_tokenizer_are_refused() -> None:

@@ -18,7 +18,7 @@ from tests.native import SMALL_LLAMA, built
 
 def test_greedy_text_is_that_of_transformers(tmp_path: Path) -> None:
     model, known = model_of(), tokenizer()
-    theirs = AutoModelForCausalLM.from_pretrained(export_pretrained(model, tmp_path))
+    theirs: Any = AutoModelForCausalLM.from_pretrained(export_pretrained(model, tmp_path))
     for prompt in ("The cat", "Nobody here sees the", ""):
         ids = torch.tensor([[known.bos_id, *known.encode(prompt)]])
         expected = theirs.generate(ids, max_new_tokens=20, do_sample=False, pad_token_id=0, attention_mask=ids >= 0)
