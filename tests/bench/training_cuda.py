@@ -21,6 +21,7 @@ import torch
 
 from slimlm.core.architecture import Architecture
 from slimlm.data.token_data import TokenData
+from slimlm.model.language_model import LanguageModel
 from slimlm.runs.recipe import TrainRecipe
 from slimlm.train.loop import train
 from slimlm.train.result import RunResult
@@ -100,17 +101,20 @@ def graph_equals_eager() -> tuple[bool, str]:
 def resumes_exactly() -> tuple[bool, str]:
     """Interrupt a deterministic run, resume it, and compare the weights and metrics with an uninterrupted run."""
     arch, wanted = replace(cell(*CELLS[0]), n_layers=3, dropout=0.1), recipe(20, deterministic=True, compile="off")
-    wanted = replace(wanted, checkpoint_every=4 * LENGTH * SEQUENCES)
+    wanted = replace(wanted, checkpoint_every=4 * LENGTH * SEQUENCES, evaluate_every=6 * LENGTH * SEQUENCES)
+    evaluations: list[int] = []
 
-    def stop(fraction: float, _: str) -> None:
-        if fraction > 0.65:
+    def stop(_: LanguageModel) -> dict[str, float]:
+        evaluations.append(1)
+        if len(evaluations) == 2:  # after 12 steps; the latest checkpoint has 8
             raise KeyboardInterrupt
+        return {}
 
     with tempfile.TemporaryDirectory() as home:
         whole, cut = Path(home, "whole"), Path(home, "cut")
         train(arch, wanted, source(), whole, device=CUDA)
         with suppress(KeyboardInterrupt):
-            train(arch, wanted, source(), cut, device=CUDA, progress=stop)
+            train(arch, wanted, source(), cut, device=CUDA, hooks={"stop": stop})
         train(arch, wanted, source(), cut, device=CUDA, resume=True)
         equal = {name: (whole / name).read_bytes() == (cut / name).read_bytes() for name in FILES}
     return all(equal.values()), f"equal after an interruption: {equal}"
