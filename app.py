@@ -21,9 +21,9 @@ def main() -> None:
     presets = ui.sidebar_head().popover("Presets", width="stretch")
     links = ui.links_place()
     try:
-        config = ui.knobs()
-        design = solve(config)
+        design = solve(ui.request())
     except ValueError as error:
+        ui.show_knobs()
         ui.show_problem(error)
         ui.show_links(links)
         ui.show_presets(presets)
@@ -32,6 +32,7 @@ def main() -> None:
     top = st.container(key="top")
     show_live(allocation_chart(design), key="allocation")
     ui.let_the_browser_draw()
+    ui.show_knobs()
     report_places: list[DeltaGenerator] = []
     with below_the_chart():
         ui.show_links(links)

@@ -19,11 +19,13 @@ def main() -> None:
     presets = ui.sidebar_head().popover("Presets", width="stretch")
     links = ui.links_place()
     try:
-        config = ui.knobs()
+        config = ui.request()
     except ValueError as error:
+        ui.show_knobs()
         ui.show_problem(error)
         found, measuring_place = None, None
     else:
+        ui.show_knobs()
         found, measuring_place = draw_sweep(config)
     ui.show_links(links)
     ui.show_presets(presets)
@@ -48,7 +50,7 @@ def draw_sweep(config: ModelConfig) -> "tuple[Sweep | None, DeltaGenerator | Non
     sweep_panels.show_reading(found)
     if not embedded:
         sweep_panels.show_share_and_download(buttons_place, found, asked, reports)
-        sweep_panels.show_picked(found)
+        sweep_panels.show_picked(found, asked, reports)
     return found, measuring_place
 
 

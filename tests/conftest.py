@@ -1,5 +1,6 @@
 """Fixtures: a server and a Chromium for all browser tests, two tabs that share nothing, and an idle machine."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,9 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 from tests.browser import DESKTOP, chromium, running
+
+# One process runs on each core: threads of torch would wait for each other, and cost a fifth of all processor time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

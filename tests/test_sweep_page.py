@@ -162,6 +162,32 @@ def test_a_picked_cell_shows_its_design_and_where_to_go_with_it() -> None:
     assert "Click a cell" in said(page)
 
 
+def test_a_list_of_all_cells_with_their_values_picks_one_without_a_mouse() -> None:
+    page = opened()
+    listed = page.selectbox("sweep_cell")
+    assert (listed.label, listed.value) == ("Cell · forward FLOPs per token", None)
+    assert len(listed.options) == 12
+    assert listed.options[11] == "embedding ratio 0.45 · GLU expansion 4: 22.2 MFLOP"
+    listed.select_index(11).run()
+    assert "4 layers of width 288" in said(page)
+    page.selectbox("sweep_cell").set_value(None).run()
+    assert "Click a cell" in said(page)
+
+
+def test_the_list_follows_a_click_and_names_cells_without_a_model() -> None:
+    page = opened()
+    pick(page, ModelConfig(), 7)
+    assert page.selectbox("sweep_cell").value == 7
+    page = opened(x="total_params", xs="1M, 10M", y="vocab_size", ys="262144")
+    assert page.selectbox("sweep_cell").options[0] == "total parameters 1M · vocabulary size 262,144: no model"
+
+
+def test_thousands_of_cells_are_not_listed() -> None:
+    page = opened(x="total_params", xs="1M..2M in 400 steps", y="glu_expansion", ys="2, 2.5, 3, 4")
+    assert "Click a cell" in said(page)
+    assert not [box for box in page.selectbox if box.key == "sweep_cell"]
+
+
 def test_a_picked_cell_without_a_design_says_why_and_what_would_work() -> None:
     page = opened(x="total_params", xs="1M", y="vocab_size", ys="262144")
     pick(page, ModelConfig(), 0, x=("total_params", (1_000_000,)), y=("vocab_size", (262_144,)))

@@ -122,7 +122,7 @@ class Visitor:
     async def move(self, field: str, value: Value) -> None:
         """Move a slider, whatever the page is doing."""
         widget = next(id for id in self._states if id.endswith(f"-{field}"))
-        self._states[widget].string_array_value.data[:] = [KNOBS[field].write(value)]
+        self._states[widget].string_array_value.data[:] = [KNOBS[field].display(value)]
         await self._send()
 
     async def press(self, label: str) -> None:

@@ -3,9 +3,8 @@
 Expressions derive the rest from `i` and the figure's named values, which keeps thousands of rows small.
 """
 
-import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 from itertools import count
 from typing import Any
@@ -13,7 +12,8 @@ from typing import Any
 import altair as alt
 
 from slimlm.charts.palette import FAINT, INK, INK_SHADE, MUTED, PAGE, Shade
-from slimlm.charts.theme import FONT, Row, layers, text_layer, text_width
+from slimlm.charts.theme import Row, layers, text_layer, text_width
+from slimlm.charts.tooltips import object_expression, spoken_expression
 
 LIGHT_RAMP = ("#F3E4EB", "#DFB6C9", "#C083A4", "#96527D", "#5C2752")
 DARK_RAMP = ("#3A2037", "#693B60", "#9A6089", "#CA95B4", "#F3D3E1")
@@ -35,6 +35,7 @@ def _position(axis: str, field: str, name: str) -> Row:
         "scale": alt.Scale(domain=alt.ExprRef(f"{axis}_ends"), nice=False, zero=False),
         "axis": alt.Axis(
             title=name,
+            description=f"{axis}-axis: {name}",  # Vega's own would give the numbers of the cells
             values=alt.ExprRef(f"{axis}_ticks"),
             labelExpr=f"{axis}_tick_labels[indexof({axis}_ticks, datum.value)]",
             domain=False,
@@ -59,7 +60,8 @@ def cell_layers(x_name: str, y_name: str, metric_name: str, legend: bool) -> Row
             stroke=PAGE,
             strokeWidth=alt.ExprRef("gap"),
             cursor="pointer",
-            tooltip=alt.ExprRef(_tooltip(x_name, y_name, metric_name)),
+            tooltip=alt.ExprRef(_tooltip(x_name, y_name, metric_name, object_expression)),
+            description=alt.ExprRef(_tooltip(x_name, y_name, metric_name, spoken_expression)),
         )
         .encode(
             x,
@@ -101,8 +103,6 @@ def _shade(metric_name: str, legend: bool) -> alt.Color:
         labelExpr="shade_ends[datum.value]",
         labelColor=MUTED,
         titleColor=MUTED,
-        labelFont=FONT,
-        titleFont=FONT,
         titleFontWeight="normal",
         titleFontSize=12,
         labelFontSize=12,
@@ -127,20 +127,19 @@ SHAPE_IN_TOOLTIP = {
 """Tooltip rows for the shape of a design, over data rows with layers `n`, d_model `d` and d_ff `f`."""
 
 
-def _tooltip(x_name: str, y_name: str, metric_name: str) -> str:
+def _tooltip(x_name: str, y_name: str, metric_name: str, joined: Callable[[dict[str, str]], str]) -> str:
     """Return the expression of a cell's tooltip; as data it would make the rows ten times as long."""
     targets = {x_name: f"x_labels[{_COLUMN}]", y_name: f"y_labels[{_ROW}]"}
-    no_model = object_expression(targets | {"No model": "datum.why"})
     figures = targets | {metric_name: "datum.t || 'not measured'"} | SHAPE_IN_TOOLTIP
-    odd = object_expression({"Odd shape": "oddities[datum.odd - 1]"})
-    spread = object_expression({"Quartiles": "datum.q + (isValid(datum.u) ? '' : ', measured in an earlier run')"})
-    model = f"merge({object_expression(figures)}, datum.q ? {spread} : {{}}, datum.odd ? {odd} : {{}})"
-    return f"datum.why ? {no_model} : {model}"
-
-
-def object_expression(rows: dict[str, str]) -> str:
-    """Return the expression of an object, such as the rows of a tooltip, from expressions by name."""
-    return f"{{{', '.join(f'{json.dumps(name)}: {expression}' for name, expression in rows.items())}}}"
+    odd = {"Odd shape": "oddities[datum.odd - 1]"}
+    spread = {"Quartiles": "datum.q + (isValid(datum.u) ? '' : ', measured in an earlier run')"}
+    cases = {
+        "datum.why": targets | {"No model": "datum.why"},
+        "datum.q && datum.odd": figures | spread | odd,
+        "datum.q": figures | spread,
+        "datum.odd": figures | odd,
+    }
+    return f"{''.join(f'{case} ? {joined(rows)} : ' for case, rows in cases.items())}{joined(figures)}"
 
 
 @cache

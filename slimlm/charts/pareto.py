@@ -1,7 +1,7 @@
 """The Pareto chart: two metrics of every design of a sweep, and the Pareto frontier."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Literal
@@ -9,10 +9,11 @@ from typing import Literal
 import altair as alt
 
 from slimlm.charts.heatmap import as_line, by_knobs, count_designs, is_log, with_wide_heading
-from slimlm.charts.heatmap_layers import DARK_RAMP, LIGHT_RAMP, SHAPE_IN_TOOLTIP, object_expression, text_background
+from slimlm.charts.heatmap_layers import DARK_RAMP, LIGHT_RAMP, SHAPE_IN_TOOLTIP, text_background
 from slimlm.charts.layout import label_alignments, log_ticks, round_ticks
 from slimlm.charts.palette import FAINT, INK, Shade
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
+from slimlm.charts.tooltips import object_expression, spoken_expression
 from slimlm.core.captions import RATIO_LINE
 from slimlm.core.describe import counted
 from slimlm.sweep.axis_values import label_value
@@ -195,7 +196,8 @@ def _point_layers(knobs: tuple[str, str], x_name: str, y_name: str, x_log: bool,
             stroke=alt.ExprRef(f"datum.best ? ({_ACCENT_SHADE.expression}) : ({_PALE_SHADE.expression})"),
             strokeWidth=alt.ExprRef("dot > 20 ? 1.2 : 0.8"),
             cursor="pointer",
-            tooltip=alt.ExprRef(_tooltip(knobs, x_name, y_name)),
+            tooltip=alt.ExprRef(_tooltip(knobs, x_name, y_name, object_expression)),
+            description=alt.ExprRef(_tooltip(knobs, x_name, y_name, spoken_expression)),
         )
         .encode(alt.X(**_position("x", "a", x_name, x_log)), alt.Y(**_position("y", "b", y_name, y_log)))
         .add_params(alt.selection_point(name="pick", fields=["i"]))
@@ -227,11 +229,10 @@ def _position(side: str, field: str, name: str, log: bool) -> Row:
     }
 
 
-def _tooltip(knobs: tuple[str, str], x_name: str, y_name: str) -> str:
+def _tooltip(knobs: tuple[str, str], x_name: str, y_name: str, joined: Callable[[dict[str, str]], str]) -> str:
     targets = {knobs[0]: "x_labels[datum.i % columns]", knobs[1]: "y_labels[floor(datum.i / columns)]"}
     figures = targets | {x_name: "datum.s", y_name: "datum.t"} | SHAPE_IN_TOOLTIP
-    odd = object_expression(figures | {"Odd shape": "datum.odd"})
-    return f"datum.odd ? {odd} : {object_expression(figures)}"
+    return f"datum.odd ? {joined(figures | {'Odd shape': 'datum.odd'})} : {joined(figures)}"
 
 
 @cache

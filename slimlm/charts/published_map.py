@@ -167,7 +167,7 @@ def _curve_layers(laws: tuple[str, ...]) -> Row:
     x, y = _axes()
     line = (
         alt.Chart()
-        .mark_line(stroke=MUTED, strokeWidth=1.3, clip=True)
+        .mark_line(stroke=MUTED, strokeWidth=1.3, clip=True, description=alt.ExprRef("datum.law"))
         .encode(x, y, alt.StrokeDash("law:N", scale=alt.Scale(domain=list(laws), range=[[1, 0], [5, 4]]), legend=None))
     )
     names = text_layer(

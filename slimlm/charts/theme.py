@@ -9,6 +9,7 @@ import pandas  # noqa: F401 (import it first: Altair fails on a pandas that anot
 from altair.utils.schemapi import SchemaBase
 
 from slimlm.charts.palette import DARK, FAINT, INK, LIGHT, MUTED
+from slimlm.charts.tooltips import with_description
 
 Row = dict[str, Any]
 
@@ -69,9 +70,17 @@ class Figure(alt.LayerChart):
 
 
 def layers(*parts: alt.Chart) -> Row:
-    """Convert layers to a dict, validated against the schema; `figure` adds the data."""
+    """Convert layers to a dict, validated against the schema; `figure` adds the data.
+
+    Screen readers get the text of tooltips. Marks without one are silent, except text, which is read as it is.
+    """
     specification = alt.layer(*parts, data=alt.NamedData("rows")).to_dict()
-    return {key: specification[key] for key in ("layer", "params") if key in specification}
+    spoken = [part if _is_text(part) else with_description(part) for part in specification["layer"]]
+    return {key: specification[key] for key in ("params",) if key in specification} | {"layer": spoken}
+
+
+def _is_text(layer: Row) -> bool:
+    return bool(layer["mark"]["type"] == "text")
 
 
 def text_layer(text: str, *, x: str, y: str, **style: Any) -> alt.Chart:
@@ -171,8 +180,6 @@ def _config() -> alt.Config:
             anchor="start",
             align="left",
             frame="bounds",
-            font=FONT,
-            subtitleFont=FONT,
             fontSize=_LARGE,
             fontWeight=600,
             subtitleFontSize=_FINE,
@@ -183,8 +190,6 @@ def _config() -> alt.Config:
             offset=16,
         ),
         axis=alt.AxisConfig(
-            labelFont=FONT,
-            titleFont=FONT,
             labelFontSize=12,
             titleFontSize=_SMALL,
             titleFontWeight="normal",
@@ -206,6 +211,13 @@ def narrow_heading(title: Row) -> Row:
     return {part: _wrapped(title[part], _PHONE_PX, size) for part, size in _HEADING_SIZES.items()}
 
 
+@cache
+def page_config() -> Row:
+    """Return the configuration of a figure on a page: in the page's font, whose letters are narrower than Arial's."""
+    config: Row = _config().to_dict()
+    return config | {"font": f"'Source Sans', {FONT}"}
+
+
 def for_page(chart: Figure) -> Figure:
     """Return the figure for a page, whose width only the browser knows: on a phone its heading has shorter lines."""
     specification = chart.to_dict()
@@ -213,7 +225,7 @@ def for_page(chart: Figure) -> Figure:
     chosen = {
         part: {"expr": f"{NARROW} ? {json.dumps(lines)} : {json.dumps(title[part])}"} for part, lines in narrow.items()
     }
-    return Figure(**specification | {"title": title | chosen})
+    return Figure(**specification | {"title": title | chosen, "config": page_config()})
 
 
 def for_export(chart: Figure, *, dark: bool = False, width: int = _WIDTH) -> Figure:

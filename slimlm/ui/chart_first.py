@@ -14,7 +14,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import streamlit as st
 
 from slimlm.charts.incremental import separate_data
-from slimlm.charts.theme import Figure, for_page
+from slimlm.charts.theme import Figure, for_page, page_config
 
 
 class _Turns:
@@ -70,7 +70,8 @@ def show_live(figure: Figure, key: str) -> None:
     specification, data = separate_data(figure)
     # Arrow tables made here save the first visitor the import of pandas, and every key press 2 ms.
     tables = {name: pa.Table.from_pylist(rows) for name, rows in data.items()}
-    st.vega_lite_chart(spec=specification | {"datasets": tables}, width="stretch", theme=None, key=key)
+    page = {"datasets": tables, "config": page_config()}
+    st.vega_lite_chart(spec=specification | page, width="stretch", theme=None, key=key)
 
 
 def show_chart(figure: Figure, key: str) -> None:

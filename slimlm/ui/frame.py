@@ -115,18 +115,22 @@ def links_place() -> "DeltaGenerator":
     return st.sidebar.container(horizontal=True, key="pages")
 
 
-def knobs() -> ModelConfig:
-    """Draw the knobs in the sidebar and return the request.
+def request() -> ModelConfig:
+    """Return the request of the knobs; they need not be drawn yet, so that a chart can be sent before them.
 
     Raises ValueError for incompatible choices, which `show_problem` shows.
     """
     url_state.follow()
-    with st.sidebar:
-        st.caption("Set the budget; depth and widths follow.")
-        values = draw_knobs()
     for text in url_state.complaints():
         st.warning(plain(text), icon=":material/link_off:")
-    return ModelConfig(**values)  # type: ignore[arg-type]
+    return ModelConfig(**url_state.positions())  # type: ignore[arg-type]
+
+
+def show_knobs() -> None:
+    """Draw the knobs in the sidebar."""
+    with st.sidebar:
+        st.caption("Set the budget; depth and widths follow.")
+        draw_knobs()
 
 
 def keep_knobs() -> None:

@@ -36,18 +36,16 @@ from slimlm.utils.text import plain
 from slimlm.utils.validation import field_limits
 
 
-def draw_knobs() -> dict[str, Value]:
-    """Draw every knob in the current container; return the values by field."""
-    values: dict[str, Value] = {}
+def draw_knobs() -> None:
+    """Draw every knob in the current container; the values are in the session state, under the names of the fields."""
     for knob in (*SLIDERS, HEADS):
-        values[knob.field] = _slider_and_field(knob)
+        _slider_and_field(knob)
         if knob is RATIO:
             _shape_switch()
-    values[TIED.field] = _switch(TIED)
+    _switch(TIED)
     _family_choice()
-    values |= _structure(values[HEADS.field])
-    values |= _more(values["positions"])
-    return values
+    _structure()
+    _more()
 
 
 def _shape_switch() -> None:
@@ -116,28 +114,29 @@ def _take_family() -> None:
         move_knobs(family_changes(state.family, state[HEAD_DIM.field]))
 
 
-def _structure(n_heads: Value) -> dict[str, Value]:
-    fields = (*STRUCTURE, KV_HEADS, HEAD_DIM, ROPE_BASE)
+def _structure() -> None:
+    state, fields = st.session_state, (*STRUCTURE, KV_HEADS, HEAD_DIM, ROPE_BASE)
     with st.expander(_counting("Architecture", fields), key="architecture_choices"):
-        values: dict[str, Value] = {knob.field: _choice(knob) for knob in STRUCTURE}
-        values[KV_HEADS.field] = _number(KV_HEADS)
-        values[HEAD_DIM.field] = _number(HEAD_DIM, unset="64 preferred" if n_heads == "auto" else "")
-        values[ROPE_BASE.field] = _number(ROPE_BASE, disabled=values["positions"] != "rope")
-    return values
+        for knob in STRUCTURE:
+            _choice(knob)
+        _number(KV_HEADS)
+        _number(HEAD_DIM, unset="64 preferred" if state[HEADS.field] == "auto" else "")
+        _number(ROPE_BASE, disabled=state["positions"] != "rope")
 
 
-def _more(positions: Value) -> dict[str, Value]:
-    fields = (DEPTH, LENGTH, ALIGNMENT, BLOCK, *EXTRAS, OFFSET, *REGULARISATION)
+def _more() -> None:
+    state, fields = st.session_state, (DEPTH, LENGTH, ALIGNMENT, BLOCK, *EXTRAS, OFFSET, *REGULARISATION)
     with st.expander(_counting("More choices", fields), key="more_choices"):
-        values = {knob.field: _number(knob) for knob in (DEPTH, LENGTH)}
-        values[ALIGNMENT.field] = _slider(ALIGNMENT)
-        values[BLOCK.field] = _choice(BLOCK)
-        values |= {knob.field: _switch(knob) for knob in EXTRAS}
+        _number(DEPTH)
+        _number(LENGTH)
+        _slider(ALIGNMENT)
+        _choice(BLOCK)
+        for knob in EXTRAS:
+            _switch(knob)
         # An offset without learned positions is an error, and the user must be able to remove it.
-        idle = positions != "learned" and not st.session_state[OFFSET.field]
-        values[OFFSET.field] = _number(OFFSET, disabled=idle)
-        values |= {knob.field: _number(knob) for knob in REGULARISATION}
-    return values
+        _number(OFFSET, disabled=state["positions"] != "learned" and not state[OFFSET.field])
+        for knob in REGULARISATION:
+            _number(knob)
 
 
 @completed
@@ -161,7 +160,7 @@ def _slider(knob: Knob, on_change: Callable[[Knob], None] | None = None) -> Valu
     return value
 
 
-def _slider_and_field(knob: Knob) -> Value:
+def _slider_and_field(knob: Knob) -> None:
     """Draw a slider and a text field for exact values, which follow each other."""
     state, typed, problem = st.session_state, f"{knob.field}_typed", f"{knob.field}_problem"
     wide, narrow = st.columns([0.66, 0.34], vertical_alignment="bottom", gap="small")
@@ -175,7 +174,6 @@ def _slider_and_field(knob: Knob) -> Value:
     )
     if problem in state:
         st.error(plain(f"{state[problem]}. {knob.display(value)} is kept."))
-    return value
 
 
 def _forget_problem(knob: Knob) -> None:
@@ -200,11 +198,11 @@ def _take_typed(knob: Knob) -> None:
         st.session_state[f"{knob.field}_problem"] = str(error)
 
 
-def _number(knob: Knob, *, unset: str = "", disabled: bool = False) -> Value:
+def _number(knob: Knob, *, unset: str = "", disabled: bool = False) -> None:
     limits = field_limits(ModelConfig, knob.field)
     default = cast("int | float | None", knob.default)
     real = isinstance(default, float)
-    value: Value = st.number_input(
+    st.number_input(
         knob.label,
         min_value=limits.low,
         max_value=limits.high,
@@ -216,14 +214,11 @@ def _number(knob: Knob, *, unset: str = "", disabled: bool = False) -> Value:
         placeholder=unset or knob.unset,
         disabled=disabled,
     )
-    return value
 
 
-def _switch(knob: Knob) -> bool:
-    return st.toggle(knob.label, key=knob.field, help=knob.help)
+def _switch(knob: Knob) -> None:
+    st.toggle(knob.label, key=knob.field, help=knob.help)
 
 
-def _choice(knob: Knob) -> str:
-    return st.selectbox(
-        knob.label, list(knob.words), format_func=knob.words.__getitem__, key=knob.field, help=knob.help
-    )
+def _choice(knob: Knob) -> None:
+    st.selectbox(knob.label, list(knob.words), format_func=knob.words.__getitem__, key=knob.field, help=knob.help)

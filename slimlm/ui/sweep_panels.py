@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from slimlm.charts.heatmap import heat_map
+from slimlm.charts.heatmap_layers import NO_MODEL
 from slimlm.charts.pareto import pareto_chart
 from slimlm.charts.theme import Figure, for_page
 from slimlm.core.captions import target_name
@@ -16,9 +17,10 @@ from slimlm.serialization.fields import to_query, values_of
 from slimlm.sweep.axis_values import parse_values
 from slimlm.sweep.best import best_line
 from slimlm.sweep.csv import sweep_csv
-from slimlm.sweep.describe import pair_label, ratio_reading
+from slimlm.sweep.describe import mid_sentence, pair_label, ratio_reading
 from slimlm.sweep.grid import Axis, Sweep, sweep
-from slimlm.sweep.metrics import METRICS, Reports
+from slimlm.sweep.metrics import METRICS, Metric, Reports
+from slimlm.ui.callbacks import completed
 from slimlm.ui.design_panels import sentence
 from slimlm.ui.downloads import show_downloads
 from slimlm.ui.frame import full_link, open_on_design
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 _MOST_CELLS_KEPT = 25_000
 _WORTH_A_BAR = 1_000
+_MOST_LISTED = 1_500
 
 
 class SweepCache:
@@ -135,12 +138,43 @@ def show_reading(found: Sweep) -> None:
         st.caption(f":material/swap_vert: {plain(reading)}")
 
 
-def show_picked(found: Sweep) -> None:
+def show_picked(found: Sweep, asked: Asked, reports: Reports) -> None:
     """Show the picked cell: its design or why there is none, and buttons to open and pin it."""
-    of_sweep, place = st.session_state.get("sweep_picked") or (None, 0)
-    if of_sweep != identity(found):
+    of_sweep, place = st.session_state.get("sweep_picked") or (None, None)
+    picked = place if of_sweep == identity(found) else None
+    if len(found.cells) <= _MOST_LISTED:
+        _list_cells(found, METRICS[asked.fig], reports, picked)
+    if picked is None:
         st.caption("Click a cell to see its design, to open it on the Design page or to pin it.")
-        return
+    else:
+        _show_cell(found, picked)
+
+
+def _list_cells(found: Sweep, metric: Metric, reports: Reports, picked: int | None) -> None:
+    """Draw a list of all cells with their values: it picks as a click does, for keyboards and screen readers."""
+
+    def label(place: int) -> str:
+        text = found.text(place, metric, reports) if found.cells[place].design else NO_MODEL
+        return f"{pair_label(found, place, named=True)}: {text or 'not measured'}"
+
+    @completed
+    def pick() -> None:
+        place = st.session_state.sweep_cell
+        st.session_state.sweep_picked = None if place is None else (identity(found), place)
+
+    st.session_state.sweep_cell = picked
+    st.selectbox(
+        f"Cell · {mid_sentence(metric.name)}",
+        range(len(found.cells)),
+        index=None,
+        format_func=label,
+        key="sweep_cell",
+        on_change=pick,
+        placeholder="Click a cell of the chart, or choose one here",
+    )
+
+
+def _show_cell(found: Sweep, place: int) -> None:
     cell = found.cells[place]
     words, open_button, pin_place = st.columns([0.66, 0.22, 0.12], vertical_alignment="center")
     label = plain(pair_label(found, place, named=True))

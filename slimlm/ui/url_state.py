@@ -38,10 +38,14 @@ def follow() -> Values:
     return cast("Values", state.asked)
 
 
+def positions() -> Values:
+    """Return where the knobs are, which `follow` or the browser has moved; they need not be drawn yet."""
+    return {name: st.session_state[name] for name in KNOBS}
+
+
 def write() -> Values:
     """Write the knobs into the address when one has moved, or when the link was in need of mending; return them."""
-    state = st.session_state
-    values = {name: state[name] for name in KNOBS}
+    state, values = st.session_state, positions()
     if values != state.asked or state.broken:
         query_params.replace(others() | note(values))
     state.broken = False

@@ -1,6 +1,6 @@
-"""Load test: one server, 25 sessions that move sliders for 35 s, and how long each waits for its chart.
+"""Load test: one server, 25 sessions that move sliders for 25 s, and how long each waits for its chart.
 
-Before it, one session moves sliders for 12 s on the same server.
+Before it, one session moves sliders for 8 s on the same server.
 """
 
 import asyncio
@@ -94,7 +94,7 @@ def percentile(times: list[float], share: float) -> float:
     return sorted(times)[min(int(share * len(times)), len(times) - 1)]
 
 
-def crowd_rows(sessions: int = 25, seconds: float = 35.0, alone: float = 12.0) -> Iterator[Row]:
+def crowd_rows(sessions: int = 25, seconds: float = 25.0, alone: float = 8.0) -> Iterator[Row]:
     """Compare many sessions with one on the same server; peers are the single session's figures."""
     with watched({"STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL": str(_KEPT_SECONDS)}) as (server, builds):
         single = asyncio.run(gather(server.address, 1, alone))

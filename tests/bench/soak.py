@@ -1,6 +1,6 @@
 """Slider moves one after the other in one session: whether the server's memory stays flat.
 
-The whole run measures four quarters of 12 s after a warm-up of 20 s; `soak-long` four quarters of 3 minutes.
+The whole run measures four quarters of 9 s after a warm-up of 20 s; `soak-long` four quarters of 3 minutes.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ def opened(runner: asyncio.Runner, address: str) -> Iterator[Visitor]:
         runner.run(visitor.__aexit__(None, None, None))
 
 
-def soak_rows(warm_up: float = 20.0, quarter: float = 12.0) -> Iterator[Row]:
+def soak_rows(warm_up: float = 20.0, quarter: float = 9.0) -> Iterator[Row]:
     """Compare the server's memory after each of four quarters with that after the warm-up; both in seconds."""
     with watched() as (server, builds), asyncio.Runner() as runner, opened(runner, server.address) as visitor:
         wanderer = Wanderer(visitor)

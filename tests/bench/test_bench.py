@@ -21,7 +21,7 @@ def test_the_whole_run_takes_at_most_ten_minutes_and_names_what_it_leaves_out() 
     assert {*bench.WHOLE_RUN, *bench.BY_NAME_ONLY} == set(bench.SECTIONS)
     assert "; by name only: training, memory-7b, soak-long" in bench.describe_run(bench.WHOLE_RUN)
     assert "by name only" not in bench.describe_run(list(bench.SECTIONS))
-    assert "budget 130 s" in bench.describe_run(["import", "page"])
+    assert "budget 150 s" in bench.describe_run(["import", "page"])
 
 
 def test_sections_are_chosen_by_name() -> None:
@@ -126,7 +126,7 @@ def test_rounds_are_bounded_by_number_and_by_time() -> None:
 def test_models_have_the_shapes_of_real_ones() -> None:
     shapes = {size.name: (size.architecture.n_layers, size.architecture.d_model) for size in SIZES}
     assert shapes["110M"] == shapes["110M like Llama"] == (12, 768)
-    assert shapes["750M"] == shapes["750M like Llama"] == (24, 1536)
+    assert shapes["750M like Llama"] == (24, 1536)
     for size in SIZES:
         wanted = 1_000_000 * int(size.name.partition("M")[0])
         assert count_total(size.architecture) == pytest.approx(wanted, rel=0.005), size.name
