@@ -8,6 +8,7 @@ ALLOWED = {
     "interop": "core utils",
     "serialization": "core solver utils",
     "notes": "core costs serialization solver utils",
+    "data": "utils numpy",
     "model": "core interop solver utils psutil safetensors torch",
     "evaluation": "data model utils lm_eval numpy torch",
     "probing": "core model utils psutil torch",
@@ -28,6 +29,7 @@ ALLOWED = {
 """
 
 LAZY = {
+    "data": "pyarrow tokenizers",
     "export": "model vl_convert",
     "cli": "export model probing",
     "ui": "model probing",

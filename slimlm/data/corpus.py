@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from slimlm.data.documents import find_sources
+from slimlm.data.documents import Paths, find_sources
 from slimlm.data.manifest import (
     FILE,
     LENGTHS_FILE,
@@ -40,8 +40,8 @@ _LARGEST_SHARE = 0.5
 
 
 def prepare_corpus(
-    paths: Sequence[Path],
-    folder: Path,
+    paths: Paths,
+    folder: str | Path,
     *,
     vocab_size: int,
     tokenizer: Tokenizer | None = None,
@@ -62,36 +62,33 @@ def prepare_corpus(
     does not support, a folder of something else, a damaged corpus, and a full disk.
     """
     _check_request(vocab_size, tokenizer, heldout_share)
-    sources = find_sources(paths)
+    folder, sources = Path(folder), find_sources(paths)
+    names = sorted([out_of_domain] if isinstance(out_of_domain, str) else out_of_domain)
     request = {
         "vocab_size": vocab_size,
         "tokenizer": tokenizer.digest if tokenizer else None,
         "field": field,
         "heldout_share": heldout_share,
-        "out_of_domain": sorted(out_of_domain),
+        "out_of_domain": names,
         "sources": [[source.name, source.sha256()] for source in sources],
     }
-    if (folder / FILE).exists():
-        _check_same(folder, request)
-        return open_corpus(folder)
-    report = Reporter(progress)
-    text = CorpusText(sources, field, report)
-    survey = survey_text(text, heldout_share, sorted(out_of_domain))
-    with new_folder(folder) as temporary:
-        check_free_space(folder, survey.most_tokens * np.dtype(token_dtype(vocab_size)).itemsize)
-        tokenizer = tokenizer or train_tokenizer(training_text(text, survey.rule), vocab_size)
-        splits = _write_splits(temporary, text, survey, tokenizer, vocab_size)
-        _write_rest(temporary, text.name, tokenizer, request, survey, splits)
-    report(1.0, "tokenising")
-    return open_corpus(folder, verify=False)
+    try:
+        if not (folder / FILE).exists():
+            _make(folder, CorpusText(sources, field, Reporter(progress)), request, tokenizer)
+    except ValueError:
+        if not (folder / FILE).exists():  # else another process has made it meanwhile
+            raise
+    _check_same(folder, request)
+    return open_corpus(folder)
 
 
-def open_corpus(folder: Path, verify: bool = True) -> TokenData:
+def open_corpus(folder: str | Path, verify: bool = True) -> TokenData:
     """Open a tokenised corpus; its tokens stay on the disk and are read as they are used.
 
     Raises ValueError, in one sentence, for a folder without a corpus, and for files of another size or, with
     `verify`, of another content than the manifest says.
     """
+    folder = Path(folder)
     if not (folder / FILE).is_file():
         raise ValueError(f"{folder} holds no corpus: it has no {FILE}")
     manifest = read_manifest(folder)
@@ -103,6 +100,8 @@ def open_corpus(folder: Path, verify: bool = True) -> TokenData:
 
     heldout = {name: tokens(name) for name in (VALIDATION, OUT_OF_DOMAIN) if name in manifest.splits}
     lengths = np.load(folder / LENGTHS_FILE, allow_pickle=False)
+    if lengths.shape != (manifest.vocab_size,) or lengths.dtype != np.int64:
+        raise ValueError(f"{folder / LENGTHS_FILE} is damaged: it must have {manifest.vocab_size:,} 64-bit integers")
     return TokenData(manifest.name, manifest.vocab_size, tokens(TRAIN), heldout, lengths, manifest.digest)
 
 
@@ -123,6 +122,18 @@ def _check_same(folder: Path, request: Mapping[str, Any]) -> None:
         if found.get(name) != value:
             other = "other text" if name == "sources" else f"{name}={shown(found.get(name))}, not {shown(value)}"
             raise ValueError(f"{folder} holds the corpus of {other}: another folder, or deleting this one, would work")
+
+
+def _make(folder: Path, text: CorpusText, request: Mapping[str, Any], tokenizer: Tokenizer | None) -> None:
+    """Make a corpus that does not exist yet."""
+    vocab_size: int = request["vocab_size"]
+    survey = survey_text(text, request["heldout_share"], request["out_of_domain"])
+    with new_folder(folder) as temporary:
+        check_free_space(folder, survey.most_tokens * np.dtype(token_dtype(vocab_size)).itemsize)
+        tokenizer = tokenizer or train_tokenizer(training_text(text, survey.rule), vocab_size)
+        splits = _write_splits(temporary, text, survey, tokenizer, vocab_size)
+        _write_rest(temporary, text.name, tokenizer, request, survey, splits)
+    text.report(1.0, "tokenising")
 
 
 def _write_splits(

@@ -5,10 +5,11 @@ import hashlib
 import lzma
 import stat
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO
 
 from slimlm.utils.files import read_json, reason, unreadable
 from slimlm.utils.optional import need
@@ -18,6 +19,9 @@ _PLAIN, _LINES, _PARQUET = (".txt", ".md"), (".jsonl",), (".parquet",)
 _COMPRESSED = (".xz", ".gz")
 SUFFIXES = tuple([f"{suffix}{packed}" for suffix in _PLAIN + _LINES for packed in ("", *_COMPRESSED)] + list(_PARQUET))
 """Ends of the names of files that can be read."""
+
+Paths = str | Path | Sequence[str | Path]
+"""Files and folders, or one."""
 
 _LONGEST_LINE = 1 << 28
 _BLOCK = 1 << 20
@@ -48,7 +52,7 @@ class Source:
         return digest.hexdigest()
 
 
-def find_sources(paths: Sequence[Path]) -> list[Source]:
+def find_sources(paths: Paths) -> list[Source]:
     """Return the files to read, folders searched recursively, in the order of `paths` and then of their names.
 
     In a folder, hidden files and those of other kinds are left out.
@@ -56,9 +60,10 @@ def find_sources(paths: Sequence[Path]) -> list[Source]:
     Raises ValueError for no paths, a path that does not exist or is neither file nor folder, a file of another kind,
     and a folder without files to read.
     """
-    if not paths:
+    given = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+    if not given:
         raise ValueError("no text was given: the path of a file or a folder would work")
-    return [source for path in paths for source in (_in_folder(path) if path.is_dir() else [_one_file(path)])]
+    return [source for path in given for source in (_in_folder(path) if path.is_dir() else [_one_file(path)])]
 
 
 def _one_file(path: Path) -> Source:
@@ -85,7 +90,7 @@ def _hidden(name: Path) -> bool:
     return any(part.startswith(".") for part in name.parts)
 
 
-def read_documents(paths: Sequence[Path], *, field: str = "text") -> Iterator[Document]:
+def read_documents(paths: Paths, *, field: str = "text") -> Iterator[Document]:
     """Yield the documents of files and folders in order, one in memory at a time.
 
     A .txt or .md file is one document, a line of a .jsonl file or a row of a .parquet file is one each: its `field`.
@@ -117,26 +122,17 @@ def source_documents(source: Source, field: str = "text") -> Iterator[Document]:
         raise ValueError(f"{source.path} holds no text: a file with text would work")
 
 
-class _opened:  # noqa: N801 -- used as a function
-    """Open a file, decompressed if its name says so; turn what goes wrong within the block into one sentence."""
-
-    def __init__(self, path: Path, *, unpacked: bool = False) -> None:
-        self._path, self._unpacked = path, unpacked
-
-    def __enter__(self) -> BinaryIO:
-        openers = {".xz": lzma.open, ".gz": gzip.open} if self._unpacked else {}
-        try:
-            self._file = cast(BinaryIO, openers.get(self._path.suffix, open)(self._path, "rb"))
-        except OSError as error:
-            raise unreadable(str(self._path), error) from None
-        return self._file
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._file.close()
-        if isinstance(error, lzma.LZMAError | zlib.error | EOFError | gzip.BadGzipFile):
-            raise ValueError(f"{self._path} is damaged: {reason(cast(Exception, error))}") from None
-        if isinstance(error, OSError):
-            raise unreadable(str(self._path), error) from None
+@contextmanager
+def _opened(path: Path, *, unpacked: bool = False) -> Iterator[BinaryIO]:
+    """Open a file, decompressed if its name says so; what goes wrong in the block becomes one sentence."""
+    openers: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open} if unpacked else {}
+    try:
+        with openers.get(path.suffix, open)(path, "rb") as file:
+            yield file
+    except (lzma.LZMAError, zlib.error, EOFError, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path} is damaged: {reason(error)}") from None
+    except OSError as error:
+        raise unreadable(str(path), error) from None
 
 
 def _decoded(text: bytes, source: Source, offset: int = 0) -> str:

@@ -24,4 +24,4 @@ def numbered_hashes(count: int, *keys: int) -> NDArray[np.uint64]:
 
 def uniforms(count: int, *keys: int) -> NDArray[np.float64]:
     """Return `count` pseudo-random numbers in [0, 1), multiples of 2⁻⁵³; each choice of keys gives others."""
-    return (numbered_hashes(count, *keys) >> np.uint64(11)) * 2.0**-53
+    return (numbered_hashes(count, *keys) >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -99,8 +99,10 @@ _KINDS: dict[Any, type] = {int: int, str: str, list[str]: list}
 
 def _check_types(what: str, cls: type, values: Mapping[str, Any]) -> None:
     for field in fields(cls):
-        kind, value = _KINDS.get(field.type, dict), values[field.name]
-        if not isinstance(value, kind) or isinstance(value, bool) or (kind is int and value < 0):
+        value = values[field.name]
+        kind = _KINDS.get(field.type, dict)
+        negative = isinstance(value, int) and value < 0
+        if not isinstance(value, kind) or isinstance(value, bool) or negative:
             raise ValueError(f"{what} has {field.name}={shown(value)}, which is not what slimlm writes: it is damaged")
 
 

@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slimlm.data.hashing import numbered_hashes, uniforms
-from slimlm.data.token_data import TokenData, token_dtype
+from slimlm.data.token_data import TokenData, as_tokens
 from slimlm.utils.validation import FieldError, check_whole
 
 SMALLEST_VOCABULARY = 16
 
-_MOST_CLASSES = 32
+_MOST_CLASSES = 16
 _WEIGHTS = np.array([128, 64, 40, 24])
 """Of the classes that may follow a class, in 256ths."""
 
-_SKEW = 0.8
-"""Exponent of the power law of the tokens within a class."""
+_SKEW = 1.0
+"""Exponent of the power law of the tokens within a class: 1 is Zipf's law."""
 
 
 class MarkovSource:
@@ -119,7 +119,10 @@ class MarkovSource:
         """
         classes = self.class_of[tokens]
         with np.errstate(divide="ignore"):
-            return np.log(self.transitions[classes[:-1], classes[1:]] * self.within_class[tokens[1:]])
+            found: NDArray[np.float64] = np.log(
+                self.transitions[classes[:-1], classes[1:]] * self.within_class[tokens[1:]]
+            )
+        return found
 
 
 def known_entropy(
@@ -133,8 +136,10 @@ def known_entropy(
     """
     check_whole(train_tokens=train_tokens, heldout_tokens=heldout_tokens)
     source = MarkovSource(vocab_size, seed)
-    dtype = token_dtype(vocab_size)
-    train, heldout = (source.sample(count, k).astype(dtype) for k, count in enumerate((train_tokens, heldout_tokens)))
+    train, heldout = (
+        as_tokens(source.sample(count, stream), vocab_size)
+        for stream, count in enumerate((train_tokens, heldout_tokens))
+    )
     request = f"slimlm-markov-1 {vocab_size} {seed} {train_tokens} {heldout_tokens}"
     return TokenData(
         name="known entropy",

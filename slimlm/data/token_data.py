@@ -73,7 +73,7 @@ class TokenData:
     def check_vocabulary(self, vocab_size: int) -> None:
         """Raise FieldError when a model of a vocabulary size has no embeddings for some of the ids."""
         if vocab_size < self.vocab_size:
-            rule = f"it must be at least the {self.vocab_size:,} ids of {self.name}"
+            rule = f"it must be at least {self.vocab_size:,}, the number of ids of the tokens"
             raise FieldError("vocab_size", vocab_size, rule, (("vocab_size", self.vocab_size),))
 
     def _windows_for(self, sequences: int, length: int) -> int:
@@ -89,6 +89,11 @@ class TokenData:
 def token_dtype(vocab_size: int) -> type[np.uint16] | type[np.uint32]:
     """Return the type of numbers that stores ids below a vocabulary size."""
     return np.uint16 if vocab_size <= 1 << 16 else np.uint32
+
+
+def as_tokens(ids: NDArray[np.int64], vocab_size: int) -> Tokens:
+    """Return ids (N,) in the type of numbers that stores ids below a vocabulary size."""
+    return ids.astype(np.uint16) if vocab_size <= 1 << 16 else ids.astype(np.uint32)
 
 
 def _window(seed: int, number: int, count: int) -> int:

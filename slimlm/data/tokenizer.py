@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from slimlm.utils.files import read_bytes, reason, replacing
 from slimlm.utils.optional import need
 from slimlm.utils.text import shown
-from slimlm.utils.validation import FieldError
+from slimlm.utils.validation import FieldError, check_whole
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Inner
@@ -134,6 +134,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
 
 def check_size_of_vocabulary(vocab_size: int) -> None:
     """Raise FieldError for a vocabulary that is too small for the bytes and the separator."""
+    check_whole(vocab_size=vocab_size)
     if vocab_size < SMALLEST_VOCABULARY:
         rule = f"it must be at least {SMALLEST_VOCABULARY}: 256 bytes and the separator of documents"
         raise FieldError("vocab_size", vocab_size, rule, (("vocab_size", SMALLEST_VOCABULARY),))

@@ -1,7 +1,7 @@
 """Tokens of documents written to files, one file a split, and folders that are written whole or not at all."""
 
 import hashlib
-import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,11 +106,10 @@ def new_folder(folder: Path) -> Iterator[Path]:
     Raises ValueError when `folder` is a file or holds anything, and when the system does not let it be written.
     """
     target = folder.resolve()
-    temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise ValueError(f"{folder} exists and is no corpus: a new or empty folder would work")
-        shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         yield temporary
         if target.exists():
