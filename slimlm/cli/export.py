@@ -5,16 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from slimlm.cli.request import add_request, request_of
-from slimlm.cli.sources import is_file, named_model
+from slimlm.cli.request import add_request
+from slimlm.cli.sources import subject_of
 from slimlm.core.architecture import Architecture
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.interop.hf import no_class_sentence
-from slimlm.serialization.flags import OPTIONS
-from slimlm.solver.solver import solve
 from slimlm.utils.files import reason
-from slimlm.utils.formatting import parse_size
 from slimlm.utils.optional import SAFETENSORS, TORCH, need
 from slimlm.utils.validation import check_option
 
@@ -43,7 +40,7 @@ def run_export(options: argparse.Namespace) -> None:
     check_option("dtype", options.dtype, ("float32", "bfloat16"))
     folder: Path = options.folder
     _check_folder(folder)
-    subject = _subject(options)
+    subject = subject_of(options)
     try:
         with TemporaryDirectory(prefix=f".{folder.name[:100]}.", dir=folder.absolute().parent) as place:
             part = Path(place, "part")
@@ -64,24 +61,6 @@ def _check_folder(folder: Path) -> None:
         raise ValueError(f"{folder} is a file: the name of a new or empty folder would work")
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} holds files, which export does not replace: a new or empty folder would work")
-
-
-def _subject(options: argparse.Namespace) -> Subject:
-    """Return the design of a total, or the named model of a name or a path."""
-    source: str = options.total_params
-    if not is_file(source):
-        try:
-            parse_size(source)
-        except ValueError:
-            if not source[:1].isalpha():
-                raise
-        else:
-            return solve(request_of(options))
-    given = [OPTIONS[name].flag for name in OPTIONS if getattr(options, name) is not None]
-    given += ["--family"] if options.family else []
-    if given:
-        raise ValueError(f"{given[0]} does not apply to {source}, which has a shape of its own: a total would work")
-    return named_model(source)
 
 
 def _write_hf(subject: Subject, folder: Path, options: argparse.Namespace) -> None:

@@ -1,0 +1,92 @@
+"""The command `slimlm train`: one design, trained into a folder, with its plan, progress, summary and picture."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from slimlm.cli.progress import TimedProgress, is_first_process
+from slimlm.cli.run_pictures import check_pictures, write_picture
+from slimlm.cli.run_text import format_plan, format_summary, model_words
+from slimlm.cli.training_data import BUILT_IN, TrainingRequest, add_training, keep_tokenizer, training_request
+from slimlm.runs.plan import plan_run
+from slimlm.runs.record import CHECKPOINTS, RUN, read_run
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells report it."""
+
+
+def add_train(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    add_training(parser, "folder of the run: records, checkpoints, weights, tokenizer and the picture of its curve")
+    parser.add_argument("--resume", action="store_true", help="go on with the run that the folder holds, exactly")
+    parser.set_defaults(run=run_train)
+
+
+def run_train(options: argparse.Namespace) -> None:
+    """Train; Ctrl-C ends it with the way to go on. A run that diverges is a result.
+
+    Raises ValueError, in one sentence, for a run that cannot be, before any work.
+    """
+    out: Path = options.out
+    _check_out(out, resume=options.resume)
+    try:
+        request = training_request(options)
+        _say_plan(request, options)
+        keep_tokenizer(request, out)
+        from slimlm.train import train
+
+        train(
+            request.source,
+            request.recipe,
+            request.data,
+            out,
+            resume=options.resume,
+            device=options.device,
+            progress=TimedProgress(),
+        )
+    except KeyboardInterrupt:
+        if is_first_process():
+            print(f"\nslimlm: {_interrupted(out)}", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
+    if is_first_process():
+        _say_result(request, out)
+
+
+def _check_out(out: Path, *, resume: bool) -> None:
+    """Refuse folders before text is tokenised into them; the training itself compares the runs."""
+    if not resume and (out / RUN).exists() and is_first_process():
+        raise ValueError(
+            f"{out} holds a run already: --resume goes on with it, and another --out would start a new one"
+        )
+    for name in ("slimlm.json", "model.safetensors"):
+        if (out / name).exists() and not (out / RUN).exists():
+            raise ValueError(f"{out} holds {name} of another model: a new or empty folder would work")
+
+
+def _say_plan(request: TrainingRequest, options: argparse.Namespace) -> None:
+    architecture, recipe, data = request.subject.architecture, request.recipe, request.data
+    plan = plan_run(architecture, recipe, train_tokens=len(data.train), vocab_size=data.vocab_size)
+    if is_first_process():
+        if not options.data:
+            print(
+                f"No --data: {BUILT_IN[options.source].what} is used; its defaults end in about a minute on two cores.\n"
+            )
+        print(format_plan(request.subject, recipe, data, plan), flush=True)
+
+
+def _say_result(request: TrainingRequest, out: Path) -> None:
+    record = read_run(out)
+    print(f"\n{format_summary(record)}")
+    if reason := check_pictures():
+        print(f"no picture: {reason}")
+        return
+    from slimlm.charts.training_curve import run_curve, training_curve_chart
+
+    curve = run_curve(record, model_words(record, request.subject.account.total_params))
+    print(write_picture(training_curve_chart([curve]), out, "curve") if curve.points else "no picture: no finite loss")
+
+
+def _interrupted(out: Path) -> str:
+    if any((out / CHECKPOINTS).glob("step-*")):
+        return "stopped; the same command with --resume goes on from the last checkpoint"
+    return "stopped before the first checkpoint; the same command with --resume starts it again"
