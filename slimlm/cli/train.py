@@ -68,9 +68,7 @@ def _say_plan(request: TrainingRequest, options: argparse.Namespace) -> None:
     plan = plan_run(architecture, recipe, train_tokens=len(data.train), vocab_size=data.vocab_size)
     if is_first_process():
         if not options.data:
-            print(
-                f"No --data: {BUILT_IN[options.source].what} is used; its defaults end in about a minute on two cores.\n"
-            )
+            print(f"No --data: {BUILT_IN[options.source].what} is used; its defaults end in about a minute.\n")
         print(format_plan(request.subject, recipe, data, plan), flush=True)
 
 
