@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import altair as alt
 
-from slimlm.charts.layout import log_ticks, round_ticks
+from slimlm.charts.layout import log_ticks, round_ticks, tick_format
 from slimlm.charts.palette import INK, MUTED, PAGE, Shade
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer
 from slimlm.core.describe import counted
@@ -35,7 +35,7 @@ def lr_range_chart(lines: Sequence[RangeLine], low: float, high: float, *, has_e
 
     Raises ValueError when no seed has a finite loss.
     """
-    rows = [
+    rows: list[Row] = [
         {"seed": line.seed, "rate": rate, "loss": loss, "shown": f"{rate:.3g}", "nats": f"{loss:.3f}"}
         for line in lines
         for rate, loss in zip(line.learning_rates, line.smoothed, strict=True)
@@ -45,7 +45,8 @@ def lr_range_chart(lines: Sequence[RangeLine], low: float, high: float, *, has_e
         raise ValueError("the range test has no finite loss: lower learning rates would work")
     first = max(line.smoothed[0] for line in lines if math.isfinite(line.smoothed[0]))
     edge = "its upper end is a third of the rate at which a seed diverged" if has_edge else "no seed diverged"
-    ends = [min(row["rate"] for row in rows), max(row["rate"] for row in rows)]
+    rates: list[float] = [row["rate"] for row in rows]
+    ends = [min(rates) / 1.05, max(rates) * 1.05]
     losses = [min(row["loss"] for row in rows), min(max(row["loss"] for row in rows), first + _ABOVE)]
     return figure(
         ({"values": [{"low": low, "high": high, "name": f"{low:.2g} to {high:.2g}"}]}, _interval_layers()),
@@ -59,7 +60,7 @@ def lr_range_chart(lines: Sequence[RangeLine], low: float, high: float, *, has_e
         description=f"Loss by learning rate for {counted(len(lines), 'seed')}; interval {low:.2g} to {high:.2g}.",
         height=_HEIGHT_PX,
         axis_px=50,
-        values=_scales(ends, losses),
+        values=_scales(ends, losses, log_ticks(ends[0], ends[1], 9)),
     )
 
 
@@ -94,7 +95,7 @@ def lr_sweep_chart(
     curve = [] if parabola is None or best is None else _curve(parabola, losses, best)
     top = max([*finite, *(row["loss"] for row in curve)])
     low = min([*finite, *(row["loss"] for row in curve)])
-    rows = [
+    rows: list[Row] = [
         {
             "rate": rate,
             "loss": loss if math.isfinite(loss) else top,
@@ -105,8 +106,8 @@ def lr_sweep_chart(
         for rate, found in losses.items()
         for loss in found
     ]
-    marks = [] if best is None else [{"rate": best, "name": f"{best:.2g}"}]
-    some_diverged = " · crosses at the top: diverged" if any(row["diverged"] for row in rows) else ""
+    marks = [] if best is None else [{"rate": best, "name": f"{best:.3g}"}]
+    some_diverged = " · crosses: diverged" if any(row["diverged"] for row in rows) else ""
     return figure(
         ({"values": curve}, _parabola_layers()),
         ({"values": marks}, _best_layers()),
@@ -114,12 +115,17 @@ def lr_sweep_chart(
         title=f"Learning rate sweep of {subject}",
         subtitle=[
             f"{verdict[:1].upper()}{verdict[1:]}",
-            f"Circles: final held-out loss of whole runs · line: parabola through the lowest three{some_diverged}",
+            f"Circles: final held-out loss of whole runs{some_diverged}",
+            *(
+                ["Line: parabola in the logarithm of the rate, through the lowest loss and those beside it"]
+                if curve
+                else []
+            ),
         ],
         description=f"Final loss by learning rate of {counted(len(rows), 'run')}; {verdict}.",
         height=_HEIGHT_PX,
         axis_px=50,
-        values=_scales([min(losses) / 1.3, max(losses) * 1.3], [low, top]),
+        values=_scales([min(losses) / 1.3, max(losses) * 1.3], [low, top], sorted(losses)),
     )
 
 
@@ -133,14 +139,15 @@ def _curve(parabola: tuple[float, float, float], losses: Mapping[float, Sequence
     return [{"rate": 2.0**x, "loss": a * x * x + b * x + c} for x in steps]
 
 
-def _scales(rates: Sequence[float], losses: Sequence[float]) -> dict[str, list[float]]:
+def _scales(rates: Sequence[float], losses: Sequence[float], ticks: Sequence[float]) -> Row:
     room = 0.06 * max(losses[1] - losses[0], 0.02)
     ends = [losses[0] - room, losses[1] + room]
     return {
         "rate_ends": list(rates),
-        "rate_ticks": log_ticks(rates[0], rates[1], 9),
+        "rate_ticks": list(ticks),
         "loss_ends": ends,
-        "loss_ticks": round_ticks(ends[0], ends[1], 7),
+        "loss_ticks": (loss_ticks := round_ticks(ends[0], ends[1], 7)),
+        "loss_format": tick_format(loss_ticks),
     }
 
 
@@ -149,12 +156,18 @@ def _axes() -> tuple[alt.X, alt.Y]:
     across = alt.Axis(
         title="learning rate (log scale)",
         values=alt.ExprRef("rate_ticks"),
-        labelExpr="format(datum.value, '~r')",
+        labelExpr="format(datum.value, '.3~r')",
         labelOverlap="greedy",
         domain=False,
         titlePadding=8,
     )
-    left = alt.Axis(title="loss (nats per token)", values=alt.ExprRef("loss_ticks"), domain=False, titlePadding=8)
+    left = alt.Axis(
+        title="loss (nats per token)",
+        values=alt.ExprRef("loss_ticks"),
+        labelExpr="format(datum.value, loss_format)",
+        domain=False,
+        titlePadding=8,
+    )
     x = alt.Scale(type="log", domain=alt.ExprRef("rate_ends"), nice=False)
     y = alt.Scale(domain=alt.ExprRef("loss_ends"), nice=False, zero=False)
     return alt.X("rate:Q", scale=x, axis=across), alt.Y("loss:Q", scale=y, axis=left)
@@ -168,17 +181,17 @@ def _tooltip(first: str, title: str) -> list[alt.Tooltip]:
 @cache
 def _interval_layers() -> Row:
     start, end = "scale('x', max(datum.low, rate_ends[0]))", "scale('x', min(datum.high, rate_ends[1]))"
-    edges = {"x": alt.ExprRef(start), "x2": alt.ExprRef(end)}
     band = alt.Chart().mark_rect(
         fill=_BEST.reference,
         opacity=0.16,
-        **edges,
+        x=alt.ExprRef(start),
+        x2=alt.ExprRef(end),
         y=0,
         y2=alt.ExprRef("height"),
         description=alt.ExprRef("datum.name"),
     )
     name = text_layer(
-        "datum.name", x=f"({start} + {end}) / 2", y="height - 12", align="center", fontWeight=600, fill=_BEST.reference
+        "datum.name", x=f"({start} + {end}) / 2", y="12", align="center", fontWeight=600, fill=_BEST.reference
     )
     return layers(band, name)
 

@@ -1,23 +1,20 @@
 """The training curve: training and held-out loss of runs by tokens, above the learning rate."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import accumulate, pairwise
-from typing import Any, NamedTuple
+from itertools import pairwise
 
 import altair as alt
 
-from slimlm.charts.layout import round_ticks
+from slimlm.charts.layout import round_ticks, tick_format
 from slimlm.charts.palette import COMPONENT_COLORS, INK, MUTED, PAGE, Shade
+from slimlm.charts.run_curve import RunCurve, smoothed
 from slimlm.charts.theme import NARROW, Figure, Row, figure, layers, text_layer, text_width
 from slimlm.core.describe import counted
-from slimlm.runs.record import RunRecord
 from slimlm.utils.formatting import format_count
 
 _HEIGHT_PX, _STRIP_PX, _GAP_PX, _LABEL_PX = 400, 46, 26, 17
 _PLOT_PX, _MOST_ROOM_PX = 880, 300
-_REACH = 30
-"""The average of a row reaches over this part of all rows to both sides."""
 
 _ABOVE = 1.0
 """Nats above the first loss up to which a diverging run is shown."""
@@ -31,47 +28,6 @@ _RUNS = (
     Shade("#7A62B8", "#B7A4E6"),
     Shade("#59636E", "#A9B2BC"),
 )
-
-
-class RunCurve(NamedTuple):
-    """What the chart shows of a run."""
-
-    name: str
-    points: Sequence[tuple[int, float]]
-    """Tokens and mean training loss since the row before, in nats per token."""
-    heldout: Sequence[tuple[int, float]]
-    rates: Sequence[tuple[int, float]]
-    """Tokens and learning rate."""
-    entropy: float | None
-    """Lowest loss that any model can reach, in nats per token, where it is known."""
-    bits: tuple[float, str] | None
-    """Last held-out loss in bits, and the unit: byte or symbol."""
-    diverged: int | None
-    """Step of divergence."""
-
-
-def run_curve(record: RunRecord, name: str = "") -> RunCurve:
-    """Return the curve of a run, over or not, from the records in its folder."""
-    rows = [row for row in record.metrics if isinstance(row.get("loss"), int | float)]
-    unit, split = record.run["data"]["unit"], ""
-    heldout: list[tuple[int, float]] = []
-    bits: tuple[float, str] | None = None
-    for row in rows:
-        figures: Mapping[str, float] = row.get("evaluation", {})
-        split = split or next((key.rpartition(".")[0] for key in figures if key.endswith(".nats_per_token")), "")
-        if (loss := figures.get(f"{split}.nats_per_token")) is not None:
-            heldout.append((row["tokens"], loss))
-            bits = figures[f"{split}.bits_per_{unit}"], unit
-    result: Mapping[str, Any] = record.result or {}
-    return RunCurve(
-        name or record.folder.name,
-        [(row["tokens"], row["loss"]) for row in rows],
-        heldout,
-        [(row["tokens"], row["learning_rate"]) for row in rows],
-        record.run["data"]["entropy"],
-        bits,
-        result["step"] if result.get("status") == "diverged" else None,
-    )
 
 
 def training_curve_chart(runs: Sequence[RunCurve]) -> Figure:
@@ -114,7 +70,8 @@ def training_curve_chart(runs: Sequence[RunCurve]) -> Figure:
             "token_end": tokens,
             "token_room": _room(names),
             "token_ticks": round_ticks(0, tokens, 6),
-            "loss_ticks": [tick for tick in round_ticks(low, high, 7) if tick >= low],
+            "loss_ticks": (ticks := round_ticks(low, high, 7)),
+            "loss_format": tick_format(ticks),
         },
     )
 
@@ -126,21 +83,6 @@ def _loss_limits(runs: Sequence[RunCurve]) -> tuple[float, float]:
     low, high = min(losses + floors), min(max(losses), first + _ABOVE)
     room = 0.04 * max(high - low, 0.1)
     return low - (2.2 if floors else 1) * room, high + room
-
-
-def smoothed(losses: Sequence[float]) -> list[float]:
-    """Return a moving average of losses without lag; it is narrower at the start and one-sided at the end.
-
-    >>> smoothed([4.0, 3.0, 2.0]), smoothed([])
-    ([4.0, 3.0, 2.5], [])
-    """
-    count, reach = len(losses), max(1, len(losses) // _REACH)
-    sums = [0.0, *accumulate(losses)]
-    found = []
-    for place in range(count):
-        start, end = place - min(reach, place), min(count, place + min(reach, place) + 1)
-        found.append((sums[end] - sums[start]) / (end - start))
-    return found
 
 
 def _rows(run: RunCurve, number: int, count: int) -> Iterator[Row]:
@@ -233,7 +175,13 @@ def _tokens() -> alt.X:
 
 def _loss(field: str = "loss") -> alt.Y:
     upwards = alt.Scale(domain=alt.ExprRef("loss_ends"), nice=False, zero=False)
-    left = alt.Axis(title="loss (nats per token)", values=alt.ExprRef("loss_ticks"), domain=False, titlePadding=8)
+    left = alt.Axis(
+        title="loss (nats per token)",
+        values=alt.ExprRef("loss_ticks"),
+        labelExpr="format(datum.value, loss_format)",
+        domain=False,
+        titlePadding=8,
+    )
     return alt.Y(f"{field}:Q", scale=upwards, axis=left)
 
 
@@ -276,14 +224,16 @@ def _lines() -> Row:
     titles = {"run": "Run", "series": "Loss", "shown": "Nats per token"}
     tooltip = [alt.Tooltip(f"{key}:N", title=title) for key, title in titles.items()]
     tooltip.append(alt.Tooltip("tokens:Q", title="Tokens", format=","))
-    colour = {"stroke": _run_colour()}
+    colour = _run_colour()
     training, heldout = f"datum.series == '{TRAINING}'", f"datum.series == '{HELDOUT}'"
-    raw = alt.Chart().mark_line(**colour, strokeWidth=1, opacity=0.35, clip=True).encode(x, y, alt.Detail("key:N"))
-    thick = alt.Chart().mark_line(**colour, strokeWidth=2.4, clip=True).encode(x, _loss("mean"), alt.Detail("key:N"))
-    joined = alt.Chart().mark_line(**colour, strokeWidth=1.4, clip=True).encode(x, y, alt.Detail("key:N"))
+    raw = alt.Chart().mark_line(stroke=colour, strokeWidth=1, opacity=0.35, clip=True).encode(x, y, alt.Detail("key:N"))
+    thick = (
+        alt.Chart().mark_line(stroke=colour, strokeWidth=2.4, clip=True).encode(x, _loss("mean"), alt.Detail("key:N"))
+    )
+    joined = alt.Chart().mark_line(stroke=colour, strokeWidth=1.4, clip=True).encode(x, y, alt.Detail("key:N"))
     circles = (
         alt.Chart()
-        .mark_point(size=44, fill=PAGE, fillOpacity=1, strokeWidth=1.8, clip=True, **colour)
+        .mark_point(size=44, fill=PAGE, fillOpacity=1, strokeWidth=1.8, clip=True, stroke=colour)
         .encode(x, y, tooltip=tooltip)
     )
     return layers(

@@ -78,7 +78,8 @@ def _say_result(request: TrainingRequest, out: Path) -> None:
     if reason := check_pictures():
         print(f"no picture: {reason}")
         return
-    from slimlm.charts.training_curve import run_curve, training_curve_chart
+    from slimlm.charts.run_curve import run_curve
+    from slimlm.charts.training_curve import training_curve_chart
 
     curve = run_curve(record, model_words(record, request.subject.account.total_params))
     print(write_picture(training_curve_chart([curve]), out, "curve") if curve.points else "no picture: no finite loss")
