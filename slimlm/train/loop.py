@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from slimlm.data.token_data import TokenData
 from slimlm.model.language_model import LanguageModel
 from slimlm.runs.plan import RunPlan, plan_run
 from slimlm.runs.recipe import TrainRecipe
-from slimlm.runs.record import RESULT, check_folder, read_record
+from slimlm.runs.record import RESULT, check_folder, read_record, sole_writer
 from slimlm.solver.solver import solve
 from slimlm.train.batches import Batches
 from slimlm.train.checkpoint import Checkpoint, latest_checkpoint, load_weights
@@ -61,32 +62,27 @@ def train(
     """
     design = solve(source) if isinstance(source, ModelConfig) else source
     target = training_device(device)
-    with joined_processes(target.type) as processes:
-        architecture = design.architecture if isinstance(design, Design) else design
-        plan = plan_run(
-            architecture,
-            recipe,
-            train_tokens=len(data.train),
-            vocab_size=data.vocab_size,
-            processes=processes.count,
-        )
+    folder = None if out is None else Path(out)
+    architecture = design.architecture if isinstance(design, Design) else design
+    with ExitStack() as stack:
+        processes = stack.enter_context(joined_processes(target.type))
+        tokens, ids = len(data.train), data.vocab_size
+        plan = plan_run(architecture, recipe, train_tokens=tokens, vocab_size=ids, processes=processes.count)
         spec = run_spec(design, recipe, data, target, processes)
-        if out is not None and processes.is_first:
-            out = Path(out)
-            if check_folder(out, spec, resume=resume) and (result := read_record(out / RESULT)):
-                return past_result(out, result, plan, target)
-            plan.check_space(shutil.disk_usage(out).free, free_bytes(target))
+        if folder is not None and processes.is_first:
+            check_folder(folder, spec, resume=resume)
+            stack.enter_context(sole_writer(folder))
         processes.wait()
-        with (
-            own_generators(target, recipe.seed + processes.rank),
-            determinism(recipe.deterministic),
-            working_stream(target),
-        ):
-            run = _Run(design, recipe, data, plan, target, processes, hooks or {}, out)
-            try:
-                return run.run(spec, progress, resume)
-            finally:
-                run.files.close()
+        if folder is not None:
+            if result := read_record(folder / RESULT):
+                return past_result(folder, result, plan, target)
+            plan.check_space(shutil.disk_usage(folder).free, free_bytes(target))
+        stack.enter_context(own_generators(target, recipe.seed + processes.rank))
+        stack.enter_context(determinism(recipe.deterministic))
+        stack.enter_context(working_stream(target))
+        run = _Run(design, recipe, data, plan, target, processes, hooks or {}, folder)
+        stack.callback(run.files.close)
+        return run.run(spec, progress, resume)
 
 
 class _Run:
