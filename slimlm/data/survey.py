@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from slimlm.data.documents import Document, Source, source_documents
 from slimlm.data.splitting import TRAIN, VALIDATION, SplitRule, text_hash, threshold_for
 from slimlm.utils.progress import Reporter
-from slimlm.utils.text import some_of
-from slimlm.utils.validation import FieldError
+from slimlm.utils.text import one_line, shown, some_of
 
 SMALLEST_HELDOUT = 64
 """Tokens. Bits per byte of fewer say nothing."""
@@ -102,8 +101,8 @@ def survey_text(text: CorpusText, heldout_share: float, out_of_domain: Sequence[
 def _check_names(unnamed: set[str], names: Sequence[str]) -> None:
     if unnamed:
         wanted = min(unnamed)
-        rule = f"no document has it in its name: {some_of(names, wanted, 8)}"
-        raise FieldError("out_of_domain", wanted, rule)
+        known = some_of([one_line(name, 80) for name in names], wanted, 8)
+        raise ValueError(f"out_of_domain={shown(wanted)} is not allowed: no document has it in its name: {known}")
 
 
 def _check_splits(large: int, hashes: Sequence[int], threshold: int, size: int) -> None:

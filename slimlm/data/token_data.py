@@ -73,7 +73,7 @@ class TokenData:
     def check_vocabulary(self, vocab_size: int) -> None:
         """Raise FieldError when a model of a vocabulary size has no embeddings for some of the ids."""
         if vocab_size < self.vocab_size:
-            rule = f"it must be at least the {self.vocab_size:,} ids of {self.name}"
+            rule = f"it must be at least {self.vocab_size:,}, the number of ids of the tokens"
             raise FieldError("vocab_size", vocab_size, rule, (("vocab_size", self.vocab_size),))
 
     def _windows_for(self, sequences: int, length: int) -> int:

@@ -25,7 +25,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no number": ({"heldout_share": float("nan")}, "heldout_share=nan is not allowed: it must be above 0"),
     "a name that no document has": (
         {"out_of_domain": ["book-1", "middlemarch"]},
-        "out_of_domain='middlemarch' is not allowed: no document has it in its name: author_book-0.txt, auth",
+        'out_of_domain="middlemarch" is not allowed: no document has it in its name: author_book-0.txt, auth',
     ),
     "everything out of domain": ({"out_of_domain": ["book"]}, "no text is left to train on: more documents, and fewer"),
 }
@@ -38,6 +38,12 @@ def test_a_request_that_cannot_be_met_gets_one_sentence(
     with pytest.raises(ValueError, match=message):
         prepared(tmp_path / "corpus", home / "books", **request_)
     assert not list(tmp_path.iterdir())
+
+
+def test_names_of_documents_are_shown_in_printable_characters(tmp_path: Path) -> None:
+    (tmp_path / "a{0}\n{.txt").write_text(prose(9000), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"no document has it in its name: a\{0\} \{\.txt$"):
+        prepare_corpus(tmp_path, tmp_path / "corpus", vocab_size=300, out_of_domain=["{x}"])
 
 
 @pytest.mark.parametrize(

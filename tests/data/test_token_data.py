@@ -93,7 +93,9 @@ def test_ids_are_checked_against_the_vocabulary() -> None:
 
 def test_a_model_with_too_few_embeddings_is_refused() -> None:
     numbered(100, vocab_size=100).check_vocabulary(100)
-    with pytest.raises(FieldError, match="vocab_size=99 is not allowed: it must be at least the 100 ids of numbers;"):
+    with pytest.raises(
+        FieldError, match="vocab_size=99 is not allowed: it must be at least 100, the number of ids of the"
+    ):
         numbered(100, vocab_size=100).check_vocabulary(99)
 
 
