@@ -96,7 +96,7 @@ def _batches(tokens: Tokens, length: int, rows: int) -> Iterator[tuple[NDArray[n
 
 def _check_split(model: LanguageModel, tokens: Tokens, token_lengths: NDArray[np.int64], length: int) -> None:
     if len(tokens) < 2:
-        raise ValueError(f"the split has {len(tokens)} tokens: it must have at least 2, one of them to be scored")
+        raise ValueError(f"a split must hold at least 2 tokens, one of them to be scored: it holds {len(tokens)}")
     if length > (longest := model.architecture.max_seq_length):
         raise FieldError("length", length, f"the model takes at most {longest} tokens", (("length", longest),))
     known = min(len(token_lengths), model.architecture.vocab_size)

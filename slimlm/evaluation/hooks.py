@@ -37,10 +37,9 @@ def as_hook(evaluation: Evaluation) -> Hook:
 def bits_per_byte_evaluation(data: TokenData, *, length: int, sequences: int = 16) -> Evaluation:
     """Return the evaluation of bits per byte (or symbol) on every held-out split, out of domain ones included.
 
-    A figure is called `bpb/<split>`, or `bps/<split>` for a source of symbols. Windows have `length` tokens, at most as
+    A figure is called `<split>.bits_per_byte`, or `<split>.bits_per_symbol`. Windows have `length` tokens, at most as
     many as the model takes.
     """
-    prefix = "bpb" if data.unit == "byte" else "bps"
     unit: ScoreUnit = "bits per byte" if data.unit == "byte" else "bits per symbol"
 
     def evaluation(model: LanguageModel) -> dict[str, Score]:
@@ -48,7 +47,7 @@ def bits_per_byte_evaluation(data: TokenData, *, length: int, sequences: int = 1
         found = {}
         for name, tokens in data.heldout.items():
             loss = heldout_loss(model, tokens, data.token_lengths, length=most, sequences=sequences)
-            found[f"{prefix}/{name}"] = Score(loss.bits_per_unit, None, loss.tokens, unit=unit)
+            found[f"{name}.bits_per_{data.unit}"] = Score(loss.bits_per_unit, None, loss.tokens, unit=unit)
         return found
 
     return evaluation

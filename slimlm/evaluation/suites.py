@@ -75,17 +75,26 @@ def suite_hooks(names: Sequence[str], data: SuiteData) -> dict[str, Hook]:
     return {name: as_hook(evaluation) for name, evaluation in suite_evaluations(names, data).items()}
 
 
+def evaluate_suites(model: LanguageModel, names: Sequence[str], data: SuiteData) -> dict[str, Score]:
+    """Return the figures of all suites as `<suite>.<figure>`, for `format_scores`; see `suite_evaluations`."""
+    return {
+        f"{suite}.{name}": score
+        for suite, evaluation in suite_evaluations(names, data).items()
+        for name, score in evaluation(model).items()
+    }
+
+
 def blimp_evaluation(tokenizer: TextEncoder, paradigms: Paradigms) -> Evaluation:
-    """Return the evaluation of the mean accuracy on minimal pairs, called `blimp/accuracy`."""
-    return lambda model: {f"{BLIMP}/accuracy": score_pairs(model, tokenizer, paradigms).mean}
+    """Return the evaluation of the mean accuracy on minimal pairs: `accuracy`."""
+    return lambda model: {"accuracy": score_pairs(model, tokenizer, paradigms).mean}
 
 
-def cloze_evaluation(task: str, tokenizer: TextEncoder, items: Sequence[ClozeItem]) -> Evaluation:
-    """Return the evaluation of a cloze task: `<task>/bpb` of the right answers, and `<task>/accuracy`."""
+def cloze_evaluation(tokenizer: TextEncoder, items: Sequence[ClozeItem]) -> Evaluation:
+    """Return the evaluation of a cloze task: `bits_per_byte` of the right answers, and `accuracy`."""
 
     def evaluation(model: LanguageModel) -> dict[str, Score]:
         scores = score_cloze(model, tokenizer, items)
-        return {f"{task}/bpb": scores.bits_per_byte, f"{task}/accuracy": scores.accuracy}
+        return {"bits_per_byte": scores.bits_per_byte, "accuracy": scores.accuracy}
 
     return evaluation
 
@@ -100,7 +109,7 @@ def _evaluation(part: str, data: SuiteData) -> Evaluation:
     if part == BLIMP:
         return blimp_evaluation(data.tokenizer, sample_pairs(read_pairs(_path(part, data)), data.share, data.seed))
     items = read_cloze(_path(part, data), CLOZE_TASKS[part][1])
-    return cloze_evaluation(part, data.tokenizer, sample_items(items, data.share, f"{data.seed} {part}"))
+    return cloze_evaluation(data.tokenizer, sample_items(items, data.share, f"{data.seed} {part}"))
 
 
 def _parts_of_smallbench(data: SuiteData) -> list[str]:

@@ -111,7 +111,7 @@ def test_low_precision_is_normalised_in_float32() -> None:
         ({"length": 0}, "^length=0 is not allowed: it must be a whole number of at least 1"),
         ({"sequences": 1.5}, "^sequences=1.5 is not allowed: it must be a whole number of at least 1"),
         ({"length": 17}, "^length=17 is not allowed: the model takes at most 16 tokens; length=16 would work"),
-        ({"tokens": some_tokens(1)}, "^the split has 1 tokens: it must have at least 2"),
+        ({"tokens": some_tokens(1)}, "^a split must hold at least 2 tokens, one of them to be scored: it holds 1$"),
         ({"tokens": np.array([1, 40, 2], np.uint16)}, "^the split holds token 40, but ids must be below 40"),
         ({"token_lengths": LENGTHS[:3]}, r"^the split holds token \d+, but ids must be below 3: its tokenizer"),
         ({"tokens": np.array([1, 0, 0], np.uint16)}, "^the split of 3 tokens has only special ones after its first"),

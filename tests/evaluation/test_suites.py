@@ -1,5 +1,6 @@
 """Suites: which parts a name stands for, what they report, and one sentence for what is missing."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from slimlm.data.token_data import TokenData
-from slimlm.evaluation.suites import CLOZE_TASKS, SUITES, SuiteData, suite_evaluations, suite_hooks
+from slimlm.evaluation.suites import CLOZE_TASKS, SUITES, SuiteData, evaluate_suites, suite_evaluations, suite_hooks
 from tests.evaluation.test_cloze import CHOICES, OPEN
 from tests.evaluation.test_pairs import PARADIGMS, lines
 from tests.evaluation.toys import SENTENCES, model_of, tokenizer, write_lines
@@ -36,20 +37,15 @@ def test_smallbench_is_every_part_that_is_given(folder: Path) -> None:
 
 def test_suites_report_figures_with_noise_and_chance(folder: Path) -> None:
     data = SuiteData(tokenizer(), folder, token_data(), length=1000)
-    model = model_of()
-    found = {
-        name: score
-        for evaluation in suite_evaluations(["bpb", "blimp", "copa", "lambada"], data).values()
-        for name, score in evaluation(model).items()
-    }
+    found = evaluate_suites(model_of(), ["bpb", "blimp", "copa", "lambada"], data)
     assert [(name, score.items, score.chance) for name, score in found.items()] == [
-        ("bpb/validation", 59, None),
-        ("bpb/out_of_domain", 89, None),
-        ("blimp/accuracy", 50, 0.5),
-        ("copa/bpb", 40, None),
-        ("copa/accuracy", 40, 0.375),
-        ("lambada/bpb", 5, None),
-        ("lambada/accuracy", 5, 0.0),
+        ("bpb.validation.bits_per_byte", 59, None),
+        ("bpb.out_of_domain.bits_per_byte", 89, None),
+        ("blimp.accuracy", 50, 0.5),
+        ("copa.bits_per_byte", 40, None),
+        ("copa.accuracy", 40, 0.375),
+        ("lambada.bits_per_byte", 5, None),
+        ("lambada.accuracy", 5, 0.0),
     ]
 
 
@@ -57,19 +53,18 @@ def test_hooks_report_numbers_and_a_share_is_a_sample(folder: Path) -> None:
     data = SuiteData(tokenizer(), folder, token_data(), length=16, share=0.1)
     model = model_of()
     hooks = suite_hooks(["blimp", "bpb"], data)
-    assert [*hooks["bpb"](model)] == ["bpb/validation", "bpb/out_of_domain"]
+    assert [*hooks["bpb"](model)] == ["validation.bits_per_byte", "out_of_domain.bits_per_byte"]
     found = hooks["blimp"](model)
-    assert [*found] == ["blimp/accuracy", "blimp/accuracy_stderr"]
+    assert [*found] == ["accuracy", "accuracy_stderr"]
     assert all(type(value) is float for value in found.values())
-    assert suite_evaluations(["blimp"], data)["blimp"](model)["blimp/accuracy"].items == 5
+    assert evaluate_suites(model, ["blimp"], data)["blimp.accuracy"].items == 5
 
 
 def test_symbols_are_not_called_bytes() -> None:
-    source = token_data()
-    data = TokenData("s", source.vocab_size, source.train, source.heldout, source.token_lengths, "", unit="symbol")
-    found = suite_evaluations(["bpb"], SuiteData(heldout=data, length=16))["bpb"](model_of())
-    assert [*found] == ["bps/validation", "bps/out_of_domain"]
-    assert str(found["bps/validation"]).endswith("bits per symbol (59 items)")
+    data = replace(token_data(), unit="symbol")
+    (first, _) = evaluate_suites(model_of(), ["bpb"], SuiteData(heldout=data, length=16)).items()
+    assert first[0] == "bpb.validation.bits_per_symbol"
+    assert str(first[1]).endswith("bits per symbol (59 items)")
 
 
 def test_every_task_of_the_preset_has_a_file_of_its_own() -> None:
