@@ -33,13 +33,16 @@ class RunRecord:
 
     folder: Path
     run: Mapping[str, Any]
-    """Architecture, request, recipe, data, setting (device, precision, processes) and versions."""
+    """Architecture, request, recipe, data, setting (device, precision, processes), plan and versions."""
     metrics: list[dict[str, Any]] = field(repr=False)
     """Rows by step: step, tokens, loss (nats), learning_rate, gradient_norm, and perhaps evaluation."""
     speed: list[dict[str, Any]] = field(repr=False)
     """Rows by step: seconds, tokens_per_second, mfu, peak_memory_bytes."""
     result: Mapping[str, Any] | None
-    """status ("finished", "diverged"), step, tokens, loss, evaluation and checks; None while the run is not over."""
+    """status ("finished", "diverged"), step, tokens, flops, loss, evaluation of whole splits, notes and checks.
+
+    None while the run is not over.
+    """
 
 
 def read_run(folder: Path) -> RunRecord:

@@ -68,7 +68,7 @@ def train(
         processes = stack.enter_context(joined_processes(target.type))
         tokens, ids = len(data.train), data.vocab_size
         plan = plan_run(architecture, recipe, train_tokens=tokens, vocab_size=ids, processes=processes.count)
-        spec = run_spec(design, recipe, data, target, processes)
+        spec = {**run_spec(design, recipe, data, target, processes), "plan": asdict(plan)}
         if folder is not None and processes.is_first:
             check_folder(folder, spec, resume=resume)
             stack.enter_context(sole_writer(folder))
@@ -158,7 +158,7 @@ class _Run:
                 loss = f", loss {totals.loss:.3f}"
                 if self.status == "diverged":
                     break
-            report(done / steps, "training", f": step {done:,} of {steps:,}{loss}")
+            report((done - first) / (steps - first), "training", f": step {done:,} of {steps:,}{loss}")
 
     def _is_logged(self, done: int) -> bool:
         often = (self.recipe.log_every, self._evaluate_every, self._checkpoint_every)
@@ -181,7 +181,7 @@ class _Run:
         if totals.first_bad is not None:
             self.status = "diverged"
         elif last or done % self._evaluate_every == 0:
-            self._evaluate(row, done, whole=last)
+            self._evaluate(row, done)
         self.files.add_metrics(row)
         if self.status != "diverged" and (last or done % self._checkpoint_every == 0):
             self._checkpoint(done)
@@ -199,22 +199,29 @@ class _Run:
         }
         return row if totals.first_bad is None else {**row, "diverged_at": totals.first_bad}
 
-    def _evaluate(self, row: dict[str, Any], done: int, *, whole: bool) -> None:
+    def _evaluate(self, row: dict[str, Any], done: int) -> None:
         if not self.processes.is_first:
             return
-        most = None if whole else self.recipe.evaluate_tokens
-        with self.step.evaluating():
-            found = evaluate(self.model, self.data, length=self.plan.length, hooks=self.hooks, most_tokens=most)
+        found = self._evaluation(self.hooks, self.recipe.evaluate_tokens)
         row["evaluation"] = dict(found.figures)
-        for check in (*found.checks, check_floor(list(found.losses.values()), self.data.entropy)):
-            self._note(check)
-        self._keep_best(found, done)
-
-    def _keep_best(self, found: Evaluation, done: int) -> None:
         value = found.criterion
         if value is not None and not math.isnan(value) and (self.best is None or value < self.best):
             self.best = value
             self.files.write_best(self.model, done, value)
+
+    def _evaluation(self, hooks: Mapping[str, Hook], most_tokens: int | None) -> Evaluation:
+        with self.step.evaluating():
+            found = evaluate(self.model, self.data, length=self.plan.length, hooks=hooks, most_tokens=most_tokens)
+        for check in (*found.checks, check_floor(list(found.losses.values()), self.data.entropy)):
+            self._note(check)
+        return found
+
+    def _final_evaluation(self, last: Mapping[str, Any]) -> dict[str, float]:
+        """Return the figures of the last row, with those of whole held-out splits."""
+        figures = dict(last.get("evaluation", {}))
+        if self.recipe.evaluate_tokens is not None and self.status == "finished" and self.processes.is_first:
+            figures |= self._evaluation({}, None).figures
+        return figures
 
     def _checkpoint(self, done: int) -> None:
         generators = self._generators()
@@ -255,7 +262,7 @@ class _Run:
             step=last.get("diverged_at", last["step"]),
             tokens=last["tokens"],
             loss=last["loss"] if math.isfinite(last["loss"]) else None,
-            evaluation=last.get("evaluation", {}),
+            evaluation=self._final_evaluation(last),
             checks=tuple(self.checks.values()),
             notes=tuple(self.step.notes),
             plan=self.plan,

@@ -102,6 +102,7 @@ def test_metrics_hold_what_happened_at_each_step(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["recipe"]["tokens"] == 2560
     assert record["data"]["digest"] == chain_data().digest
+    assert record["plan"]["steps"] == 20
     assert record["setting"] == {"device": "cpu", "precision": "float32", "processes": 1}
 
 
@@ -113,6 +114,17 @@ def test_the_best_weights_are_kept_beside_the_last(tmp_path: Path) -> None:
     }
     assert best["nats_per_token"] == min(by_step.values()) == by_step[best["step"]]
     from_pretrained(tmp_path / "best")
+
+
+def test_evaluations_in_the_metrics_are_of_the_same_tokens_and_the_result_is_of_all() -> None:
+    found = train(tiny(), recipe(evaluate_tokens=50), chain_data())
+    whole = train(tiny(), recipe(), chain_data())
+    assert found.evaluation == whole.evaluation == whole.metrics[-1]["evaluation"]
+    data = chain_data()
+    short = replace(data, heldout={"validation": data.heldout["validation"][:50]})
+    assert [row.get("evaluation") for row in found.metrics] == [
+        row.get("evaluation") for row in train(tiny(), recipe(), short).metrics
+    ]
 
 
 def test_a_request_is_solved_and_kept_with_the_run(tmp_path: Path) -> None:
