@@ -65,6 +65,8 @@ def train(
     folder = None if out is None else Path(out)
     architecture = design.architecture if isinstance(design, Design) else design
     with ExitStack() as stack:
+        if target.type == "cuda":  # where NCCL and new tensors of this process belong
+            stack.enter_context(torch.cuda.device(target))
         processes = stack.enter_context(joined_processes(target.type))
         tokens, ids = len(data.train), data.vocab_size
         plan = plan_run(architecture, recipe, train_tokens=tokens, vocab_size=ids, processes=processes.count)
