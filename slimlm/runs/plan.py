@@ -38,6 +38,10 @@ class RunPlan:
         """Operations of the whole run."""
         return self.tokens * self.flops_per_token
 
+    def seconds(self, flops_per_second: float) -> float:
+        """Return the time of all steps at a number of operations per second that is really reached."""
+        return self.flops / flops_per_second
+
     def check_space(self, free_disk: int | None, free_memory: int | None) -> None:
         """Raise ValueError when the run needs more bytes than are free; None is not checked."""
         if free_disk is not None and self.disk_bytes > free_disk:

@@ -132,7 +132,7 @@ class TrainRecipe:
     )
 
     evaluate_tokens: int | None = documented(
-        "Held-out tokens of an evaluation during the run; None means all. The last evaluation takes all.",
+        "Held-out tokens of an evaluation in the metrics; None means all. The result of the run is of all.",
         whole(None, 2, 10**15),
     )
 

@@ -8,6 +8,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,16 @@ class RunRecord:
 
     folder: Path
     run: Mapping[str, Any]
-    """Architecture, request, recipe, data, setting (device, precision, processes) and versions."""
+    """Architecture, request, recipe, data, setting (device, precision, processes), plan and versions."""
     metrics: list[dict[str, Any]] = field(repr=False)
     """Rows by step: step, tokens, loss (nats), learning_rate, gradient_norm, and perhaps evaluation."""
     speed: list[dict[str, Any]] = field(repr=False)
     """Rows by step: seconds, tokens_per_second, mfu, peak_memory_bytes."""
     result: Mapping[str, Any] | None
-    """status ("finished", "diverged"), step, tokens, loss, evaluation and checks; None while the run is not over."""
+    """status ("finished", "diverged"), step, tokens, flops, loss, evaluation of whole splits, notes and checks.
+
+    None while the run is not over.
+    """
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -151,6 +155,27 @@ class RowWriter:
     def close(self) -> None:
         """Close the file."""
         self._out.close()
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Keep other processes from training in a folder meanwhile; the system ends the lock of a process that dies.
+
+    Raises ValueError when another process trains there. Without POSIX there is no lock.
+    """
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(
+                f"folder={str(folder)!r} is in use: another process trains there; waiting for it would work"
+            ) from None
+        yield
 
 
 def check_folder(folder: Path, spec: Mapping[str, Any], *, resume: bool) -> Mapping[str, Any] | None:

@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from slimlm.data.token_data import TokenData
 from slimlm.model.language_model import LanguageModel
 from slimlm.runs.plan import RunPlan, plan_run
 from slimlm.runs.recipe import TrainRecipe
-from slimlm.runs.record import RESULT, check_folder, read_record
+from slimlm.runs.record import RESULT, check_folder, read_record, sole_writer
 from slimlm.solver.solver import solve
 from slimlm.train.batches import Batches
 from slimlm.train.checkpoint import Checkpoint, latest_checkpoint, load_weights
@@ -61,32 +62,29 @@ def train(
     """
     design = solve(source) if isinstance(source, ModelConfig) else source
     target = training_device(device)
-    with joined_processes(target.type) as processes:
-        architecture = design.architecture if isinstance(design, Design) else design
-        plan = plan_run(
-            architecture,
-            recipe,
-            train_tokens=len(data.train),
-            vocab_size=data.vocab_size,
-            processes=processes.count,
-        )
-        spec = run_spec(design, recipe, data, target, processes)
-        if out is not None and processes.is_first:
-            out = Path(out)
-            if check_folder(out, spec, resume=resume) and (result := read_record(out / RESULT)):
-                return past_result(out, result, plan, target)
-            plan.check_space(shutil.disk_usage(out).free, free_bytes(target))
+    folder = None if out is None else Path(out)
+    architecture = design.architecture if isinstance(design, Design) else design
+    with ExitStack() as stack:
+        if target.type == "cuda":  # where NCCL and new tensors of this process belong
+            stack.enter_context(torch.cuda.device(target))
+        processes = stack.enter_context(joined_processes(target.type))
+        tokens, ids = len(data.train), data.vocab_size
+        plan = plan_run(architecture, recipe, train_tokens=tokens, vocab_size=ids, processes=processes.count)
+        spec = {**run_spec(design, recipe, data, target, processes), "plan": asdict(plan)}
+        if folder is not None and processes.is_first:
+            check_folder(folder, spec, resume=resume)
+            stack.enter_context(sole_writer(folder))
         processes.wait()
-        with (
-            own_generators(target, recipe.seed + processes.rank),
-            determinism(recipe.deterministic),
-            working_stream(target),
-        ):
-            run = _Run(design, recipe, data, plan, target, processes, hooks or {}, out)
-            try:
-                return run.run(spec, progress, resume)
-            finally:
-                run.files.close()
+        if folder is not None:
+            if result := read_record(folder / RESULT):
+                return past_result(folder, result, plan, target)
+            plan.check_space(shutil.disk_usage(folder).free, free_bytes(target))
+        stack.enter_context(own_generators(target, recipe.seed + processes.rank))
+        stack.enter_context(determinism(recipe.deterministic))
+        stack.enter_context(working_stream(target))
+        run = _Run(design, recipe, data, plan, target, processes, hooks or {}, folder)
+        stack.callback(run.files.close)
+        return run.run(spec, progress, resume)
 
 
 class _Run:
@@ -162,7 +160,7 @@ class _Run:
                 loss = f", loss {totals.loss:.3f}"
                 if self.status == "diverged":
                     break
-            report(done / steps, "training", f": step {done:,} of {steps:,}{loss}")
+            report((done - first) / (steps - first), "training", f": step {done:,} of {steps:,}{loss}")
 
     def _is_logged(self, done: int) -> bool:
         often = (self.recipe.log_every, self._evaluate_every, self._checkpoint_every)
@@ -185,7 +183,7 @@ class _Run:
         if totals.first_bad is not None:
             self.status = "diverged"
         elif last or done % self._evaluate_every == 0:
-            self._evaluate(row, done, whole=last)
+            self._evaluate(row, done)
         self.files.add_metrics(row)
         if self.status != "diverged" and (last or done % self._checkpoint_every == 0):
             self._checkpoint(done)
@@ -203,22 +201,29 @@ class _Run:
         }
         return row if totals.first_bad is None else {**row, "diverged_at": totals.first_bad}
 
-    def _evaluate(self, row: dict[str, Any], done: int, *, whole: bool) -> None:
+    def _evaluate(self, row: dict[str, Any], done: int) -> None:
         if not self.processes.is_first:
             return
-        most = None if whole else self.recipe.evaluate_tokens
-        with self.step.evaluating():
-            found = evaluate(self.model, self.data, length=self.plan.length, hooks=self.hooks, most_tokens=most)
+        found = self._evaluation(self.hooks, self.recipe.evaluate_tokens)
         row["evaluation"] = dict(found.figures)
-        for check in (*found.checks, check_floor(list(found.losses.values()), self.data.entropy)):
-            self._note(check)
-        self._keep_best(found, done)
-
-    def _keep_best(self, found: Evaluation, done: int) -> None:
         value = found.criterion
         if value is not None and not math.isnan(value) and (self.best is None or value < self.best):
             self.best = value
             self.files.write_best(self.model, done, value)
+
+    def _evaluation(self, hooks: Mapping[str, Hook], most_tokens: int | None) -> Evaluation:
+        with self.step.evaluating():
+            found = evaluate(self.model, self.data, length=self.plan.length, hooks=hooks, most_tokens=most_tokens)
+        for check in (*found.checks, check_floor(list(found.losses.values()), self.data.entropy)):
+            self._note(check)
+        return found
+
+    def _final_evaluation(self, last: Mapping[str, Any]) -> dict[str, float]:
+        """Return the figures of the last row, with those of whole held-out splits."""
+        figures = dict(last.get("evaluation", {}))
+        if self.recipe.evaluate_tokens is not None and self.status == "finished" and self.processes.is_first:
+            figures |= self._evaluation({}, None).figures
+        return figures
 
     def _checkpoint(self, done: int) -> None:
         generators = self._generators()
@@ -259,7 +264,7 @@ class _Run:
             step=last.get("diverged_at", last["step"]),
             tokens=last["tokens"],
             loss=last["loss"] if math.isfinite(last["loss"]) else None,
-            evaluation=last.get("evaluation", {}),
+            evaluation=self._final_evaluation(last),
             checks=tuple(self.checks.values()),
             notes=tuple(self.step.notes),
             plan=self.plan,

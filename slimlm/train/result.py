@@ -46,7 +46,10 @@ class RunResult:
 def result_record(result: RunResult) -> dict[str, Any]:
     """Return the content of result.json."""
     plain = ("status", "step", "tokens", "loss", "evaluation", "notes")
-    return {name: getattr(result, name) for name in plain} | {"checks": [asdict(check) for check in result.checks]}
+    work = {"total_params": result.plan.total_params, "flops": result.tokens * result.plan.flops_per_token}
+    return (
+        {name: getattr(result, name) for name in plain} | work | {"checks": [asdict(check) for check in result.checks]}
+    )
 
 
 def past_result(folder: Path, record: Mapping[str, Any], plan: RunPlan, device: torch.device) -> RunResult:

@@ -83,7 +83,7 @@ class TrainStep:
         self._graph: torch.cuda.CUDAGraph | None = None
         self._wants_graph = self._may_capture()
         self._windows: Tensor | None = None
-        self._eager_steps = 0
+        self._eager_steps, self._has_run = 0, False
         model.train()
         set_dropout(model, recipe.dropout)
         if self.compiles:
@@ -133,7 +133,7 @@ class TrainStep:
         self.optimizers.set_factor(factor)
         self._taken += 1
         if not self._wants_graph:
-            self._run(windows.to(self.device, non_blocking=True))
+            self._run_first(windows.to(self.device, non_blocking=True))
             return
         if self._windows is None:
             self._windows = torch.empty(windows.shape, dtype=windows.dtype, device=self.device)
@@ -141,10 +141,32 @@ class TrainStep:
         if self._graph is not None:
             self._graph.replay()
             return
-        self._run(self._windows)
+        self._run_first(self._windows)
         self._eager_steps += 1
         if self._eager_steps == EAGER_STEPS:
             self._capture(self._windows)
+
+    def _run_first(self, windows: Tensor) -> None:
+        """Run a step; where compilation is optional and fails, which it does before any update, run it as written."""
+        if self._has_run or not self.compiles or self.recipe.compile == "on":
+            self._run(windows)
+            return
+        generator = torch.get_rng_state()
+        on_cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
+        try:
+            self._run(windows)
+        except Exception as error:  # compilers fail in many ways; what fails without them too is raised below
+            torch.set_rng_state(generator)
+            if on_cuda is not None:
+                torch.cuda.set_rng_state(on_cuda, self.device)
+            self._stop_compiling(error)
+            self._run(windows)
+
+    def _stop_compiling(self, error: Exception) -> None:
+        self.compiles, self._loss = False, token_loss
+        for block in self.model.blocks:
+            block._compiled_call_impl = None
+        self.notes.append(f"not compiled: {' '.join(str(error).split())[:200]}")
 
     def _run(self, windows: Tensor) -> None:
         for parameter in self._parameters:
@@ -155,6 +177,7 @@ class TrainStep:
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, self.recipe.clip, foreach=self._foreach)
         self.optimizers.step()
         self._add(loss, norm)
+        self._has_run = True
 
     @property
     def _foreach(self) -> bool | None:

@@ -13,6 +13,7 @@ from tests.bench import __main__ as bench
 from tests.bench.kit import Row, in_turns
 from tests.bench.model import SIZES, Size, llama, matrix_shapes
 from tests.bench.table import NAME_WIDTH, format_row, table_head
+from tests.bench.training_cuda import CELLS, cell
 from tests.server import ROOT
 
 
@@ -145,6 +146,12 @@ def test_a_model_and_its_peer_have_the_same_matrices(size: Size) -> None:
     assert (peer.config.num_hidden_layers, peer.config.hidden_size) == (model.n_layers, model.d_model)
     if size.name.endswith("like Llama"):
         assert sum(weight.numel() for weight in peer.parameters()) == count_total(size.architecture)
+
+
+def test_cells_of_the_training_benchmark_have_ten_million_parameters_and_4_to_29_layers() -> None:
+    cells = [cell(*shape) for shape in CELLS]
+    assert all(abs(count_total(architecture) / 10e6 - 1) < 0.006 for architecture in cells)
+    assert [cells[0].n_layers, *sorted(architecture.n_layers for architecture in cells)] == [11, 4, 7, 11, 14, 19, 29]
 
 
 def test_the_peak_of_a_process_is_not_that_of_the_process_it_was_started_by() -> None:

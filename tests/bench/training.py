@@ -47,7 +47,7 @@ def loop_seconds(data: TokenData) -> float:
 
     with tempfile.TemporaryDirectory() as folder:
         found = train(ARCHITECTURE, replace(RECIPE, checkpoint_every=RECIPE.tokens), data, Path(folder), device="cpu")
-    return sum(row["seconds"] for row in found.speed[1:])
+    return sum(float(row["seconds"]) for row in found.speed[1:])
 
 
 def bare_seconds(data: TokenData, model: Any, logits_of: Callable[[Any, Any], Any]) -> float:
@@ -66,7 +66,8 @@ def bare_seconds(data: TokenData, model: Any, logits_of: Callable[[Any, Any], An
             started = time.perf_counter()
         ids = torch.from_numpy(data.batch(0, step, 8, 128))
         optimizer.zero_grad()
-        F.cross_entropy(logits_of(model, ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten()).backward()
+        loss = F.cross_entropy(logits_of(model, ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
     return time.perf_counter() - started

@@ -20,6 +20,7 @@ def test_a_plan_says_what_the_run_will_do() -> None:
     assert (plan.steps, plan.sequences, plan.length, plan.tokens, plan.epochs) == (20, 8, 16, 2560, 2.0)
     assert plan.flops_per_token == forward_flops(account(SMALL), 16).training_flops_per_token
     assert plan.flops == 2560 * plan.flops_per_token
+    assert plan.seconds(plan.flops / 90) == 90
     assert plan.checkpoint_bytes == 12 * count_total(SMALL)
     assert plan.disk_bytes == 3 * plan.checkpoint_bytes + 8 * count_total(SMALL)
 

@@ -18,6 +18,7 @@ from slimlm.runs.record import (
     read_record,
     read_rows,
     read_run,
+    sole_writer,
     write_record,
 )
 
@@ -108,6 +109,14 @@ def test_a_run_that_still_goes_on_has_no_result(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 2.5}\n{"st')
     found = read_run(tmp_path)
     assert (found.result, found.metrics, found.speed) == (None, [{"step": 1, "loss": 2.5}], [])
+
+
+def test_two_writers_exclude_each_other(tmp_path: Path) -> None:
+    in_use = pytest.raises(ValueError, match=r"is in use: another process trains there; waiting for it would work$")
+    with sole_writer(tmp_path), in_use, sole_writer(tmp_path):
+        pass
+    with sole_writer(tmp_path):
+        pass
 
 
 def test_a_folder_is_created_and_checked_against_its_run(tmp_path: Path) -> None:

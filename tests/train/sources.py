@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from slimlm.core.architecture import Architecture
 from slimlm.data.synthetic import known_entropy
@@ -9,6 +10,9 @@ from slimlm.data.token_data import TokenData
 from slimlm.runs.recipe import TrainRecipe
 
 VOCABULARY, LENGTH = 64, 16
+
+COMPARED = ("metrics.jsonl", "model.safetensors", "best/model.safetensors", "best/best.json")
+"""Files that are byte for byte the same, however often a run was interrupted."""
 
 
 def tiny(**changes: object) -> Architecture:
@@ -28,3 +32,8 @@ def chain_data(train: int = 4096, heldout: int = 600) -> TokenData:
     """Return a source of known entropy, perhaps without held-out tokens."""
     found = known_entropy(VOCABULARY, train_tokens=train, heldout_tokens=max(1, heldout))
     return found if heldout else replace(found, heldout={})
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the files of a run that do not depend on interruptions."""
+    return {name: (folder / name).read_bytes() for name in COMPARED}

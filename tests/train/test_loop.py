@@ -20,6 +20,7 @@ from slimlm.data.synthetic import known_entropy
 from slimlm.model.language_model import LanguageModel
 from slimlm.model.pretrained import from_pretrained
 from slimlm.runs.recipe import TrainRecipe
+from slimlm.runs.record import sole_writer
 from slimlm.train import RunResult, train
 from tests.train.sources import LENGTH, chain_data, recipe, tiny
 
@@ -37,7 +38,7 @@ def same(one: RunResult, other: RunResult) -> bool:
 def test_a_run_reaches_the_entropy_of_its_source_within_a_fiftieth_of_a_bit() -> None:
     data = known_entropy(64, train_tokens=400_000, heldout_tokens=20_000)
     wanted = TrainRecipe(
-        tokens=400_000, batch_tokens=512, learning_rate=1e-2, dropout=0.0, log_every=200, evaluate_tokens=2000
+        tokens=320_000, batch_tokens=512, learning_rate=1e-2, dropout=0.0, log_every=200, evaluate_tokens=2000
     )
     found = train(tiny(d_model=32, d_ff=64, n_layers=1, max_seq_length=32), wanted, data)
     assert data.entropy is not None
@@ -101,6 +102,7 @@ def test_metrics_hold_what_happened_at_each_step(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["recipe"]["tokens"] == 2560
     assert record["data"]["digest"] == chain_data().digest
+    assert record["plan"]["steps"] == 20
     assert record["setting"] == {"device": "cpu", "precision": "float32", "processes": 1}
 
 
@@ -112,6 +114,17 @@ def test_the_best_weights_are_kept_beside_the_last(tmp_path: Path) -> None:
     }
     assert best["nats_per_token"] == min(by_step.values()) == by_step[best["step"]]
     from_pretrained(tmp_path / "best")
+
+
+def test_evaluations_in_the_metrics_are_of_the_same_tokens_and_the_result_is_of_all() -> None:
+    found = train(tiny(), recipe(evaluate_tokens=50), chain_data())
+    whole = train(tiny(), recipe(), chain_data())
+    assert found.evaluation == whole.evaluation == whole.metrics[-1]["evaluation"]
+    data = chain_data()
+    short = replace(data, heldout={"validation": data.heldout["validation"][:50]})
+    assert [row.get("evaluation") for row in found.metrics] == [
+        row.get("evaluation") for row in train(tiny(), recipe(), short).metrics
+    ]
 
 
 def test_a_request_is_solved_and_kept_with_the_run(tmp_path: Path) -> None:
@@ -214,7 +227,12 @@ def test_too_little_disk_or_memory_is_refused_before_anything_is_written(
         ValueError, match=r"^the run needs .* on disk, but .*B are free; another folder or a lower keep"
     ):
         train(tiny(), recipe(), chain_data(), tmp_path)
-    assert not list(tmp_path.iterdir())
+    assert not (tmp_path / "run.json").exists()
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(tmp_path: Path) -> None:
+    with sole_writer(tmp_path), pytest.raises(ValueError, match=r"is in use: another process trains there"):
+        train(tiny(), recipe(), chain_data(), tmp_path)
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:

@@ -1,9 +1,6 @@
-"""A run that is killed at any moment and resumed equals one that was never interrupted, byte for byte."""
+"""Resumed runs: interrupted ones end the same, damaged checkpoints are passed over, finished ones are returned."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,68 +10,7 @@ from slimlm.model.pretrained import from_pretrained
 from slimlm.runs.record import read_run
 from slimlm.train import train
 from slimlm.train.checkpoint import checkpoint_folders, latest_checkpoint
-from tests.server import ROOT
-from tests.train.sources import chain_data, recipe, tiny
-
-COMPARED = ("metrics.jsonl", "model.safetensors", "best/model.safetensors", "best/best.json")
-
-KILLED = """
-import os, random, signal, sys
-from pathlib import Path
-import torch._dynamo, safetensors.torch, slimlm.model.pretrained  # loaded once: each run is a fork of this process
-from slimlm.train import train
-from tests.train.sources import chain_data, recipe, tiny
-
-def run(folder, last_call):
-    calls = 0
-    def fsync(number):
-        nonlocal calls
-        calls += 1
-        if calls == last_call:
-            os.kill(os.getpid(), signal.SIGKILL)
-    os.fsync = fsync
-    train(tiny(), recipe(), chain_data(heldout=100), folder, resume=True)
-
-def fork(folder, last_call):
-    child = os.fork()
-    if child == 0:
-        run(folder, last_call)
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    assert status in (0, signal.SIGKILL), status
-    return status
-
-assert fork(Path(sys.argv[1], "whole"), 0) == 0
-for seed in range(3):
-    moments = random.Random(seed)
-    while fork(Path(sys.argv[1], str(seed)), moments.randint(1, 40)):
-        print(seed, flush=True)
-"""
-"""Runs die while they write a checkpoint, a record or the best weights, or between them, and are resumed to their end.
-
-The run has dropout, so that random number generators matter.
-"""
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in COMPARED}
-
-
-def test_runs_killed_at_any_moment_and_resumed_are_byte_for_byte_the_same(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path)],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    deaths = done.stdout.split()
-    for seed in ("0", "1", "2"):
-        assert deaths.count(seed) >= 2
-        assert contents(tmp_path / seed) == contents(tmp_path / "whole")
-        assert not list((tmp_path / seed).rglob("*.part"))
+from tests.train.sources import chain_data, contents, recipe, tiny
 
 
 class InterruptedRunError(Exception):

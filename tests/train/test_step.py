@@ -133,3 +133,23 @@ def test_dropout_of_the_recipe_replaces_the_designs() -> None:
     with torch.no_grad():
         assert torch.equal(step.model(batch(0)[:, :-1])[0], step.model(batch(0)[:, :-1])[0])
     assert step.model.architecture.dropout == 0.1
+
+
+def test_a_compiler_that_fails_is_done_without_unless_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(function: object, **options: object) -> object:
+        def fail(*given: object, **more: object) -> None:
+            raise RuntimeError("no compiler\nhere")
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", broken)
+    plain = stepped(recipe(compile="off"), steps=2)
+    with pytest.raises(RuntimeError, match="no compiler"):
+        stepped(recipe(compile="on"), steps=1)
+    step = stepped(recipe(), steps=0)
+    step.compiles = True  # as on CUDA
+    step._compile()
+    step(batch(0), 1.0)
+    step(batch(1), 1.0)
+    assert step.notes == ["not compiled: no compiler here"]
+    assert step.read().loss == pytest.approx(plain.read().loss, rel=1e-2)  # but for dropout
