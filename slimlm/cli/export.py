@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from slimlm.cli.export_run import Writer, holds_model, trained_writer
 from slimlm.cli.request import add_request
 from slimlm.cli.sources import subject_of
 from slimlm.core.architecture import Architecture
@@ -18,7 +19,7 @@ from slimlm.utils.validation import check_option
 
 def add_export(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    add_request(parser, names_too=True)
+    add_request(parser, names_too=True, runs_too=True)
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="folder to write; it must be new or empty")
     kinds = "; ".join(f"{name}: {what}" for name, (what, _) in _FORMATS.items())
     parser.add_argument(
@@ -40,18 +41,23 @@ def run_export(options: argparse.Namespace) -> None:
     check_option("dtype", options.dtype, ("float32", "bfloat16"))
     folder: Path = options.folder
     _check_folder(folder)
-    subject = subject_of(options)
+    write = trained_writer(options) if holds_model(options.total_params) else _untrained_writer(options)
     try:
         with TemporaryDirectory(prefix=f".{folder.name[:100]}.", dir=folder.absolute().parent) as place:
             part = Path(place, "part")
             part.mkdir()
             for name in dict.fromkeys(formats):
-                _FORMATS[name][1](subject, part, options)
+                write(name, part)
             names = sorted(file.name for file in part.iterdir())
             part.replace(folder)
     except OSError as error:
         raise ValueError(f"{folder} cannot be written: {reason(error)}") from error
     print("\n".join(str(folder / name) for name in names))
+
+
+def _untrained_writer(options: argparse.Namespace) -> Writer:
+    subject = subject_of(options)
+    return lambda name, folder: _FORMATS[name][1](subject, folder, options)
 
 
 def _check_folder(folder: Path) -> None:
