@@ -4,12 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slimlm.utils.files import replacing
-from slimlm.utils.optional import PICTURES, PackageError, need
+from slimlm.utils.optional import ALTAIR, PICTURES, PackageError, need
 
 if TYPE_CHECKING:
     from slimlm.charts.theme import Figure
-
-ALTAIR = "altair"
 
 
 def check_pictures() -> str:

@@ -2,14 +2,21 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from slimlm.cli.evaluate import suite_help, suite_names
 from slimlm.cli.progress import TimedProgress, is_first_process
 from slimlm.cli.run_pictures import check_pictures, write_picture
 from slimlm.cli.run_text import format_plan, format_summary, model_words
 from slimlm.cli.training_data import BUILT_IN, TrainingRequest, add_training, keep_tokenizer, training_request
 from slimlm.runs.plan import plan_run
 from slimlm.runs.record import CHECKPOINTS, RUN, read_run
+from slimlm.utils.formatting import parse_number
+
+if TYPE_CHECKING:
+    from slimlm.evaluation.hooks import Hook
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells report it."""
@@ -18,6 +25,10 @@ INTERRUPTED = 130
 def add_train(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add_training(parser, "folder of the run: records, checkpoints, weights, tokenizer and the picture of its curve")
+    group = parser.add_argument_group("evaluation along the run, beside the held-out loss")
+    group.add_argument("--suite", metavar="NAMES", default="", help=suite_help())
+    group.add_argument("--suite-data", metavar="DIR", type=Path, help="folder of test sets: blimp/, cloze/")
+    group.add_argument("--suite-share", metavar="N", default="0.1", help="share of the items to score (default 0.1)")
     parser.add_argument("--resume", action="store_true", help="go on with the run that the folder holds, exactly")
     parser.set_defaults(run=run_train)
 
@@ -32,6 +43,7 @@ def run_train(options: argparse.Namespace) -> None:
     try:
         request = training_request(options)
         _say_plan(request, options)
+        hooks = _hooks(request, options)
         keep_tokenizer(request, out)
         from slimlm.train import train
 
@@ -41,6 +53,7 @@ def run_train(options: argparse.Namespace) -> None:
             request.data,
             out,
             resume=options.resume,
+            hooks=hooks,
             device=options.device,
             progress=TimedProgress(),
         )
@@ -61,6 +74,18 @@ def _check_out(out: Path, *, resume: bool) -> None:
     for name in ("slimlm.json", "model.safetensors"):
         if (out / name).exists() and not (out / RUN).exists():
             raise ValueError(f"{out} holds {name} of another model: a new or empty folder would work")
+
+
+def _hooks(request: TrainingRequest, options: argparse.Namespace) -> "Mapping[str, Hook]":
+    """Return the evaluations along the run; their files are read now, so that what is missing shows before training."""
+    if not (names := suite_names(options.suite)):
+        return {}
+    from slimlm.data.tokenizer import load_tokenizer
+    from slimlm.evaluation.suites import SuiteData, suite_hooks
+
+    tokenizer = load_tokenizer(request.tokenizer) if request.tokenizer else None
+    share, length = parse_number(options.suite_share), request.recipe.length_in(request.subject.architecture)
+    return suite_hooks(names, SuiteData(tokenizer, options.suite_data, request.data, length=length, share=share))
 
 
 def _say_plan(request: TrainingRequest, options: argparse.Namespace) -> None:

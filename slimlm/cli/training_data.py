@@ -14,7 +14,7 @@ from slimlm.core.named_model import Subject
 from slimlm.runs.recipe import TrainRecipe
 from slimlm.utils.files import reason, replacing
 from slimlm.utils.formatting import parse_size
-from slimlm.utils.optional import TORCH, need
+from slimlm.utils.optional import NUMPY, SAFETENSORS, TORCH, need
 from slimlm.utils.validation import check_option
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def training_request(options: argparse.Namespace) -> TrainingRequest:
 
     Raises ValueError, in one sentence, for options, files and text that cannot be used.
     """
-    need("training", TORCH, "numpy", "safetensors")
+    need("training", TORCH, NUMPY, SAFETENSORS)
     defaults = _fill_defaults(options)
     subject, recipe = subject_of(options), recipe_of(options, defaults)
     recipe.sequences(recipe.length_in(subject.architecture))
