@@ -13,12 +13,15 @@ from slimlm.cli.sources import names_a_model, subject_of
 from slimlm.core.named_model import Subject
 from slimlm.runs.recipe import TrainRecipe
 from slimlm.utils.files import reason, replacing
-from slimlm.utils.formatting import parse_size
+from slimlm.utils.formatting import parse_number, parse_size
 from slimlm.utils.optional import NUMPY, SAFETENSORS, TORCH, need
 from slimlm.utils.validation import check_option
 
 if TYPE_CHECKING:
     from slimlm.data.token_data import TokenData
+
+_OF_TEXT = ("field", "tokenizer", "out_of_domain", "heldout_share")
+"""Options that say how text is read."""
 
 TOKENIZER = "tokenizer.json"
 DATA = "data"
@@ -76,6 +79,7 @@ def add_training(parser: argparse.ArgumentParser, out: str) -> None:
     group.add_argument(
         "--out-of-domain", metavar="NAME", action="append", help="hold out documents with this in their name, entirely"
     )
+    group.add_argument("--heldout-share", metavar="N", help="share of each document that is held out (default 0.025)")
     add_recipe(parser)
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help=out)
     parser.add_argument("--device", help="cpu, cuda or mps (default: the fastest available)")
@@ -122,7 +126,7 @@ def _fill_defaults(options: argparse.Namespace) -> dict[str, Any]:
         ):
             options.vocab_size = str(size)
         return {}
-    for name in ("field", "tokenizer", "out_of_domain"):
+    for name in _OF_TEXT:
         if getattr(options, name) is not None:
             raise ValueError(f"--{name.replace('_', '-')} applies to text of your own: --data would work")
     options.source = options.source or "prose"
@@ -169,7 +173,7 @@ def _data(options: argparse.Namespace, vocab_size: int) -> "TokenData":
     from slimlm.data.tokenizer import load_tokenizer
 
     if is_corpus(options.data):
-        for name in ("field", "tokenizer", "out_of_domain"):
+        for name in _OF_TEXT:
             if getattr(options, name) is not None:
                 raise ValueError(f"--{name.replace('_', '-')} does not apply to {folder}, which is tokenised already")
         return open_corpus(folder)
@@ -179,6 +183,7 @@ def _data(options: argparse.Namespace, vocab_size: int) -> "TokenData":
         vocab_size=vocab_size,
         tokenizer=load_tokenizer(options.tokenizer) if options.tokenizer else None,
         field=options.field or "text",
+        heldout_share=parse_number(options.heldout_share or "0.025"),
         out_of_domain=options.out_of_domain or (),
         progress=show_progress,
     )
