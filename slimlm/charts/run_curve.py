@@ -1,12 +1,13 @@
 """What charts show of a run, from the records in its folder."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 from slimlm.runs.record import RunRecord
 
-_REACH = 30
+_REACH = 60
 """The average of a row reaches over this part of all rows to both sides."""
 
 
@@ -25,6 +26,8 @@ class RunCurve(NamedTuple):
     """Last held-out loss in bits, and the unit: byte or symbol."""
     diverged: int | None
     """Step of divergence."""
+    guessing: float | None = None
+    """Loss of a model that finds all tokens equally probable, in nats."""
 
 
 def run_curve(record: RunRecord, name: str = "") -> RunCurve:
@@ -48,6 +51,7 @@ def run_curve(record: RunRecord, name: str = "") -> RunCurve:
         record.run["data"]["entropy"],
         bits,
         result["step"] if result.get("status") == "diverged" else None,
+        math.log(record.run["architecture"]["vocab_size"]),
     )
 
 

@@ -16,8 +16,8 @@ from slimlm.utils.formatting import format_count
 _HEIGHT_PX, _STRIP_PX, _GAP_PX, _LABEL_PX = 400, 46, 26, 17
 _PLOT_PX, _MOST_ROOM_PX = 880, 300
 
-_ABOVE = 1.0
-"""Nats above the first loss up to which a diverging run is shown."""
+_ABOVE = 0.5
+"""Nats above the loss of guessing up to which losses are shown: untrained and diverging runs lie higher."""
 
 TRAINING, HELDOUT = "training", "held-out"
 _SERIES = (Shade("#425989", "#8FABE0"), Shade("#B5651D", "#E8A964"))
@@ -61,7 +61,7 @@ def training_curve_chart(runs: Sequence[RunCurve]) -> Figure:
         ({"values": [row for number, run in enumerate(runs) for row in _rows(run, number, len(runs))]}, _lines()),
         ({"values": names}, _name_layers()),
         title=_title(runs),
-        subtitle=_subtitle(runs),
+        subtitle=_subtitle(runs, high),
         description=_describe(runs),
         height=_HEIGHT_PX,
         axis_px=50,
@@ -78,9 +78,10 @@ def training_curve_chart(runs: Sequence[RunCurve]) -> Figure:
 
 def _loss_limits(runs: Sequence[RunCurve]) -> tuple[float, float]:
     losses = [loss for run in runs for _, loss in (*run.points, *run.heldout)]
-    first = max(run.points[0][1] for run in runs if run.points)
+    usual = max(run.points[0][1] if run.guessing is None else run.guessing for run in runs if run.points) + _ABOVE
     floors = [run.entropy for run in runs if run.entropy is not None]
-    low, high = min(losses + floors), min(max(losses), first + _ABOVE)
+    low = min(losses + floors)
+    high = min(max(losses), max(usual, low + _ABOVE))
     room = 0.04 * max(high - low, 0.1)
     return low - (2.2 if floors else 1) * room, high + room
 
@@ -133,9 +134,11 @@ def _title(runs: Sequence[RunCurve]) -> str:
     return f"Loss of {runs[0].name}" if len(runs) == 1 else f"Loss of {counted(len(runs), 'run')}"
 
 
-def _subtitle(runs: Sequence[RunCurve]) -> list[str]:
+def _subtitle(runs: Sequence[RunCurve], high: float) -> list[str]:
     colours = "" if len(runs) == 1 else " · numbers: its end"
     lines = [f"Thin: training loss as logged · thick: its moving average · circles: held-out loss{colours}"]
+    if len(runs) == 1 and (first := runs[0].points[0][1]) > high:
+        lines.append(f"The untrained loss of {first:.3f} lies above the plot")
     if len(runs) == 1 and runs[0].bits and runs[0].diverged is None:
         value, unit = runs[0].bits
         nats = runs[0].heldout[-1][1]

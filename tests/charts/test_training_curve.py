@@ -27,7 +27,7 @@ def record(**result: Any) -> RunRecord:
     ]
     rows[1]["evaluation"] = {"validation.nats_per_token": 3.5, "validation.bits_per_byte": 1.5, "blimp.accuracy": 0.5}
     rows.append({"step": 4, "tokens": 40, "loss": None, "learning_rate": 0.1})  # what JSON has for NaN
-    run = {"data": {"unit": "byte", "entropy": None}}
+    run = {"architecture": {"vocab_size": 512}, "data": {"unit": "byte", "entropy": None}}
     return RunRecord(Path("runs/mine"), run, rows, [], result or None)
 
 
@@ -40,8 +40,9 @@ def test_the_curve_of_a_record_is_its_finite_losses_and_first_split() -> None:
         None,
         (1.5, "byte"),
         None,
+        math.log(512),
     )
-    assert run_curve(record(status="diverged", step=4), "other")[0::6] == ("other", 4)
+    assert run_curve(record(status="diverged", step=4), "other")[0:7:6] == ("other", 4)
 
 
 def test_one_run_has_a_colour_for_each_loss_and_its_figures_in_words() -> None:
@@ -81,9 +82,15 @@ def test_a_diverged_run_is_cut_above_its_first_loss_and_says_where() -> None:
     points = [(1000, 7.0), (2000, 6.0), (3000, 900.0)]
     chart = training_curve_chart([curve(points=points, heldout=[], bits=None, diverged=3)])
     params = {param["name"]: param["value"] for param in chart.to_dict()["params"]}
-    assert params["loss_ends"][1] < 8.2
+    assert params["loss_ends"][1] < 7.7
     assert [row["name"] for row in rows_of(chart, 4)] == ["diverged at step 3"]
     assert "At the end" not in words_of(chart)
+
+
+def test_an_untrained_loss_far_above_guessing_is_said_instead_of_shown() -> None:
+    chart = training_curve_chart([curve(points=[(1000, 12.3), (2000, 5.0)], guessing=6.0)])
+    assert "The untrained loss of 12.300 lies above the plot" in words_of(chart)
+    assert "lies above" not in words_of(training_curve_chart([curve(guessing=6.5)]))
 
 
 def test_a_run_without_a_step_is_refused() -> None:
