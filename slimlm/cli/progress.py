@@ -22,6 +22,11 @@ def show_progress(fraction: float, message: str) -> None:
         print(f"\r{100 * fraction:3.0f} %  {message:<72}", end=end, file=sys.stderr, flush=True)
 
 
+def process_count() -> int:
+    """Return the number of processes that torchrun started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 class TimedProgress:
     """Progress of a run; where there is no terminal, one line says how long it will take, from its first steps."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slimlm.cli.evaluate import suite_help, suite_names
-from slimlm.cli.progress import TimedProgress, is_first_process
+from slimlm.cli.progress import TimedProgress, is_first_process, process_count
 from slimlm.cli.run_pictures import check_pictures, write_picture
 from slimlm.cli.run_text import format_plan, format_summary, model_words
 from slimlm.cli.training_data import BUILT_IN, TrainingRequest, add_training, keep_tokenizer, training_request
@@ -90,7 +90,13 @@ def _hooks(request: TrainingRequest, options: argparse.Namespace) -> "Mapping[st
 
 def _say_plan(request: TrainingRequest, options: argparse.Namespace) -> None:
     architecture, recipe, data = request.subject.architecture, request.recipe, request.data
-    plan = plan_run(architecture, recipe, train_tokens=len(data.train), vocab_size=data.vocab_size)
+    plan = plan_run(
+        architecture,
+        recipe,
+        train_tokens=len(data.train),
+        vocab_size=data.vocab_size,
+        processes=process_count(),
+    )
     if is_first_process():
         if not options.data:
             print(f"No --data: {BUILT_IN[options.source].what} is used; its defaults end in about a minute.\n")
