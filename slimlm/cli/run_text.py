@@ -9,7 +9,7 @@ from slimlm.core.named_model import Subject
 from slimlm.runs.plan import RunPlan
 from slimlm.runs.recipe import TrainRecipe
 from slimlm.runs.record import RunRecord
-from slimlm.utils.formatting import format_bytes, format_count, format_flops, format_seconds, format_share
+from slimlm.utils.formatting import format_bytes, format_count, format_flops, format_real, format_seconds, format_share
 from slimlm.utils.text import listed
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ def format_plan(subject: Subject, recipe: TrainRecipe, data: "TokenData", plan: 
     saved = f"{counted(recipe.keep, 'checkpoint')} of {format_bytes(plan.checkpoint_bytes)}"
     rows = {
         "model": subject.title,
-        "data": f"{data.name}: {len(data.train):,} training tokens of {data.vocab_size:,} ids, {', '.join(heldout)}",
+        "data": ", ".join([f"{data.name}: {len(data.train):,} training tokens of {data.vocab_size:,} ids", *heldout]),
         "steps": f"{plan.steps:,} × {plan.sequences * plan.length:,} tokens ({plan.sequences:,} × {plan.length:,}) "
-        f"= {format_count(plan.tokens)} tokens, {plan.epochs:.2g} epochs",
+        f"= {format_count(plan.tokens)} tokens, {format_real(plan.epochs)} epochs",
         "recipe": f"{recipe.optimizer}, learning rate {recipe.learning_rate:g}, {recipe.schedule}, seed {recipe.seed}",
         "compute": f"{format_flops(plan.flops)} ({format_flops(plan.flops_per_token)} per token)",
         "memory": f"at least {format_bytes(plan.memory_bytes)}",

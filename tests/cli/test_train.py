@@ -17,7 +17,7 @@ No --data: a generated source of known entropy is used; its defaults end in abou
 
 model    20.04k parameters · 1 layer × d_model 40 · d_ff 85 · 2 heads
 data     known entropy: 1,000,000 training tokens of 64 ids, 100,000 held out (validation)
-steps    16 × 512 tokens (32 × 16) = 8.192k tokens, 0.0082 epochs
+steps    16 × 512 tokens (32 × 16) = 8.192k tokens, 0.00819 epochs
 recipe   adamw, learning rate 0.01, wsd, seed 0
 compute  1.00 GFLOP (123 kFLOP per token)
 memory   at least 1.46 MB
