@@ -47,7 +47,7 @@ class TrainRecipe:
 
     learning_rate: float = documented(
         "Highest learning rate of the schedule. The best value depends on the model: search for it.",
-        real(2e-3, 1e-12, 100.0),
+        real(4e-3, 1e-12, 100.0),
     )
 
     schedule: Schedule = documented(
@@ -98,7 +98,7 @@ class TrainRecipe:
     )
 
     embedding_std: float | Literal["auto", "width"] = documented(
-        'Initial standard deviation of embeddings; "width" is 1 / √d_model. "auto" is "width", or 1/16 with CompleteP.',
+        'Initial standard deviation of embeddings; "width" is 1 / √d_model. "auto" is 0.05, or 1/16 with CompleteP.',
         _optional_real("auto", 1e-6, 10.0, "auto", "width"),
     )
 

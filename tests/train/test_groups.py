@@ -130,7 +130,7 @@ def test_weight_decay_is_for_matrices_of_blocks_alone() -> None:
 @pytest.mark.parametrize(
     ("changes", "embedding", "output"),
     [
-        ({}, 16**-0.5, 0.02 / math.sqrt(4)),
+        ({}, 0.05, 0.02 / math.sqrt(4)),
         ({"embedding_std": 0.02, "output_std": 0.02}, 0.02, 0.02),
         ({"embedding_std": "width", "output_std": 0.005}, 16**-0.5, 0.005),
     ],

@@ -91,9 +91,9 @@ def test_metrics_hold_what_happened_at_each_step(tmp_path: Path) -> None:
     assert [row["step"] for row in found.metrics] == [1, 2, 4, 5, 6, 8, 10, 12, 14, 15, 16, 18, 20]
     assert [row["tokens"] for row in found.metrics] == [128 * row["step"] for row in found.metrics]
     rates = {row["step"]: row["learning_rate"] for row in found.metrics}
-    assert rates[1] == pytest.approx(2e-3 / 3)
-    assert rates[10] == 2e-3
-    assert rates[20] == pytest.approx(2e-3 / 5)
+    assert rates[1] == pytest.approx(4e-3 / 3)
+    assert rates[10] == 4e-3
+    assert rates[20] == pytest.approx(4e-3 / 5)
     written = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert written == found.metrics
     assert found.loss == found.metrics[-1]["loss"]
