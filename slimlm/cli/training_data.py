@@ -36,19 +36,17 @@ class _BuiltIn:
     total: str
     vocab_size: int
     sequence_length: int
-    recipe: Mapping[str, float]
+    recipe: Mapping[str, int]
 
 
 BUILT_IN = {
-    "prose": _BuiltIn(
-        "the built-in prose", "500k", 1024, 128, {"tokens": 600_000, "batch_tokens": 1024, "learning_rate": 4e-3}
-    ),
+    "prose": _BuiltIn("the built-in prose", "500k", 1024, 128, {"tokens": 600_000, "batch_tokens": 1024}),
     "known-entropy": _BuiltIn(
         "a generated source of known entropy",
         "100k",
         512,
         64,
-        {"tokens": 1_000_000, "batch_tokens": 1024, "learning_rate": 4e-3},
+        {"tokens": 1_000_000, "batch_tokens": 1024},
     ),
 }
 
