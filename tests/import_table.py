@@ -8,14 +8,18 @@ ALLOWED = {
     "interop": "core utils",
     "serialization": "core solver utils",
     "notes": "core costs serialization solver utils",
+    "runs": "core costs utils",
+    "data": "utils numpy",
     "model": "core interop solver utils psutil safetensors torch",
+    "evaluation": "data model utils lm_eval numpy torch",
+    "train": "core data evaluation model runs solver utils numpy torch",
     "probing": "core model utils psutil torch",
     "sweep": "core costs notes serialization solver utils",
     "compare": "core costs notes serialization solver utils",
-    "charts": "compare core solver sweep utils altair pandas",
+    "charts": "compare core runs solver sweep utils altair pandas",
     "export": "charts compare core costs interop notes serialization solver utils jinja2",
     "explorer": "charts core notes serialization solver altair ipywidgets",
-    "cli": "core interop notes serialization solver sweep utils",
+    "cli": "core interop notes runs serialization solver sweep utils",
     "ui": "charts compare core costs export interop notes serialization solver sweep utils pyarrow streamlit",
     "slimlm": "cli core solver utils",
     "app": "charts core solver ui utils streamlit",
@@ -27,12 +31,27 @@ ALLOWED = {
 """
 
 LAZY = {
+    "data": "pyarrow tokenizers",
+    "train": "safetensors",
     "export": "model vl_convert",
-    "cli": "export model probing",
+    "cli": "charts data evaluation export model probing torch train",
     "ui": "model probing",
-    "slimlm": "explorer export interop model notes probing",
+    "slimlm": "data explorer export interop model notes probing runs",
 }
 """Package → what it imports besides, inside functions or for type checkers alone."""
 
-LIGHT = {"utils", "core", "solver", "costs", "interop", "notes", "serialization", "sweep", "compare", "cli", "slimlm"}
+LIGHT = {
+    "utils",
+    "core",
+    "solver",
+    "costs",
+    "interop",
+    "notes",
+    "serialization",
+    "runs",
+    "sweep",
+    "compare",
+    "cli",
+    "slimlm",
+}
 """Packages that load no heavy package when they are imported."""

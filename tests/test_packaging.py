@@ -97,8 +97,8 @@ def full(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return environment
 
 
-OPTIONAL = {canonicalize_name(name) for name in ("ipywidgets", "anywidget")}
-"""Packages that only the widget for notebooks needs."""
+OPTIONAL = {canonicalize_name(name) for name in ("ipywidgets", "anywidget", "lm_eval")}
+"""Packages that only the widget for notebooks and the adapter for lm_eval need."""
 
 
 def pins(file: str = "requirements.txt") -> dict[NormalizedName, Requirement]:

@@ -43,6 +43,16 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
     return [low, high][:most]
 
 
+def tick_format(ticks: Sequence[float], most: int = 6) -> str:
+    """Return the d3 format that writes all ticks with as many decimals as one of them needs.
+
+    >>> tick_format([6.75, 7.0]), tick_format([4.0, 5.0])
+    (',.2f', ',.0f')
+    """
+    decimals = next((n for n in range(most) if all(abs(round(tick, n) - tick) < 1e-9 for tick in ticks)), most)
+    return f",.{decimals}f"
+
+
 def interpolated_index(value: float, ascending: Sequence[float]) -> float:
     """Return the index of a value in an ascending sequence, interpolated between the two values around it.
 

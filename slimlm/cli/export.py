@@ -5,23 +5,21 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from slimlm.cli.request import add_request, request_of
-from slimlm.cli.sources import is_file, named_model
+from slimlm.cli.export_run import Writer, holds_model, trained_writer
+from slimlm.cli.request import add_request
+from slimlm.cli.sources import subject_of
 from slimlm.core.architecture import Architecture
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.interop.hf import no_class_sentence
-from slimlm.serialization.flags import OPTIONS
-from slimlm.solver.solver import solve
 from slimlm.utils.files import reason
-from slimlm.utils.formatting import parse_size
 from slimlm.utils.optional import SAFETENSORS, TORCH, need
 from slimlm.utils.validation import check_option
 
 
 def add_export(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    add_request(parser, names_too=True)
+    add_request(parser, names_too=True, runs_too=True)
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="folder to write; it must be new or empty")
     kinds = "; ".join(f"{name}: {what}" for name, (what, _) in _FORMATS.items())
     parser.add_argument(
@@ -43,18 +41,23 @@ def run_export(options: argparse.Namespace) -> None:
     check_option("dtype", options.dtype, ("float32", "bfloat16"))
     folder: Path = options.folder
     _check_folder(folder)
-    subject = _subject(options)
+    write = trained_writer(options) if holds_model(options.total_params) else _untrained_writer(options)
     try:
         with TemporaryDirectory(prefix=f".{folder.name[:100]}.", dir=folder.absolute().parent) as place:
             part = Path(place, "part")
             part.mkdir()
             for name in dict.fromkeys(formats):
-                _FORMATS[name][1](subject, part, options)
+                write(name, part)
             names = sorted(file.name for file in part.iterdir())
             part.replace(folder)
     except OSError as error:
         raise ValueError(f"{folder} cannot be written: {reason(error)}") from error
     print("\n".join(str(folder / name) for name in names))
+
+
+def _untrained_writer(options: argparse.Namespace) -> Writer:
+    subject = subject_of(options)
+    return lambda name, folder: _FORMATS[name][1](subject, folder, options)
 
 
 def _check_folder(folder: Path) -> None:
@@ -64,24 +67,6 @@ def _check_folder(folder: Path) -> None:
         raise ValueError(f"{folder} is a file: the name of a new or empty folder would work")
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} holds files, which export does not replace: a new or empty folder would work")
-
-
-def _subject(options: argparse.Namespace) -> Subject:
-    """Return the design of a total, or the named model of a name or a path."""
-    source: str = options.total_params
-    if not is_file(source):
-        try:
-            parse_size(source)
-        except ValueError:
-            if not source[:1].isalpha():
-                raise
-        else:
-            return solve(request_of(options))
-    given = [OPTIONS[name].flag for name in OPTIONS if getattr(options, name) is not None]
-    given += ["--family"] if options.family else []
-    if given:
-        raise ValueError(f"{given[0]} does not apply to {source}, which has a shape of its own: a total would work")
-    return named_model(source)
 
 
 def _write_hf(subject: Subject, folder: Path, options: argparse.Namespace) -> None:

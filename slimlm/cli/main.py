@@ -1,4 +1,4 @@
-"""The command line: `slimlm design`, `sweep`, `inspect`, `export`, `published` and `app`."""
+"""The command line: `slimlm design`, `sweep`, `train`, `export` and the other commands."""
 
 import argparse
 import io
@@ -11,10 +11,15 @@ from dataclasses import asdict
 from typing import Any, NoReturn
 
 from slimlm.cli.app import open_app
+from slimlm.cli.evaluate import add_eval
 from slimlm.cli.export import add_export
+from slimlm.cli.lr_find import add_lr_find
+from slimlm.cli.progress import show_progress
 from slimlm.cli.request import add_request, request_of
+from slimlm.cli.sample import add_sample
 from slimlm.cli.sources import named_model
 from slimlm.cli.sweep import add_sweep
+from slimlm.cli.train import add_train
 from slimlm.core.design import Design
 from slimlm.core.published import published_models
 from slimlm.core.table import format_param_table
@@ -86,6 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("model", metavar="NAME|FILE", help="name of a published model, or path of a config.json")
     inspect.add_argument("--json", action="store_true", help="print JSON instead of the table")
     inspect.set_defaults(run=_inspect)
+    add_train(commands.add_parser("train", help="train a model, with its plan before and its curve after"))
+    add_lr_find(commands.add_parser("lr-find", help="search for a learning rate: range test, or sweep of whole runs"))
+    add_eval(commands.add_parser("eval", help="evaluate a run: bits per byte, minimal pairs, cloze tasks"))
+    add_sample(commands.add_parser("sample", help="print text that the model of a run writes"))
     add_export(commands.add_parser("export", help="write a model as files into a new folder"))
     published = commands.add_parser("published", help="list the published models that inspect knows by name")
     published.set_defaults(run=_published)
@@ -149,12 +158,7 @@ def _probe(design: Design, dtype: Any, device: str | None) -> Any:
     need("--probe", TORCH, PSUTIL)
     from slimlm.probing.probe import probe
 
-    def show(fraction: float, message: str) -> None:
-        if sys.stderr.isatty():
-            end = "\n" if fraction >= 1 else ""
-            print(f"\r{100 * fraction:3.0f} %  {message:<72}", end=end, file=sys.stderr, flush=True)
-
-    return probe(design, progress=show, dtype=dtype, device=device)
+    return probe(design, progress=show_progress, dtype=dtype, device=device)
 
 
 def _format_report(report: Any) -> str:

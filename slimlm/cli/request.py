@@ -10,17 +10,27 @@ from slimlm.utils.formatting import parse_size
 from slimlm.utils.validation import field_docs
 
 
-def add_request(parser: argparse.ArgumentParser, default_total: str | None = None, *, names_too: bool = False) -> None:
+def add_request(
+    parser: argparse.ArgumentParser,
+    default_total: str | None = None,
+    *,
+    names_too: bool = False,
+    runs_too: bool = False,
+    optional: bool = False,
+) -> None:
     """Add an argument for the total, optional when it has a default, and an option for every other field.
 
     names_too: the argument may also be the name of a published model or the path of a config.json.
+    runs_too: or the folder of a run. optional: the total is None where it is not given.
     """
     total = f"{field_docs(ModelConfig)['total_params']} (10M, 1.5B, 12345678)"
-    optional: dict[str, Any] = {"nargs": "?", "default": default_total} if default_total else {}
+    usual: dict[str, Any] = {"nargs": "?", "default": default_total} if default_total or optional else {}
     if names_too:
         total += "; or the name of a published model, or the path of a config.json"
-    metavar = "TOTAL|NAME|FILE" if names_too else "TOTAL"
-    parser.add_argument("total_params", metavar=metavar, help=escaped(total), **optional)
+    if runs_too:
+        total += "; or the folder of a run"
+    metavar = "TOTAL|NAME|FILE" + "|RUN" * runs_too if names_too else "TOTAL"
+    parser.add_argument("total_params", metavar=metavar, help=escaped(total), **usual)
     names = "|".join(MODEL_FAMILIES)
     text = "Set norm, positions, activation, biases and tying to those of a family; other options override it."
     parser.add_argument("--family", metavar=names, help=text)

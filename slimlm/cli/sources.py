@@ -1,10 +1,15 @@
-"""Models by name or path, as `inspect` and `export` take them."""
+"""Models by request, name or path, as commands take them."""
 
+import argparse
 from pathlib import Path
 
-from slimlm.core.named_model import NamedModel
+from slimlm.cli.request import request_of
+from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.published import published_model
 from slimlm.interop.hf.import_config import hf_named_model
+from slimlm.serialization.flags import OPTIONS
+from slimlm.solver.solver import solve
+from slimlm.utils.formatting import parse_size
 
 
 def is_file(source: str) -> bool:
@@ -20,3 +25,29 @@ def named_model(source: str) -> NamedModel:
     path = Path(source)
     home = path if path.is_dir() else path.parent
     return hf_named_model(path, path.stem if path.is_file() and path.stem != "config" else home.resolve().name)
+
+
+def names_a_model(source: str) -> bool:
+    """Whether a source is the name or the path of a model, rather than a total."""
+    if is_file(source):
+        return True
+    try:
+        parse_size(source)
+    except ValueError:
+        return source[:1].isalpha()
+    return False
+
+
+def subject_of(options: argparse.Namespace) -> Subject:
+    """Return the design of a total, or the named model of a name or a path.
+
+    Raises ValueError, in one sentence, for an invalid request, and for options of a request beside a named model.
+    """
+    source: str = options.total_params
+    if not names_a_model(source):
+        return solve(request_of(options))
+    given = [OPTIONS[name].flag for name in OPTIONS if getattr(options, name) is not None]
+    given += ["--family"] if options.family else []
+    if given:
+        raise ValueError(f"{given[0]} does not apply to {source}, which has a shape of its own: a total would work")
+    return named_model(source)

@@ -13,13 +13,14 @@ from tests.bench import __main__ as bench
 from tests.bench.kit import Row, in_turns
 from tests.bench.model import SIZES, Size, llama, matrix_shapes
 from tests.bench.table import NAME_WIDTH, format_row, table_head
+from tests.bench.training_cuda import CELLS, cell
 from tests.server import ROOT
 
 
 def test_the_whole_run_takes_at_most_ten_minutes_and_names_what_it_leaves_out() -> None:
     assert sum(bench.SECTIONS[name].seconds for name in bench.WHOLE_RUN) <= 600
     assert {*bench.WHOLE_RUN, *bench.BY_NAME_ONLY} == set(bench.SECTIONS)
-    assert "; by name only: memory-7b, soak-long" in bench.describe_run(bench.WHOLE_RUN)
+    assert "; by name only: training, memory-7b, soak-long" in bench.describe_run(bench.WHOLE_RUN)
     assert "by name only" not in bench.describe_run(list(bench.SECTIONS))
     assert "budget 150 s" in bench.describe_run(["import", "page"])
 
@@ -34,7 +35,7 @@ def test_a_wrong_name_ends_with_one_sentence_that_lists_the_sections(capsys: pyt
         bench.read_arguments(["--only", "page", "--only", "pages"])
     assert capsys.readouterr().err == (
         "'pages' is not a section of the benchmark: it must be one of import, solver, sweep, count, model, memory, "
-        "page, crowd, soak, memory-7b, soak-long\n"
+        "page, crowd, soak, training, memory-7b, soak-long\n"
     )
 
 
@@ -43,7 +44,7 @@ def test_help_names_every_section_and_its_budget(capsys: pytest.CaptureFixture[s
         bench.read_arguments(["--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert all(f"{name} {section.seconds} s" in said for name, section in bench.SECTIONS.items())
-    assert "By name only: memory-7b 480 s, soak-long 840 s." in said
+    assert "By name only: training 150 s, memory-7b 480 s, soak-long 840 s." in said
 
 
 @pytest.mark.parametrize(
@@ -145,6 +146,12 @@ def test_a_model_and_its_peer_have_the_same_matrices(size: Size) -> None:
     assert (peer.config.num_hidden_layers, peer.config.hidden_size) == (model.n_layers, model.d_model)
     if size.name.endswith("like Llama"):
         assert sum(weight.numel() for weight in peer.parameters()) == count_total(size.architecture)
+
+
+def test_cells_of_the_training_benchmark_have_ten_million_parameters_and_4_to_29_layers() -> None:
+    cells = [cell(*shape) for shape in CELLS]
+    assert all(abs(count_total(architecture) / 10e6 - 1) < 0.006 for architecture in cells)
+    assert [cells[0].n_layers, *sorted(architecture.n_layers for architecture in cells)] == [11, 4, 7, 11, 14, 19, 29]
 
 
 def test_the_peak_of_a_process_is_not_that_of_the_process_it_was_started_by() -> None:

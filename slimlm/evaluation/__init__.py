@@ -1,0 +1,1 @@
+"""Evaluation of models: held-out loss in bits per byte, minimal pairs, cloze tasks, lm_eval, text samples."""

@@ -1,0 +1,119 @@
+"""Checkpoints: states that a run can be resumed from exactly, written whole or not at all.
+
+A checkpoint is a folder with weights and optimizer states as safetensors and the rest as JSON, which holds the sha256
+of the other files. Nothing is ever unpickled. A damaged checkpoint is passed over for the one before it.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from slimlm.runs.record import CHECKPOINTS, read_record, sync_folder, write_record
+
+FORMAT = "slimlm-checkpoint-1"
+STATE, MODEL, OPTIMIZER = "state.json", "model.safetensors", "optimizer.safetensors"
+_GENERATORS = "generator/"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a run after a number of steps."""
+
+    step: int
+    state: Mapping[str, Any]
+    """Step, bytes of the metrics by then, the best evaluation, and what else the loop keeps."""
+    weights: Mapping[str, Tensor]
+    optimizer: Mapping[str, Tensor]
+    generators: Mapping[str, Tensor]
+    """States of random number generators by name."""
+
+
+def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
+    """Write a checkpoint of a run into the run's folder, then delete all but the latest `keep`.
+
+    Raises OSError when it cannot be written; earlier checkpoints then stay.
+    """
+    from safetensors.torch import save_file
+
+    home = folder / CHECKPOINTS
+    final = home / f"step-{checkpoint.step:08d}"
+    part = home / f".{final.name}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    generators = {_GENERATORS + name: state for name, state in checkpoint.generators.items()}
+    for name, tensors in ((MODEL, checkpoint.weights), (OPTIMIZER, {**checkpoint.optimizer, **generators})):
+        # Contiguous copies on the CPU; an update of the weights may begin before they are written.
+        save_file({key: _on_cpu(tensor) for key, tensor in tensors.items()}, part / name)
+        _sync(part / name)
+    digests = {name: file_digest(part / name) for name in (MODEL, OPTIMIZER)}
+    write_record(part / STATE, {"format": FORMAT, "step": checkpoint.step, "sha256": digests, **checkpoint.state})
+    shutil.rmtree(final, ignore_errors=True)  # one that was found damaged
+    part.rename(final)
+    sync_folder(home)
+    for old in checkpoint_folders(folder)[keep:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _on_cpu(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu").contiguous()
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
+
+
+def checkpoint_folders(folder: Path) -> list[Path]:
+    """Return the folders of a run's complete checkpoints, the latest first."""
+    return sorted((folder / CHECKPOINTS).glob("step-*"), reverse=True)
+
+
+def file_digest(file: Path) -> str:
+    """Return the sha256 of a file."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def latest_checkpoint(folder: Path) -> Checkpoint | None:
+    """Return the latest checkpoint of a run that is undamaged; None when there is none."""
+    return next((found for path in checkpoint_folders(folder) if (found := _read(path)) is not None), None)
+
+
+def _read(path: Path) -> Checkpoint | None:
+    """Return a checkpoint; None for one that is damaged."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        state = read_record(path / STATE)
+        if state is None or state.get("format") != FORMAT:
+            return None
+        if any(file_digest(path / name) != state["sha256"][name] for name in (MODEL, OPTIMIZER)):
+            return None
+        weights, others = load_file(path / MODEL), load_file(path / OPTIMIZER)
+        step = int(state["step"])
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+        return None
+    generators = {
+        name.removeprefix(_GENERATORS): others.pop(name) for name in list(others) if name.startswith(_GENERATORS)
+    }
+    return Checkpoint(step, state, weights, others, generators)
+
+
+@torch.no_grad()
+def load_weights(parameters: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> None:
+    """Copy saved weights into a model's own memory, whose alignment results may depend on.
+
+    Raises ValueError for the weights of another model.
+    """
+    if parameters.keys() != saved.keys():
+        raise ValueError("the checkpoint has the weights of another model; another folder would work")
+    for name, parameter in parameters.items():
+        parameter.copy_(saved[name])

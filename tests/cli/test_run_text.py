@@ -1,0 +1,70 @@
+"""Text about runs, from plain records."""
+
+from pathlib import Path
+from typing import Any
+
+from slimlm.cli.progress import TimedProgress
+from slimlm.cli.run_text import format_summary
+from slimlm.runs.record import RunRecord
+
+
+def ended(**changes: Any) -> RunRecord:
+    result: dict[str, Any] = {
+        "status": "finished",
+        "step": 200,
+        "tokens": 409_600,
+        "loss": 3.25,
+        "evaluation": {
+            "validation.nats_per_token": 3.5,
+            "validation.bits_per_byte": 1.75,
+            "out_of_domain.nats_per_token": 4.5,
+            "out_of_domain.bits_per_byte": 2.25,
+            "blimp.accuracy": 0.625,
+        },
+        "notes": ["no CUDA graph: the device is a CPU"],
+        "checks": [{"name": "causality", "passed": True, "detail": ""}],
+    }
+    speed = [
+        {"step": 100, "seconds": 10.0, "tokens_per_second": 1000.0, "mfu": 0.1, "peak_memory_bytes": 5_000_000},
+        {"step": 200, "seconds": 30.0, "tokens_per_second": 3000.0, "mfu": 0.3, "peak_memory_bytes": 4_000_000},
+    ]
+    return RunRecord(Path(), {"data": {"unit": "byte", "entropy": None}}, [], speed, result | changes)
+
+
+def test_a_summary_names_every_figure_with_its_unit() -> None:
+    assert format_summary(ended()).splitlines() == [
+        "finished after 200 steps, 409.6k tokens",
+        "note: no CUDA graph: the device is a CPU",
+        "training loss 3.2500 nats per token",
+        "validation loss 3.5000 nats per token = 1.7500 bits per byte",
+        "out of domain loss 4.5000 nats per token = 2.2500 bits per byte",
+        "blimp.accuracy 0.6250",
+        "40 s of steps, 2,500 tokens/s, MFU 25.0 %, peak memory 5.00 MB",
+        "1 check passed: causality",
+    ]
+
+
+def test_a_failed_check_is_said_last_and_loudly() -> None:
+    checks = [
+        {"name": "causality", "passed": True, "detail": ""},
+        {"name": "shifted targets", "passed": False, "detail": "targets are the inputs"},
+    ]
+    *_, last = format_summary(ended(checks=checks)).splitlines()
+    assert last == ("CHECK FAILED: shifted targets (targets are the inputs): do not trust the figures of this run")
+
+
+def test_a_diverged_run_has_no_loss_to_report() -> None:
+    lines = format_summary(
+        ended(status="diverged", step=12, loss=None, evaluation={}, checks=[], notes=[])
+    ).splitlines()
+    assert lines[0].startswith("DIVERGED at step 12 (409.6k tokens): recorded as a result, without weights; ")
+    assert [line.split()[0] for line in lines] == ["DIVERGED", "40"]
+
+
+def test_without_a_terminal_the_time_left_is_said_once(capsys: Any, monkeypatch: Any) -> None:
+    times = iter([100.0, 104.0, 110.0, 200.0])  # the preparation before the first step is not measured
+    monkeypatch.setattr("slimlm.cli.progress.time.perf_counter", lambda: next(times))
+    progress = TimedProgress()
+    for share in (0.1, 0.2, 0.3, 0.4):
+        progress(share, "training")
+    assert capsys.readouterr().err == "slimlm: expected time left 35 s\n"
