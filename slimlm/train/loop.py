@@ -74,9 +74,10 @@ def train(
         if folder is not None and processes.is_first:
             check_folder(folder, spec, resume=resume)
             stack.enter_context(sole_writer(folder))
+            check_folder(folder, spec, resume=resume)  # another process may have begun before
         processes.wait()
         if folder is not None:
-            if result := read_record(folder / RESULT):
+            if (result := read_record(folder / RESULT)) is not None:
                 return past_result(folder, result, plan, target)
             plan.check_space(shutil.disk_usage(folder).free, free_bytes(target))
         stack.enter_context(own_generators(target, recipe.seed + processes.rank))

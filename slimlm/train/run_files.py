@@ -8,7 +8,7 @@ from torch import Tensor
 
 from slimlm.model.language_model import LanguageModel
 from slimlm.runs.record import BEST, METRICS, RESULT, RUN, SPEED, RowWriter, read_rows, write_record
-from slimlm.train.checkpoint import Checkpoint, write_checkpoint
+from slimlm.train.checkpoint import Checkpoint, start_digest, write_checkpoint
 
 
 class RunFiles:
@@ -58,7 +58,8 @@ class RunFiles:
         """Write a checkpoint, once all rows before it are durable."""
         if self.folder is None or self._metrics_out is None:
             return
-        position = {"metrics_bytes": self._metrics_out.sync()}
+        size = self._metrics_out.sync()
+        position = {"metrics_bytes": size, "metrics_sha256": start_digest(self.folder / METRICS, size)}
         write_checkpoint(
             self.folder, Checkpoint(step, {**state, **position}, weights, optimizer, generators), self._keep
         )
