@@ -127,7 +127,8 @@ def test_a_tokenizer_of_another_model_is_refused() -> None:
 
 
 def test_no_pairs_are_refused() -> None:
-    for paradigms in ({}, {"agreement": []}):
+    nothing: tuple[dict[str, list[Pair]], ...] = ({}, {"agreement": []})
+    for paradigms in nothing:
         with pytest.raises(ValueError, match=r"^there are no pairs to score: "):
             score_pairs(model_of(), tokenizer(), paradigms)
 
