@@ -23,9 +23,14 @@ class RunFiles:
         self._speed_out: RowWriter | None = None
 
     def begin(self, spec: Mapping[str, Any], metrics_bytes: int) -> None:
-        """Write run.json where there is none, and cut the metrics at the position of a checkpoint."""
+        """Write run.json where there is none, and cut the metrics at the position of a checkpoint.
+
+        Files that a killed process has left half written are deleted.
+        """
         if self.folder is None:
             return
+        for part in (path for home in (self.folder, self.folder / BEST) for path in home.glob(".*.part")):
+            part.unlink()
         if not (self.folder / RUN).exists():
             write_record(self.folder / RUN, spec)
         self._metrics_out = RowWriter(self.folder / METRICS, metrics_bytes)

@@ -155,3 +155,11 @@ def test_a_damaged_result_is_refused(cut: Path, record: str) -> None:
         ValueError, match=r"result\.json is damaged: .*; resuming the run after deleting that file would"
     ):
         train(tiny(), recipe(keep=3), chain_data(heldout=100), cut, resume=True)
+
+
+def test_what_a_killed_process_has_left_half_written_is_deleted(cut: Path) -> None:
+    left = [cut / ".model.safetensors.123.part", cut / "best" / ".slimlm.json.123.part"]
+    for file in left:
+        file.write_text("{")
+    train(tiny(), recipe(keep=3), chain_data(heldout=100), cut, resume=True)
+    assert not any(file.exists() for file in left)
