@@ -110,7 +110,7 @@ def _check_request(vocab_size: int, tokenizer: Tokenizer | None, heldout_share: 
     if tokenizer and tokenizer.vocab_size > vocab_size:
         rule = f"it must be at least the {tokenizer.vocab_size:,} tokens of the tokenizer"
         raise FieldError("vocab_size", vocab_size, rule, (("vocab_size", tokenizer.vocab_size),))
-    if not 0 < heldout_share <= _LARGEST_SHARE:
+    if not isinstance(heldout_share, int | float) or not 0 < heldout_share <= _LARGEST_SHARE:
         rule = f"it must be above 0 and at most {_LARGEST_SHARE}"
         raise FieldError("heldout_share", heldout_share, rule, (("heldout_share", 0.025),))
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from slimlm.utils.files import read_json, reason, unreadable
 from slimlm.utils.optional import need
-from slimlm.utils.text import named, shown
+from slimlm.utils.text import is_unicode, named, shown
 
 _PLAIN, _LINES, _PARQUET = (".txt", ".md"), (".jsonl",), (".parquet",)
 _COMPRESSED = (".xz", ".gz")
@@ -174,10 +174,8 @@ def _field(value: object, field: str, where: str) -> str:
 def _text(value: object, field: str, where: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{where} has {field}={shown(value)}: a text would work")
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # JSON can hold half of a surrogate pair
-        raise ValueError(f"{where} has half a surrogate pair in {shown(field)}, which no UTF-8 text holds") from None
+    if not is_unicode(value):
+        raise ValueError(f"{where} has half a surrogate pair in {shown(field)}, which no UTF-8 text holds")
     return value
 
 

@@ -65,7 +65,8 @@ class Manifest:
 
     def to_json(self) -> str:
         """Return the content of the manifest's file."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
+        # In ASCII: the name of a file need not be UTF-8.
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n"
 
 
 def tokens_file(split: str) -> str:

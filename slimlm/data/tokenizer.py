@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from slimlm.utils.files import read_bytes, reason, replacing
 from slimlm.utils.optional import need
-from slimlm.utils.text import shown
-from slimlm.utils.validation import FieldError, check_whole
+from slimlm.utils.text import is_unicode, shown
+from slimlm.utils.validation import FieldError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Inner
@@ -29,6 +29,9 @@ SEPARATOR = "<|endoftext|>"
 
 SMALLEST_VOCABULARY = 257
 """The 256 bytes and the separator."""
+
+LARGEST_VOCABULARY = 1 << 20
+"""The trainer takes memory for all tokens before it reads any text."""
 
 MAX_BYTES = 200_000_000
 """A tokenizer.json of 256,000 tokens has some 20 MB."""
@@ -81,12 +84,22 @@ class Tokenizer:
         """Return the ids of a text, without a separator: their lengths sum to the bytes of the text.
 
         A long text is split between words that no byte-level tokenizer joins, so that memory stays bounded.
+
+        Raises ValueError for half of a surrogate pair.
         """
         return list(chain.from_iterable(self.encode_pieces(list(pieces(text)))))
 
     def encode_pieces(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each of some texts, computed in parallel."""
-        return [found.ids for found in self._inner.encode_batch_fast(texts, add_special_tokens=False)]
+        """Return the ids of each of some texts, computed in parallel.
+
+        Raises ValueError for half of a surrogate pair.
+        """
+        try:
+            return [found.ids for found in self._inner.encode_batch_fast(texts, add_special_tokens=False)]
+        except TypeError:
+            if all(map(is_unicode, texts)):
+                raise
+            raise ValueError("a text has half a surrogate pair, which no UTF-8 text holds") from None
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of ids; special tokens are left out, and incomplete characters become U+FFFD."""
@@ -107,9 +120,13 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
 
     The same texts give the same file, whatever the number of threads. A pair is merged if it occurs at least twice.
 
-    Raises FieldError for a size below 257, and for one that the texts do not support; PackageError without tokenizers.
+    Raises FieldError for a size below 257 or above 1,048,576, and for one that the texts do not support; PackageError
+    without tokenizers.
     """
     check_size_of_vocabulary(vocab_size)
+    if vocab_size > LARGEST_VOCABULARY:
+        rule, remedy = f"a tokenizer has at most {LARGEST_VOCABULARY:,} tokens", (("vocab_size", LARGEST_VOCABULARY),)
+        raise FieldError("vocab_size", vocab_size, rule, remedy)
     need(_NEEDS, "tokenizers")
     from tokenizers import Tokenizer as Inner
     from tokenizers import decoders, models, pre_tokenizers, trainers
@@ -134,8 +151,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
 
 def check_size_of_vocabulary(vocab_size: int) -> None:
     """Raise FieldError for a vocabulary that is too small for the bytes and the separator."""
-    check_whole(vocab_size=vocab_size)
-    if vocab_size < SMALLEST_VOCABULARY:
+    if isinstance(vocab_size, bool) or not isinstance(vocab_size, int) or vocab_size < SMALLEST_VOCABULARY:
         rule = f"it must be at least {SMALLEST_VOCABULARY}: 256 bytes and the separator of documents"
         raise FieldError("vocab_size", vocab_size, rule, (("vocab_size", SMALLEST_VOCABULARY),))
 

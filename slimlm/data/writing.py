@@ -105,7 +105,10 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
     Raises ValueError when `folder` is a file or holds anything, and when the system does not let it be written.
     """
-    target = folder.resolve()
+    try:
+        target = folder.resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, in Python 3.11
+        raise ValueError(f"{folder} cannot be written: {reason(error)}") from None
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):

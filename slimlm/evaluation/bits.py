@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from slimlm.data.token_data import Tokens
 from slimlm.evaluation.scoring import device_of, rows_at_once, token_nats
 from slimlm.evaluation.undisturbed import undisturbed
+from slimlm.model.device import pick_device
 from slimlm.model.language_model import LanguageModel
 from slimlm.utils.validation import FieldError, check_whole
 
@@ -60,12 +61,12 @@ def heldout_loss(
     that of the model by default. At most `sequences` windows are scored at once, fewer where their logits would take
     much memory. Random numbers and the mode of the model stay as they were.
 
-    Raises ValueError for a count below 1, a window longer than the model takes, ids outside the vocabulary, and a split
-    without any token to score.
+    Raises ValueError for a device that is not there, a count below 1, a window longer than the model takes, ids outside
+    the vocabulary, and a split without any token to score.
     """
     check_whole(length=length, sequences=sequences)
     _check_split(model, tokens, token_lengths, length)
-    target = device_of(model) if device is None else torch.device(device)
+    target = device_of(model) if device is None else _device(device)
     rows = rows_at_once(model, length, min(sequences, -(-(len(tokens) - 1) // length)), target)
     nats, scored_tokens, units = 0.0, 0, 0
     with undisturbed(model):
@@ -80,6 +81,10 @@ def heldout_loss(
         raise ValueError(f"the split of {len(tokens):,} tokens has only special ones after its first; text would work")
     _check_units(units, tokens, token_lengths)
     return HeldoutLoss(nats, scored_tokens, units)
+
+
+def _device(device: torch.device | str) -> torch.device:
+    return device if isinstance(device, torch.device) else pick_device(device)
 
 
 def _batches(tokens: Tokens, length: int, rows: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from slimlm.utils.files import read_bytes, read_json
+from slimlm.utils.text import is_unicode
 from slimlm.utils.validation import FieldError
 
 MAX_BYTES = 100_000_000
@@ -44,10 +45,12 @@ def _value(line: bytes, place: str) -> Any:
 
 
 def text_of(item: dict[str, Any], field: str, place: str) -> str:
-    """Return a text of an item. Raises ValueError when it is missing, empty or no text."""
+    """Return a text of an item. Raises ValueError when it is missing, empty, no text or not Unicode."""
     text = item.get(field)
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f"{place} has no text in its field {field!r}")
+    if not is_unicode(text):
+        raise ValueError(f"{place} has half a surrogate pair in its field {field!r}, which no UTF-8 text holds")
     return text
 
 

@@ -68,7 +68,14 @@ class SlimlmLM(TemplateLM):  # type: ignore[misc]  # lm_eval has no types
             raise ValueError("do_sample=True is not allowed: slimlm generates greedily for lm_eval; False would work")
         most, until = settings.get("max_gen_toks", _MOST_GENERATED), settings.get("until") or []
         bos = self._tokenizer.bos_id
-        ids = next_tokens(self._model, [bos, *self.tok_encode(context)], tokens=most, temperature=0, stop=bos)
+        ids = next_tokens(
+            self._model,
+            [bos, *self.tok_encode(context)],
+            tokens=most,
+            temperature=0,
+            stop=bos,
+            lengths=self._tokenizer.lengths,
+        )
         text = self._tokenizer.decode(ids)
         for stop in filter(None, [until] if isinstance(until, str) else until):
             text = text.split(stop)[0]

@@ -80,8 +80,10 @@ def score_pairs(model: LanguageModel, tokenizer: TextEncoder, paradigms: Paradig
 
     It works for any architecture and tokenizer. Random numbers and the mode of the model stay as they were.
 
-    Raises ValueError for a tokenizer with other ids than the model's.
+    Raises ValueError for no pairs, and for a tokenizer with other ids than the model's.
     """
+    if not all(paradigms.values()) or not paradigms:
+        raise ValueError("there are no pairs to score: at least one pair in each paradigm would work")
     sentences = [text for pairs in paradigms.values() for pair in pairs for text in (pair.good, pair.bad)]
     requests = [encode_continuation(tokenizer, "", _BEFORE + sentence) for sentence in sentences]
     nats = [score.nats for score in score_continuations(model, requests)]

@@ -168,7 +168,7 @@ def sole_writer(folder: Path) -> Iterator[None]:
         return
     import fcntl
 
-    with (folder / ".lock").open("w") as lock:
+    with (folder / ".lock").open("a") as lock:  # not "w": a link may lead to a file of someone else
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -183,8 +183,8 @@ def check_folder(folder: Path, spec: Mapping[str, Any], *, resume: bool) -> Mapp
 
     `spec` is the run.json that would be written. Resuming where there is nothing yet starts the run.
 
-    Raises ValueError for a folder that cannot be written, that holds a run (unless it is resumed), another run, or a
-    model that is no run.
+    Raises ValueError for a folder that cannot be written, that holds a run (unless it is resumed), another run, or
+    files that would be overwritten though they are of no run.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -194,9 +194,9 @@ def check_folder(folder: Path, spec: Mapping[str, Any], *, resume: bool) -> Mapp
     if not writable:
         raise ValueError(f"folder={str(folder)!r} cannot be written: another would work")
     if (earlier := read_record(folder / RUN)) is None:
-        for name in ("slimlm.json", "model.safetensors"):
-            if (folder / name).exists():
-                raise ValueError(f"folder={str(folder)!r} holds {name} of another model; an empty folder would work")
+        for name in ("slimlm.json", "model.safetensors", METRICS, SPEED, RESULT, CHECKPOINTS, BEST):
+            if os.path.lexists(folder / name):
+                raise ValueError(f"folder={str(folder)!r} holds {name} but no {RUN}; an empty folder would work")
         return None
     kept, wanted = ({name: record.get(name) for name in COMPARED} for record in (earlier, finite(spec)))
     if difference := first_difference(kept, wanted):

@@ -1,11 +1,14 @@
 """Checkpoints: states that a run can be resumed from exactly, written whole or not at all.
 
 A checkpoint is a folder with weights and optimizer states as safetensors and the rest as JSON, which holds the sha256
-of the other files. Nothing is ever unpickled. A damaged checkpoint is passed over for the one before it.
+of the other files, of itself, and of the metrics by then. Nothing is ever unpickled. A damaged checkpoint, or one whose
+metrics are no longer there, is passed over for the one before it.
 """
 
 import hashlib
+import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from slimlm.runs.record import CHECKPOINTS, read_record, sync_folder, write_record
+from slimlm.runs.record import CHECKPOINTS, METRICS, finite, read_record, sync_folder, write_record
 
 FORMAT = "slimlm-checkpoint-1"
 STATE, MODEL, OPTIMIZER = "state.json", "model.safetensors", "optimizer.safetensors"
@@ -36,7 +39,9 @@ class Checkpoint:
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
-    """Write a checkpoint of a run into the run's folder, then delete all but the latest `keep`.
+    """Write a checkpoint of a run into the run's folder, then delete all but the latest `keep` by now.
+
+    Later ones, which were passed over when the run was resumed, stay until they are written again.
 
     Raises OSError when it cannot be written; earlier checkpoints then stay.
     """
@@ -52,12 +57,13 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
         # Contiguous copies on the CPU; an update of the weights may begin before they are written.
         save_file({key: _on_cpu(tensor) for key, tensor in tensors.items()}, part / name)
         _sync(part / name)
-    digests = {name: file_digest(part / name) for name in (MODEL, OPTIMIZER)}
-    write_record(part / STATE, {"format": FORMAT, "step": checkpoint.step, "sha256": digests, **checkpoint.state})
+    state = {"format": FORMAT, "step": checkpoint.step, **checkpoint.state}
+    digests = {name: file_digest(part / name) for name in (MODEL, OPTIMIZER)} | {STATE: _record_digest(state)}
+    write_record(part / STATE, {**state, "sha256": digests})
     shutil.rmtree(final, ignore_errors=True)  # one that was found damaged
     part.rename(final)
     sync_folder(home)
-    for old in checkpoint_folders(folder)[keep:]:
+    for old in [path for path in checkpoint_folders(folder) if _step(path) <= checkpoint.step][keep:]:
         shutil.rmtree(old, ignore_errors=True)
 
 
@@ -72,7 +78,12 @@ def _sync(file: Path) -> None:
 
 def checkpoint_folders(folder: Path) -> list[Path]:
     """Return the folders of a run's complete checkpoints, the latest first."""
-    return sorted((folder / CHECKPOINTS).glob("step-*"), reverse=True)
+    found = [path for path in (folder / CHECKPOINTS).glob("step-*") if re.fullmatch(r"step-\d+", path.name)]
+    return sorted(found, key=_step, reverse=True)
+
+
+def _step(path: Path) -> int:
+    return int(path.name.removeprefix("step-"))
 
 
 def file_digest(file: Path) -> str:
@@ -81,9 +92,37 @@ def file_digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
+def start_digest(file: Path, size: int) -> str | None:
+    """Return the sha256 of the first bytes of a file; None when it has fewer, or is no file."""
+    if not file.is_file():
+        return None
+    with file.open("rb") as content:
+        start = content.read(size)
+    return hashlib.sha256(start).hexdigest() if len(start) == size else None
+
+
+def _record_digest(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(finite(record), sort_keys=True).encode()).hexdigest()
+
+
 def latest_checkpoint(folder: Path) -> Checkpoint | None:
-    """Return the latest checkpoint of a run that is undamaged; None when there is none."""
-    return next((found for path in checkpoint_folders(folder) if (found := _read(path)) is not None), None)
+    """Return the latest checkpoint of a run that is undamaged, its metrics included; None when there is none.
+
+    Raises ValueError when there are whole checkpoints but the metrics of none: to start again would lose them.
+    """
+    metrics, has_lost = folder / METRICS, False
+    for path in checkpoint_folders(folder):
+        if (found := _read(path)) is None:
+            continue
+        if start_digest(metrics, found.state["metrics_bytes"]) == found.state["metrics_sha256"]:
+            return found
+        has_lost = True
+    if has_lost:
+        raise ValueError(
+            f"{metrics} is damaged: the rows before every checkpoint are missing or changed; a copy of it, or another "
+            "folder, would work"
+        )
+    return None
 
 
 def _read(path: Path) -> Checkpoint | None:
@@ -95,7 +134,10 @@ def _read(path: Path) -> Checkpoint | None:
         state = read_record(path / STATE)
         if state is None or state.get("format") != FORMAT:
             return None
-        if any(file_digest(path / name) != state["sha256"][name] for name in (MODEL, OPTIMIZER)):
+        digests = state.pop("sha256")
+        if _record_digest(state) != digests[STATE]:
+            return None
+        if any(file_digest(path / name) != digests[name] for name in (MODEL, OPTIMIZER)):
             return None
         weights, others = load_file(path / MODEL), load_file(path / OPTIMIZER)
         step = int(state["step"])

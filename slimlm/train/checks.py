@@ -24,6 +24,7 @@ from slimlm.train.groups import group_of, group_rules
 from slimlm.train.step import TrainStep, split_windows
 
 _CAUSALITY_TOKENS = 64
+_FEW_TOKENS = 16
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ def check_targets(windows: Tensor) -> Check:
     """Check that each target of a batch of windows (S, T + 1) is the token after its input."""
     inputs, targets = split_windows(windows)
     shifted = inputs.shape == targets.shape and torch.equal(inputs[:, 1:], targets[:, :-1])
-    same = torch.equal(inputs, targets)
+    same = inputs.numel() > _FEW_TOKENS and torch.equal(inputs, targets)
+    # Of few tokens, which a text may repeat, the places tell instead of the ids.
+    same |= torch.equal(*split_windows(torch.arange(windows.numel()).view_as(windows)))
     return Check("shifted targets", shifted and not same, "targets are the inputs" if same else "one token ahead")
 
 
@@ -107,26 +110,34 @@ def _wrong_scales(step: TrainStep) -> list[str]:
     return wrong[:1]
 
 
-def initial_loss_limits(architecture: Architecture, recipe: TrainRecipe) -> tuple[float, float]:
-    """Return the least and the most mean loss, in nats, that the untrained model may have.
+def initial_loss_limits(architecture: Architecture, recipe: TrainRecipe, repeated: float = 0.0) -> tuple[float, float]:
+    """Return the least and the most mean loss of a batch, in nats, that the untrained model may have.
 
     The final norm gives hidden states of length √d_model, so logits are normal with standard deviation s = σ · √d_model
     for weights of the head of standard deviation σ, and the mean loss is ln V + s²/2. With a tied head a token's own
-    logit is higher, by σ · d_model at most, which it would be if the hidden state were its embedding alone. The margin
-    allows for few distinct targets in a batch.
+    logit is higher, by σ · d_model at most, which it would be if the hidden state were its embedding alone; where the
+    target is that token again, as in a share `repeated` of the batch, the loss is lower by as much. The margin
+    allows for few distinct targets in a batch, and for few targets: five standard errors of their logits.
     """
     rules = group_rules(architecture, recipe)
     tied, width = architecture.tied_lm_head, architecture.d_model
     std = (rules["embedding" if tied else "head"].std or 0.0) * rules["final_norm"].scale
     spread = std * math.sqrt(width)
-    uniform, margin = math.log(architecture.vocab_size), 0.1 + 0.5 * spread
+    errors = 5 / math.sqrt(recipe.batch_tokens)
+    uniform, margin = math.log(architecture.vocab_size), 0.1 + max(0.5, errors) * spread
     others = uniform + spread**2 / 2
-    return uniform - margin, (float(np.logaddexp(others, std * width)) if tied else others) + margin
+    own = repeated * std * width if tied else 0.0
+    return uniform - margin - own, (float(np.logaddexp(others, std * width)) if tied else others) + margin
 
 
-def check_initial_loss(loss: float, architecture: Architecture, recipe: TrainRecipe) -> Check:
+def repeated_share(windows: Tensor) -> float:
+    """Return the share of the targets of a batch of windows (S, T + 1) that are the token before them again."""
+    return float((windows[:, 1:] == windows[:, :-1]).double().mean())
+
+
+def check_initial_loss(loss: float, architecture: Architecture, recipe: TrainRecipe, repeated: float = 0.0) -> Check:
     """Check the loss of the first step, which is that of the untrained model."""
-    low, high = initial_loss_limits(architecture, recipe)
+    low, high = initial_loss_limits(architecture, recipe, repeated)
     return Check("initial loss", low <= loss <= high, f"{loss:.3f} nats, expected {low:.3f} to {high:.3f}")
 
 

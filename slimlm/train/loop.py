@@ -22,8 +22,16 @@ from slimlm.runs.record import RESULT, check_folder, read_record, sole_writer
 from slimlm.solver.solver import solve
 from slimlm.train.batches import Batches
 from slimlm.train.checkpoint import Checkpoint, latest_checkpoint, load_weights
-from slimlm.train.checks import Check, check_causality, check_floor, check_initial_loss, check_recipe, check_targets
-from slimlm.train.evaluate import Evaluation, Hook, evaluate
+from slimlm.train.checks import (
+    Check,
+    check_causality,
+    check_floor,
+    check_initial_loss,
+    check_recipe,
+    check_targets,
+    repeated_share,
+)
+from slimlm.train.evaluate import Evaluation, Hook, check_heldout, evaluate
 from slimlm.train.initial_weights import initialise
 from slimlm.train.processes import Processes, joined_processes
 from slimlm.train.result import RunResult, Status, past_result, result_record
@@ -70,13 +78,15 @@ def train(
         processes = stack.enter_context(joined_processes(target.type))
         tokens, ids = len(data.train), data.vocab_size
         plan = plan_run(architecture, recipe, train_tokens=tokens, vocab_size=ids, processes=processes.count)
+        check_heldout(data, recipe.evaluate_tokens)
         spec = {**run_spec(design, recipe, data, target, processes), "plan": asdict(plan)}
         if folder is not None and processes.is_first:
             check_folder(folder, spec, resume=resume)
             stack.enter_context(sole_writer(folder))
+            check_folder(folder, spec, resume=resume)  # another process may have begun before
         processes.wait()
         if folder is not None:
-            if result := read_record(folder / RESULT):
+            if (result := read_record(folder / RESULT)) is not None:
                 return past_result(folder, result, plan, target)
             plan.check_space(shutil.disk_usage(folder).free, free_bytes(target))
         stack.enter_context(own_generators(target, recipe.seed + processes.rank))
@@ -116,6 +126,7 @@ class _Run:
         )
         self.checks: dict[str, Check] = {}
         self.best: float | None = None
+        self.repeated = 0.0
         self.status: Status = "finished"
 
     def run(self, spec: Mapping[str, Any], progress: Progress | None, resume: bool) -> RunResult:
@@ -136,6 +147,7 @@ class _Run:
 
     def _check_start(self) -> None:
         windows = self.batches[0]
+        self.repeated = repeated_share(windows)
         self._note(check_targets(windows))
         self._note(check_causality(self.model, windows))
 
@@ -191,7 +203,7 @@ class _Run:
 
     def _row(self, done: int, totals: Totals) -> dict[str, Any]:
         if done == 1:
-            self._note(check_initial_loss(totals.loss, self.model.architecture, self.recipe))
+            self._note(check_initial_loss(totals.loss, self.model.architecture, self.recipe, self.repeated))
         row = {
             "step": done,
             "tokens": done * self.recipe.batch_tokens,

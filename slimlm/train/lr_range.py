@@ -100,6 +100,7 @@ def find_learning_rate(
         raise FieldError("steps", steps, "fewer than 10 give no curve", (("steps", 100),))
     target, report = training_device(device), Reporter(progress)
     plain = replace(recipe, compile="off", cuda_graph="off")
+    replace(plain, seed=recipe.seed + seeds - 1)  # before any work
     rates = [low * (high / low) ** (number / (steps - 1)) for number in range(steps)]
     curves = []
     for number in range(seeds):

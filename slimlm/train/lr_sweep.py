@@ -68,6 +68,8 @@ def sweep_learning_rates(
     Raises ValueError as `train` does.
     """
     check_whole(seeds=seeds, extensions=extensions)
+    for factor in (0.5, 2.0):  # before any run
+        replace(recipe, learning_rate=recipe.learning_rate * factor, seed=recipe.seed + seeds - 1)
 
     def run(rate: float, number: int) -> float:
         own = replace(recipe, learning_rate=rate, seed=recipe.seed + number)

@@ -9,7 +9,7 @@ import torch
 
 from slimlm.model.language_model import LanguageModel
 from slimlm.runs.plan import RunPlan
-from slimlm.runs.record import METRICS, SPEED, read_rows
+from slimlm.runs.record import METRICS, RESULT, SPEED, read_rows
 from slimlm.train.checks import Check
 
 Status = Literal["finished", "diverged"]
@@ -53,7 +53,18 @@ def result_record(result: RunResult) -> dict[str, Any]:
 
 
 def past_result(folder: Path, record: Mapping[str, Any], plan: RunPlan, device: torch.device) -> RunResult:
-    """Return the result of a run that is over, from its folder."""
+    """Return the result of a run that is over, from its folder.
+
+    Raises ValueError for a damaged record, and for weights that cannot be read.
+    """
+    try:
+        return _past_result(folder, record, plan, device)
+    except (KeyError, TypeError):
+        remedy = "resuming the run after deleting that file would work"
+        raise ValueError(f"{folder / RESULT} is damaged: it is not what slimlm writes; {remedy}") from None
+
+
+def _past_result(folder: Path, record: Mapping[str, Any], plan: RunPlan, device: torch.device) -> RunResult:
     from slimlm.model.pretrained import from_pretrained
 
     return RunResult(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from slimlm.model.language_model import LanguageModel
 from slimlm.runs.record import BEST, METRICS, RESULT, RUN, SPEED, RowWriter, read_rows, write_record
-from slimlm.train.checkpoint import Checkpoint, write_checkpoint
+from slimlm.train.checkpoint import Checkpoint, start_digest, write_checkpoint
 
 
 class RunFiles:
@@ -23,9 +23,14 @@ class RunFiles:
         self._speed_out: RowWriter | None = None
 
     def begin(self, spec: Mapping[str, Any], metrics_bytes: int) -> None:
-        """Write run.json where there is none, and cut the metrics at the position of a checkpoint."""
+        """Write run.json where there is none, and cut the metrics at the position of a checkpoint.
+
+        Files that a killed process has left half written are deleted.
+        """
         if self.folder is None:
             return
+        for part in (path for home in (self.folder, self.folder / BEST) for path in home.glob(".*.part")):
+            part.unlink()
         if not (self.folder / RUN).exists():
             write_record(self.folder / RUN, spec)
         self._metrics_out = RowWriter(self.folder / METRICS, metrics_bytes)
@@ -58,7 +63,8 @@ class RunFiles:
         """Write a checkpoint, once all rows before it are durable."""
         if self.folder is None or self._metrics_out is None:
             return
-        position = {"metrics_bytes": self._metrics_out.sync()}
+        size = self._metrics_out.sync()
+        position = {"metrics_bytes": size, "metrics_sha256": start_digest(self.folder / METRICS, size)}
         write_checkpoint(
             self.folder, Checkpoint(step, {**state, **position}, weights, optimizer, generators), self._keep
         )

@@ -23,6 +23,15 @@ def shown(value: object, most: int = _LONGEST_SHOWN) -> str:
     return cut(text, most)
 
 
+def is_unicode(text: str) -> bool:
+    """Return whether a text can be written in UTF-8: half of a surrogate pair, which JSON can hold, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def cut(text: str, most: int) -> str:
     """Return a text of at most `most` characters, "..." at the end of a longer one."""
     return text if len(text) <= most else text[: most - 3] + "..."

@@ -148,3 +148,18 @@ def test_progress_goes_from_0_to_1(home: Path, tmp_path: Path) -> None:
     prepared(tmp_path / "corpus", home / "books", progress=lambda share, _: shares.append(share))
     assert shares == sorted(shares)
     assert (shares[0], shares[-1]) == (0, 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, names of files are Unicode")
+def test_the_name_of_a_file_need_not_be_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "a\udcff.txt").write_text(prose(20_000), encoding="utf-8")
+    first, again = (prepared(tmp_path / "corpus", tmp_path / "text", vocab_size=257, out_of_domain=()) for _ in "ab")
+    assert first.digest == again.digest
+    assert first.name == "a\udcff.txt"
+
+
+def test_links_in_a_circle_are_refused_in_a_sentence(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    with pytest.raises(ValueError, match=r"circle cannot be written: "):
+        prepared(tmp_path / "circle", home / "books", vocab_size=257)

@@ -164,6 +164,24 @@ def test_a_vocabulary_that_cannot_be_had_is_refused_with_one_that_can() -> None:
     assert train_tokenizer(["the the"], most).vocab_size == most
 
 
+@pytest.mark.parametrize(
+    ("vocab_size", "message"),
+    [
+        (0, r"vocab_size=0 is not allowed: .*; vocab_size=257 would work$"),
+        (True, r"vocab_size=True is not allowed: .*; vocab_size=257 would work$"),
+        (10**12, r"a tokenizer has at most 1,048,576 tokens; vocab_size=1048576 would work$"),
+    ],
+)
+def test_an_impossible_vocabulary_is_refused_before_the_trainer_takes_memory(vocab_size: int, message: str) -> None:
+    with pytest.raises(FieldError, match=message):
+        train_tokenizer([], vocab_size)
+
+
+def test_half_of_a_surrogate_pair_is_refused_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match=r"^a text has half a surrogate pair, which no UTF-8 text holds$"):
+        small_tokenizer().encode("a\ud83d")
+
+
 def test_unknown_ids_are_refused() -> None:
     for number in (-1, 600):
         with pytest.raises(ValueError, match=f"the id {number} has no token: ids from 0 to 599 would work"):

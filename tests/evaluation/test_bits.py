@@ -115,6 +115,7 @@ def test_low_precision_is_normalised_in_float32() -> None:
         ({"tokens": np.array([1, 40, 2], np.uint16)}, "^the split holds token 40, but ids must be below 40"),
         ({"token_lengths": LENGTHS[:3]}, r"^the split holds token \d+, but ids must be below 3: its tokenizer"),
         ({"tokens": np.array([1, 0, 0], np.uint16)}, "^the split of 3 tokens has only special ones after its first"),
+        ({"device": "nowhere"}, "^device='nowhere' is not on this machine"),
     ],
 )
 def test_bad_input_is_refused_in_a_sentence(changes: dict[str, Any], message: str) -> None:

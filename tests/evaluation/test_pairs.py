@@ -124,3 +124,16 @@ def test_a_missing_file_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
 def test_a_tokenizer_of_another_model_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^the tokenizer gives id \d+, but the model has 40 tokens"):
         score_pairs(built(SMALL_LLAMA), tokenizer(), PARADIGMS)
+
+
+def test_no_pairs_are_refused() -> None:
+    nothing: tuple[dict[str, list[Pair]], ...] = ({}, {"agreement": []})
+    for paradigms in nothing:
+        with pytest.raises(ValueError, match=r"^there are no pairs to score: "):
+            score_pairs(model_of(), tokenizer(), paradigms)
+
+
+def test_half_of_a_surrogate_pair_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(r'{"sentence_good": "\ud83d", "sentence_bad": "b"}')
+    with pytest.raises(ValueError, match=r"^line 1 of a\.jsonl has half a surrogate pair in its field 'sentence_good'"):
+        read_pairs(tmp_path / "a.jsonl")

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +86,29 @@ def test_bad_settings_are_refused_in_a_sentence(settings: dict[str, Any], messag
 def test_a_tokenizer_of_another_model_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^the tokenizer gives id \d+, but the model has 40 tokens"):
         sample(built(SMALL_LLAMA), tokenizer(), "The cat sees")
+
+
+def test_ids_without_a_text_are_never_written() -> None:
+    known = tokenizer()
+    model = built(replace(model_of().architecture, vocab_size=known.vocab_size + 2000), std=0.3)
+    ids = next_tokens(model, [known.bos_id], tokens=30)
+    assert max(ids) >= known.vocab_size, "or this test shows nothing"
+    for temperature in (0.0, 1.0):
+        assert sample(model, known, "The cat", tokens=30, temperature=temperature).startswith("The cat")
+
+
+def test_the_smallest_temperature_takes_the_most_probable_token() -> None:
+    model = model_of()
+    assert next_tokens(model, [0, 5], tokens=8, temperature=5e-324) == next_tokens(
+        model, [0, 5], tokens=8, temperature=0
+    )
+
+
+def test_a_model_without_probabilities_and_no_ids_are_refused_in_a_sentence() -> None:
+    model = model_of()
+    with pytest.raises(ValueError, match=r"^there is no id to go on from: .* would work$"):
+        next_tokens(model, [], tokens=1)
+    with torch.no_grad():
+        model.token_embedding.weight.fill_(math.nan)
+    with pytest.raises(ValueError, match=r"^the model gives logits that are not finite: .* would work$"):
+        sample(model, tokenizer())

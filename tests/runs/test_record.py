@@ -127,3 +127,19 @@ def test_a_folder_is_created_and_checked_against_its_run(tmp_path: Path) -> None
     assert check_folder(folder, SPEC, resume=True) == json.loads((folder / "run.json").read_text())
     with pytest.raises(ValueError, match=r"holds another run: recipe\.seed=0 is now 1; another folder would work$"):
         check_folder(folder, {**SPEC, "recipe": {"seed": 1}}, resume=True)
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "result.json", "checkpoints"])
+@pytest.mark.parametrize("resume", [False, True])
+def test_files_of_no_run_are_not_overwritten(tmp_path: Path, name: str, resume: bool) -> None:
+    (tmp_path / name).write_text("precious")
+    with pytest.raises(ValueError, match=rf"holds {name} but no run\.json; an empty folder would work$"):
+        check_folder(tmp_path, SPEC, resume=resume)
+
+
+def test_a_lock_that_is_a_link_does_not_empty_its_target(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "precious").write_text("text")
+    (tmp_path / "run" / ".lock").symlink_to(tmp_path / "precious")
+    with sole_writer(tmp_path / "run"):
+        assert (tmp_path / "precious").read_text() == "text"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -114,6 +115,14 @@ def test_without_a_fault_every_check_passes(changes: dict[str, Any], more: dict[
     assert not found.failed_checks
     names = {check.name for check in found.checks}
     assert names == {"shifted targets", "causality", "recipe in effect", "initial loss", "symbol count", "loss floor"}
+
+
+def test_batches_of_one_token_pass() -> None:
+    one = recipe(tokens=1, batch_tokens=1, sequence_length=1)
+    for seed in range(6):
+        assert not train(tiny(d_model=64), replace(one, seed=seed), chain_data(heldout=0)).failed_checks
+    repeated = replace(chain_data(heldout=0), train=np.full(4096, 5, dtype=np.uint16))
+    assert not train(tiny(d_model=64), one, repeated).failed_checks
 
 
 @pytest.mark.parametrize("d_model", [32, 128, 512])

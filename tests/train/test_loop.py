@@ -204,7 +204,7 @@ def test_a_folder_with_a_run_of_other_data_or_another_model_is_refused(finished:
 
 def test_a_folder_with_another_model_is_refused(finished: Path, tmp_path: Path) -> None:
     shutil.copy(finished / "slimlm.json", tmp_path)
-    with pytest.raises(ValueError, match=r"holds slimlm\.json of another model; an empty folder would work$"):
+    with pytest.raises(ValueError, match=r"holds slimlm\.json but no run\.json; an empty folder would work$"):
         train(tiny(), recipe(), chain_data(), tmp_path)
 
 

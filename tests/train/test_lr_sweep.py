@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slimlm.train.lr_sweep import search_minimum, sweep_learning_rates
+from slimlm.utils.validation import FieldError
 from tests.train.sources import chain_data, recipe, tiny
 
 
@@ -73,3 +74,10 @@ def test_a_sweep_trains_whole_runs_and_goes_on_where_it_was_interrupted(tmp_path
     told.clear()
     assert sweep_learning_rates(tiny(), wanted, chain_data(), tmp_path) == found
     assert not told
+
+
+def test_rates_and_seeds_out_of_range_are_refused_before_any_run(tmp_path: Path) -> None:
+    for changes, message in (({"learning_rate": 60.0}, "learning_rate=120"), ({"seed": 2**32 - 1}, "seed=4294967296")):
+        with pytest.raises(FieldError, match=f"^{message}.* is not allowed: "):
+            sweep_learning_rates(tiny(), recipe(**changes), chain_data(), tmp_path / "sweep", seeds=2)
+    assert not (tmp_path / "sweep").exists()

@@ -1,6 +1,7 @@
 """Resumed runs: interrupted ones end the same, damaged checkpoints are passed over, finished ones are returned."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from slimlm.model.pretrained import from_pretrained
 from slimlm.runs.record import read_run
 from slimlm.train import train
-from slimlm.train.checkpoint import checkpoint_folders, latest_checkpoint
+from slimlm.train.checkpoint import Checkpoint, checkpoint_folders, latest_checkpoint, write_checkpoint
 from tests.train.sources import chain_data, contents, recipe, tiny
 
 
@@ -27,6 +28,13 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("interrupted")
     with pytest.raises(InterruptedRunError):
         train(tiny(), recipe(keep=3), chain_data(heldout=100), folder, progress=interrupt)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    train(tiny(), recipe(keep=3), chain_data(heldout=100), folder)
     return folder
 
 
@@ -59,12 +67,11 @@ def test_a_changed_byte_or_a_missing_file_is_found_too(cut: Path) -> None:
     assert latest_checkpoint(cut) is None
 
 
-def test_a_run_without_any_whole_checkpoint_starts_again_and_ends_the_same(cut: Path, tmp_path: Path) -> None:
+def test_a_run_without_any_whole_checkpoint_starts_again_and_ends_the_same(cut: Path, whole: Path) -> None:
     for folder in checkpoint_folders(cut):
         (folder / "state.json").write_text("{")
     train(tiny(), recipe(keep=3), chain_data(heldout=100), cut, resume=True)
-    train(tiny(), recipe(keep=3), chain_data(heldout=100), tmp_path / "whole")
-    assert contents(cut) == contents(tmp_path / "whole")
+    assert contents(cut) == contents(whole)
 
 
 def test_a_run_that_is_over_is_returned_and_its_weights_load(tmp_path: Path) -> None:
@@ -91,3 +98,68 @@ def test_resuming_where_there_is_nothing_starts_the_run(tmp_path: Path) -> None:
 def test_the_last_checkpoints_are_kept(tmp_path: Path) -> None:
     train(tiny(), recipe(keep=3), chain_data(heldout=0), tmp_path)
     assert [folder.name for folder in checkpoint_folders(tmp_path)] == [f"step-{n:08d}" for n in (20, 18, 16)]
+
+
+def test_no_changed_character_of_a_state_is_taken_for_the_truth(cut: Path) -> None:
+    last, before, *_ = checkpoint_folders(cut)
+    text = (last / "state.json").read_text()
+    for place in [n for n, character in enumerate(text) if character.isdigit()][::8]:
+        (last / "state.json").write_text(f"{text[:place]}{(int(text[place]) + 1) % 10}{text[place + 1 :]}")
+        found = latest_checkpoint(cut)
+        assert found is not None
+        assert f"step-{found.step:08d}" == before.name
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda rows: rows[:-60], lambda rows: rows[:-60] + bytes([rows[-60] ^ 1]) + rows[-59:]],
+    ids=["cut", "changed"],
+)
+def test_a_checkpoint_without_its_metrics_falls_back_to_one_with_them(
+    cut: Path, whole: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    metrics = cut / "metrics.jsonl"
+    last = latest_checkpoint(cut)
+    assert last is not None
+    metrics.write_bytes(damage(metrics.read_bytes()[: last.state["metrics_bytes"]]))
+    found = latest_checkpoint(cut)
+    assert found is not None
+    assert found.step < last.step
+    train(tiny(), recipe(keep=3), chain_data(heldout=100), cut, resume=True)
+    assert contents(cut) == contents(whole)
+
+
+def test_whole_checkpoints_without_metrics_are_not_thrown_away(cut: Path) -> None:
+    (cut / "metrics.jsonl").unlink()
+    before = checkpoint_folders(cut)
+    with pytest.raises(
+        ValueError, match=r"metrics\.jsonl is damaged: .*; a copy of it, or another folder, would work$"
+    ):
+        train(tiny(), recipe(keep=3), chain_data(heldout=100), cut, resume=True)
+    assert checkpoint_folders(cut) == before
+
+
+def test_a_damaged_later_checkpoint_does_not_push_out_the_new_one(tmp_path: Path) -> None:
+    for name in ("step-00000100", "step-notes"):
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+    for step in (2, 4):
+        write_checkpoint(tmp_path, Checkpoint(step, {}, {}, {}, {}), keep=1)
+    assert [path.name for path in checkpoint_folders(tmp_path)] == ["step-00000100", "step-00000004"]
+    assert (tmp_path / "checkpoints" / "step-notes").is_dir()
+
+
+@pytest.mark.parametrize("record", ["{}", '{"status": "finished"}', '{"status": "diverged", "checks": [{"x": 1}]}'])
+def test_a_damaged_result_is_refused(cut: Path, record: str) -> None:
+    (cut / "result.json").write_text(record)
+    with pytest.raises(
+        ValueError, match=r"result\.json is damaged: .*; resuming the run after deleting that file would"
+    ):
+        train(tiny(), recipe(keep=3), chain_data(heldout=100), cut, resume=True)
+
+
+def test_what_a_killed_process_has_left_half_written_is_deleted(cut: Path) -> None:
+    left = [cut / ".model.safetensors.123.part", cut / "best" / ".slimlm.json.123.part"]
+    for file in left:
+        file.write_text("{")
+    train(tiny(), recipe(keep=3), chain_data(heldout=100), cut, resume=True)
+    assert not any(file.exists() for file in left)
