@@ -23,7 +23,7 @@ MAX_BYTES = 1_000_000
 """A run.json has some 4 kB."""
 _MAX_LINES_BYTES = 2**30
 
-COMPARED = ("architecture", "request", "recipe", "data", "setting")
+COMPARED = ("architecture", "request", "recipe", "data", "setting", "hooks")
 """Parts of run.json that must be equal for a run to be resumed."""
 
 

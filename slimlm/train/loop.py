@@ -79,7 +79,7 @@ def train(
         tokens, ids = len(data.train), data.vocab_size
         plan = plan_run(architecture, recipe, train_tokens=tokens, vocab_size=ids, processes=processes.count)
         check_heldout(data, recipe.evaluate_tokens)
-        spec = {**run_spec(design, recipe, data, target, processes), "plan": asdict(plan)}
+        spec = run_spec(design, recipe, data, target, processes) | {"hooks": list(hooks or {}), "plan": asdict(plan)}
         if folder is not None and processes.is_first:
             check_folder(folder, spec, resume=resume)
             stack.enter_context(sole_writer(folder))

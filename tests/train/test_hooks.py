@@ -51,6 +51,15 @@ def test_a_hook_that_breaks_its_rules_is_named(name: str, hook: Any, message: st
         train(tiny(), recipe(tokens=1), chain_data(heldout=100), hooks={name: hook})
 
 
+def test_a_run_is_not_resumed_with_other_hooks(tmp_path: Path) -> None:
+    def constant(model: LanguageModel) -> Mapping[str, float]:
+        return {"one": 1.0}
+
+    train(tiny(), recipe(tokens=1), chain_data(heldout=100), tmp_path, hooks={"mine": constant})
+    with pytest.raises(ValueError, match=r"holds another run: hooks=.* is now .*; another folder would work"):
+        train(tiny(), recipe(tokens=1), chain_data(heldout=100), tmp_path, resume=True)
+
+
 def of_zero_length(data: TokenData) -> TokenData:
     return replace(data, token_lengths=np.zeros(VOCABULARY, dtype=np.int64))
 
