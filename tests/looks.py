@@ -45,8 +45,8 @@ CUT_OFF = """
 # Pairs of a chart's texts whose boxes cover each other by more than their rounding.
 OVERLAPS = """
 () => [...document.querySelectorAll('[data-testid=stVegaLiteChart] svg')].flatMap((svg) => {
-  const lines = [...svg.querySelectorAll('text')]
-    .filter((text) => text.textContent.trim() && text.checkVisibility({opacityProperty: true}));
+  const lines = [...svg.querySelectorAll('text')].filter((text) => text.textContent.trim()
+    && text.checkVisibility({opacityProperty: true}) && !text.closest('[aria-hidden=true]')); // halos around names
   const boxes = lines.map((line) => [line.textContent, line.getBoundingClientRect()])
     .filter(([, box]) => box.width > 0);
   return boxes.flatMap(([one, a], i) => boxes.slice(i + 1)

@@ -210,8 +210,8 @@ def _point_layers() -> Row:
         .encode(x, y)
         .transform_filter("datum.ringed")
     )
-    halos, names = _names(fill=PAGE, stroke=PAGE, strokeWidth=5, strokeJoin="round"), _names(fill=INK)
-    return layers(halos, circles, rings, names)
+    halos = _names(fill=PAGE, stroke=PAGE, strokeWidth=5, strokeJoin="round", aria=False)
+    return layers(halos, circles, rings, _names(fill=INK))
 
 
 def _names(**style: Any) -> alt.Chart:
