@@ -40,7 +40,7 @@ class _BuiltIn:
 
 
 BUILT_IN = {
-    "prose": _BuiltIn("the built-in prose", "500k", 1024, 128, {"tokens": 600_000, "batch_tokens": 1024}),
+    "prose": _BuiltIn("the built-in prose", "500k", 1024, 128, {"tokens": 480_000, "batch_tokens": 1024}),
     "known-entropy": _BuiltIn(
         "a generated source of known entropy",
         "100k",
@@ -49,6 +49,10 @@ BUILT_IN = {
         {"tokens": 1_000_000, "batch_tokens": 1024},
     ),
 }
+
+
+_SHAPE = {"embedding_ratio": "auto", "n_heads": "4"}
+"""Where no total is given: several layers, as published models have; a share of 0.35 would leave a single one."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,11 @@ def _fill_defaults(options: argparse.Namespace) -> dict[str, Any]:
     options.source = options.source or "prose"
     check_option("source", options.source, BUILT_IN)
     built_in = BUILT_IN[options.source]
-    options.total_params = options.total_params or built_in.total
+    if not options.total_params:
+        options.total_params = built_in.total
+        for name, value in _SHAPE.items():
+            if getattr(options, name) is None:
+                setattr(options, name, value)
     defaults: dict[str, Any] = dict(built_in.recipe)
     length = recipe_option(options, "sequence_length")
     if length is None and options.max_seq_length is None:

@@ -38,7 +38,7 @@ def test_a_run_prints_its_plan_and_outcome_and_leaves_a_model_with_its_curve(
     bits, floor = figures["validation.bits_per_symbol"], record.run["data"]["entropy"] / 0.6931471805599453
     assert f"nats per token = {bits:.4f} bits per symbol, {bits - floor:.4f} above the entropy of the source" in summary
     assert re.search(
-        r"\n\S+ m?s of steps, [\d,]+ tokens/s, MFU [\d.]+ %, peak memory \d+ MB\n6 checks passed: ", summary
+        r"\n\S+ (ms|s|min) of steps, [\d,]+ tokens/s, MFU [\d.]+ %, peak memory \S+ [MG]B\n6 checks passed: ", summary
     )
     assert summary.endswith(f"picture: {out / 'curve'}.svg and .png\n")
     assert said == ""  # no terminal, and too short for an estimate
