@@ -59,8 +59,9 @@ def suite_names(text: str) -> list[str]:
 def _suite_data(options: argparse.Namespace) -> "SuiteData":
     from slimlm.evaluation.suites import SuiteData
 
-    recipe: dict[str, Any] = run_record(options.folder).get("recipe", {})
-    length = recipe.get("sequence_length")
+    # The windows of the run's own evaluations: a recipe without a length means the model's max_seq_length.
+    plan: dict[str, Any] = run_record(options.folder).get("plan", {})
+    length = plan.get("length")
     return SuiteData(
         load_run_tokenizer(options.folder),
         options.data,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slimlm.cli.training_data import DATA, TOKENIZER
-from slimlm.runs.record import BEST, RUN, read_record
+from slimlm.runs.record import BEST, RESULT, RUN, read_record
 from slimlm.utils.optional import SAFETENSORS, TORCH, need
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def load_model(options: argparse.Namespace, what: str) -> "LanguageModel":
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder: that of a run would work")
     if (folder / RUN).exists() and not options.best and not (folder / "slimlm.json").exists():
-        result = read_record(folder / "result.json") or {}
+        result = read_record(folder / RESULT) or {}
         state = "diverged, and has no weights" if result.get("status") == "diverged" else "is not over"
         raise ValueError(f"the run in {folder} {state}; --best would use the weights of its best evaluation so far")
     return from_pretrained(folder / BEST if options.best else folder, pick_device(options.device))

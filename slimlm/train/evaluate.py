@@ -1,16 +1,14 @@
 """Evaluation during a run: held-out losses and the caller's hooks, without a trace in training."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from slimlm.data.token_data import TokenData
 from slimlm.evaluation.bits import HeldoutLoss, heldout_loss
+from slimlm.evaluation.hooks import Hook
 from slimlm.evaluation.undisturbed import undisturbed
 from slimlm.model.language_model import LanguageModel
 from slimlm.train.checks import Check, check_units
-
-Hook = Callable[[LanguageModel], Mapping[str, float]]
-"""An evaluation: it is given the model in evaluation mode, without gradients, and returns figures by name."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from slimlm.cli.main import main
 from slimlm.model.pretrained import from_pretrained
 from slimlm.runs.record import read_run
 from slimlm.train import sweep_learning_rates
-from tests.cli.runs import RECIPE, SYMBOLS, options
+from tests.cli.runs import RECIPE, SYMBOLS, options, trained
 
 
 def figures(folder: Path) -> dict[str, float]:
@@ -26,6 +26,15 @@ def test_eval_gives_the_figure_of_the_run(symbol_run: Path, capsys: pytest.Captu
     assert main(["eval", str(symbol_run)]) == 0
     bits = figures(symbol_run)["validation.bits_per_symbol"]
     assert capsys.readouterr().out == f"bpb.validation.bits_per_symbol  {bits:.4f} bits per symbol (99,999 items)\n"
+
+
+def test_eval_takes_windows_as_long_as_those_of_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = options("20k --source known-entropy --vocab-size 64 --heads 2 --max-seq-length 600 --positions rope")
+    run = trained([*model, *options("--tokens 6k --batch-tokens 600 --learning-rate 0.05")], tmp_path / "run")
+    capsys.readouterr()
+    assert main(["eval", str(run), "--json"]) == 0
+    (score,) = json.loads(capsys.readouterr().out).values()
+    assert score["value"] == figures(run)["validation.bits_per_symbol"]
 
 
 def test_eval_reads_test_sets_and_says_chance_and_noise(
