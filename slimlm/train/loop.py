@@ -15,6 +15,7 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
 from slimlm.data.token_data import TokenData
+from slimlm.evaluation.hooks import Hook
 from slimlm.model.language_model import LanguageModel
 from slimlm.runs.plan import RunPlan, plan_run
 from slimlm.runs.recipe import TrainRecipe
@@ -31,7 +32,7 @@ from slimlm.train.checks import (
     check_targets,
     repeated_share,
 )
-from slimlm.train.evaluate import Evaluation, Hook, check_heldout, evaluate
+from slimlm.train.evaluate import Evaluation, check_heldout, evaluate
 from slimlm.train.initial_weights import initialise
 from slimlm.train.processes import Processes, joined_processes
 from slimlm.train.result import RunResult, Status, past_result, result_record
