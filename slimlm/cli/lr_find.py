@@ -12,6 +12,7 @@ from slimlm.cli.run_pictures import check_pictures, write_picture
 from slimlm.cli.run_text import format_plan
 from slimlm.cli.train import INTERRUPTED
 from slimlm.cli.training_data import TrainingRequest, add_training, training_request
+from slimlm.runs.lr_search import LearningRateSweep
 from slimlm.runs.plan import plan_run
 from slimlm.runs.record import write_record
 from slimlm.utils.formatting import format_count, parse_number, parse_size
@@ -19,7 +20,6 @@ from slimlm.utils.formatting import format_count, parse_number, parse_size
 if TYPE_CHECKING:
     from slimlm.charts.theme import Figure
     from slimlm.train.lr_range import LearningRateRange
-    from slimlm.train.lr_sweep import LearningRateSweep
 
 RANGE, SWEEP = "lr-range", "lr-sweep"
 
@@ -108,7 +108,7 @@ def _sweep(request: TrainingRequest, options: argparse.Namespace) -> None:
     _keep(options.out, SWEEP, record, lambda: _sweep_chart(found, _words(request)))
 
 
-def sweep_text(found: "LearningRateSweep") -> str:
+def sweep_text(found: LearningRateSweep) -> str:
     """Return the losses by learning rate, and the outcome."""
     rows = [f"{rate:>10.3g}  {_loss(loss)}" for rate, loss in found.losses.items()]
     verdict = f"{found.verdict[:1].upper()}{found.verdict[1:]}."
@@ -130,7 +130,7 @@ def _range_chart(found: "LearningRateRange", words: str) -> "Figure":
     return lr_range_chart(lines, found.low, found.high, has_edge=found.has_edge, subject=words)
 
 
-def _sweep_chart(found: "LearningRateSweep", words: str) -> "Figure":
+def _sweep_chart(found: LearningRateSweep, words: str) -> "Figure":
     from slimlm.charts.lr_range import lr_sweep_chart
 
     return lr_sweep_chart(found.by_seed, found.best, found.parabola, verdict=found.verdict, subject=words)

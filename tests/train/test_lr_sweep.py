@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slimlm.train.lr_sweep import search_minimum, sweep_learning_rates
+from slimlm.runs.lr_search import search_minimum
+from slimlm.train.lr_sweep import sweep_learning_rates
 from slimlm.utils.validation import FieldError
 from tests.train.sources import chain_data, recipe, tiny
 

@@ -1,0 +1,160 @@
+"""A study and its folder: study.json, the runs below runs/, or the records of all runs in one file."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from slimlm.runs.record import METRICS, RESULT, RUN, RunRecord, finite, read_record, read_run, write_record
+from slimlm.study.cells import StudyCell, data_sizes, predicted_order, study_cells
+from slimlm.study.outcome import Outcome, outcome_of
+from slimlm.study.request import StudyRequest, request_from_record
+from slimlm.utils.files import read_bytes, read_json
+from slimlm.utils.text import shown
+
+FORMAT = "slimlm-study-1"
+STUDY, RUNS, PACKED, VERDICT = "study.json", "runs", "records.jsonl", "verdict.json"
+_MOST_BYTES = 2**28
+
+
+@dataclass(frozen=True)
+class StudyData:
+    """The text of a study in the tokens of one vocabulary size."""
+
+    name: str
+    digest: str
+    vocab_size: int
+    """Ids of the data: at most those of the model."""
+    train_tokens: int
+    unit: str
+    """What losses are bits per: "byte" or "symbol"."""
+    entropy: float | None = None
+    """Lowest possible loss in nats per token, of a generator with a known one."""
+    units_per_token: float | None = None
+    """Bytes of text of a training token."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is compared, and on which data."""
+
+    request: StudyRequest
+    data: Mapping[int, StudyData]
+    """By the vocabulary size of the model."""
+
+    def __post_init__(self) -> None:
+        if missing := [size for size in data_sizes(self.cells) if size not in self.data]:
+            raise ValueError(f"the study has no data for vocab_size={missing[0]}")
+
+    @cached_property
+    def cells(self) -> tuple[StudyCell, ...]:
+        """The allocations; raises ValueError as `study_cells` does."""
+        return study_cells(self.request)
+
+    @property
+    def unit(self) -> str:
+        """The unit of losses: "byte" or "symbol"."""
+        return next(iter(self.data.values())).unit
+
+    def cell(self, key: str) -> StudyCell:
+        """Return the cell of a key; raises KeyError."""
+        return next(cell for cell in self.cells if cell.key == key)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the content of study.json."""
+        return {
+            "format": FORMAT,
+            "request": self.request.to_record(),
+            "data": {str(size): asdict(data) for size, data in self.data.items()},
+            "prediction": {"words": self.request.prediction, "order": predicted_order(self.cells)},
+        }
+
+
+def study_from_record(record: object) -> Study:
+    """Return the study of a study.json; raises ValueError, in one sentence, for anything else."""
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        found = record.get("format") if isinstance(record, dict) else record
+        raise ValueError(f"{STUDY} is of the format {shown(found)}: {FORMAT} would work")
+    try:
+        data = {int(size): StudyData(**one) for size, one in record["data"].items()}
+        return Study(request_from_record(record["request"]), data)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"{STUDY} is damaged: {error}; one that slimlm wrote would work") from None
+
+
+def write_study(folder: Path, study: Study) -> None:
+    """Write study.json into a folder, or check that the folder is this study's.
+
+    Raises ValueError for a folder that holds another study.
+    """
+    wanted = finite(study.to_record())
+    folder.mkdir(parents=True, exist_ok=True)
+    if (earlier := read_record(folder / STUDY)) is None:
+        write_record(folder / STUDY, wanted)
+    elif json.dumps(earlier, sort_keys=True) != json.dumps(wanted, sort_keys=True):
+        raise ValueError(f"{folder} holds another study: another folder, or the same request, would work")
+
+
+def open_study(folder: Path) -> Study:
+    """Return the study of a folder; raises ValueError for a folder without one, and a damaged one."""
+    if (record := read_record(folder / STUDY)) is None:
+        raise ValueError(f"{folder} holds no {STUDY}: the folder of a study would work")
+    return study_from_record(record)
+
+
+def read_outcomes(folder: Path) -> tuple[dict[str, Outcome], list[str]]:
+    """Return the outcomes of a study's runs by key, and a sentence about each record that cannot be read."""
+    found: dict[str, Outcome] = {}
+    problems: list[str] = []
+    for key, read in _records(folder):
+        try:
+            if outcome := outcome_of(key, read()):
+                found[key] = outcome
+        except ValueError as error:
+            problems.append(str(error))
+    return found, problems
+
+
+def _records(folder: Path) -> list[tuple[str, Any]]:
+    packed = folder / PACKED
+    lines = read_bytes(packed, PACKED, _MOST_BYTES).splitlines() if packed.exists() else []
+    found: list[tuple[str, Any]] = []
+    for number, line in enumerate(lines, 1):
+        record = read_json(line, f"line {number} of {PACKED}", _MOST_BYTES)
+        if not isinstance(record, dict) or not isinstance(record.get("key"), str):
+            raise ValueError(f"line {number} of {PACKED} is no record of a run: the file of a packed study would work")
+        found.append((record["key"], lambda record=record: _unpacked(folder, record)))
+    home = folder / RUNS
+    names = sorted(path.name for path in home.iterdir() if (path / RUN).exists()) if home.is_dir() else []
+    return [*found, *((name, lambda name=name: read_run(home / name)) for name in names)]
+
+
+def _unpacked(folder: Path, record: dict[str, Any]) -> RunRecord:
+    try:
+        return RunRecord(folder, record["run"], record["metrics"], record["speed"], record["result"])
+    except KeyError as error:
+        raise ValueError(f"run {record['key']} of {PACKED} has no {error}: a packed study would work") from None
+
+
+def pack_study(folder: Path, out: Path) -> None:
+    """Write a study's records, without weights, as two files into another folder.
+
+    Raises ValueError for records that cannot be read.
+    """
+    write_study(out, open_study(folder))
+    home = folder / RUNS
+    lines: list[str] = []
+    for path in sorted(home.iterdir()):
+        if (path / RESULT).exists() and (path / METRICS).exists():
+            one = read_run(path)
+            record = {
+                "key": path.name,
+                "run": one.run,
+                "metrics": one.metrics,
+                "speed": one.speed,
+                "result": one.result,
+            }
+            lines.append(json.dumps(finite(record), allow_nan=False))
+    (out / PACKED).write_text("\n".join(lines) + "\n", encoding="utf-8")
