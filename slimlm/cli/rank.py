@@ -44,7 +44,11 @@ def add_rank(parser: argparse.ArgumentParser) -> None:
     add_study(parser)
     group = parser.add_argument_group("where it is trained")
     group.add_argument("--engine", metavar="|".join(ENGINES), default="local", help="what runs it (default local)")
-    group.add_argument("--workers", metavar="N", help="runs at once (default: one a core, or three a GPU)")
+    group.add_argument(
+        "--workers",
+        metavar="N",
+        help="runs at once (default: one a core, or three a GPU); with torchrun, processes of one run",
+    )
     group.add_argument("--address", metavar="HOST", help="address of a Ray cluster (default: start one here)")
     group.add_argument("--deadline", metavar="SECONDS", help="end within this time; the same command goes on later")
     group.add_argument("--keep-weights", action="store_true", help="keep the weights of every run")
@@ -160,16 +164,18 @@ def _engine(options: argparse.Namespace, folder: Path) -> "Engine":
     if options.address and options.engine != "ray":
         raise ValueError(f"--address does not apply to --engine {options.engine}: --engine ray would work")
     workers = parse_size(options.workers) if options.workers else None
-    from slimlm.engines.engine import engine_of
+    keep, device = options.keep_weights, options.device
+    if options.engine == "torchrun":
+        from slimlm.engines.torchrun import TorchrunEngine
 
-    return engine_of(
-        options.engine,
-        folder,
-        workers=workers,
-        device=options.device,
-        address=options.address,
-        keep_weights=options.keep_weights,
-    )
+        return TorchrunEngine(folder, processes=workers or 1, device=device, keep_weights=keep)
+    if options.engine == "ray":
+        from slimlm.engines.ray_engine import RayEngine
+
+        return RayEngine(folder, address=options.address, workers=workers, device=device, keep_weights=keep)
+    from slimlm.engines.local import LocalEngine
+
+    return LocalEngine(folder, workers=workers, device=device, keep_weights=keep)
 
 
 # Verdict.

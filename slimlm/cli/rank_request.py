@@ -84,6 +84,7 @@ def add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prediction", metavar="TEXT", default="", help="what you expect, kept with the study")
     add_knobs(parser)
     add_data(parser)
+    parser.add_argument("--data-name", metavar="NAME", help="name of the text in charts (default: that of its files)")
     add_recipe(parser)
 
 
@@ -181,15 +182,17 @@ def study_of(options: argparse.Namespace, request: StudyRequest, folder: Path) -
     Raises ValueError, in one sentence, for text that cannot be used, and as `study_cells` does.
     """
     need("a study", TORCH, NUMPY, SAFETENSORS)
-    from slimlm.engines.data import note_place, study_data
+    from slimlm.engines.data import study_data, write_places
 
-    data = {}
+    data, places = {}, {}
     for size in data_sizes(study_cells(request)):
         place = Path(options.data[0]) if is_corpus(options.data) else folder / DATA / str(size)
-        tokens = _tokens(options, size, place)
-        data[size] = study_data(tokens)
+        found = study_data(_tokens(options, size, place))
+        data[size] = replace(found, name=options.data_name or found.name)
         if is_corpus(options.data):
-            note_place(folder, size, place)
+            places[size] = place
+    if places:
+        write_places(folder, places)
     return Study(request, data)
 
 
