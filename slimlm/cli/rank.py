@@ -49,6 +49,8 @@ def add_rank(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="runs at once (default: one a core, or three a GPU); with torchrun, processes of one run",
     )
+    text = "runs at once (default: one a core, or three a GPU); with torchrun, processes of a run"
+    group.add_argument("--workers", metavar="N", help=text)
     group.add_argument("--address", metavar="HOST", help="address of a Ray cluster (default: start one here)")
     group.add_argument("--deadline", metavar="SECONDS", help="end within this time; the same command goes on later")
     group.add_argument("--keep-weights", action="store_true", help="keep the weights of every run")
