@@ -37,7 +37,7 @@ LAZY = {
     "data": "pyarrow tokenizers",
     "train": "safetensors",
     "study": "numpy",
-    "engines": "torch train",
+    "engines": "ray torch train",
     "export": "model vl_convert",
     "cli": "charts data evaluation export model probing torch train",
     "ui": "model probing",
