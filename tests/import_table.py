@@ -16,7 +16,7 @@ ALLOWED = {
     "probing": "core model utils psutil torch",
     "sweep": "core costs notes serialization solver utils",
     "study": "core costs runs serialization solver sweep utils",
-    "ranking": "core runs serialization study utils",
+    "ranking": "core runs serialization study sweep utils",
     "compare": "core costs notes serialization solver utils",
     "charts": "compare core runs solver sweep utils altair pandas",
     "export": "charts compare core costs interop notes serialization solver utils jinja2",
