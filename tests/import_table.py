@@ -17,7 +17,7 @@ ALLOWED = {
     "sweep": "core costs notes serialization solver utils",
     "study": "core costs runs serialization solver sweep utils",
     "engines": "core data runs study utils numpy",
-    "ranking": "core runs serialization study utils",
+    "ranking": "core runs serialization study sweep utils",
     "compare": "core costs notes serialization solver utils",
     "charts": "compare core runs solver sweep utils altair pandas",
     "export": "charts compare core costs interop notes serialization solver utils jinja2",
