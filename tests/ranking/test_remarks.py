@@ -24,8 +24,8 @@ def test_the_remarks_of_a_good_study() -> None:
         "At a fixed total and vocabulary the embedding ratio is the width, and with it the depth: from d_model 64 with "
         "11 to 18 layers to d_model 120 with 3.",
         "All cells train on 249.9k tokens; the operations of a run differ by 21.1 %, the time by a factor of 1.21.",
-        "0.45 · 2 (GLU expansion 2.12), 0.45 · 2.66 (embedding ratio 0.489 and GLU expansion 2.49), 0.45 · 3 (embedding "
-        "ratio 0.424) and 2 more miss their targets by more than 5 %.",
+        "0.45 · 2 (GLU expansion 2.12), 0.45 · 2.66 (embedding ratio 0.489 and GLU expansion 2.49), 0.45 · 3 "
+        "(embedding ratio 0.424) and 2 more miss their targets by more than 5 %.",
     )
 
 
