@@ -18,7 +18,7 @@ ALLOWED = {
     "study": "core costs runs serialization solver sweep utils",
     "ranking": "core runs serialization study utils",
     "compare": "core costs notes serialization solver utils",
-    "charts": "compare core runs solver sweep utils altair pandas",
+    "charts": "compare core ranking runs solver study sweep utils altair pandas",
     "export": "charts compare core costs interop notes serialization solver utils jinja2",
     "explorer": "charts core notes serialization solver altair ipywidgets",
     "cli": "core interop notes runs serialization solver sweep utils",

@@ -238,7 +238,8 @@ def label_layers() -> Row:
     return layers(background, nothing, solid, value, shape)
 
 
-_STAR = "M0,-1L0.24,-0.32L0.95,-0.31L0.38,0.12L0.59,0.81L0,0.4L-0.59,0.81L-0.38,0.12L-0.95,-0.31L-0.24,-0.32Z"
+STAR = "M0,-1L0.24,-0.32L0.95,-0.31L0.38,0.12L0.59,0.81L0,0.4L-0.59,0.81L-0.38,0.12L-0.95,-0.31L-0.24,-0.32Z"
+"""Path of a star, as the shape of a point."""
 
 
 @cache
@@ -248,7 +249,7 @@ def best_layers() -> Row:
     inside = f"min({_ROOM}, abs(scale('y', 1) - scale('y', 0))) >= 40"
     star = alt.Chart().mark_point(
         filled=True,
-        shape=_STAR,
+        shape=STAR,
         size=260,
         fill=INK,
         stroke=PAGE,
