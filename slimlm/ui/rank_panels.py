@@ -22,7 +22,7 @@ from slimlm.ui.pins import pin_button
 from slimlm.ui.query_params import CELL, STUDY
 from slimlm.ui.rank_library import StudyView
 from slimlm.ui.widget_keys import digest
-from slimlm.utils.formatting import format_count, format_flops, format_miss, format_seconds
+from slimlm.utils.formatting import format_count, format_flops, format_miss, format_seconds, format_size
 from slimlm.utils.text import one_line, plain
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 
 def title_of(study: "Study") -> str:
-    """Return the question of a study, in short: "12 allocations of 1.000M parameters"."""
+    """Return the question of a study, in short: "12 allocations of 1M parameters, …"."""
     swept = {study.request.x.name, study.request.y.name}
     count = counted(len(study.cells), "allocation")
     if "total_params" in swept:
         return f"{count}, ranked by training"
-    return f"{count} of {format_count(study.request.base.total_params)} parameters, ranked by training"
+    return f"{count} of {format_size(study.request.base.total_params)} parameters, ranked by training"
 
 
 def show_heading(view: StudyView) -> None:
@@ -56,8 +56,9 @@ def show_verdict(view: StudyView) -> None:
     """Show the answer in a box, and what could not be read."""
     done = view.ranking.complete
     icon = ":green[:material/leaderboard:]" if done else ":blue[:material/hourglass_top:]"
-    with st.container(key="verdict_good" if done else "verdict_alignment"):
-        st.markdown(f"{icon} {plain(view.ranking.verdict)}")
+    box = "verdict_good" if done else "verdict_alignment"
+    with st.container(key=box, horizontal=True, vertical_alignment="center"):
+        st.markdown(f"{icon} {plain(view.ranking.verdict)}", width="stretch")
     for problem in view.problems[:4]:
         st.warning(plain(f"{problem[:1].upper()}{problem[1:]}."), icon=":material/warning:")
 
