@@ -36,6 +36,7 @@ LAZY = {
     "data": "pyarrow tokenizers",
     "train": "safetensors",
     "study": "numpy",
+    "ranking": "numpy scipy",
     "export": "model vl_convert",
     "cli": "charts data evaluation export model probing torch train",
     "ui": "model probing",

@@ -17,7 +17,7 @@ from tests.import_table import ALLOWED, LAZY, LIGHT
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "slimlm"
 
-HEAVY = {"torch", "streamlit", "altair", "pandas", "numpy"}
+HEAVY = {"torch", "streamlit", "altair", "pandas", "numpy", "scipy"}
 
 FILES = {
     path.relative_to(ROOT).with_suffix("").as_posix(): path

@@ -95,6 +95,15 @@ class Schedule:
         missing = {spec.key: spec for spec in self._needed() if spec.key not in self.outcomes}
         return tuple(sorted(missing.values(), key=lambda spec: (-spec.flops, spec.key)))
 
+    @cached_property
+    def specs(self) -> dict[str, RunSpec]:
+        """All runs that are known to belong to the study, over or not, by key: those of searches included."""
+        recipe, second = self.study.request.recipe, self.study.request.other_recipe
+        searched = [(cell, recipe) for cell in self._to_search(self.study.cells, recipe)]
+        searched += [(cell, second) for cell in self.control_cells]
+        specs = [self._at_rate(cell, own, n) for cell, own in searched for n in self._losses(cell, own)]
+        return {spec.key: spec for spec in (*specs, *self._needed())}
+
     def _needed(self) -> Iterator[RunSpec]:
         recipe, second = self.study.request.recipe, self.study.request.other_recipe
         for cell in self._to_search(self.study.cells, recipe):
