@@ -19,6 +19,8 @@ SOURCES = {"prose": "Built-in prose", "known-entropy": "Known entropy"}
 
 _USUAL_SPEED = 3e10
 """Operations per second of one core, where no study of this server says."""
+_SECONDS_A_RUN, _SECONDS_A_TOKEN = 1.0, 3e-5
+"""What a run takes beside its operations: its start and evaluations, and the steps of the smallest models."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,16 @@ class NewStudy:
         """The options of `slimlm rank`, without the folder."""
         if self.quick:
             return ["--quick"]
-        return [
-            *("--total", self.total, "--vocab-size", self.vocab_size, "--seeds", str(self.seeds)),
-            *("--x", f"{self.x}={self.xs}", "--y", f"{self.y}={self.ys}"),
-            *("--tokens", self.tokens, "--source", self.source),
-        ]
+        values = {
+            "total": self.total,
+            "vocab-size": self.vocab_size,
+            "x": f"{self.x}={self.xs}",
+            "y": f"{self.y}={self.ys}",
+            "seeds": str(self.seeds),
+            "tokens": self.tokens,
+            "source": self.source,
+        }
+        return [f"--{name}={value}" for name, value in values.items()]  # one word each: no value is read as an option
 
     @property
     def name(self) -> str:
@@ -107,9 +114,9 @@ def plan_of(new: NewStudy, shown: StudyView | None = None) -> Plan:
             f"the grid has {len(study.cells)} cells: at most {MOST_CELLS} can be started here; fewer values would work"
         )
     plan = plan_study(study)
-    speed = _speed(shown) * (os.cpu_count() or 1)
+    alone = plan.flops / _speed(shown) + plan.tokens * _SECONDS_A_TOKEN + plan.count * _SECONDS_A_RUN
     least = _least(request.seeds, len(study.cells), unit, shown)
-    return Plan(plan.count, plan.tokens, plan.flops / speed, least, unit, len(study.cells))
+    return Plan(plan.count, plan.tokens, alone / (os.cpu_count() or 1), least, unit, len(study.cells))
 
 
 def request_of(new: NewStudy) -> StudyRequest:
@@ -144,4 +151,3 @@ def _least(seeds: int, cells: int, unit: str, shown: StudyView | None) -> float 
         return least_difference(known or PILOT_SD[unit], seeds, cells)
     except (ImportError, PackageError):
         return None
-

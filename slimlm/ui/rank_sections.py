@@ -56,7 +56,8 @@ _COST_HEAD = ("Cell", "Layers × width", "Learning rate", "Tokens a run", "FLOPs
 
 def _show_costs(view: StudyView) -> None:
     ranking = view.ranking
-    st.markdown(markdown_table(_COST_HEAD, cost_rows(ranking), left=1))
+    rows = [tuple(cell.replace(" ", "\u00a0") for cell in row) for row in cost_rows(ranking)]
+    st.markdown(markdown_table(_COST_HEAD, rows, left=1))
     devices = listed(one_line(name, 40) for name in ranking.devices) if ranking.devices else "no device yet"
     st.caption(
         plain(

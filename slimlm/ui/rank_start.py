@@ -167,7 +167,7 @@ def _controls() -> NewStudy:
     y = _choose("Rows", "rank_y", usual.y)
     ys = _type("Values of the rows", "rank_ys", usual.ys)
     left, right = st.columns(2)
-    total = _type("Total parameters", "rank_total", usual.total, left)
+    total = _type("Total", "rank_total", usual.total, left)
     vocab_size = _type("Vocabulary", "rank_vocab_size", usual.vocab_size, right)
     tokens = _type("Tokens a run", "rank_tokens", usual.tokens, left)
     seeds = int(right.number_input("Seeds", 2, 20, usual.seeds, key="rank_seeds"))
@@ -183,9 +183,7 @@ def _choose(label: str, key: str, usual: str) -> str:
         st.session_state[values] = default_values(st.session_state[key])
 
     index = names.index(usual)
-    chosen: str = st.selectbox(
-        label, names, index, format_func=lambda name: KNOBS[name].label, key=key, on_change=take
-    )
+    chosen: str = st.selectbox(label, names, index, format_func=lambda name: KNOBS[name].label, key=key, on_change=take)
     return chosen
 
 
