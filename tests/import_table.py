@@ -38,7 +38,7 @@ LAZY = {
     "train": "safetensors",
     "study": "numpy",
     "ranking": "numpy scipy",
-    "engines": "torch train",
+    "engines": "ray torch train",
     "export": "model vl_convert",
     "cli": "charts data evaluation export model probing torch train",
     "ui": "model probing",

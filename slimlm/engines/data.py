@@ -53,7 +53,7 @@ def data_folder(folder: Path, vocab_size: int) -> Path:
     places = local.get("data", {})
     if not isinstance(places, Mapping) or not all(isinstance(place, str) for place in places.values()):
         raise ValueError(f'{LOCAL} has data={shown(places)}: paths by vocabulary size, {{"4096": "/path"}}, would work')
-    return folder / places.get(str(vocab_size), f"{DATA}/{vocab_size}")
+    return folder / str(places.get(str(vocab_size), f"{DATA}/{vocab_size}"))
 
 
 def write_generator(

@@ -135,4 +135,5 @@ def _can_resume(spec: RunSpec, tokens: TokenData, folder: Path, device: Any, pla
     processes = Processes(place.rank, place.count)
     wanted = finite(run_spec(spec.architecture, spec.recipe, tokens, training_device(device), processes))
     compared = [name for name in (*COMPARED, "versions") if name != "hooks"]
-    return first_difference(*({name: run.get(name) for name in compared} for run in (earlier, wanted))) is None
+    saved, new = ({name: run.get(name) for name in compared} for run in (earlier, wanted))
+    return first_difference(saved, new) is None
