@@ -44,11 +44,6 @@ def add_rank(parser: argparse.ArgumentParser) -> None:
     add_study(parser)
     group = parser.add_argument_group("where it is trained")
     group.add_argument("--engine", metavar="|".join(ENGINES), default="local", help="what runs it (default local)")
-    group.add_argument(
-        "--workers",
-        metavar="N",
-        help="runs at once (default: one a core, or three a GPU); with torchrun, processes of one run",
-    )
     text = "runs at once (default: one a core, or three a GPU); with torchrun, processes of a run"
     group.add_argument("--workers", metavar="N", help=text)
     group.add_argument("--address", metavar="HOST", help="address of a Ray cluster (default: start one here)")
