@@ -10,16 +10,19 @@ from threading import Lock
 
 import streamlit as st
 
-from slimlm.ranking.record import VERDICT, read_ranking
+import slimlm.ranking
+from slimlm.ranking.record import read_ranking
 from slimlm.ranking.result import Ranking
-from slimlm.ranking.shipped import SHIPPED
 from slimlm.runs.record import RESULT
 from slimlm.study.outcome import Outcome
 from slimlm.study.schedule import Schedule
-from slimlm.study.study import PACKED, RUNS, STUDY, Study, open_study, read_outcomes
+from slimlm.study.study import PACKED, RUNS, STUDY, VERDICT, Study, open_study, read_outcomes
 
 STUDIES = "SLIMLM_STUDIES"
 """Environment variable: the folder of studies; `studies` below the server's working directory without it."""
+
+SHIPPED = Path(slimlm.ranking.__file__).with_name("shipped")
+"""Folder of the studies that are shipped with slimlm."""
 
 LONGEST_NAME = 80
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9 ._=,+-]{{0,{LONGEST_NAME - 1}}}")
@@ -77,7 +80,7 @@ class StudyLibrary:
         self,
         folders: Callable[[], Mapping[str, Path]],
         now: Callable[[], float] = time.monotonic,
-        read: "Callable[[str, Path, Stamp], StudyView] | None" = None,
+        read: Callable[[str, Path, Stamp], StudyView] | None = None,
     ) -> None:
         self._folders, self._now, self._read = folders, now, read or read_view
         self._entries: dict[Path, _Entry] = {}

@@ -4,14 +4,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
 import streamlit as st
 
-import slimlm
 from slimlm.engines.state import CANCEL, STATE, StudyState, ask_to_cancel, read_state
 from slimlm.study.study import STUDY
 from slimlm.ui.rank_library import all_folders, is_name, studies_folder
@@ -62,13 +61,14 @@ class StudyProcesses:
 
     def __init__(self, python: Sequence[str] = (sys.executable, "-m", "slimlm", "rank")) -> None:
         self._python = tuple(python)
-        self._started: dict[str, subprocess.Popen[bytes]] = {}
-        self._seen: dict[str, tuple[float, Progress]] = {}
+        self._started: dict[Path, subprocess.Popen[bytes]] = {}
+        self._seen: dict[Path, tuple[float, Progress]] = {}
         self._lock = Lock()
 
     def names(self) -> list[str]:
         """Return the names of studies whose process was started here."""
-        return list(self._started)
+        home = studies_folder()
+        return [folder.name for folder in self._started if folder.parent == home]
 
     def start(self, name: str, options: Sequence[str]) -> None:
         """Start a new study, or go on with it where a study of the name was started before.
@@ -78,12 +78,15 @@ class StudyProcesses:
         folder = studies_folder() / name
         with self._lock:
             self._check(name)
-            arguments = [str(folder)] if (folder / STUDY).exists() else [*options, "--out", str(folder)]
+            begun = (folder / STUDY).exists()
+            if not begun and not options:
+                raise ValueError(f"the study {name} has no {STUDY} to go on from: starting it anew would work")
+            arguments = [str(folder)] if begun else [*options, f"--out={folder}"]
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / CANCEL).unlink(missing_ok=True)
                 with (folder / LOG).open("wb") as log:
-                    self._started[name] = self._open([*self._python, *arguments], log.fileno())
+                    self._started[folder] = self._open([*self._python, *arguments], log.fileno())
             except OSError as error:
                 raise ValueError(f"the folder of studies cannot be written: {reason(error)}") from None
             self._seen.clear()
@@ -101,24 +104,25 @@ class StudyProcesses:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            cwd=Path(slimlm.__file__).parents[1],
+            cwd=Path(__file__).parents[2],
             start_new_session=True,  # it outlives the server, and a Ctrl-C there
         )
 
     def running(self) -> str | None:
         """Return the name of a study that is being trained; None when there is none."""
-        names = [*self._started, *(name for name, path in all_folders().items() if (path / STATE).is_file())]
+        names = [*self.names(), *(name for name, path in all_folders().items() if (path / STATE).is_file())]
         return next((name for name in names if self.progress(name).alive), None)
 
     def progress(self, name: str) -> Progress:
         """Return how far a study is; files are looked at once a second at most."""
-        seen = self._seen.get(name)
+        folder = studies_folder() / name
+        seen = self._seen.get(folder)
         if seen is None or time.monotonic() - seen[0] >= _FRESH_SECONDS:
-            self._seen[name] = seen = time.monotonic(), self._look(name)
+            self._seen[folder] = seen = time.monotonic(), self._look(folder)
         return seen[1]
 
-    def _look(self, name: str) -> Progress:
-        folder, process = studies_folder() / name, self._started.get(name)
+    def _look(self, folder: Path) -> Progress:
+        process = self._started.get(folder)
         ended = None if process is None else process.poll()
         state = read_state(folder)
         if process is not None and ended is None:
@@ -130,7 +134,7 @@ class StudyProcesses:
     def cancel(self, name: str) -> None:
         """Ask the process of a study to stop."""
         folder = studies_folder() / name
-        process = self._started.get(name)
+        process = self._started.get(folder)
         if (folder / STUDY).exists():
             ask_to_cancel(folder)
         elif process is not None and process.poll() is None:  # it still prepares the data
@@ -152,8 +156,3 @@ def last_line(file: Path) -> str:
 def processes() -> StudyProcesses:
     """Return the server-wide processes."""
     return StudyProcesses()
-
-
-def states(names: Sequence[str]) -> Mapping[str, Progress]:
-    """Return how far each of some studies is."""
-    return {name: processes().progress(name) for name in names}

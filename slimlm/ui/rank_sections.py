@@ -122,7 +122,7 @@ def _method(study: Study, request: StudyRequest) -> Iterator[str]:
     )
     yield (
         f"Learning rates: a search in factors of 2 around {recipe.learning_rate:g} over the whole run, with a parabola "
-        "through the minimum; in larger grids some cells are searched, and a law over width and depth gives the others. "
+        "through the minimum; in larger grids some cells are searched, and a law over width and depth gives the rest. "
         "A cell whose best rate is at an end of the search is not ranked."
     )
     yield (

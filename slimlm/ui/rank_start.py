@@ -85,8 +85,9 @@ def _poll(name: str, drawn: tuple[object, ...]) -> None:
             cancel = partial(processes().cancel, name)
             row.button("Cancel", key="rank_cancel", icon=":material/close:", on_click=cancel)
         return
-    row.markdown(f":blue[:material/pause_circle:] {plain(progress_text(progress))}", width="stretch")
-    if may_train():
+    icon = ":red[:material/error:]" if progress.error else ":blue[:material/pause_circle:]"
+    row.markdown(f"{icon} {plain(progress_text(progress))}", width="stretch")
+    if may_train() and library().folder(name):
         row.button("Resume", key="rank_resume", icon=":material/play_arrow:", on_click=_start, args=(name, ()))
 
 

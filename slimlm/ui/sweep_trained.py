@@ -107,6 +107,6 @@ def _assumption(view: StudyView, ranking: Ranking) -> str:
     heads = f", heads of {request.head_dim}" if request.head_dim else ""
     return (
         f"held-out loss in the study {view.name}, {format_count(request.recipe.tokens)} tokens a run, mean of "
-        f"{counted(ranking.seeds, 'seed')} ± half-width (cells differ where their intervals do not overlap); its models "
-        f"have the same targets{heads}"
+        f"{counted(ranking.seeds, 'seed')} ± half-width (cells differ where their intervals do not overlap); its "
+        f"models have the same targets{heads}"
     )
