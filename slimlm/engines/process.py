@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import signal
 import subprocess
 import threading
 import time
@@ -39,8 +40,12 @@ class WorkerProcess:
         self.seen = time.monotonic()
         """When it last gave a sign of life."""
         self._words = b""
-        for work in (lambda: self._read_answers(answers), self._read_words):
-            threading.Thread(target=work, daemon=True).start()
+        self._readers = [
+            threading.Thread(target=work, daemon=True)
+            for work in (lambda: self._read_answers(answers), self._read_words)
+        ]
+        for reader in self._readers:
+            reader.start()
 
     def _read_answers(self, answers: "queue.Queue[tuple[Any, Any]]") -> None:
         assert self._process.stdout is not None
@@ -85,14 +90,18 @@ class WorkerProcess:
     def end(self) -> None:
         """Wait until it has ended; kill it when it does not."""
         self.ask_to_end()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self._process.wait(_LONGEST_END)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        self.kill()
 
     def kill(self) -> None:
-        """Kill it and the processes that it started."""
+        """Kill it and the processes that it started; one that has ended is left alone."""
         self.ask_to_end()
-        with suppress(OSError):
-            os.killpg(self._process.pid, 9)
-        self._process.wait()
+        if self._process.poll() is None:
+            with suppress(OSError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        for reader, pipe in zip(self._readers, (self._process.stdout, self._process.stderr), strict=True):
+            reader.join(_LONGEST_END)
+            if pipe and not reader.is_alive():  # a process that left the group may hold the other end
+                pipe.close()

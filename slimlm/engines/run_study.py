@@ -20,7 +20,7 @@ from slimlm.study.study import RUNS, Study, open_study, read_outcomes
 from slimlm.utils.files import reason
 from slimlm.utils.formatting import format_seconds
 from slimlm.utils.progress import Progress
-from slimlm.utils.text import shown
+from slimlm.utils.text import one_line
 
 POLL_S = 0.5
 """Longest time between two looks at the deadline, the file `cancel` and the progress of runs."""
@@ -30,6 +30,9 @@ _LOCK_S = 3.0
 
 _MOST_FAILURES = 3
 """Runs that may fail beyond one for each slot while none succeeds: then every one would."""
+
+_LONGEST_REASON = 500
+"""Characters of the reason why a run failed."""
 
 
 def run_study(
@@ -86,7 +89,7 @@ def _sole_driver(folder: Path) -> Iterator[None]:
 
 def _failure(failed: dict[str, str]) -> str:
     several = f"{len(failed)} runs of the study failed" if len(failed) > 1 else "a run of the study failed"
-    first = "; ".join(f"{key}: {why}" for key, why in list(failed.items())[:3])
+    first = "; ".join(f"{key}: {one_line(why, _LONGEST_REASON)}" for key, why in list(failed.items())[:3])
     more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
     return f"{several}: {first}{more}"
 
@@ -220,7 +223,7 @@ class _Driver:
             done=len(self.outcomes),
             wanted=len(self.wanted),
             running=running,
-            failed={key: shown(why, 300) for key, why in self.failed.items()},
+            failed={key: one_line(why, _LONGEST_REASON) for key, why in self.failed.items()},
             fraction=done / max(1.0, done + left),
             eta_s=eta if status == "running" else None,
         )

@@ -65,6 +65,13 @@ class Comparison:
         """Smallest significant difference of two cells that were chosen before the runs (Student)."""
         return self.planned(self.seeds, self.seeds)
 
+    @cached_property
+    def with_best(self) -> float:
+        """Smallest significant difference of a cell from the best one (multiple comparisons with the best)."""
+        rivals = len(self.means) - 1
+        critical = critical_value(rivals, self.degrees_of_freedom, self.confidence)
+        return critical * self.pooled_sd * math.sqrt(2 / self.seeds)
+
     def planned(self, first: int, second: int) -> float:
         """Return the half-width for one difference, planned before the runs, of means of so many runs each."""
         from scipy.stats import t
