@@ -10,7 +10,7 @@ ALLOWED = {
     "notes": "core costs serialization solver utils",
     "runs": "core costs utils",
     "data": "utils numpy",
-    "model": "core interop solver utils psutil safetensors torch",
+    "model": "core interop solver utils safetensors torch",
     "evaluation": "data model utils lm_eval numpy torch",
     "train": "core data evaluation model runs solver utils numpy torch",
     "probing": "core model utils psutil torch",
@@ -35,6 +35,7 @@ ALLOWED = {
 
 LAZY = {
     "data": "pyarrow tokenizers",
+    "model": "psutil",
     "train": "safetensors",
     "study": "numpy",
     "ranking": "numpy scipy",

@@ -6,6 +6,7 @@ begins again: checkpoints are on the machine that trains.
 """
 
 import ipaddress
+import logging
 import os
 import secrets
 import tempfile
@@ -165,7 +166,7 @@ class RayEngine(Engine):
             ray.init(
                 address=address or "local",
                 log_to_driver=False,
-                logging_level="ERROR",
+                logging_level=logging.ERROR,
                 runtime_env={"env_vars": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}},
                 **own,
             )
@@ -204,8 +205,9 @@ class RayEngine(Engine):
 
         if vocab_size not in self._tokens:
             found = open_tokens(self.folder, self._study, vocab_size)
-            heldout = {name: np.array(split) for name, split in found.heldout.items()}
-            self._tokens[vocab_size] = ray.put(replace(found, train=np.array(found.train), heldout=heldout))
+            train: Any = np.array(found.train)  # from the disk into memory
+            heldout: dict[str, Any] = {name: np.array(split) for name, split in found.heldout.items()}
+            self._tokens[vocab_size] = ray.put(replace(found, train=train, heldout=heldout))
         return self._tokens[vocab_size]
 
     def wait(self, timeout: float) -> Finished | None:

@@ -14,7 +14,9 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Sequence
+from io import RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.nice:
         os.nice(options.nice)
     answers = _answers()
-    specs = _specs_of(sys.stdin.buffer)
+    specs = _specs_of(open(0, "rb", buffering=0, closefd=False))  # noqa: SIM115
     worker = Worker(Path(options.study), options.device, options.keep_weights, answers)
     if options.one:
         return 0 if worker.run(json.loads(options.one)) else 1
@@ -60,8 +62,11 @@ def _answers() -> BinaryIO:
     return answers
 
 
-def _specs_of(lines: BinaryIO) -> "queue.Queue[bytes]":
-    """Read lines in a thread, which ends this process at the end of the input."""
+def _specs_of(lines: RawIOBase) -> "queue.Queue[bytes]":
+    """Read lines in a thread, which ends this process at the end of the input.
+
+    Without a buffer, whose lock a thread that waits would hold when the interpreter ends.
+    """
     found: queue.Queue[bytes] = queue.Queue()
 
     def read() -> None:
@@ -90,6 +95,8 @@ class Worker:
             self._train(spec)
         except Exception as problem:  # whatever happens in one run must not end the others
             error, again = sentence_of(problem), not isinstance(problem, ValueError)
+            if again:
+                traceback.print_exception(problem)
         self._say({"key": spec.key, "error": error, "again": again})
         return error is None
 
