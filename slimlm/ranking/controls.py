@@ -156,7 +156,7 @@ class _Orders:
     def _move(self, shift: float, spread: float, half_width: float) -> str:
         places, cause = min(4, decimals(half_width)), "recipe" if self.group == "second_recipe" else "horizon"
         move = f"{'' if shift < 0 else '+'}{signed(shift, places)}"
-        return f"The {cause} moves the loss by {move}, the cells differ by {signed(spread, places)} {self.unit}."
+        return f"The {cause} moves the loss by {move}, these cells differ by {signed(spread, places)} {self.unit}."
 
     def _condition(self) -> str:
         request = self.schedule.study.request

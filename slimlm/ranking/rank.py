@@ -44,7 +44,7 @@ def rank_study(study: Study, outcomes: Mapping[str, Outcome], problems: Sequence
         seeds=study.request.seeds,
         tokens=sum(one.tokens for one in own),
         flops=sum(one.flops for one in own),
-        seconds=sum(one.seconds for one in own),
+        seconds=math.fsum(one.seconds for one in own),
         devices=tuple(sorted({one.device for one in own})),
         axes=(study.request.x.name, study.request.y.name),
         axis_names=axis_names(study),

@@ -138,13 +138,18 @@ def _first_clause(ranking: Ranking) -> str:
 
 
 def _recipe_clause(ranking: Ranking) -> str:
-    """Say whether the second recipe moves the loss more than the cells differ; empty while it is not known."""
+    """Say whether the second recipe moves the loss more than the ranked cells differ.
+
+    Empty while it is not known, and where neither is larger than the smallest significant difference.
+    """
     control = next((one for one in ranking.controls if one.key == "second_recipe"), None)
     if not ranking.answer or control is None or "shift" not in control.figures:
         return ""
-    shift, spread = abs(control.figures["shift"]), control.figures["spread"]
-    places = min(4, decimals(ranking.least_difference or 0.0))
-    amounts = [signed(value, places) for value in (shift, spread)]
+    means = [cell.mean for cell in ranking.cells if cell.mean is not None]
+    shift, spread, least = abs(control.figures["shift"]), max(means) - min(means), ranking.least_difference or 0.0
+    if max(shift, spread) <= least:
+        return ""
+    amounts = [signed(value, min(4, decimals(least))) for value in (shift, spread)]
     if shift > spread:
         return f"; the recipe moves the loss more than the cell does ({amounts[0]} against {amounts[1]})"
     return f"; the cell moves the loss more than the recipe does ({amounts[1]} against {amounts[0]})"
@@ -156,7 +161,7 @@ def _left_out(ranking: Ranking) -> str:
     if not reasons:
         return ""
     if len(reasons) == 1 and (reason := next(iter(reasons))):
-        return f"{cells_of(reasons[reason], len(ranking.cells))} ({reason})"
+        return f"{reason} in {cells_of(reasons[reason], len(ranking.cells))}"
     found = [f"{count} ({reason})" for reason, count in reasons.most_common()]
     return f"{cells_of(sum(reasons.values()), len(ranking.cells))}: {listed(found)}"
 
