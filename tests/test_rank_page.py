@@ -92,10 +92,10 @@ def test_a_picked_cell_has_its_facts_and_opens_as_the_same_architecture(study: S
     page = opened(study=NAME, cell=study.cells[5].key)
     assert page.selectbox("rank_cell").value == 5
     text = said(page)
-    assert "0.45 · 2.66:** 1.005M parameters: 3 layers of width 120" in text
+    assert "**0.45 · 2.66:** 1.004M parameters: 3 layers of width 120" in text
     assert "by seed 2.0" in text
     assert "Learning rate 0.00383" in text
-    assert "embedding ratio 0.489 (+8.66 %)" in text
+    assert "embedding ratio 0.489 (+8.76 %)" in text
     assert {"Open on the Design page", "Pin"} <= labels(page)
     next(button for button in page.button if button.label == "Pin").click().run()
     assert page.query_params["pin"]
@@ -114,7 +114,7 @@ def test_every_cell_opens_as_the_architecture_that_was_trained(study: Study) -> 
 def test_the_list_of_cells_picks_one_without_a_mouse(study: Study) -> None:
     page = opened(study=NAME)
     page.selectbox("rank_cell").select_index(0).run()
-    assert page.query_params["cell"] == [study.cells[0].key]
+    assert study.cells[0].key in page.query_params["cell"]
     assert "18 layers of width 64" in said(page)
     page.selectbox("rank_cell").set_value(None).run()
     assert "cell" not in page.query_params
@@ -162,7 +162,9 @@ def test_a_link_to_a_study_that_is_not_there_shows_the_first_one(name: str) -> N
 
 
 def test_a_link_to_a_cell_that_is_not_there_says_so() -> None:
-    assert "The link's cell was ignored: the study has none of the name 'best'." in said(opened(study=NAME, cell="best"))
+    assert "The link's cell was ignored: the study has none of the name 'best'." in said(
+        opened(study=NAME, cell="best")
+    )
 
 
 def test_a_damaged_study_ends_in_a_sentence() -> None:
@@ -284,7 +286,7 @@ def test_a_study_cannot_be_started_under_a_path_or_without_options(empty: Path) 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(empty: Path) -> None:
     empty.write_text("a file")
-    with pytest.raises(ValueError, match="^the folder of studies cannot be written"):
+    with pytest.raises(ValueError, match=r"^the folder of studies cannot be written"):
         fake_processes(0).start("one", ["--quick"])
 
 
@@ -331,7 +333,7 @@ def test_files_are_looked_at_once_a_second_for_all_sessions_and_read_when_they_c
     now[0] = 1.5
     assert library.view("partial") is not first
     assert reads == ["partial"] * 2
-    with pytest.raises(ValueError, match="^there is no study of the name 'x'"):
+    with pytest.raises(ValueError, match=r"^there is no study of the name 'x'"):
         library.view("x")
-    with pytest.raises(ValueError, match="^the study torn cannot be shown: "):
+    with pytest.raises(ValueError, match=r"^the study torn cannot be shown: "):
         library.view("torn")

@@ -175,7 +175,11 @@ def _rank(cell: CellResult) -> str:
 
 
 def _chance(cell: CellResult) -> str:
-    return "" if cell.p_best is None else f"best with probability {cell.p_best:.0%}"
+    return "" if cell.p_best is None else f"best with probability {_percent(cell.p_best)}"
+
+
+def _percent(share: float) -> str:
+    return "< 1 %" if share < 0.005 else f"{100 * share:.0f} %"
 
 
 def _training(cell: CellResult) -> str:
