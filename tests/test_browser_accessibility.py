@@ -12,7 +12,6 @@ PAGES = {
     "design": "",
     "costs": "?tab=costs",
     "sweep": "sweep",
-    "rank": "rank",
     "inspect": "inspect",
     "compare": "compare?pin=design&pin=model~gpt2",
 }
