@@ -20,10 +20,11 @@ ALLOWED = {
     "ranking": "core runs serialization study sweep utils",
     "compare": "core costs notes serialization solver utils",
     "charts": "compare core ranking runs solver study sweep utils altair pandas",
-    "export": "charts compare core costs interop notes serialization solver utils jinja2",
+    "export": "charts compare core costs interop notes ranking serialization solver utils jinja2",
     "explorer": "charts core notes serialization solver altair ipywidgets",
     "cli": "core interop notes runs serialization solver sweep utils",
-    "ui": "charts compare core costs export interop notes serialization solver sweep utils pyarrow streamlit",
+    "ui": "charts compare core costs engines export interop notes ranking runs serialization solver study sweep utils "
+    "pyarrow streamlit",
     "slimlm": "cli core solver utils",
     "app": "charts core solver ui utils streamlit",
     "pages": "charts compare core sweep ui utils streamlit",
@@ -39,10 +40,10 @@ LAZY = {
     "train": "safetensors",
     "study": "numpy",
     "ranking": "numpy scipy",
-    "engines": "torch train ray",
+    "engines": "ray torch train",
     "export": "model vl_convert",
     "cli": "charts data evaluation export model probing torch train",
-    "ui": "model probing",
+    "ui": "cli model probing",
     "slimlm": "data explorer export interop model notes probing runs",
 }
 """Package → what it imports besides, inside functions or for type checkers alone."""
