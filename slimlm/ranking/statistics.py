@@ -219,8 +219,8 @@ def _agreement(table: "NDArray[np.float64]") -> float | None:
 def kendall(one: Sequence[float], two: Sequence[float]) -> float | None:
     """Return Kendall's τ between two orders of the same things; None where it is not defined: one thing, or all equal.
 
-    >>> kendall([1, 2, 3, 4], [1, 2, 4, 3])
-    0.6666666666666666
+    >>> kendall([1, 2, 3, 4], [4, 3, 2, 1])
+    -1.0
     """
     from scipy.stats import kendalltau
 
