@@ -11,6 +11,7 @@ from slimlm.solver.solver import solve
 from slimlm.ui import check_panels, design_panels, model_builds
 from slimlm.ui.chart_first import below_the_chart, show_live
 from slimlm.ui.cost_panels import show_costs
+from slimlm.ui.evidence import show_evidence
 from slimlm.ui.framework_configs import show_framework_configs
 from slimlm.ui.sections import show_sections
 from slimlm.utils.formatting import format_count
@@ -38,6 +39,7 @@ def main() -> None:
         ui.show_links(links)
         with top:
             tile = design_panels.show_top(design)
+        show_evidence(design)
         show_sections(
             {
                 "Shape": lambda: _show_shape(design),

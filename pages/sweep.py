@@ -36,7 +36,9 @@ def main() -> None:
 def draw_sweep(config: ModelConfig) -> "tuple[Sweep | None, DeltaGenerator | None]":
     """Draw everything but the measuring; return the sweep and where its measuring is offered."""
     embedded = st.context.is_embedded  # for screenshots: only the chart and its caption
-    asked, buttons_place = (sweep_controls.asked(), st.empty()) if embedded else sweep_controls.draw_controls()
+    asked, buttons_place = (
+        (sweep_controls.asked(config), st.empty()) if embedded else sweep_controls.draw_controls(config)
+    )
     try:
         found = sweep_panels.find(config, asked)
     except ValueError as error:

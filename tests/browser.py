@@ -137,6 +137,7 @@ def choose(page: Page, label: str, word: str) -> None:
 TITLES: dict[str, str | re.Pattern[str]] = {
     "Design": re.compile(r"^(slimlm · design|\S+ · \S+ × \S+ · slimlm)$"),
     "Sweep": "slimlm · sweep",
+    "Rank": "slimlm · rank",
     "Inspect": re.compile(r"^(slimlm · inspect|(?!\S+ · \S+ × ).+ · slimlm)$"),
     "Compare": "slimlm · compare",
 }

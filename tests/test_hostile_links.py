@@ -29,7 +29,7 @@ from tests.test_app import APP
 
 Query = dict[str, list[str]]
 
-PAGES = ("app.py", "pages/inspect.py", "pages/compare.py", "pages/sweep.py")
+PAGES = ("app.py", "pages/inspect.py", "pages/compare.py", "pages/sweep.py", "pages/rank.py")
 SHAPE = {"d_model": 8, "d_ff": 8, "n_layers": 1}
 
 LIVELY = (
@@ -78,6 +78,8 @@ def _real(draw: random.Random, page: str) -> Query:
         query |= draw.choice(({"model": [named_model.name]}, {"architecture": [write_named_model(named_model)]}))
     if page == "pages/compare.py":
         query |= {"measure": [draw.choice(("share", "params"))], "baseline": [str(draw.randint(0, 9))]}
+    if page == "pages/rank.py":
+        query |= {"study": [draw.choice(LIVELY)], "cell": [draw.choice(LIVELY)], "against": ["flops"]}
     if page == "pages/sweep.py":
         x, y = draw.sample(["embedding_ratio", "glu_expansion", "norm", "tied_lm_head", "n_layers"], 2)
         query |= {"x": [x], "xs": [default_values(x)], "y": [y], "fig": [draw.choice(list(METRICS))]}

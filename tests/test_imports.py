@@ -147,7 +147,9 @@ def test_the_table_keeps_heavy_packages_where_they_belong() -> None:
     assert not any(outside[package] for package in LIGHT)
     assert outside["charts"] == {"altair", "pandas"}
     assert outside["export"] == {"altair", "pandas", "jinja2"}
-    assert outside["model"] == outside["probing"] == {"torch", "psutil", "safetensors"}
+    assert outside["model"] == {"torch", "safetensors"}
+    assert outside["probing"] == {"torch", "psutil", "safetensors"}
+    assert outside["engines"] == {"numpy"}
     assert "torch" not in outside["ui"] | outside["app"] | outside["pages"]
     assert {package for package, names in outside.items() if "streamlit" in names} == {"ui", "app", "pages"}
     assert not {"ui", "app", "pages"} & {name for names in LAZY.values() for name in names.split()}

@@ -149,7 +149,7 @@ def _rows(sweep: Sweep, metric: Metric, values: Sequence[float | None], reports:
         row: Row = {"i": place}
         row |= _design_row(cell) if cell.design else {"why": cause}
         row |= {"odd": numbers[odd]} if odd else {}
-        row |= _measured_row(sweep, place, metric, reports) if metric.measured else {}
+        row |= _measured_row(sweep, place, metric, reports) if metric.measured or metric.of_quartiles else {}
         rows.append(row if value is None else row | {"t": metric.write(value), "u": shades[value]} | row)
     return rows
 

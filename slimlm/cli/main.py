@@ -15,6 +15,7 @@ from slimlm.cli.evaluate import add_eval
 from slimlm.cli.export import add_export
 from slimlm.cli.lr_find import add_lr_find
 from slimlm.cli.progress import show_progress
+from slimlm.cli.rank import add_rank
 from slimlm.cli.request import add_request, request_of
 from slimlm.cli.sample import add_sample
 from slimlm.cli.sources import named_model
@@ -93,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     inspect.set_defaults(run=_inspect)
     add_train(commands.add_parser("train", help="train a model, with its plan before and its curve after"))
     add_lr_find(commands.add_parser("lr-find", help="search for a learning rate: range test, or sweep of whole runs"))
+    rank = "train a grid of allocations, with controls, and say which may be best"
+    add_rank(commands.add_parser("rank", help=rank))
     add_eval(commands.add_parser("eval", help="evaluate a run: bits per byte, minimal pairs, cloze tasks"))
     add_sample(commands.add_parser("sample", help="print text that the model of a run writes"))
     add_export(commands.add_parser("export", help="write a model as files into a new folder"))

@@ -9,6 +9,7 @@ from typing import Any
 from slimlm.cli.request import escaped
 from slimlm.runs.recipe import TrainRecipe
 from slimlm.utils.formatting import format_size, parse_number, parse_size
+from slimlm.utils.validation import check_option
 
 _FLAGS = {"dropout": "--train-dropout"}
 """Flags that are not the field's name: --dropout is that of the design."""
@@ -46,6 +47,16 @@ def recipe_flag(name: str) -> str:
     ('--learning-rate', '--train-dropout')
     """
     return _FLAGS.get(name, f"--{name.replace('_', '-')}")
+
+
+def read_field(name: str, text: str) -> Any:
+    """Read the value of a recipe's field from text; raises ValueError for an unknown name and text of another kind."""
+    check_option("field", name, _FIELDS)
+    field = _FIELDS[name]
+    if field.type is bool:
+        check_option(name, text, ("true", "false"))
+        return text == "true"
+    return _read(field, text)
 
 
 def _place(name: str) -> str:

@@ -9,6 +9,8 @@ from slimlm.serialization.flags import OPTIONS
 from slimlm.utils.formatting import parse_size
 from slimlm.utils.validation import field_docs
 
+TOTAL_HELP = f"{field_docs(ModelConfig)['total_params']} (10M, 1.5B, 12345678)"
+
 
 def add_request(
     parser: argparse.ArgumentParser,
@@ -23,7 +25,7 @@ def add_request(
     names_too: the argument may also be the name of a published model or the path of a config.json.
     runs_too: or the folder of a run. optional: the total is None where it is not given.
     """
-    total = f"{field_docs(ModelConfig)['total_params']} (10M, 1.5B, 12345678)"
+    total = TOTAL_HELP
     usual: dict[str, Any] = {"nargs": "?", "default": default_total} if default_total or optional else {}
     if names_too:
         total += "; or the name of a published model, or the path of a config.json"
@@ -31,6 +33,11 @@ def add_request(
         total += "; or the folder of a run"
     metavar = "TOTAL|NAME|FILE" + "|RUN" * runs_too if names_too else "TOTAL"
     parser.add_argument("total_params", metavar=metavar, help=escaped(total), **usual)
+    add_knobs(parser)
+
+
+def add_knobs(parser: argparse.ArgumentParser) -> None:
+    """Add an option for every field of a request but the total."""
     names = "|".join(MODEL_FAMILIES)
     text = "Set norm, positions, activation, biases and tying to those of a family; other options override it."
     parser.add_argument("--family", metavar=names, help=text)

@@ -23,6 +23,17 @@ _BEST_BY_DEFAULT = "forward_flops_per_token"
 
 def add_sweep(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
+    add_axes(parser)
+    add_request(parser, default_total="10M")
+    keys = f"figure to write; may be repeated (default: all of {', '.join(METRICS)})"
+    parser.add_argument("--figure", metavar="KEY", action="append", help=escaped(keys))
+    parser.add_argument("--measure", action="store_true", help="also build every model in PyTorch and measure it")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to a file instead of printing")
+    parser.set_defaults(run=run_sweep)
+
+
+def add_axes(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the two fields that vary."""
     for side, name, what in (("x", "embedding_ratio", "first"), ("y", "glu_expansion", "second")):
         text = (
             f"{what} field to vary, and its values: 0.25,0.35 or '0.2..0.5 in 7 steps' or '10M..1B x 9 (log)' "
@@ -30,12 +41,6 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
         )
         default = f"{name}={default_values(name)}"
         parser.add_argument(f"--{side}", metavar="KNOB=VALUES", default=default, help=escaped(text))
-    add_request(parser, default_total="10M")
-    keys = f"figure to write; may be repeated (default: all of {', '.join(METRICS)})"
-    parser.add_argument("--figure", metavar="KEY", action="append", help=escaped(keys))
-    parser.add_argument("--measure", action="store_true", help="also build every model in PyTorch and measure it")
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to a file instead of printing")
-    parser.set_defaults(run=run_sweep)
 
 
 def run_sweep(options: argparse.Namespace) -> None:
@@ -47,7 +52,7 @@ def run_sweep(options: argparse.Namespace) -> None:
     output: Path | None = options.output
     if output and not output.parent.is_dir():
         raise ValueError(f"{output} cannot be written: there is no folder {output.parent}")
-    x, y = _axis("x", options.x), _axis("y", options.y)
+    x, y = axis_of("x", options.x), axis_of("y", options.y)
     found = sweep(request_of(options), x, y, lambda done, count: _show(done, count, "solving", least=1_000))
     reports = _measure(found) if options.measure else {}
     text = sweep_csv(found, reports, figures)
@@ -73,7 +78,8 @@ def _show_best(found: Sweep, reports: Reports, figures: Sequence[str]) -> None:
             print(f"{metric.name}: {line[0].lower()}{line[1:]}", file=sys.stderr)
 
 
-def _axis(side: str, text: str) -> tuple[str, Sequence[Value]]:
+def axis_of(side: str, text: str) -> tuple[str, Sequence[Value]]:
+    """Return the knob and the values of an axis; raises ValueError, in one sentence, for text without values."""
     written, equals, values = text.partition("=")
     if not equals:
         raise ValueError(f"--{side} {text[:40]!r} has no values; write KNOB=VALUES, such as embedding_ratio=0.25,0.35")

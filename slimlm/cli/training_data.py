@@ -20,6 +20,8 @@ from slimlm.utils.validation import check_option
 if TYPE_CHECKING:
     from slimlm.data.token_data import TokenData
 
+DEVICE_HELP = "cpu, cuda or mps (default: the fastest available)"
+
 _OF_TEXT = ("field", "tokenizer", "out_of_domain", "heldout_share")
 """Options that say how text is read."""
 
@@ -76,6 +78,14 @@ class TrainingRequest:
 def add_training(parser: argparse.ArgumentParser, out: str) -> None:
     """Add the options of a model, its data, its recipe and the folder `out` to write."""
     add_request(parser, names_too=True, optional=True)
+    add_data(parser)
+    add_recipe(parser)
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help=out)
+    parser.add_argument("--device", help=DEVICE_HELP)
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which text is trained on, and how it is read."""
     group = parser.add_argument_group("data")
     group.add_argument(
         "--data", metavar="PATH", nargs="+", action="extend", help="text files or folders (UTF-8 .txt and .md, .jsonl, "
@@ -88,9 +98,6 @@ def add_training(parser: argparse.ArgumentParser, out: str) -> None:
         "--out-of-domain", metavar="NAME", action="append", help="hold out documents with this in their name, entirely"
     )
     group.add_argument("--heldout-share", metavar="N", help="share of each document that is held out (default 0.025)")
-    add_recipe(parser)
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help=out)
-    parser.add_argument("--device", help="cpu, cuda or mps (default: the fastest available)")
 
 
 def training_request(options: argparse.Namespace) -> TrainingRequest:
@@ -134,9 +141,7 @@ def _fill_defaults(options: argparse.Namespace) -> dict[str, Any]:
         ):
             options.vocab_size = str(size)
         return {}
-    for name in _OF_TEXT:
-        if getattr(options, name) is not None:
-            raise ValueError(f"--{name.replace('_', '-')} applies to text of your own: --data would work")
+    check_text_options(options)
     options.source = options.source or "prose"
     check_option("source", options.source, BUILT_IN)
     built_in = BUILT_IN[options.source]
@@ -153,6 +158,13 @@ def _fill_defaults(options: argparse.Namespace) -> dict[str, Any]:
         options.vocab_size = options.vocab_size or str(built_in.vocab_size)
         options.max_seq_length = options.max_seq_length or length
     return defaults
+
+
+def check_text_options(options: argparse.Namespace) -> None:
+    """Raise ValueError for options that say how text is read where none is given."""
+    for name in _OF_TEXT:
+        if getattr(options, name) is not None:
+            raise ValueError(f"--{name.replace('_', '-')} applies to text of your own: --data would work")
 
 
 def _given_vocabulary(options: argparse.Namespace) -> int | None:
@@ -181,6 +193,14 @@ def _data(options: argparse.Namespace, vocab_size: int) -> "TokenData":
     folder = _corpus_folder(options)
     if not options.data:
         return built_in_data(options.source, min(vocab_size, _largest(options)), folder)
+    return text_data(options, vocab_size, folder)
+
+
+def text_data(options: argparse.Namespace, vocab_size: int, folder: Path) -> "TokenData":
+    """Return the text of --data in tokens of a vocabulary size, from a folder where it is tokenised once.
+
+    Raises ValueError, in one sentence, for text that cannot be used.
+    """
     from slimlm.data.corpus import open_corpus, prepare_corpus
     from slimlm.data.tokenizer import load_tokenizer
 

@@ -18,6 +18,7 @@ from slimlm.export.card_svg import FIGURE_PX, Colors, Figure, chart_body, figure
 from slimlm.export.pictures import Format, convert
 from slimlm.notes import design_notes
 from slimlm.notes.verdict import Weight, verdict
+from slimlm.ranking.evidence import evidence_for
 from slimlm.utils.formatting import format_count, format_miss, format_share
 from slimlm.utils.text import cut
 
@@ -26,6 +27,8 @@ Ratio = Literal["16:9", "1:1"]
 
 _WIDTH, _LEFT, _RIGHT = 1600, 56, 1544
 _FIGURES_PX, _CAPTION_PX, _LARGEST_SCALE = 284, 54, 1.28
+_MOST_LINES = 3
+"""Lines of the footer above the definition."""
 
 
 class _Layout(NamedTuple):
@@ -134,12 +137,21 @@ def _footer(design: Design, colors: Colors, layout: _Layout, on: date) -> Iterat
     """Yield the top note, the nearest published model, a definition, and the name of the design with the date."""
     bottom, width, size = layout.height - 28, layout.charts_px, 15
     definition = f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}."
-    lines = [*_top_note(design, width, size), *_nearest(design), definition]
+    measured = _evidence(design, width, size)
+    others = [*_top_note(design, width, size), *_nearest(design)]
+    lines = [*measured, *others[: _MOST_LINES - len(measured)], definition]
     for place, line in enumerate(lines):
         yield text_line(_LEFT, bottom - 22 * (len(lines) - place), line, size, colors.muted, width)
     dated = f"slimlm · {on.day} {on:%B %Y}"
     yield text_line(_LEFT, bottom, design.title, size, colors.ink, width, bold=True)
     yield text_line(_RIGHT, bottom, dated, size, colors.muted, _FIGURES_PX, anchor="end")
+
+
+def _evidence(design: Design, width: float, size: int) -> list[str]:
+    """Return what the nearest study has measured in at most two lines; none where there is no such study."""
+    found = evidence_for(design)
+    lines = list(wrap(found.sentence, width, size)) if found else []
+    return lines if len(lines) < 3 else [lines[0], cut(f"{lines[1]} {lines[2]}", len(lines[1]))]
 
 
 def _top_note(design: Design, width: float, size: int) -> list[str]:

@@ -18,6 +18,7 @@ from slimlm.export.report_rows import (
 )
 from slimlm.notes import design_notes
 from slimlm.notes.verdict import verdict
+from slimlm.ranking.evidence import evidence_for
 from slimlm.serialization.code import command_line, python_code
 
 
@@ -30,6 +31,7 @@ def html_report(design: Design) -> str:
         "report.html.jinja",
         title=design.title,
         verdict=verdict(design),
+        evidence=evidence_for(design),
         targets_head=TARGETS_HEAD,
         targets=target_rows(design),
         dimensions=dimension_rows(design),

@@ -18,6 +18,7 @@ from slimlm.export.report_rows import (
 )
 from slimlm.notes import Note, design_notes
 from slimlm.notes.verdict import verdict
+from slimlm.ranking.evidence import evidence_for
 from slimlm.serialization.code import command_line, python_code
 from slimlm.utils.text import lightly
 
@@ -28,6 +29,7 @@ def markdown(subject: Subject) -> str:
     sections = [
         f"# {lightly(subject.title)}",
         f"**{lightly(str(verdict(subject)))}**",
+        *([lightly(evidence.sentence)] if (evidence := evidence_for(subject)) else []),
         *_markdown_figures(subject),
         markdown_table(("", "Actual"), dimension_rows(subject), left=1),
         *(_markdown_review(subject) if isinstance(subject, Design) else ()),

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-import psutil
 import torch
 
 Precision = Literal["float32", "bfloat16"]
@@ -59,11 +58,19 @@ def free_memory(device: torch.device) -> int:
     """Return the bytes that are free on the device now, for the CPU within the memory limit of its container."""
     if device.type == "cuda":
         return torch.accelerator.get_memory_info(device)[0]
-    free = psutil.virtual_memory().available  # MPS shares the memory of the CPU
+    free = _available_bytes()  # MPS shares the memory of the CPU
     with suppress(OSError, ValueError):  # outside containers there is usually no limit
         limit, used = (int((_CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
         free = min(free, max(0, limit - used))
     return free
+
+
+def _available_bytes() -> int:
+    try:
+        import psutil
+    except ImportError:  # a machine that only trains need not have it
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return psutil.virtual_memory().available
 
 
 def give_back_memory() -> None:
@@ -82,6 +89,8 @@ class PeakMemory:
         self._device = device
 
     def __enter__(self) -> Self:
+        import psutil
+
         self._process = psutil.Process()
         self._before = self._highest = self._process.memory_info().rss
         if self._device.type == "cuda":

@@ -86,10 +86,11 @@ class Ranking:
     runs_missing: int
     """Runs that are known to be needed still."""
     seeds: int
+    """Runs of each cell that the study asks for."""
     pooled_sd: float | None = None
     degrees_of_freedom: int | None = None
     equal_variance_p: float | None = None
-    """Of Levene's test: small when the cells do not share one variance."""
+    """Of Bartlett's test: small when the cells do not share one variance."""
     least_difference: float | None = None
     """Smallest difference of two cells that is significant, all pairs considered at once."""
     agreement: float | None = None
@@ -99,6 +100,17 @@ class Ranking:
     seconds: float = 0.0
     """Of all runs, searches and controls included."""
     devices: tuple[str, ...] = ()
+    axes: tuple[str, str] = ("", "")
+    """Fields of the two axes."""
+    axis_names: tuple[str, str] = ("", "")
+    """Their names inside a sentence: "embedding ratio"."""
+    seeds_used: int = 0
+    """Runs of each cell that is ranked: fewer than `seeds` while runs are missing; 0 before the first comparison."""
+    mixed: tuple[str, ...] = ()
+    """What the runs should have in common and do not: "devices", "precisions", "versions of torch"."""
+    answer: str = ""
+    """First clause of the verdict, without a capital and a full stop: which cells may be best, and how much worse the
+    others are. Empty while nothing can be compared."""
 
     @property
     def complete(self) -> bool:

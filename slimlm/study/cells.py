@@ -104,7 +104,7 @@ def _check_distinct(cells: Sequence[tuple[str, Architecture]]) -> None:
             shape = f"{architecture.n_layers} × {architecture.d_model}, d_ff {architecture.d_ff}"
             raise ValueError(
                 f"{other} and {key} solve to one architecture ({shape}), so that a difference between them would be "
-                "noise: values further apart, a larger total or fewer heads would work"
+                "noise: values further apart, a larger total or narrower heads would work"
             )
         first[architecture] = key
 

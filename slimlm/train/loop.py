@@ -135,6 +135,9 @@ class _Run:
         saved = latest_checkpoint(self.out) if self.out is not None and resume else None
         if saved is None:
             self._check_start()
+        else:
+            for check in saved.state["checks"]:  # first, so that a resumed run lists them in the same order
+                self._note(Check(**check))
         self.step = TrainStep(
             self.model, self.recipe, sequences=self.plan.sequences // self.processes.count, processes=self.processes
         )
@@ -263,8 +266,6 @@ class _Run:
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(saved.generators[f"cuda.{self.processes.rank}"], self.device)
         self.best = saved.state["best"]
-        for check in saved.state["checks"]:
-            self._note(Check(**check))
 
     def _finish(self) -> RunResult:
         last = self.files.metrics[-1]

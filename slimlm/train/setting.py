@@ -1,10 +1,13 @@
 """Where and how a run computes: device, random number generators, determinism, and the record of all this."""
 
+import hashlib
 import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +19,9 @@ from slimlm.runs.recipe import TrainRecipe
 from slimlm.runs.record import FORMAT
 from slimlm.train.processes import Processes, local_device
 from slimlm.train.step import resolve_precision
+
+DETERMINING = ("core", "data", "evaluation", "model", "runs", "train")
+"""Packages of slimlm that a run's figures depend on."""
 
 
 def training_device(device: torch.device | str | None) -> torch.device:
@@ -61,8 +67,18 @@ def run_spec(
             "processes": processes.count,
         },
         "recipe_digest": recipe.digest,
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "slimlm": code_digest()},
     }
+
+
+@cache
+def code_digest() -> str:
+    """Return the start of the sha256 of the source files that a run's figures depend on, 12 hex digits."""
+    root, found = Path(__file__).parent.parent, hashlib.sha256()
+    for package in DETERMINING:
+        for file in sorted((root / package).rglob("*.py")):
+            found.update(f"{file.relative_to(root).as_posix()}\0".encode() + file.read_bytes() + b"\0")
+    return found.hexdigest()[:12]
 
 
 def _device_name(device: torch.device) -> str:

@@ -21,6 +21,7 @@ from slimlm.ui import query_params
 from slimlm.ui.callbacks import completed
 from slimlm.ui.cost_panels import cost_settings
 from slimlm.ui.downloads import show_downloads
+from slimlm.ui.evidence import nearest_evidence
 from slimlm.ui.frame import view_in_url
 from slimlm.ui.inspect_picker import draw_published, read_config
 from slimlm.ui.pins import PIN, change_pins, pin, pinned
@@ -210,6 +211,13 @@ def show_findings(comparison: Comparison) -> None:
             source = plain(f"Sources: {finding.source}.") if finding.source else None
             text = plain(finding.text).replace(" %", "\u00a0%")  # no line starts with the sign
             st.markdown(f"**{finding.kind}.** {text}", help=source)
+        _show_measured(comparison.pins[comparison.baseline])
+
+
+def _show_measured(pin: Pin) -> None:
+    """Show what the nearest study has measured, as seen from the baseline."""
+    if found := nearest_evidence(pin.subject):
+        st.markdown(f"**Nearest to {plain(pin.name)}.** {plain(found.sentence)}")
 
 
 def show_differences(comparison: Comparison) -> None:

@@ -36,6 +36,7 @@ COMPARE = PageLink("pages/compare.py", "Compare", ":material/compare:")
 PAGES = (
     DESIGN,
     PageLink("pages/sweep.py", "Sweep", ":material/grid_on:"),
+    PageLink("pages/rank.py", "Rank", ":material/leaderboard:"),
     PageLink("pages/inspect.py", "Inspect", ":material/frame_inspect:"),
     COMPARE,
 )

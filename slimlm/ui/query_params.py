@@ -21,6 +21,10 @@ SCALE = "scale_total"
 """Query parameter, and key of its field: the total that "Scale it" shows a model at."""
 
 
+STUDY, CELL = "study", "cell"
+"""Query parameters of the Rank page: the name of a study, and the key of its picked cell."""
+
+
 def current() -> Query:
     """Return every query parameter with its values; the first call in a run corrects an outdated address."""
     state, sent, page = st.session_state, _sent(), _page()

@@ -1,15 +1,17 @@
 """Controls of the Sweep page: two knobs, their values and the metrics, all kept in the URL."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from slimlm.core.config import ModelConfig
 from slimlm.serialization.fields import KNOBS
 from slimlm.sweep.axis_values import default_values
-from slimlm.sweep.metrics import METRICS
+from slimlm.sweep.metrics import METRICS, Metric
 from slimlm.ui import query_params
+from slimlm.ui.sweep_trained import TRAINED, metrics_of
 from slimlm.utils.text import plain, some_of
 
 if TYPE_CHECKING:
@@ -61,11 +63,24 @@ class Asked:
             return replace(self, x=self.y, xs=self.ys, y=self.x, ys=self.xs)
         return replace(self, **{name: value, f"{name}s": default_values(value)})
 
+    @property
+    def axes(self) -> dict[str, str]:
+        """The two knobs, and their values as text."""
+        return {self.x: self.xs, self.y: self.ys}
+
+    def possible(self, metrics: Mapping[str, Metric]) -> "tuple[Asked, list[str]]":
+        """Return this state with metrics that the sweep has, and an error message for each that it does not have."""
+        gone = [name for name in ("fig", "vs") if getattr(self, name) not in metrics]
+        usual = self._usual()
+        sentence = "The link's {} was ignored: no shipped study has trained the cells of this sweep."
+        return replace(self, **{name: usual[name] for name in gone}), [sentence.format(name) for name in gone]
+
     def _usual(self) -> dict[str, str]:
         return asdict(Asked()) | {"xs": default_values(self.x), "ys": default_values(self.y)}
 
 
-_OPTIONS: dict[str, Mapping[str, object]] = {"x": KNOBS, "y": KNOBS, "fig": METRICS, "vs": METRICS, "view": _VIEWS}
+_FIGURES: dict[str, object] = {**METRICS, TRAINED: None}
+_OPTIONS: dict[str, Mapping[str, object]] = {"x": KNOBS, "y": KNOBS, "fig": _FIGURES, "vs": _FIGURES, "view": _VIEWS}
 
 
 def _key(name: str) -> str:
@@ -94,9 +109,10 @@ def read(texts: Mapping[str, str]) -> tuple[Asked, list[str]]:
     return replace(asked, **values), complaints
 
 
-def asked() -> Asked:
-    """Return the state that the URL gives."""
-    return _from_url()[0]
+def asked(config: ModelConfig | None = None) -> Asked:
+    """Return the state that the URL gives, with metrics that the sweep of a request has."""
+    found = _from_url()[0]
+    return found.possible(metrics_of(config, found.axes))[0] if config else found
 
 
 def _from_url() -> tuple[Asked, list[str]]:
@@ -104,9 +120,12 @@ def _from_url() -> tuple[Asked, list[str]]:
     return read({name: sent[name][-1] for name in asdict(Asked()) if name in sent})
 
 
-def draw_controls() -> tuple[Asked, "DeltaGenerator"]:
+def draw_controls(config: ModelConfig) -> tuple[Asked, "DeltaGenerator"]:
     """Draw the controls; return their state and the column beside them."""
-    shown, complaints = _from_url()
+    linked, complaints = _from_url()
+    metrics = metrics_of(config, linked.axes)
+    shown, impossible = linked.possible(metrics)
+    complaints += impossible
     for name, value in asdict(shown).items():
         query_params.show(_key(name), value)
     names = st.columns([0.25, 0.25, 0.25, 0.25], vertical_alignment="bottom")
@@ -117,9 +136,10 @@ def draw_controls() -> tuple[Asked, "DeltaGenerator"]:
     view, figure, against, beside = st.columns([0.28, 0.23, 0.23, 0.26])
     view.segmented_control("View", list(_VIEWS), format_func=_VIEWS.__getitem__, required=True, **_bound("view"))
     beside.space(_LABEL_PX)
-    _choose(figure, "fig", "Metric", _figure_label)
+    names_of_metrics = {key: metric.name for key, metric in metrics.items()}
+    _choose(figure, "fig", "Metric", names_of_metrics.__getitem__, names_of_metrics)
     if shown.view == PARETO:
-        _choose(against, "vs", "Against", _figure_label)
+        _choose(against, "vs", "Against", names_of_metrics.__getitem__, names_of_metrics)
     for sentence in complaints:
         st.warning(plain(sentence), icon=":material/link_off:")
     return shown, beside
@@ -135,8 +155,10 @@ def _bound(name: str) -> dict[str, Any]:
     return {"key": _key(name), "on_change": _take, "args": (name,)}
 
 
-def _choose(place: "DeltaGenerator", name: str, label: str, written: Callable[[str], str]) -> None:
-    place.selectbox(label, list(_OPTIONS[name]), format_func=written, **_bound(name))
+def _choose(
+    place: "DeltaGenerator", name: str, label: str, written: Callable[[str], str], options: Iterable[str] = KNOBS
+) -> None:
+    place.selectbox(label, list(options), format_func=written, **_bound(name))
 
 
 def _type(place: "DeltaGenerator", name: str, label: str) -> None:
@@ -145,10 +167,6 @@ def _type(place: "DeltaGenerator", name: str, label: str) -> None:
 
 def _knob_label(name: str) -> str:
     return KNOBS[name].label
-
-
-def _figure_label(key: str) -> str:
-    return METRICS[key].name
 
 
 def _take(name: str) -> None:

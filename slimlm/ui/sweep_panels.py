@@ -19,7 +19,7 @@ from slimlm.sweep.best import best_line
 from slimlm.sweep.csv import sweep_csv
 from slimlm.sweep.describe import mid_sentence, pair_label, ratio_reading
 from slimlm.sweep.grid import Axis, Sweep, sweep
-from slimlm.sweep.metrics import METRICS, Metric, Reports
+from slimlm.sweep.metrics import Metric, Reports
 from slimlm.ui.callbacks import completed
 from slimlm.ui.design_panels import sentence
 from slimlm.ui.downloads import show_downloads
@@ -27,6 +27,7 @@ from slimlm.ui.frame import full_link, open_on_design
 from slimlm.ui.pins import pin_button
 from slimlm.ui.sweep_controls import PARETO, Asked
 from slimlm.ui.sweep_measuring import identity
+from slimlm.ui.sweep_trained import TrainedLoss, metrics_of
 from slimlm.ui.widget_keys import digest
 from slimlm.utils.formatting import format_miss
 from slimlm.utils.text import plain
@@ -94,9 +95,10 @@ def find(config: ModelConfig, asked: Asked) -> Sweep:
 
 def chart_of(found: Sweep, asked: Asked, reports: Reports) -> Figure:
     """Return the chart of the selected view."""
-    metric = METRICS[asked.fig]
+    metrics = metrics_of(found.base, asked.axes)
+    metric = metrics[asked.fig]
     if asked.view == PARETO:
-        return pareto_chart(found, METRICS[asked.vs], metric, reports)
+        return pareto_chart(found, metrics[asked.vs], metric, reports)
     return heat_map(found, metric, reports)
 
 
@@ -128,7 +130,9 @@ def chart_key(found: Sweep, view: str) -> str:
 
 def show_best(found: Sweep, asked: Asked, reports: Reports) -> None:
     """Say which cell is best and where the current design stands."""
-    if line := best_line(found, METRICS[asked.fig], reports):
+    metric = metrics_of(found.base, asked.axes)[asked.fig]
+    line = metric.verdict if isinstance(metric, TrainedLoss) else best_line(found, metric, reports)
+    if line:
         st.markdown(f":material/star: {plain(line)}")
 
 
@@ -143,7 +147,7 @@ def show_picked(found: Sweep, asked: Asked, reports: Reports) -> None:
     of_sweep, place = st.session_state.get("sweep_picked") or (None, None)
     picked = place if of_sweep == identity(found) else None
     if len(found.cells) <= _MOST_LISTED:
-        _list_cells(found, METRICS[asked.fig], reports, picked)
+        _list_cells(found, metrics_of(found.base, asked.axes)[asked.fig], reports, picked)
     elif picked is None:
         st.caption("Click a cell to see its design, to open it on the Design page or to pin it.")
     if picked is not None:

@@ -3,7 +3,7 @@
 from importlib import import_module
 
 TORCH, PSUTIL, SAFETENSORS, PICTURES, STREAMLIT = "torch", "psutil", "safetensors", "vl_convert", "streamlit"
-IPYWIDGETS, ANYWIDGET, NUMPY, ALTAIR = "ipywidgets", "anywidget", "numpy", "altair"
+IPYWIDGETS, ANYWIDGET, NUMPY, ALTAIR, RAY = "ipywidgets", "anywidget", "numpy", "altair", "ray"
 _INSTALLED_AS = {PICTURES: "vl-convert-python"}
 _MISSING = "is not installed"
 

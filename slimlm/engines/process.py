@@ -1,0 +1,107 @@
+"""Worker processes as seen from the process that starts them: their answers, their signs of life, and their end."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from slimlm.study.spec import RunSpec
+
+_LAST_WORDS = 2000
+"""Characters of a worker's stderr that are kept."""
+_LONGEST_END = 5.0
+"""Seconds that a process has to end by itself once its stdin is closed."""
+
+
+class WorkerProcess:
+    """One worker. Its answers go into a queue, as (worker, answer); None is the last one, when it has ended."""
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], answers: "queue.Queue[tuple[Any, Any]]"
+    ) -> None:
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            env={**os.environ, **environment},
+            start_new_session=True,  # signals of the terminal are for this process alone
+        )
+        self.run: RunSpec | None = None
+        """The run that it trains; None when it is idle."""
+        self.done = 0.0
+        self.seen = time.monotonic()
+        """When it last gave a sign of life."""
+        self._words = b""
+        self._readers = [
+            threading.Thread(target=work, daemon=True)
+            for work in (lambda: self._read_answers(answers), self._read_words)
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read_answers(self, answers: "queue.Queue[tuple[Any, Any]]") -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with suppress(ValueError):  # a line that was cut off by the end of the process
+                answers.put((self, json.loads(line)))
+        answers.put((self, None))
+
+    def _read_words(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._words = (self._words + line)[-_LAST_WORDS:]
+
+    @property
+    def last_words(self) -> str:
+        """The last line that it wrote to stderr."""
+        lines = self._words.decode(errors="replace").strip().splitlines()
+        return " ".join(lines[-1].split()) if lines else ""
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    def send(self, spec: RunSpec) -> None:
+        """Give the worker a run, as a line on its stdin; one that has just died reports its end instead."""
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.write(json.dumps(spec.to_record()).encode() + b"\n")
+            self._process.stdin.flush()
+
+    def is_silent(self, seconds: float) -> bool:
+        """Whether it trains but has given no sign of life for so long."""
+        return self.run is not None and time.monotonic() - self.seen > seconds
+
+    def ask_to_end(self) -> None:
+        """Close its stdin, at which it ends, and all processes that it started with it."""
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+
+    def end(self) -> None:
+        """Wait until it has ended; kill it when it does not."""
+        self.ask_to_end()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_LONGEST_END)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill it and the processes that it started; one that has ended is left alone."""
+        self.ask_to_end()
+        if self._process.poll() is None:
+            with suppress(OSError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        for reader, pipe in zip(self._readers, (self._process.stdout, self._process.stderr), strict=True):
+            reader.join(_LONGEST_END)
+            if pipe and not reader.is_alive():  # a process that left the group may hold the other end
+                pipe.close()

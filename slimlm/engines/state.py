@@ -1,0 +1,85 @@
+"""state.json: how far the process that trains a study is, for others to read; and the file `cancel`, to stop it.
+
+Fields: format; status ("running", or how it ended: see `Ending`); pid; started and updated (seconds since 1970); done
+(runs that are over), running (share that is done by key), wanted (runs that are known to be needed still, those under
+way included), failed (sentences by key); fraction (of the operations known to be needed); eta_s (seconds, or null).
+"""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from slimlm.runs.record import finite, read_record, sole_writer
+from slimlm.utils.files import replacing
+
+FORMAT = "slimlm-state-1"
+STATE, CANCEL = "state.json", "cancel"
+
+Ending = Literal["complete", "cancelled", "deadline", "failed", "interrupted"]
+"""Nothing is missing; the file `cancel` was there; no more time; runs failed; the process was ended or killed."""
+
+
+@dataclass(frozen=True)
+class StudyState:
+    """How far the process that trains a study is."""
+
+    status: Literal["running"] | Ending
+    pid: int
+    started: float
+    """Seconds since 1970."""
+    updated: float
+    done: int
+    """Runs that are over."""
+    wanted: int
+    """Runs that are known to be needed still; the search for learning rates may show that more are."""
+    running: Mapping[str, float] = field(default_factory=dict)
+    """Share that is done of each run under way, by key."""
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Why runs failed, by key."""
+    fraction: float = 0.0
+    """Share of the known operations that is done."""
+    eta_s: float | None = None
+    """Seconds to the end of the known runs; None before it can be said."""
+
+
+def write_state(folder: Path, state: StudyState) -> None:
+    """Replace state.json, which is there whole at any time."""
+    record: dict[str, Any] = {"format": FORMAT, **asdict(state), "updated": time.time()}
+    with replacing(folder / STATE) as part:
+        part.write_text(json.dumps(finite(record), allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_state(folder: Path) -> StudyState | None:
+    """Return how far a study is; None when no process has trained it yet, or when the file is damaged.
+
+    A process that was killed has left "running" behind: it is "interrupted" when no process holds the study's lock.
+    """
+    try:
+        record = read_record(folder / STATE)
+        if record is None or record.pop("format") != FORMAT:
+            return None
+        if record["status"] == "running" and not is_running(folder):
+            record["status"] = "interrupted"
+        return StudyState(**record)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a process trains the study in a folder now; always False without POSIX."""
+    if os.name != "posix" or not (folder / ".lock").exists():
+        return False
+    try:
+        with sole_writer(folder):
+            return False
+    except (OSError, ValueError):
+        return True
+
+
+def ask_to_cancel(folder: Path) -> None:
+    """Ask the process that trains a study to stop, within about a second."""
+    (folder / CANCEL).touch()

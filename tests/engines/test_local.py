@@ -1,0 +1,153 @@
+"""LocalEngine: workers that die, hang or fail, and studies whose processes are killed at any moment."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from slimlm.engines.engine import Finished
+from slimlm.engines.local import LocalEngine
+from slimlm.engines.run_study import run_study
+from slimlm.engines.state import read_state
+from slimlm.study.schedule import Schedule
+from slimlm.study.spec import RunSpec
+from slimlm.study.study import RUNS, open_study
+from tests.engines.small_study import records
+
+
+class Faked(LocalEngine):
+    """Workers that misbehave as they are told; see `tests.engines.fake_worker`."""
+
+    mode = ""
+
+    def _command(self, spec: RunSpec) -> list[str]:
+        return [sys.executable, "-m", "tests.engines.fake_worker", str(self.folder), self.mode]
+
+
+@pytest.fixture
+def first(finished: Path) -> RunSpec:
+    return Schedule(open_study(finished), {}).wanted[0]
+
+
+def answer_of(mode: str, spec: RunSpec, folder: Path, silence_s: float = 60.0) -> Finished | None:
+    """Give a run to an engine whose workers misbehave, and return the outcome."""
+    with Faked(folder, device="cpu", workers=1, silence_s=silence_s) as engine:
+        engine.mode = mode
+        engine.start(spec)
+        return engine.wait(60)
+
+
+@pytest.mark.parametrize(("mode", "silence_s"), [("die", 60), ("again", 60), ("hang", 2), ("babble", 60)])
+def test_a_run_is_given_to_another_worker_until_it_succeeds(
+    mode: str, silence_s: float, first: RunSpec, tmp_path: Path
+) -> None:
+    assert answer_of(mode, first, tmp_path, silence_s) == Finished(first.key)
+
+
+@pytest.mark.parametrize(
+    ("mode", "why"),
+    [
+        ("die*", r"^its worker process died \(out of \x1b memory\), 3 times$"),
+        ("again*", r"^the disk is full, 3 times$"),
+        ("refuse*", r"^the disk is full$"),
+    ],
+)
+def test_a_run_that_fails_again_and_again_is_given_up(mode: str, why: str, first: RunSpec, tmp_path: Path) -> None:
+    found = answer_of(mode, first, tmp_path)
+    assert found is not None
+    assert found.error is not None
+    with pytest.raises(ValueError, match=why):
+        raise ValueError(found.error)
+
+
+def test_shares_that_are_done_are_known_while_a_run_is_under_way(first: RunSpec, tmp_path: Path) -> None:
+    with Faked(tmp_path, device="cpu", workers=1) as engine:
+        engine.mode = "babble"
+        engine.start(first)
+        shares = set()
+        while engine.wait(0.05) is None:
+            shares |= set(engine.fractions().items())
+        assert shares == {(first.key, 0.0), (first.key, 0.25)}
+        assert engine.fractions() == {}
+
+
+def test_an_engine_needs_a_worker(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^workers=0 is not allowed"):
+        LocalEngine(tmp_path, device="cpu", workers=0)
+    with pytest.raises(ValueError, match=r"is not on this machine; it has cpu"):
+        LocalEngine(tmp_path, device="abacus")
+
+
+def test_there_is_a_worker_for_each_core(tmp_path: Path) -> None:
+    assert LocalEngine(tmp_path, device="cpu").slots == len(os.sched_getaffinity(0))
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there and is no zombie."""
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Wait up to 20 seconds for something to hold."""
+    deadline = time.monotonic() + 20
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return holds()
+
+
+def test_killed_workers_change_nothing(new: Path, finished: Path) -> None:
+    engine, moments, killed = LocalEngine(new, device="cpu", workers=2), random.Random(0), []
+
+    def kill() -> None:
+        for _ in range(2):  # fewer than the tries of a run
+            time.sleep(2.5 + moments.random())
+            if pids := engine.pids:
+                killed.append(moments.choice(pids))
+                os.kill(killed[-1], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    ending = run_study(new, engine)
+    killer.join()
+    assert ending == "complete"
+    assert killed
+    assert records(new) == records(finished)
+    assert engine.pids == []
+
+
+def test_a_killed_driver_takes_its_workers_with_it_and_the_study_goes_on(new: Path, finished: Path) -> None:
+    driver = subprocess.Popen([sys.executable, "-m", "tests.engines.driver", str(new)])
+    runs = new / RUNS
+    assert eventually(lambda: any(runs.glob("*/checkpoints/step-*")))
+    children = Path(f"/proc/{driver.pid}/task/{driver.pid}/children").read_text().split()
+    assert len(children) == 2
+    driver.kill()
+    driver.wait()
+    assert eventually(lambda: not any(is_alive(int(child)) for child in children))
+    state = read_state(new)
+    assert state is not None
+    assert state.status == "interrupted"
+    assert run_study(new, LocalEngine(new, device="cpu", workers=2)) == "complete"
+    assert records(new) == records(finished)
+
+
+def test_finished_runs_leave_records_alone_and_leftovers_are_deleted(finished: Path, tmp_path: Path) -> None:
+    names = {path.name for run in (finished / RUNS).iterdir() for path in run.iterdir()}
+    assert names == {".lock", "run.json", "metrics.jsonl", "speed.jsonl", "result.json"}
+    copy = shutil.copytree(finished, tmp_path / "copy")
+    run = next((copy / RUNS).iterdir())
+    (run / "checkpoints" / "step-00000002").mkdir(parents=True)
+    (run / "model.safetensors").touch()
+    assert run_study(copy, LocalEngine(copy, device="cpu", workers=1)) == "complete"
+    assert {path.name for path in run.iterdir()} == names
