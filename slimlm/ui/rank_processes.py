@@ -62,6 +62,7 @@ class StudyProcesses:
     def __init__(self, python: Sequence[str] = (sys.executable, "-m", "slimlm", "rank")) -> None:
         self._python = tuple(python)
         self._started: dict[Path, subprocess.Popen[bytes]] = {}
+        self._begun: dict[Path, float] = {}
         self._seen: dict[Path, tuple[float, Progress]] = {}
         self._lock = Lock()
 
@@ -85,6 +86,7 @@ class StudyProcesses:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / CANCEL).unlink(missing_ok=True)
+                self._begun[folder] = time.time()
                 with (folder / LOG).open("wb") as log:
                     self._started[folder] = self._open([*self._python, *arguments], log.fileno())
             except OSError as error:
@@ -128,7 +130,8 @@ class StudyProcesses:
         if process is not None and ended is None:
             return Progress(state, alive=True)
         alive = state is not None and state.status == "running"
-        failed = bool(ended) and not alive
+        stopped = state is not None and state.status != "failed" and state.updated >= self._begun.get(folder, 0.0)
+        failed = bool(ended) and not alive and not stopped
         return Progress(state, alive, last_line(folder / LOG) if failed else "")
 
     def cancel(self, name: str) -> None:
