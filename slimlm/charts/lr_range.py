@@ -8,13 +8,11 @@ from typing import NamedTuple
 import altair as alt
 
 from slimlm.charts.layout import log_ticks, round_ticks, tick_format
-from slimlm.charts.palette import INK, MUTED, PAGE, Shade
+from slimlm.charts.palette import BEST_SHADE, INK, LINE_SHADE, MUTED, PAGE
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer
 from slimlm.core.describe import counted
 
 _HEIGHT_PX = 380
-_LINE = Shade("#425989", "#8FABE0")
-_BEST = Shade("#B5651D", "#E8A964")
 _ABOVE = 0.6
 """Nats above the first loss up to which a diverging test is shown."""
 
@@ -182,7 +180,7 @@ def _tooltip(first: str, title: str) -> list[alt.Tooltip]:
 def _interval_layers() -> Row:
     start, end = "scale('x', max(datum.low, rate_ends[0]))", "scale('x', min(datum.high, rate_ends[1]))"
     band = alt.Chart().mark_rect(
-        fill=_BEST.reference,
+        fill=BEST_SHADE.reference,
         opacity=0.16,
         x=alt.ExprRef(start),
         x2=alt.ExprRef(end),
@@ -191,7 +189,7 @@ def _interval_layers() -> Row:
         description=alt.ExprRef("datum.name"),
     )
     name = text_layer(
-        "datum.name", x=f"({start} + {end}) / 2", y="12", align="center", fontWeight=600, fill=_BEST.reference
+        "datum.name", x=f"({start} + {end}) / 2", y="12", align="center", fontWeight=600, fill=BEST_SHADE.reference
     )
     return layers(band, name)
 
@@ -199,21 +197,23 @@ def _interval_layers() -> Row:
 @cache
 def _range_layers() -> Row:
     x, y = _axes()
-    line = alt.Chart().mark_line(stroke=_LINE.reference, strokeWidth=1.2, opacity=0.5, clip=True)
+    line = alt.Chart().mark_line(stroke=LINE_SHADE.reference, strokeWidth=1.2, opacity=0.5, clip=True)
     return layers(line.encode(x, y, alt.Detail("seed:N"), tooltip=_tooltip("seed", "Seed")))
 
 
 @cache
 def _mean_layers() -> Row:
     x, y = _axes()
-    mean = alt.Chart().mark_line(stroke=_LINE.reference, strokeWidth=2.6, clip=True, description="mean of the seeds")
+    mean = alt.Chart().mark_line(
+        stroke=LINE_SHADE.reference, strokeWidth=2.6, clip=True, description="mean of the seeds"
+    )
     return layers(mean.encode(x, y))
 
 
 @cache
 def _parabola_layers() -> Row:
     x, y = _axes()
-    curve = alt.Chart().mark_line(stroke=_LINE.reference, strokeWidth=2, clip=True, description="parabola")
+    curve = alt.Chart().mark_line(stroke=LINE_SHADE.reference, strokeWidth=2, clip=True, description="parabola")
     return layers(curve.encode(x, y))
 
 
@@ -221,10 +221,14 @@ def _parabola_layers() -> Row:
 def _best_layers() -> Row:
     x, _ = _axes()
     rule = alt.Chart().mark_rule(
-        color=_BEST.reference, strokeDash=[5, 4], y=0, y2=alt.ExprRef("height"), description=alt.ExprRef("datum.name")
+        color=BEST_SHADE.reference,
+        strokeDash=[5, 4],
+        y=0,
+        y2=alt.ExprRef("height"),
+        description=alt.ExprRef("datum.name"),
     )
     name = text_layer(
-        "'best ' + datum.name", x="scale('x', datum.rate) + 8", y="12", fontWeight=600, fill=_BEST.reference
+        "'best ' + datum.name", x="scale('x', datum.rate) + 8", y="12", fontWeight=600, fill=BEST_SHADE.reference
     )
     return layers(rule.encode(x), name)
 

@@ -61,6 +61,12 @@ VERDICT_SHADES = {
 }
 """Colour of a verdict by the name of its weight in lower case."""
 
+LINE_SHADE = Shade("#425989", "#8FABE0")
+"""Colour of a curve."""
+
+BEST_SHADE = Shade("#B5651D", "#E8A964")
+"""Colour of the best point of a curve."""
+
 INK = INK_SHADE.reference
 """Colour of text on the page."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from slimlm.charts.heatmap import as_line, with_wide_heading
 from slimlm.charts.heatmap_layers import hatch_layers, hatching
+from slimlm.charts.study_grid import Tile, in_grid, tile_grid
 from slimlm.charts.study_map_layers import model_name_layers, star_layers, tile_layers, tile_text_layers
 from slimlm.charts.study_text import (
     axis_labels,
@@ -27,15 +28,6 @@ from slimlm.study.study import Study
 from slimlm.utils.formatting import format_flops, format_seconds
 
 _NARROWEST_PX, _ROW_PX, _LEAST_ROW_PX, _MOST_HEIGHT_PX = 560, 98, 44, 640
-_GAP = 0.42
-"""Space between the grid and the models beside it, in rows: the models' names stand there."""
-
-
-class _Tile:
-    """Place of a cell in units of tiles: column and row of its lower left corner, and its width."""
-
-    def __init__(self, left: float, bottom: float, width: float = 1.0) -> None:
-        self.left, self.bottom, self.width = left, bottom, width
 
 
 def study_map(study: Study, ranking: Ranking) -> Figure:
@@ -45,11 +37,9 @@ def study_map(study: Study, ranking: Ranking) -> Figure:
     the cells that may be best; a cell that is not ranked is hatched and gives its reason. The parameter "pick" selects
     a cell and reports its index `i` among the ranking's cells.
     """
-    tiles = _tiles(study, ranking)
-    low = min((tile.bottom for tile in tiles), default=0.0)
-    columns, rows = len(study.request.x.values), len(study.request.y.values)
-    row_px = max(_LEAST_ROW_PX, min(_ROW_PX, _MOST_HEIGHT_PX / (rows - low)))
-    marks = _rows(study, ranking, tiles, row_px)
+    grid = tile_grid(study, ranking)
+    row_px = max(_LEAST_ROW_PX, min(_ROW_PX, _MOST_HEIGHT_PX / grid.rows))
+    marks = _rows(study, ranking, grid.tiles, row_px)
     starred = [row for row in marks if row["best"]]
     hatched = [line for row in marks if row["u"] is None for line in _hatching(row)]
     groups = [({"values": marks}, tile_layers(*axis_names(study)))]
@@ -58,24 +48,15 @@ def study_map(study: Study, ranking: Ranking) -> Figure:
     groups += [({"values": marks}, tile_text_layers()), ({"values": starred}, star_layers())]
     if beside := [row for row in marks if row["name"]]:
         groups.append(({"values": beside}, model_name_layers()))
-    x_labels, y_labels = axis_labels(study)
     chart = figure(
         *groups,
         title=first_clause(ranking.verdict),
         subtitle=_subtitle(study, ranking, marks),
         description=describe_study_map(study, ranking),
-        height=round(row_px * (rows - low)),
-        values={
-            "x_ends": [0, columns],
-            "y_ends": [low, rows],
-            "x_ticks": [place + 0.5 for place in range(columns)],
-            "y_ticks": [place + 0.5 for place in range(rows)],
-            "x_tick_labels": x_labels,
-            "y_tick_labels": y_labels,
-            "lines": 3 if row_px >= 72 else 2 if row_px >= 52 else 1,
-        },
+        height=round(row_px * grid.rows),
+        values=grid.values | {"lines": 3 if row_px >= 72 else 2 if row_px >= 52 else 1},
     )
-    return with_wide_heading(chart, upwards=y_labels, marks=len(marks))
+    return with_wide_heading(chart, upwards=grid.values["y_tick_labels"], marks=len(marks))
 
 
 def describe_study_map(study: Study, ranking: Ranking) -> str:
@@ -89,32 +70,11 @@ def describe_study_map(study: Study, ranking: Ranking) -> str:
     return f"{head}: from {low} to {high}."
 
 
-def _tiles(study: Study, ranking: Ranking) -> list[_Tile]:
-    """Return the place of each cell; models beside the grid fill rows below it, at most one for each column."""
-    x, y = study.request.x.values, study.request.y.values
-    beside = [cell for cell in ranking.cells if not in_grid(cell)]
-    across = max(1, min(len(x), len(beside)))
-    places = {cell.key: divmod(place, across) for place, cell in enumerate(beside)}
-    width = len(x) / across
-    found = []
-    for cell in ranking.cells:
-        if (place := places.get(cell.key)) is None:
-            found.append(_Tile(x.index(cell.x), y.index(cell.y)))
-        else:
-            found.append(_Tile(place[1] * width, -(place[0] + 1) * (1 + _GAP), width))
-    return found
-
-
-def in_grid(cell: CellResult) -> bool:
-    """Whether a cell is one of the grid, rather than a model beside it."""
-    return cell.x is not None or cell.y is not None
-
-
-def _rows(study: Study, ranking: Ranking, tiles: Sequence[_Tile], row_px: float) -> list[Row]:
+def _rows(study: Study, ranking: Ranking, tiles: Sequence[Tile], row_px: float) -> list[Row]:
     decimals, lowest, shades = decimals_of(ranking), lowest_of(ranking), _shades(ranking)
     found = []
     for place, (cell, tile) in enumerate(zip(ranking.cells, tiles, strict=True)):
-        beside = not in_grid(cell)
+        beside = not in_grid(study, cell)
         tip = _facts(study, ranking, cell)
         room = tile.width * _NARROWEST_PX / len(study.request.x.values) - 16
         found.append(
@@ -202,7 +162,7 @@ def _named_facts(study: Study, ranking: Ranking, cell: CellResult) -> Iterator[t
 
 
 def _identity(study: Study, cell: CellResult) -> Iterator[tuple[str, str]]:
-    if not in_grid(cell):
+    if not in_grid(study, cell):
         yield "Model", cell_label(cell)
         return
     labels, axes = axis_labels(study), (study.request.x, study.request.y)

@@ -39,11 +39,16 @@ def _position(axis: str, name: str, bounds: str) -> Row:
     }
 
 
+def tile_axes(x_name: str, y_name: str) -> tuple[alt.X, alt.Y]:
+    """Return the axes of tiles, with the values of the study's axes as labels."""
+    return alt.X(**_position("x", x_name, "c")), alt.Y(**_position("y", y_name, "r"))
+
+
 @lru_cache(maxsize=64)
 def tile_layers(x_name: str, y_name: str) -> Row:
     """Return the tiles with tooltips, and the outline of the tile that the parameter "pick" selects."""
     pick = alt.selection_point(name="pick", fields=["i"])
-    x, y = alt.X(**_position("x", x_name, "c")), alt.Y(**_position("y", y_name, "r"))
+    x, y = tile_axes(x_name, y_name)
     tiles = (
         alt.Chart()
         .mark_rect(

@@ -26,6 +26,23 @@ def cell_label(cell: CellResult) -> str:
     return tidy(cell.label, _LONGEST) or "unnamed"
 
 
+def said_label(cell: CellResult) -> str:
+    """Return the short name of a cell inside a heading, which is not broken at the dot between its values."""
+    return cell_label(cell).replace(" · ", "\u00a0·\u00a0")
+
+
+def operations(value: float) -> str:
+    """Write a number of operations with a prefix: charts have no superscripts in their font.
+
+    >>> operations(822e12), operations(1.05e15), operations(84e18)
+    ('822 TFLOP', '1.05 PFLOP', '84 EFLOP')
+    """
+    scale = max(0, min(6, math.floor(math.log10(max(value, 1.0) * (1 + 5e-4)) / 3)))
+    scaled = value / 1000.0**scale
+    number = f"{scaled:,.0f}" if scaled >= 999.5 else f"{scaled:.3g}"
+    return f"{number} {' kMGTPE'[scale].strip()}FLOP"
+
+
 def first_clause(verdict: str) -> str:
     """Return the verdict up to its first full stop, colon or semicolon.
 

@@ -52,7 +52,8 @@ class _Quick:
     x: str = "embedding_ratio=0.3,0.45"
     y: str = "glu_expansion=2,4"
     seeds: str = "2"
-    tokens: int = 40_000
+    tokens: int = 30_000
+    heldout_tokens: int = 10_000
     batch_tokens: int = 1024
     learning_rate: float = 8e-3
 
@@ -182,12 +183,15 @@ def study_of(options: argparse.Namespace, request: StudyRequest, folder: Path) -
     Raises ValueError, in one sentence, for text that cannot be used, and as `study_cells` does.
     """
     need("a study", TORCH, NUMPY, SAFETENSORS)
-    from slimlm.engines.data import study_data, write_places
+    from slimlm.engines.data import study_data, write_generator, write_places
 
     data, places = {}, {}
     for size in data_sizes(study_cells(request)):
         place = Path(options.data[0]) if is_corpus(options.data) else folder / DATA / str(size)
-        found = study_data(_tokens(options, size, place))
+        if options.quick and options.source == "known-entropy":
+            found = study_data(write_generator(folder, size, heldout_tokens=QUICK.heldout_tokens))
+        else:
+            found = study_data(_tokens(options, size, place))
         data[size] = replace(found, name=options.data_name or found.name)
         if is_corpus(options.data):
             places[size] = place

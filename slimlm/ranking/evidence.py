@@ -112,9 +112,14 @@ def _measured(study: ShippedStudy) -> str:
 
 
 def _short(value: int) -> str:
-    """Write a size as people say it: 4k for 4,096, 250k for 249,856."""
-    exact, rounded = format_size(value), format_size(int(float(f"{value:.2g}")))
-    return rounded if len(rounded) < len(exact) or len(exact) > 4 else exact
+    """Write a size as people say it.
+
+    >>> [_short(value) for value in (4096, 50_257, 249_856, 1_000_000)]
+    ['4k', '50k', '250k', '1M']
+    """
+    if 1024 <= value < 2**20 and value.bit_count() == 1:
+        return f"{value // 1024}k"
+    return format_size(int(float(f"{value:.2g}")))
 
 
 def _median_tokens(cells: list[CellResult]) -> int:

@@ -16,7 +16,7 @@ from slimlm.utils.formatting import format_bytes, format_count, format_ratio, fo
 from slimlm.utils.text import listed, one_line
 
 UNEQUAL_VARIANCE = 0.05
-"""P value of Levene's test below which the variances are said to be unequal."""
+"""P value of Bartlett's test below which the variances are said to be unequal."""
 
 _MOST_PROBLEMS = 3
 _LONGEST_PROBLEM = 300
@@ -124,7 +124,7 @@ def _statistics(schedule: Schedule, comparison: Comparison | None) -> list[str]:
     if p is not None and p < UNEQUAL_VARIANCE:
         words = "< 0.001" if p < 0.001 else f"= {p:.2g}"
         found.append(
-            f"The cells do not have one variance (Levene's test, p {words}): the intervals, which pool it, are "
+            f"The cells do not have one variance (Bartlett's test, p {words}): the intervals, which pool it, are "
             "approximate."
         )
     return found

@@ -90,7 +90,7 @@ class Ranking:
     pooled_sd: float | None = None
     degrees_of_freedom: int | None = None
     equal_variance_p: float | None = None
-    """Of Levene's test: small when the cells do not share one variance."""
+    """Of Bartlett's test: small when the cells do not share one variance."""
     least_difference: float | None = None
     """Smallest difference of two cells that is significant, all pairs considered at once."""
     agreement: float | None = None

@@ -27,9 +27,8 @@ RECIPE = TrainRecipe(tokens=12_000_000, batch_tokens=16_384, sequence_length=512
 def study(name: str = "grid") -> Study:
     """Return a study: "grid" (3 × 4), "beside" (2 × 2 and two models), "hostile" (names), or "small" (2 × 2)."""
     base = ModelConfig(total_params=10_000_000, vocab_size=16_384, positions="rope")
-    ratios, expansions = (0.25, 0.35, 0.45), (2.0, 2.66, 3.0, 4.0)
-    if name != "grid":
-        ratios, expansions = (0.25, 0.45), (2.0, 4.0)
+    ratios: tuple[float, ...] = (0.25, 0.35, 0.45) if name == "grid" else (0.25, 0.45)
+    expansions: tuple[float, ...] = (2.0, 2.66, 3.0, 4.0) if name == "grid" else (2.0, 4.0)
     request = StudyRequest(
         base=base,
         x=Axis("embedding_ratio", ratios),
@@ -63,7 +62,8 @@ def specs(found: Study) -> Iterator[tuple[StudyCell, float, float]]:
 @cache
 def outcomes(name: str = "grid") -> dict[str, Outcome]:
     """Return made-up outcomes of all runs of a study."""
-    found, done = study(name), {}
+    found = study(name)
+    done: dict[str, Outcome] = {}
     truth = {cell.architecture: (best, loss) for cell, best, loss in specs(found)}
     while wanted := Schedule(found, done).wanted:
         for spec in wanted:
@@ -134,7 +134,7 @@ def ranking(name: str = "grid") -> Ranking:
 def _cell(cell: StudyCell, schedule: Schedule, done: dict[str, Outcome]) -> CellResult:
     arch, account = cell.architecture, cell.subject.account
     losses = tuple(done[spec.key].loss for spec in schedule.runs("ranking")[cell.key])
-    label = f"{cell.x:g} · {cell.y:g}" if cell.x is not None else cell.key  # type: ignore[str-format]
+    label = f"{cell.x:g} · {cell.y:g}" if cell.x is not None else cell.key
     return CellResult(
         key=cell.key,
         label=label,

@@ -1,0 +1,271 @@
+"""The curves of a study: held-out loss of every cell by training tokens, with bands over the seeds."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+import altair as alt
+
+from slimlm.charts.layout import round_ticks, tick_format
+from slimlm.charts.palette import BEST_SHADE, LINE_SHADE, MUTED_SHADE
+from slimlm.charts.study_text import cell_label, lowest_of, per_unit, said_label, setting_line
+from slimlm.charts.theme import NARROW, Figure, Row, figure, layers, text_layer, text_width
+from slimlm.core.describe import counted
+from slimlm.ranking.result import CellResult, Ranking
+from slimlm.study.outcome import VALIDATION, Outcome
+from slimlm.study.schedule import Schedule
+from slimlm.study.study import Study
+from slimlm.utils.formatting import format_count
+
+_HEIGHT_PX, _PLOT_PX, _MOST_ROOM_PX, _LABEL_PX = 400, 880, 260, 17
+_SHOWN_FROM = 0.25
+"""Part of the run from which losses set the scale: earlier ones are several times higher."""
+
+_MOST_NAMED = 6
+"""Up to this many cells are all named; of more, the lowest and the highest."""
+
+
+class _Curve(NamedTuple):
+    """The held-out losses of a cell: tokens, and mean, lowest and highest loss over the seeds."""
+
+    place: int
+    cell: CellResult
+    points: Sequence[tuple[int, float, float, float]]
+    seeds: int
+
+    @property
+    def end(self) -> float:
+        """The last mean."""
+        return self.points[-1][1]
+
+
+def study_curves(study: Study, outcomes: Mapping[str, Outcome], ranking: Ranking) -> Figure:
+    """Show the held-out loss of every cell by training tokens: the mean over its seeds, and their range as a band.
+
+    The cells with the lowest and the highest loss are coloured, the others faint; names stand at the right.
+    """
+    curves = _curves(study, outcomes, ranking)
+    if not curves:
+        return _empty(study, ranking)
+    tokens = max(curve.points[-1][0] for curve in curves)
+    low, high = _limits(curves, tokens)
+    roles = _roles(curves, ranking)
+    names = _names(curves, roles, (high - low) / _HEIGHT_PX, high)
+    rows = [row for curve in curves for row in _rows(curve, roles)]
+    ticks = round_ticks(low, high, 7)
+    return figure(
+        ({"values": [row for row in rows if row["role"] != "other"]}, _band_layers()),
+        ({"values": rows}, _line_layers(per_unit(ranking))),
+        ({"values": names}, _name_layers()),
+        title=_title(curves, roles),
+        subtitle=_subtitle(study, ranking, curves, roles, high),
+        description=_describe(curves, ranking),
+        height=_HEIGHT_PX,
+        axis_px=50,
+        values={
+            "token_end": tokens,
+            "token_room": _PLOT_PX
+            / (_PLOT_PX - min(_MOST_ROOM_PX, max(text_width(row["words"], 13) for row in names) + 18)),
+            "token_ticks": round_ticks(0, tokens, 6),
+            "loss_ends": [low, high],
+            "loss_ticks": ticks,
+            "loss_format": tick_format(ticks),
+        },
+    )
+
+
+def _empty(study: Study, ranking: Ranking) -> Figure:
+    words = text_layer("'No run of the ranking is over yet'", x="width / 2", y="60", align="center", fontSize=13)
+    return figure(
+        ({"values": [{}]}, layers(words)),
+        title="Held-out loss by training tokens",
+        subtitle=[setting_line(study, ranking)],
+        description="No run of the ranking is over yet.",
+        height=120,
+    )
+
+
+def _curves(study: Study, outcomes: Mapping[str, Outcome], ranking: Ranking) -> list[_Curve]:
+    runs = Schedule(study, outcomes).runs("ranking")
+    figure_name = f"{VALIDATION}.bits_per_{study.unit}"
+    found = []
+    for place, cell in enumerate(ranking.cells):
+        done = [outcomes[spec.key] for spec in runs.get(cell.key, ()) if spec.key in outcomes]
+        by_seed = [dict(_losses(outcome, figure_name)) for outcome in done if not outcome.diverged]
+        by_seed = [losses for losses in by_seed if losses]
+        if not by_seed:
+            continue
+        shared = sorted(set.intersection(*map(set, by_seed)))
+        points = [_point(at, [losses[at] for losses in by_seed]) for at in shared]
+        if points:
+            found.append(_Curve(place, cell, points, len(by_seed)))
+    return found
+
+
+def _losses(outcome: Outcome, name: str) -> Iterator[tuple[int, float]]:
+    for row in outcome.metrics:
+        loss = row.get("evaluation", {}).get(name)
+        if isinstance(loss, int | float) and math.isfinite(loss):
+            yield int(row["tokens"]), float(loss)
+    if name in outcome.evaluation and math.isfinite(outcome.evaluation[name]):
+        yield outcome.tokens, outcome.evaluation[name]
+
+
+def _point(at: int, losses: Sequence[float]) -> tuple[int, float, float, float]:
+    return at, sum(losses) / len(losses), min(losses), max(losses)
+
+
+def _limits(curves: Sequence[_Curve], tokens: int) -> tuple[float, float]:
+    low = min(point[2] for curve in curves for point in curve.points)
+    late = [point[3] for curve in curves for point in curve.points if point[0] >= _SHOWN_FROM * tokens]
+    high = max(late, default=max(point[3] for curve in curves for point in curve.points))
+    room = 0.04 * max(high - low, 0.01)
+    return low - room, high + room
+
+
+def _roles(curves: Sequence[_Curve], ranking: Ranking) -> dict[int, str]:
+    """Return "best", "worst" or "other" by the place of a cell."""
+    ordered = sorted(curves, key=lambda curve: curve.end)
+    lowest = lowest_of(ranking)
+    best = next((curve for curve in ordered if curve.cell is lowest), ordered[0])
+    roles = dict.fromkeys((curve.place for curve in curves), "other")
+    if ordered[-1] is not best:
+        roles[ordered[-1].place] = "worst"
+    return roles | {best.place: "best"}
+
+
+def _rows(curve: _Curve, roles: Mapping[int, str]) -> Iterator[Row]:
+    for tokens, mean, low, high in curve.points:
+        yield {
+            "i": curve.place,
+            "name": cell_label(curve.cell),
+            "role": roles[curve.place],
+            "tokens": tokens,
+            "loss": mean,
+            "low": low,
+            "high": high,
+            "shown": f"{mean:.4f}" if curve.seeds == 1 else f"{mean:.4f} ({low:.4f} to {high:.4f})",
+        }
+
+
+def _names(curves: Sequence[_Curve], roles: Mapping[int, str], per_px: float, high: float) -> list[Row]:
+    """Return the names at the ends of the curves, moved apart where they would overlap."""
+    named = [curve for curve in curves if len(curves) <= _MOST_NAMED or roles[curve.place] != "other"]
+    rows: list[Row] = [
+        {
+            "tokens": curve.points[-1][0],
+            "loss": curve.end,
+            "role": roles[curve.place],
+            "words": f"{cell_label(curve.cell)}: {curve.end:.3f}",
+        }
+        for curve in sorted(named, key=lambda curve: -curve.end)
+    ]
+    for below, above in pairwise(reversed(rows)):  # from the lowest end upwards
+        above["loss"] = max(above["loss"], below["loss"] + _LABEL_PX * per_px)
+    return [row | {"loss": min(row["loss"], high)} for row in rows]
+
+
+def _title(curves: Sequence[_Curve], roles: Mapping[int, str]) -> str:
+    ends = {roles[curve.place]: curve for curve in curves}
+    if "worst" not in ends:
+        return f"Held-out loss of {said_label(ends['best'].cell)}"
+    apart = ends["worst"].end - ends["best"].end
+    return f"Held-out loss of {counted(len(curves), 'cell')}: {apart:.3f} between the lowest and the highest"
+
+
+def _subtitle(
+    study: Study, ranking: Ranking, curves: Sequence[_Curve], roles: Mapping[int, str], high: float
+) -> list[str]:
+    first = max(point[3] for curve in curves for point in curve.points)
+    marks = ["line: mean over the seeds", "band: their range", "orange: lowest mean", "blue: highest"]
+    if "other" in roles.values():
+        marks.append("grey: the others")
+    said = " · ".join(marks if len(curves) > 1 else marks[:3])
+    above = f" · earlier losses, up to {first:.2f}, lie above the plot" if first > high else ""
+    return [
+        f"{per_unit(ranking).capitalize()} by training tokens{above}",
+        f"{said[:1].upper()}{said[1:]}",
+        setting_line(study, ranking),
+    ]
+
+
+def _describe(curves: Sequence[_Curve], ranking: Ranking) -> str:
+    ends = "; ".join(
+        f"{cell_label(curve.cell)} {curve.end:.3f} after {format_count(curve.points[-1][0])} tokens"
+        for curve in sorted(curves, key=lambda curve: curve.end)[:24]
+    )
+    return f"Held-out loss in {per_unit(ranking)} by training tokens: {ends}."
+
+
+_SUFFIXED = "replace(format(datum.value, '~s'), 'G', 'B')"
+_COLOUR = (
+    f"datum.role == 'best' ? ({BEST_SHADE.expression}) : datum.role == 'worst' ? ({LINE_SHADE.expression}) : "
+    f"({MUTED_SHADE.expression})"
+)
+
+
+@cache
+def _axes(field: str = "loss") -> tuple[alt.X, alt.Y]:
+    across = alt.Scale(domain=[0, alt.ExprRef(f"token_end * ({NARROW} ? 1.02 : token_room)")], nice=False, zero=False)
+    bottom = alt.Axis(
+        title="training tokens",
+        values=alt.ExprRef("token_ticks"),
+        labelExpr=_SUFFIXED,
+        labelOverlap="greedy",
+        domain=False,
+        titlePadding=8,
+    )
+    left = alt.Axis(
+        title="held-out loss",
+        values=alt.ExprRef("loss_ticks"),
+        labelExpr="format(datum.value, loss_format)",
+        domain=False,
+        titlePadding=8,
+    )
+    upwards = alt.Scale(domain=alt.ExprRef("loss_ends"), nice=False, zero=False)
+    return alt.X("tokens:Q", scale=across, axis=bottom), alt.Y(f"{field}:Q", scale=upwards, axis=left)
+
+
+@cache
+def _band_layers() -> Row:
+    x, y = _axes("low")
+    band = alt.Chart().mark_area(fill=alt.ExprRef(_COLOUR), fillOpacity=0.18, clip=True)
+    # A fill that depends on the datum needs a mark for each cell.
+    return layers(band.encode(x, y, alt.Y2("high:Q"), alt.Detail("i:N")))
+
+
+@lru_cache(maxsize=8)
+def _line_layers(unit: str) -> Row:
+    x, y = _axes()
+    titles = {"name": "Cell", "shown": f"Loss, {unit}"}
+    tooltip = [alt.Tooltip(f"{key}:N", title=title) for key, title in titles.items()]
+    tooltip.append(alt.Tooltip("tokens:Q", title="Tokens", format=","))
+    line = alt.Chart().mark_line(clip=True, strokeWidth=2.2, stroke=alt.ExprRef(_COLOUR))
+    other, coloured = "datum.role == 'other'", "datum.role != 'other'"
+    faint = alt.Chart().mark_line(clip=True, strokeWidth=1.2, opacity=0.45, stroke=alt.ExprRef(_COLOUR))
+    dots = alt.Chart().mark_point(
+        filled=True,
+        size=26,
+        opacity=alt.ExprRef("datum.role == 'other' ? 0.4 : 1"),
+        clip=True,
+        fill=alt.ExprRef(_COLOUR),
+    )
+    return layers(
+        faint.encode(x, y, alt.Detail("i:N")).transform_filter(other),
+        line.encode(x, y, alt.Detail("i:N")).transform_filter(coloured),
+        dots.encode(x, y, tooltip=tooltip),
+    )
+
+
+@cache
+def _name_layers() -> Row:
+    name = text_layer(
+        f"{NARROW} ? '' : datum.words",
+        x="scale('x', datum.tokens) + 10",
+        y="scale('y', datum.loss)",
+        fontWeight=alt.ExprRef("datum.role == 'other' ? 400 : 600"),
+        fill=alt.ExprRef(_COLOUR),
+    )
+    return layers(name)

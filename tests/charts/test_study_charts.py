@@ -1,0 +1,118 @@
+"""Charts of a study besides its map: learning rates, curves, trade-offs and controls."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import altair as alt
+import pytest
+
+from slimlm.charts.study_controls import study_controls
+from slimlm.charts.study_curves import study_curves
+from slimlm.charts.study_parabolas import study_parabolas
+from slimlm.charts.study_text import operations, order_of
+from slimlm.charts.study_tradeoffs import study_tradeoffs
+from slimlm.charts.theme import Figure
+from slimlm.study.schedule import Schedule
+from tests.charts.study_examples import outcomes, ranking, study
+from tests.figures import assert_well_set, rows_of, svg_of, texts_of, words_of
+
+
+def schedule(name: str) -> Schedule:
+    return Schedule(study(name), outcomes(name))
+
+
+CHARTS: dict[str, Callable[[str], Figure]] = {
+    "parabolas": lambda name: study_parabolas(study(name), schedule(name), ranking(name)),
+    "curves": lambda name: study_curves(study(name), outcomes(name), ranking(name)),
+    "layers": lambda name: study_tradeoffs(ranking(name), "n_layers"),
+    "flops": lambda name: study_tradeoffs(ranking(name), "flops"),
+    "seconds": lambda name: study_tradeoffs(ranking(name), "seconds"),
+    "controls": lambda name: study_controls(ranking(name), schedule(name)),
+    "controls alone": lambda name: study_controls(ranking(name)),
+}
+every_chart = pytest.mark.parametrize("kind", CHARTS)
+
+
+@every_chart
+@pytest.mark.parametrize("name", ["grid", "beside", "hostile"])
+def test_no_text_is_clipped_or_covers_another(kind: str, name: str) -> None:
+    for width in (720, 1400):
+        assert_well_set(svg_of(CHARTS[kind](name), width=width))
+
+
+@every_chart
+def test_charts_are_what_the_schema_allows(kind: str) -> None:
+    alt.LayerChart.from_dict(CHARTS[kind]("grid").to_dict())
+
+
+@every_chart
+def test_hostile_names_stay_text(kind: str) -> None:
+    assert "<img" not in svg_of(CHARTS[kind]("hostile"))
+
+
+def test_panels_show_searched_and_interpolated_rates() -> None:
+    chart, found = CHARTS["parabolas"]("grid"), schedule("grid")
+    words = [row["words"] for row in rows_of(chart)]
+    for cell, said in zip(study("grid").cells, words, strict=True):
+        rate = found.rates[cell.key]
+        assert said == f"{rate.rate:.3g}{' by the law' if rate.origin == 'interpolated' else ''}"
+    assert any("by the law" in said for said in words)
+
+
+def test_a_rate_that_is_not_bracketed_and_one_that_is_searched_say_so() -> None:
+    low = {
+        key: replace(outcome, loss=outcome.tokens / outcome.flops * 1e9 + number)
+        for number, (key, outcome) in enumerate(outcomes("beside").items())
+    }
+    some = dict(list(low.items())[:2])
+    chart = study_parabolas(study("beside"), Schedule(study("beside"), some), ranking("beside"))
+    assert {row["words"].partition(":")[0] for row in rows_of(chart)} == {"searching", "not searched yet"}
+    assert words_of(chart).startswith("The learning rates are being searched")
+
+
+def test_curves_end_at_the_means_and_name_the_ends() -> None:
+    found = ranking("beside")
+    texts = [text.words for text in texts_of(svg_of(CHARTS["curves"]("beside")))]
+    for cell in found.cells:
+        assert f"{cell.label}: {cell.mean:.3f}" in texts
+
+
+def test_curves_without_runs_say_so() -> None:
+    chart = study_curves(study("beside"), {}, ranking("beside"))
+    assert "No run of the ranking is over yet" in svg_of(chart)
+
+
+def test_a_trade_off_shows_ranked_cells_with_their_intervals() -> None:
+    rows, found = rows_of(CHARTS["layers"]("grid")), ranking("grid")
+    assert {row["i"] for row in rows} == {place for place, cell in enumerate(found.cells) if cell.mean is not None}
+    for row in rows:
+        cell = found.cells[row["i"]]
+        assert row["high"] - row["low"] == pytest.approx(2 * (cell.half_width or 0))
+
+
+def test_a_trade_off_against_something_else_is_refused() -> None:
+    with pytest.raises(ValueError, match="against='colour' is no quantity of a study: n_layers, flops or seconds"):
+        study_tradeoffs(ranking("grid"), "colour")  # type: ignore[arg-type]
+
+
+def test_controls_show_each_outcome_and_count_those_that_passed() -> None:
+    chart = CHARTS["controls alone"]("grid")
+    assert [row["mark"] for row in rows_of(chart)] == ["yes", "yes", "no", "none"]
+    assert words_of(chart).startswith("2 of 3 tested controls passed")
+
+
+def test_slopes_are_differences_that_add_up_to_nothing() -> None:
+    rows = rows_of(CHARTS["controls"]("grid"), group=1)
+    assert len(rows) == 8
+    signed = [float(row["other"].replace("−", "-")) for row in rows[:4]]
+    assert sum(signed) == pytest.approx(0, abs=0.003)
+
+
+@pytest.mark.parametrize(("value", "text"), [(999.7e12, "1 PFLOP"), (0, "0 FLOP"), (2.5e3, "2.5 kFLOP")])
+def test_operations_have_a_prefix(value: float, text: str) -> None:
+    assert operations(value) == text
+
+
+def test_the_order_puts_cells_that_are_not_ranked_last() -> None:
+    ordered = order_of(ranking("grid").cells)
+    assert [cell.mean is None for cell in ordered] == sorted(cell.mean is None for cell in ordered)
