@@ -20,7 +20,7 @@ ALLOWED = {
     "ranking": "core runs serialization study sweep utils",
     "compare": "core costs notes serialization solver utils",
     "charts": "compare core ranking runs solver study sweep utils altair pandas",
-    "export": "charts compare core costs interop notes ranking serialization solver utils jinja2",
+    "export": "charts compare core costs interop notes ranking runs serialization solver study utils jinja2",
     "explorer": "charts core notes serialization solver altair ipywidgets",
     "cli": "core interop notes ranking runs serialization solver study sweep utils",
     "ui": "charts compare core costs engines export interop notes ranking runs serialization solver study sweep utils "

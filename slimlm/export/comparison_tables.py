@@ -139,7 +139,9 @@ def comparison_csv(comparison: Comparison) -> str:
         for place, name in enumerate(comparison.names):
             figures = (_plain(line.values[place]), *_changes(comparison, line, place))
             assumption = joined(line.assumptions[place]) if line.assumptions else ""
-            writer.writerow((line.group, line.key, line.name, _text(name), *figures, assumption, line.source))
+            writer.writerow(
+                (line.group, line.key, line.name, spreadsheet_text(name), *figures, assumption, line.source)
+            )
     return text.getvalue()
 
 
@@ -155,6 +157,6 @@ def _plain(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, str) else repr(value)
 
 
-def _text(name: str) -> str:
-    # Names come from links, and spreadsheets run text that starts like a formula.
+def spreadsheet_text(name: str) -> str:
+    """Return text that a spreadsheet does not run: names come from links, and one may start like a formula."""
     return f"'{name}" if name.startswith(("=", "+", "-", "@")) else name

@@ -1,6 +1,7 @@
 """Jupyter notebook of a design, and the display of a design in a notebook."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from slimlm.charts.allocation import allocation_chart
@@ -10,7 +11,7 @@ from slimlm.export.pictures import inline_svg
 from slimlm.export.report_html import component_table
 from slimlm.serialization.code import python_code
 
-_SETUP = """\
+SETUP = """\
 Made with slimlm. To run this notebook, install slimlm in the environment of its kernel:
 `pip install PATH`, where PATH is a checkout of slimlm or a wheel built from it."""
 _LARGEST_RUN = 500_000_000
@@ -22,22 +23,26 @@ def notebook(design: Design) -> str:
     small = design.total_params <= _LARGEST_RUN
     why = "" if small else "  # shapes only: the weights would take gigabytes"
     cells = [
-        _cell("markdown", "about", f"# {design.title}\n\n{_SETUP}"),
-        _cell(
-            "code",
+        text_cell("about", f"# {design.title}\n\n{SETUP}"),
+        code_cell(
             "design",
             f"{python_code(design)}\nassert design.dims == {tuple(design.dims)}, "
             '"this version of slimlm returns another design"',
         ),
-        _cell("code", "table", "from slimlm import print_param_table\n\nprint_param_table(design)"),
-        _cell("code", "chart", _CHART_CELL),
-        _cell("code", "model", _MODEL_CELL.format(device="cpu" if small else "meta", why=why)),
+        code_cell("table", "from slimlm import print_param_table\n\nprint_param_table(design)"),
+        code_cell("chart", _CHART_CELL),
+        code_cell("model", _MODEL_CELL.format(device="cpu" if small else "meta", why=why)),
     ]
+    return notebook_of(cells)
+
+
+def notebook_of(cells: Sequence[dict[str, Any]]) -> str:
+    """Return the file of a notebook of `text_cell` and `code_cell`."""
     metadata = {
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
         "language_info": {"name": "python"},
     }
-    written = {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": cells}
+    written = {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": list(cells)}
     return json.dumps(written, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -61,9 +66,15 @@ with torch.no_grad():
 logits.shape"""
 
 
-def _cell(kind: str, name: str, source: str) -> dict[str, Any]:
-    ran: dict[str, Any] = {"execution_count": None, "outputs": []} if kind == "code" else {}
-    return {"cell_type": kind, "id": name, "metadata": {}, "source": source} | ran
+def text_cell(name: str, source: str) -> dict[str, Any]:
+    """Return a cell of Markdown."""
+    return {"cell_type": "markdown", "id": name, "metadata": {}, "source": source}
+
+
+def code_cell(name: str, source: str) -> dict[str, Any]:
+    """Return a cell of Python that has not been run."""
+    ran = {"execution_count": None, "outputs": []}
+    return {"cell_type": "code", "id": name, "metadata": {}, "source": source} | ran
 
 
 def mimebundle(design: Design) -> dict[str, str]:
