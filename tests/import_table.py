@@ -22,7 +22,7 @@ ALLOWED = {
     "charts": "compare core ranking runs solver study sweep utils altair pandas",
     "export": "charts compare core costs interop notes ranking runs serialization solver study utils jinja2",
     "explorer": "charts core notes serialization solver altair ipywidgets",
-    "cli": "core interop notes runs serialization solver sweep utils",
+    "cli": "core interop notes ranking runs serialization solver study sweep utils",
     "ui": "charts compare core costs engines export interop notes ranking runs serialization solver study sweep utils "
     "pyarrow streamlit",
     "slimlm": "cli core solver utils",
@@ -42,7 +42,7 @@ LAZY = {
     "ranking": "numpy scipy",
     "engines": "ray torch train",
     "export": "model vl_convert",
-    "cli": "charts data evaluation export model probing torch train",
+    "cli": "charts data engines evaluation export model probing torch train",
     "ui": "cli model probing",
     "slimlm": "data explorer export interop model notes probing runs",
 }

@@ -57,7 +57,7 @@ def test_a_link_shows_the_same_in_another_browser(page: Page, fresh: Page, ranke
     chart(page).locator("svg .mark-rect path").nth(1).click()
     expect(page).to_have_url(re.compile("cell="))
     settle(page)
-    page.get_by_role("button", name="FLOPs").click()
+    page.get_by_role("radio", name="FLOPs").click()
     expect(page).to_have_url(re.compile("against=flops"))
     settle(page)
     plain, _ = shared_links(page)

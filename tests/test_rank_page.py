@@ -124,7 +124,7 @@ def test_the_list_of_cells_picks_one_without_a_mouse(study: Study) -> None:
 def test_every_section_is_drawn(tab: str) -> None:
     page = opened(study=NAME, **({"tab": tab} if tab else {}))
     charts = len(page.get("vega_lite_chart"))
-    assert charts == (1 if tab == "costs" else 2)
+    assert charts == (1 if tab in ("costs", "controls") else 2)
     if tab == "costs":
         assert "| 0.25 · 2 | 18 × 64 | 0.00373 | 249.9k | 1.92 TFLOP |" in said(page).replace("\u00a0", " ")
         assert "102 runs" in said(page)

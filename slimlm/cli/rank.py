@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slimlm.cli.progress import TimedProgress
-from slimlm.cli.rank_request import add_study, study_of, study_request
+from slimlm.cli.rank_request import add_study, place_data, study_of, study_request
 from slimlm.cli.rank_text import format_ranking, format_study_plan
 from slimlm.cli.run_pictures import check_pictures, write_picture
 from slimlm.cli.train import INTERRUPTED
@@ -33,6 +34,9 @@ PILOT_SD = {"byte": 0.0085, "symbol": 0.1}
 16.4M tokens of English; that of symbols is of the rehearsal."""
 
 _CALIBRATION_STEPS = 6
+
+_VERDICT_S = 5.0
+"""Seconds of the deadline that are left for the verdict and its picture."""
 
 
 def add_rank(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +62,7 @@ def run_rank(options: argparse.Namespace) -> None:
 
     Raises ValueError, in one sentence, for a study that cannot be.
     """
+    started = time.monotonic()
     check_option("engine", options.engine, ENGINES)
     with _folder(options) as folder:
         study = _study(options, folder)
@@ -68,7 +73,7 @@ def run_rank(options: argparse.Namespace) -> None:
         write_study(folder, study)
         print(f"{format_study_plan(study, plan, None, _least(study))}\n", flush=True)
         try:
-            _train(options, folder)
+            _train(options, folder, started)
         except KeyboardInterrupt:
             print(f"\nslimlm: stopped; `slimlm rank {folder}` goes on", file=sys.stderr)
             raise SystemExit(INTERRUPTED) from None
@@ -92,11 +97,14 @@ def _folder(options: argparse.Namespace) -> Iterator[Path]:
 def _study(options: argparse.Namespace, folder: Path) -> Study:
     if options.folder is None:
         return study_of(options, study_request(options), folder)
-    for name in ("total_params", "data", "source", "seeds"):
+    for name in ("total_params", "source", "seeds"):
         if getattr(options, name):
             flag = "--total" if name == "total_params" else f"--{name}"
             raise ValueError(f"{flag} does not apply to {folder}, whose study is fixed: --out DIR would start another")
-    return open_study(folder)
+    study = open_study(folder)
+    if options.data:
+        place_data(options, study, folder)
+    return study
 
 
 # Plan.
@@ -115,7 +123,7 @@ def _expected_seconds(options: argparse.Namespace, folder: Path, study: Study, p
     with _one_thread():
         speed = train(cell.architecture, few, tokens, device=options.device).speed[1:]
     rate = sum(row["tokens_per_second"] for row in speed) / len(speed) * cell.flops_per_token
-    return plan.flops / (rate * workers)
+    return float(plan.flops / (rate * workers))
 
 
 @contextmanager
@@ -149,10 +157,12 @@ def _least(study: Study) -> str:
 # Training.
 
 
-def _train(options: argparse.Namespace, folder: Path) -> None:
+def _train(options: argparse.Namespace, folder: Path, started: float) -> None:
     from slimlm.engines.run_study import run_study
 
-    deadline = parse_number(options.deadline) if options.deadline else None
+    deadline = None
+    if options.deadline:
+        deadline = max(0.0, parse_number(options.deadline) - _VERDICT_S - (time.monotonic() - started))
     with _engine(options, folder) as engine:
         run_study(folder, engine, deadline_s=deadline, progress=TimedProgress())
 

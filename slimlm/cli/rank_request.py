@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slimlm.cli.recipe import add_recipe, read_field, recipe_of, recipe_option
 from slimlm.cli.request import TOTAL_HELP, add_knobs, escaped, request_of
-from slimlm.cli.sources import named_model
+from slimlm.cli.sources import is_file, named_model
 from slimlm.cli.sweep import add_axes, axis_of
 from slimlm.cli.training_data import (
     BUILT_IN,
@@ -20,11 +20,15 @@ from slimlm.cli.training_data import (
     text_data,
 )
 from slimlm.core.config import ModelConfig
+from slimlm.core.named_model import NamedModel, tidy_name
 from slimlm.runs.recipe import TrainRecipe
+from slimlm.serialization.design_json import FORMAT, request_from_text
+from slimlm.solver.solver import solve
 from slimlm.study.cells import data_sizes, study_cells
 from slimlm.study.request import StudyRequest, second_version
 from slimlm.study.study import Study
 from slimlm.sweep.grid import Axis
+from slimlm.utils.files import read_bytes, read_json
 from slimlm.utils.formatting import parse_number, parse_size
 from slimlm.utils.optional import NUMPY, SAFETENSORS, TORCH, need
 from slimlm.utils.validation import check_option, field_docs
@@ -34,6 +38,12 @@ if TYPE_CHECKING:
 
 _PLAIN_SHAPE = {"positions": "rope", "norm": "rmsnorm", "dropout": "0"}
 """Choices of a study where none are given: those of today's models, which other libraries can score; no dropout."""
+
+_MAX_BYTES = 1_000_000
+"""Of a config.json or a saved design."""
+
+_GENERATED_HELDOUT = 10_000
+"""Held-out tokens of a generated source: scoring more would take longer than the runs of a rehearsal."""
 
 _SMALL = 5_000_000
 """Total below which heads are 8 wide and sequences 128 tokens long by default, else 32 and 512."""
@@ -53,7 +63,6 @@ class _Quick:
     y: str = "glu_expansion=2,4"
     seeds: str = "2"
     tokens: int = 30_000
-    heldout_tokens: int = 10_000
     batch_tokens: int = 1024
     learning_rate: float = 8e-3
 
@@ -65,7 +74,7 @@ def add_study(parser: argparse.ArgumentParser) -> None:
     """Add the options of a study."""
     parser.add_argument("--total", dest="total_params", metavar="TOTAL", help=escaped(TOTAL_HELP + " (default 10M)"))
     add_axes(parser)
-    text = "further cell: the name of a published model, or the path of a config.json; may be repeated"
+    text = "further cell: name of a published model, or path of a config.json or a saved design; may be repeated"
     parser.add_argument("--model", metavar="NAME|FILE", action="append", default=[], help=text)
     docs = field_docs(StudyRequest)
     parser.add_argument("--seeds", metavar="N", help=f"{docs['seeds']} (default 3)")
@@ -112,7 +121,7 @@ def study_request(options: argparse.Namespace) -> StudyRequest:
         base=_plain_base(base, x, y),
         x=x,
         y=y,
-        models=tuple(named_model(source) for source in options.model),
+        models=tuple(map(_further, options.model)),
         recipe=recipe,
         second_recipe=_second_recipe(options, recipe),
         seeds=parse_size(options.seeds or "3"),
@@ -122,6 +131,17 @@ def study_request(options: argparse.Namespace) -> StudyRequest:
         controls=not options.no_controls,
         prediction=options.prediction,
     )
+
+
+def _further(source: str) -> NamedModel:
+    """Return the model of a published name, of a config.json, or of a design that was saved as JSON."""
+    if not is_file(source) or not Path(source).is_file():
+        return named_model(source)
+    text = read_bytes(Path(source), source, _MAX_BYTES)
+    record = read_json(text, source, _MAX_BYTES)
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        return named_model(source)
+    return NamedModel(tidy_name(Path(source).stem), solve(request_from_text(text)).architecture, "From a design")
 
 
 def _fill_quick(options: argparse.Namespace) -> None:
@@ -183,15 +203,12 @@ def study_of(options: argparse.Namespace, request: StudyRequest, folder: Path) -
     Raises ValueError, in one sentence, for text that cannot be used, and as `study_cells` does.
     """
     need("a study", TORCH, NUMPY, SAFETENSORS)
-    from slimlm.engines.data import study_data, write_generator, write_places
+    from slimlm.engines.data import study_data, write_places
 
     data, places = {}, {}
     for size in data_sizes(study_cells(request)):
         place = Path(options.data[0]) if is_corpus(options.data) else folder / DATA / str(size)
-        if options.quick and options.source == "known-entropy":
-            found = study_data(write_generator(folder, size, heldout_tokens=QUICK.heldout_tokens))
-        else:
-            found = study_data(_tokens(options, size, place))
+        found = study_data(_tokens(options, size, place, folder))
         data[size] = replace(found, name=options.data_name or found.name)
         if is_corpus(options.data):
             places[size] = place
@@ -200,7 +217,21 @@ def study_of(options: argparse.Namespace, request: StudyRequest, folder: Path) -
     return Study(request, data)
 
 
-def _tokens(options: argparse.Namespace, size: int, place: Path) -> "TokenData":
+def place_data(options: argparse.Namespace, study: Study, folder: Path) -> None:
+    """Say where on this machine the text of a study is, tokenised or not; the engine compares its tokens.
+
+    Raises ValueError, in one sentence, for text that cannot be used.
+    """
+    from slimlm.engines.data import write_places
+
+    if is_corpus(options.data):
+        write_places(folder, {size: Path(options.data[0]) for size in study.data})
+        return
+    for size in study.data:
+        text_data(options, size, folder / DATA / str(size))
+
+
+def _tokens(options: argparse.Namespace, size: int, place: Path, folder: Path) -> "TokenData":
     if options.data:
         if options.source:
             raise ValueError("--source does not apply with --data: one of the two would work")
@@ -208,4 +239,8 @@ def _tokens(options: argparse.Namespace, size: int, place: Path) -> "TokenData":
     check_text_options(options)
     source = options.source or "prose"
     check_option("source", source, BUILT_IN)
+    if source == "known-entropy":
+        from slimlm.engines.data import write_generator
+
+        return write_generator(folder, size, heldout_tokens=_GENERATED_HELDOUT)
     return built_in_data(source, size, place)

@@ -75,9 +75,11 @@ def format_ranking(ranking: Ranking) -> str:
 
 
 def _cost(ranking: Ranking) -> str:
+    if not ranking.runs_done:
+        return "Cost: nothing yet."
     work = f"{ranking.runs_done} runs, {format_count(ranking.tokens)} tokens, {format_flops(ranking.flops)}"
     time = f"{format_seconds(ranking.seconds)} of training" if ranking.seconds else "no time measured"
-    return f"Cost: {work}, {time} on {listed(ranking.devices) or 'no device'}."
+    return f"Cost: {work}, {time} on {listed(ranking.devices)}."
 
 
 _HEAD = ("cell", "layers × width", f"{'loss':>8}", "± half", "rank", "P(best)", "learning rate")

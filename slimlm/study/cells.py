@@ -145,5 +145,7 @@ def data_sizes(cells: Sequence[StudyCell]) -> list[int]:
 
 def middle_cell(cells: Sequence[StudyCell]) -> StudyCell:
     """Return the cell in the middle of the grid, which the A/A pair and the bad cell are copies of."""
-    grid = [cell for cell in cells if cell.in_grid] or list(cells)
-    return grid[len(grid) // 2]
+    grid = [cell for cell in cells if cell.in_grid]
+    columns = len({cell.x for cell in grid})
+    rows = len(grid) // columns
+    return grid[rows // 2 * columns + columns // 2]

@@ -56,7 +56,7 @@ def plan_study(study: Study) -> StudyPlan:
     found: dict[str, tuple[RunSpec, ...]] = {}
     taken: set[str] = set()
     for purpose in ("ranking", "again", "bad", "second_recipe", "second_horizon"):
-        own = {spec.key: spec for specs_ in schedule.runs(purpose).values() for spec in specs_}  # type: ignore[arg-type]
+        own = {spec.key: spec for specs_ in schedule.runs(purpose).values() for spec in specs_}
         found[purpose] = tuple(spec for key, spec in own.items() if key not in taken)
         taken |= own.keys()
     search = tuple(spec for key, spec in specs.items() if key not in taken)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from slimlm.core.architecture import Architecture
@@ -19,7 +20,7 @@ class RunSpec:
     flops: int
     """Operations of the run: engines start the longest runs first."""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Name of the run's folder: the start of the sha256 of its architecture, recipe and data."""
         content = {

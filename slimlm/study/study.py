@@ -47,6 +47,11 @@ class Study:
     def __post_init__(self) -> None:
         if missing := [size for size in data_sizes(self.cells) if size not in self.data]:
             raise ValueError(f"the study has no data for vocab_size={missing[0]}")
+        if self.unit != "byte" and len(self.data) > 1:
+            raise ValueError(
+                f"a generated source of {len(self.data)} vocabulary sizes has no common unit of losses: text, whose "
+                "losses are bits per byte, would work"
+            )
 
     @cached_property
     def cells(self) -> tuple[StudyCell, ...]:

@@ -72,6 +72,8 @@ _STYLE = """
   .st-key-heading h1 { padding: 0 0 0.9rem; line-height: 1.3; font-size: 1.2rem; font-weight: 600; }
   [data-testid="stElementToolbarButton"]:has([aria-label="Show data"]) { display: none; }
   .st-key-heading > :has(h1) { flex: 1 1 14rem; }
+  .st-key-cell_facts > :has(p strong) { flex: 1 1 20rem; }
+  .st-key-evidence > :first-child { flex: 1 1 20rem; }
   [data-testid="stToastContainer"] { inset: auto auto 1rem 1rem; }
   .alternative { display: grid; grid-template-columns: 1.4fr repeat(5, 1fr); gap: 0.2rem 0.8rem; margin: 0;
                  font-variant-numeric: tabular-nums; }

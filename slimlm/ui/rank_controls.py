@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import streamlit as st
 
@@ -13,7 +14,9 @@ from slimlm.utils.text import one_line
 AGAINST = "against"
 """Query parameter, and key of its control: what the loss is shown against, absent for the first choice."""
 
-AGAINST_CHOICES = {"n_layers": "Layers", "flops": "FLOPs", "seconds": "Seconds"}
+Against = Literal["n_layers", "flops", "seconds"]
+
+AGAINST_CHOICES: dict[Against, str] = {"n_layers": "Layers", "flops": "FLOPs", "seconds": "Seconds"}
 
 _LONGEST = 120
 
@@ -72,10 +75,10 @@ def pick(keys: Sequence[str], place: int | None) -> None:
     query_params.change({CELL: "" if place is None else keys[place]})
 
 
-def against() -> str:
+def against() -> Against:
     """Return what the loss is shown against, which the URL says."""
     linked = query_params.get(AGAINST)
-    return linked if linked in AGAINST_CHOICES else next(iter(AGAINST_CHOICES))
+    return next((choice for choice in AGAINST_CHOICES if choice == linked), "n_layers")
 
 
 def draw_against() -> None:

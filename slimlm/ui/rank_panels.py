@@ -121,18 +121,18 @@ def _list_cells(ranking: Ranking, keys: list[str], place: int | None) -> None:
 
 def _show_cell(cell: StudyCell, result: CellResult, ranking: Ranking) -> None:
     request = nearest_request(cell.architecture)
-    words, open_button, pin_place = st.columns([0.66, 0.22, 0.12], vertical_alignment="center")
+    row = st.container(horizontal=True, vertical_alignment="center", key="cell_facts")
     lines = [f"**{plain(cell_label(result))}:** {plain(_shape(result))}", *map(_small, _facts(cell, result, ranking))]
-    words.markdown("  \n".join(lines))
-    open_button.button(
+    row.markdown("  \n".join(lines), width="stretch")
+    buttons = row.container(horizontal=True, width="content")
+    buttons.button(
         "Open on the Design page",
         key="open_cell",
         on_click=open_on_design,
         args=(request,),
         icon=":material/tune:",
-        width="stretch",
     )
-    pin_button(pin_place, _to_pin(cell, request), architecture=cell.architecture, key="pin_cell")
+    pin_button(buttons, _to_pin(cell, request), architecture=cell.architecture, key="pin_cell", width="content")
 
 
 def _small(text: str) -> str:

@@ -52,6 +52,8 @@ class Progress:
     """None before the process has written one."""
     alive: bool
     """Whether a process prepares or trains the study now."""
+    cancelling: bool = False
+    """Whether it has been asked to stop."""
     error: str = ""
     """The last line of a process that has failed."""
 
@@ -62,6 +64,8 @@ class StudyProcesses:
     def __init__(self, python: Sequence[str] = (sys.executable, "-m", "slimlm", "rank")) -> None:
         self._python = tuple(python)
         self._started: dict[Path, subprocess.Popen[bytes]] = {}
+        self._begun: dict[Path, float] = {}
+        self._cancelled: set[Path] = set()
         self._seen: dict[Path, tuple[float, Progress]] = {}
         self._lock = Lock()
 
@@ -85,6 +89,8 @@ class StudyProcesses:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / CANCEL).unlink(missing_ok=True)
+                self._begun[folder] = time.time()
+                self._cancelled.discard(folder)
                 with (folder / LOG).open("wb") as log:
                     self._started[folder] = self._open([*self._python, *arguments], log.fileno())
             except OSError as error:
@@ -126,15 +132,19 @@ class StudyProcesses:
         ended = None if process is None else process.poll()
         state = read_state(folder)
         if process is not None and ended is None:
-            return Progress(state, alive=True)
+            if folder in self._cancelled and (folder / STUDY).exists():
+                ask_to_cancel(folder)  # a process that has just started may have removed the file of an earlier wish
+            return Progress(state, alive=True, cancelling=folder in self._cancelled)
         alive = state is not None and state.status == "running"
-        failed = bool(ended) and not alive
-        return Progress(state, alive, last_line(folder / LOG) if failed else "")
+        stopped = state is not None and state.status != "failed" and state.updated >= self._begun.get(folder, 0.0)
+        failed = bool(ended) and not alive and not stopped
+        return Progress(state, alive, error=last_line(folder / LOG) if failed else "")
 
     def cancel(self, name: str) -> None:
         """Ask the process of a study to stop."""
         folder = studies_folder() / name
         process = self._started.get(folder)
+        self._cancelled.add(folder)
         if (folder / STUDY).exists():
             ask_to_cancel(folder)
         elif process is not None and process.poll() is None:  # it still prepares the data

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import streamlit as st
 
-from slimlm.charts.study_controls import study_controls
 from slimlm.charts.study_curves import study_curves
 from slimlm.charts.study_parabolas import study_parabolas
 from slimlm.charts.study_text import cell_label, data_names
@@ -97,7 +96,6 @@ def _show_controls(view: StudyView) -> None:
         return
     for control in controls:
         st.markdown(_control_line(control))
-    show_chart(study_controls(view.ranking), key="rank_controls")
 
 
 def _control_line(control: Control) -> str:

@@ -81,7 +81,7 @@ def _poll(name: str, drawn: tuple[object, ...]) -> None:
     row = st.container(horizontal=True, vertical_alignment="center", key="rank_state")
     if progress.alive:
         row.progress(state.fraction if state else 0.0, plain(progress_text(progress)))
-        if may_train():
+        if may_train() and not progress.cancelling:
             cancel = partial(processes().cancel, name)
             row.button("Cancel", key="rank_cancel", icon=":material/close:", on_click=cancel)
         return
@@ -105,6 +105,8 @@ def progress_text(progress: Progress) -> str:
     state = progress.state
     if progress.error:
         return f"The study has ended with an error: {progress.error}"
+    if progress.cancelling:
+        return "Cancelling: runs under way go on from their checkpoints when the study is resumed."
     if state is None:
         return "Preparing the data." if progress.alive else "Not every run is over."
     runs = f"{state.done:,} of {state.done + state.wanted:,} known runs over"

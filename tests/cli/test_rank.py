@@ -1,12 +1,16 @@
 """`slimlm rank`: the plan, a whole tiny study, going on with it, and what is refused."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from slimlm.cli.main import main
+from slimlm.core.config import ModelConfig
 from slimlm.ranking.record import read_ranking
+from slimlm.serialization.design_json import to_record
+from slimlm.solver.solver import solve
 from slimlm.study.study import RUNS, STUDY, VERDICT, open_study, read_outcomes
 from tests.cli.runs import options, some_text
 from tests.studies import fake_outcomes, fake_study, write_fake
@@ -134,7 +138,20 @@ def test_what_is_no_study_is_refused_in_a_sentence(
     assert not (tmp_path / "a" / STUDY).exists()
 
 
-@pytest.mark.parametrize("option", ["--total 1M", "--seeds 4", "--data x", "--source prose"])
+def test_a_published_model_and_a_saved_design_are_further_cells(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = tmp_path / "mine.json"
+    saved.write_text(json.dumps(to_record(solve(ModelConfig(total_params=40_000, vocab_size=64, n_heads=4)))))
+    further = ["--model", str(saved), "--model", "pythia-14m"]
+    folder = tmp_path / "study"
+    assert main([*TINY, *further, "--no-controls", "--dry-run", "--out", str(folder)]) == 2
+    assert "no common unit of losses" in capsys.readouterr().err  # 64 and 50,304 generated symbols
+    assert main([*TINY, *further[:2], "--no-controls", "--deadline", "0.001", "--out", str(folder)]) == 0
+    assert [cell.key for cell in open_study(folder).cells][-1] == "mine"
+
+
+@pytest.mark.parametrize("option", ["--total 1M", "--seeds 4", "--source prose"])
 def test_options_of_a_new_study_do_not_apply_to_one_that_is_there(
     option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

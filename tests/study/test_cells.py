@@ -61,7 +61,7 @@ def test_models_beside_the_grid_are_cells_by_name() -> None:
     assert cells[-1].key == "gpt2"
     assert not cells[-1].in_grid
     assert data_sizes(cells) == [4096, 50_257]
-    assert middle_cell(cells).key == "embedding_ratio=0.25,glu_expansion=3"
+    assert middle_cell(cells).key == "embedding_ratio=0.35,glu_expansion=3"
 
 
 def test_cells_that_are_spread_begin_with_the_widest_and_lie_far_apart() -> None:

@@ -82,7 +82,7 @@ def test_a_rate_that_is_not_bracketed_is_not_known_and_its_cell_is_not_trained()
 def test_the_halves_of_the_a_a_pair_share_no_seed_and_the_bad_cell_has_a_low_rate() -> None:
     schedule = Schedule(STUDY, COMPLETE)
     key = middle_cell(STUDY.cells).key
-    first, again, bad = (schedule.runs(group)[key] for group in ("ranking", "again", "bad"))  # type: ignore[arg-type]
+    first, again, bad = (schedule.runs(group)[key] for group in ("ranking", "again", "bad"))
     assert [spec.recipe.seed for spec in again] == [spec.recipe.seed + OTHER_SEEDS for spec in first]
     assert again[0].recipe.learning_rate == first[0].recipe.learning_rate
     assert first[0].recipe.learning_rate / bad[0].recipe.learning_rate == pytest.approx(BAD_FACTOR, rel=0.01)

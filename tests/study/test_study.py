@@ -127,6 +127,13 @@ def test_a_vocabulary_without_data_is_refused() -> None:
         Study(STUDY_OF_FOUR.request, {})
 
 
+def test_symbols_of_several_vocabularies_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"^a generated source of 2 vocabulary sizes has no common unit of losses: text,"
+    ):
+        fake_study("symbol", x=("vocab_size", (2048, 4096)), seeds=2)
+
+
 def test_a_spec_is_read_back_and_its_key_is_of_everything_that_determines_the_run() -> None:
     spec = Schedule(STUDY_OF_FOUR).wanted[0]
     read = spec_from_record(json.loads(json.dumps(spec.to_record())))
