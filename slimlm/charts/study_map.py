@@ -183,7 +183,9 @@ def _subtitle(study: Study, ranking: Ranking, rows: Sequence[Row]) -> list[str]:
     return [
         f"Held-out loss in {per_unit(ranking)}, {mean} · lower is better (fainter fill)",
         *filter(None, [as_line(remarks)]),
-        "Below it: how far above the lowest mean · layers × d_model",
+        "Below it: how far above the lowest mean · layers × d_model"
+        if hatched < len(rows)
+        else "Below: layers × d_model",
         setting_line(study, ranking),
         *([] if ranking.complete else [runs_line(ranking)]),
     ]

@@ -2,18 +2,22 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, lru_cache
 from typing import NamedTuple
-
-import altair as alt
 
 from slimlm.charts.heatmap import with_wide_heading
 from slimlm.charts.layout import log_ticks, round_ticks, tick_format
-from slimlm.charts.palette import BEST_SHADE, FAINT, INK, LINE_SHADE, MUTED, OFF_TARGET_TEXT, PAGE
 from slimlm.charts.study_grid import Tile, TileGrid, in_grid, tile_grid
-from slimlm.charts.study_map_layers import model_name_layers, tile_axes
+from slimlm.charts.study_map_layers import model_name_layers
+from slimlm.charts.study_parabola_layers import (
+    chosen_layers,
+    curve_layers,
+    level_layers,
+    panel_layers,
+    point_layers,
+    tick_layers,
+)
 from slimlm.charts.study_text import axis_names, cell_label, per_unit, setting_line
-from slimlm.charts.theme import Figure, Row, figure, layers, text_layer
+from slimlm.charts.theme import Figure, Row, figure
 from slimlm.core.describe import counted
 from slimlm.ranking.result import CellResult, Ranking
 from slimlm.study.learning_rates import CellRate
@@ -70,12 +74,12 @@ def study_parabolas(study: Study, schedule: Schedule, ranking: Ranking) -> Figur
     low, rows = grid.values["y_ends"]
     height = min(_ROW_PX * (grid.rows + _TICKS_BELOW), _MOST_HEIGHT_PX)
     chart = figure(
-        ({"values": panels}, _panel_layers(*axis_names(study))),
-        ({"values": list(_levels(searches, scales, grid))}, _level_layers()),
-        ({"values": [row for one in searches for row in _curve(one, scales)]}, _curve_layers()),
-        ({"values": [row for one in searches for row in _chosen(one, scales)]}, _chosen_layers()),
-        ({"values": [row for one in searches for row in _points(one, scales)]}, _point_layers(per_unit(ranking))),
-        ({"values": list(_rate_ticks(grid, scales, searches))}, _tick_layers()),
+        ({"values": panels}, panel_layers(*axis_names(study))),
+        ({"values": list(_levels(searches, scales, grid))}, level_layers()),
+        ({"values": [row for one in searches for row in _curve(one, scales)]}, curve_layers()),
+        ({"values": [row for one in searches for row in _chosen(one, scales)]}, chosen_layers()),
+        ({"values": [row for one in searches for row in _points(one, scales)]}, point_layers(per_unit(ranking))),
+        ({"values": list(_rate_ticks(grid, scales, searches))}, tick_layers()),
         *([({"values": named}, model_name_layers())] if named else []),
         title=_title(searches),
         subtitle=_subtitle(study, ranking, searches),
@@ -151,7 +155,7 @@ def _levels(searches: Sequence[_Search], scales: _Scales, grid: TileGrid) -> Ite
     pattern = tick_format(ticks).replace(",", "")
     end = grid.values["x_ends"][1]
     for one in searches:
-        for tick in ticks if any(map(math.isfinite, one.losses.values())) or one.rate else []:
+        for tick in ticks:
             left, right = one.tile.left, one.tile.left + one.tile.width
             label = f"{tick:{pattern}}" if right > end - 0.01 else ""
             yield {"a": left, "a2": right, "b": scales.y(one.tile, tick), "label": label}
@@ -214,7 +218,8 @@ def _title(searches: Sequence[_Search]) -> str:
     if not rates:
         return "The learning rates are being searched"
     low, high = min(rates), max(rates)
-    return f"Learning rate of every cell: {low:.3g} to {high:.3g}" if low < high else f"Learning rate: {low:.3g}"
+    head = "Learning rate of every cell" if len(rates) == len(searches) else "Learning rates so far"
+    return f"{head}: {low:.3g} to {high:.3g}" if low < high else f"{head}: {low:.3g}"
 
 
 def _subtitle(study: Study, ranking: Ranking, searches: Sequence[_Search]) -> list[str]:
@@ -239,80 +244,3 @@ def _subtitle(study: Study, ranking: Ranking, searches: Sequence[_Search]) -> li
 def _describe(searches: Sequence[_Search]) -> str:
     said = "; ".join(f"{cell_label(one.cell)} {_words(one)[0]}" for one in searches[:24])
     return f"Learning rates by cell: {said}."
-
-
-@lru_cache(maxsize=64)
-def _panel_layers(x_name: str, y_name: str) -> Row:
-    x, y = tile_axes(x_name, y_name)
-    panel = alt.Chart().mark_rect(
-        fill=FAINT, fillOpacity=0.16, stroke=PAGE, strokeWidth=4, description=alt.ExprRef("datum.spoken")
-    )
-    words = text_layer(
-        "datum.words",
-        x="scale('x', datum.c) + 9",
-        y="scale('y', datum.r2) + 15",
-        fontSize=12,
-        fontWeight=600,
-        fill=alt.ExprRef(f"datum.warning ? ({OFF_TARGET_TEXT.expression}) : ({BEST_SHADE.expression})"),
-        limit=alt.ExprRef("scale('x', datum.c2) - scale('x', datum.c) - 14"),
-    )
-    return layers(panel.encode(x, y, x2="c2", y2="r2"), words)
-
-
-def _at(x: str = "a", y: str = "b") -> Row:
-    """Return marks' places on the scales of the panels."""
-    return {"x": alt.ExprRef(f"scale('x', datum.{x})"), "y": alt.ExprRef(f"scale('y', datum.{y})")}
-
-
-@cache
-def _level_layers() -> Row:
-    ends = {"x": "datum.a", "x2": "datum.a2"}
-    places: Row = {key: alt.value(alt.ExprRef(f"scale('x', {place})")) for key, place in ends.items()}
-    line = alt.Chart().mark_rule(stroke=FAINT, opacity=0.6, strokeWidth=1)
-    label = text_layer("datum.label", x="scale('x', datum.a2) + 6", y="scale('y', datum.b)", fontSize=11, fill=MUTED)
-    return layers(line.encode(**places, y=alt.value(alt.ExprRef("scale('y', datum.b)"))), label)
-
-
-@cache
-def _curve_layers() -> Row:
-    line = alt.Chart().mark_line(stroke=LINE_SHADE.reference, strokeWidth=2, description="parabola")
-    places: Row = {side: alt.value(place) for side, place in _at().items()}
-    return layers(line.encode(**places, detail="key:N"))
-
-
-@cache
-def _chosen_layers() -> Row:
-    line = alt.Chart().mark_rule(
-        stroke=BEST_SHADE.reference, strokeDash=[5, 4], strokeWidth=1.5, description=alt.ExprRef("datum.spoken")
-    )
-    ends = {"x": "scale('x', datum.a)", "y": "scale('y', datum.b)", "y2": "scale('y', datum.b2)"}
-    places: Row = {side: alt.value(alt.ExprRef(place)) for side, place in ends.items()}
-    return layers(line.encode(**places))
-
-
-@lru_cache(maxsize=8)
-def _point_layers(unit: str) -> Row:
-    titles = {"name": "Cell", "rate": "Learning rate", "shown": f"Loss, {unit}"}
-    tooltip = [alt.Tooltip(f"{key}:N", title=title) for key, title in titles.items()]
-    kind = "datum.kind == '{}' ? {} : {}"
-    shape = kind.format("loss", "'circle'", kind.format("above", "'triangle-up'", "'cross'"))
-    point = alt.Chart().mark_point(
-        filled=True,
-        size=46,
-        opacity=1,
-        shape=alt.ExprRef(shape),
-        angle=alt.ExprRef("datum.kind == 'diverged' ? 45 : 0"),
-        fill=alt.ExprRef(f"datum.kind == 'loss' ? background : ({LINE_SHADE.expression})"),
-        stroke=alt.ExprRef(f"datum.kind == 'loss' ? ({LINE_SHADE.expression}) : background"),
-        strokeWidth=alt.ExprRef("datum.kind == 'loss' ? 1.8 : 0.5"),
-        **_at(),
-    )
-    return layers(point.encode(tooltip=tooltip))
-
-
-@cache
-def _tick_layers() -> Row:
-    label = text_layer(
-        "datum.label", x="scale('x', datum.a)", y="scale('y', datum.b) + 14", align="center", fontSize=11, fill=INK
-    )
-    return layers(label)

@@ -28,7 +28,12 @@ def cell_label(cell: CellResult) -> str:
 
 def said_label(cell: CellResult) -> str:
     """Return the short name of a cell inside a heading, which is not broken at the dot between its values."""
-    return cell_label(cell).replace(" · ", "\u00a0·\u00a0")
+    return unbroken(cell_label(cell))
+
+
+def unbroken(sentence: str) -> str:
+    """Return a sentence whose lines are not broken inside cells' names, "0.25 · 2", and intervals."""
+    return sentence.replace(" · ", "\u00a0·\u00a0").replace(" ± ", "\u00a0±\u00a0")
 
 
 def operations(value: float) -> str:
@@ -48,9 +53,11 @@ def first_clause(verdict: str) -> str:
 
     >>> first_clause("0.35 and 0.45 may be best; 0.25 is worse by 0.07 ± 0.02. The recipe matters more.")
     '0.35 and 0.45 may be best'
+    >>> first_clause("4 of 11 cells may be best (ratio · expansion): 0.45 · 2, …")
+    '4 of 11 cells may be best'
     """
     clause = re.split(r"[.;:](?:\s|$)", tidy(verdict), maxsplit=1)[0]
-    return cut(clause, 160) or "No verdict yet"
+    return unbroken(cut(re.sub(r" \([^()]*\)$", "", clause), 160)) or "No verdict yet"
 
 
 def decimals_of(ranking: Ranking) -> int:

@@ -14,8 +14,9 @@ from slimlm.charts.study_text import (
     per_unit,
     setting_line,
     tidy,
+    unbroken,
 )
-from slimlm.charts.theme import text_width, wrap
+from slimlm.charts.theme import wrap
 from slimlm.core.describe import counted
 from slimlm.export.card_svg import FIGURE_PX, Colors, Figure, chart_body, figure_lines, rule, text_line
 from slimlm.export.pictures import Format, convert
@@ -24,7 +25,6 @@ from slimlm.export.study_tables import cost_line
 from slimlm.ranking.result import Ranking
 from slimlm.study.study import Study
 from slimlm.utils.formatting import format_count, format_seconds
-from slimlm.utils.text import cut
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT = 1600, 900, 56, 1544
 _MAP_PX, _FIGURES_PX = 1136, 284
@@ -63,17 +63,22 @@ def _card(study: Study, ranking: Ranking, colors: Colors, on: date) -> str:
 
 
 def _header(study: Study, ranking: Ranking, colors: Colors) -> Iterator[str]:
-    """Yield the verdict in at most two lines, and the setting."""
-    width, verdict = _RIGHT - _LEFT, tidy(ranking.verdict, 400) or "No verdict yet"
-    large = text_width(verdict, 32) * 1.06 <= width
-    lines = [verdict] if large else wrap(verdict, width / 1.06, 25)
-    if len(lines) > 2:
-        lines = [lines[0], cut(f"{lines[1]} {lines[2]}", len(lines[1]))]
-    places = [(88, 32)] if len(lines) == 1 else [(70, 25), (104, 25)]
-    for line, (y, size) in zip(lines, places, strict=True):
+    """Yield the verdict in at most three lines, and the setting."""
+    width = _RIGHT - _LEFT
+    size, lines = _verdict_lines(ranking, width)
+    for line, y in zip(lines, {1: (88,), 2: (70, 104), 3: (56, 83, 110)}[len(lines)], strict=True):
         yield text_line(_LEFT, y, line, size, colors.ink, width, bold=True)
     yield text_line(_LEFT, 138, setting_line(study, ranking), 17, colors.muted, width)
     yield rule(_LEFT, _RIGHT, 158, colors.faint)
+
+
+def _verdict_lines(ranking: Ranking, width: float) -> tuple[int, list[str]]:
+    """Return the verdict in the largest letters in which it fits; a longer one is cut."""
+    verdict = unbroken(tidy(ranking.verdict, 600)) or "No verdict yet"
+    for most, size in enumerate((32, 25, 20), start=1):
+        if len(lines := wrap(verdict, width / 1.06, size)) <= most:
+            return size, lines
+    return size, [*lines[:2], f"{lines[2]} …"]
 
 
 def _map(study: Study, ranking: Ranking, colors: Colors) -> str:
@@ -100,7 +105,8 @@ def _key_figures(ranking: Ranking) -> Iterator[Figure]:
     ranked = sum(cell.mean is not None for cell in ranking.cells)
     without = len(ranking.cells) - ranked
     left_out = f" · {without:,} not ranked" if without else ""
-    yield Figure("May be best", f"{may:,} of {ranked:,}", f"{counted(ranked, 'ranked cell')}{left_out}")
+    if ranked:
+        yield Figure("May be best", f"{may:,} of {ranked:,}", f"{counted(ranked, 'ranked cell')}{left_out}")
     if ranking.least_difference is not None:
         spread = "" if ranking.pooled_sd is None else f"SD between seeds {ranking.pooled_sd:.2g}"
         yield Figure("Smallest significant difference", f"{ranking.least_difference:.2g}", spread)
