@@ -8,8 +8,8 @@ from typing import NamedTuple
 import altair as alt
 
 from slimlm.charts.palette import INK, LINE_SHADE, MUTED, MUTED_SHADE, VERDICT_SHADES
-from slimlm.charts.study_text import cell_label, per_unit, tidy, unbroken
-from slimlm.charts.theme import NARROW, Figure, Row, figure, layers, text_layer, text_width, wrap
+from slimlm.charts.study_text import cell_label, per_unit, sentence_lines, tidy
+from slimlm.charts.theme import NARROW, Figure, Row, figure, layers, text_layer, text_width
 from slimlm.core.describe import counted
 from slimlm.ranking.result import Control, Ranking
 from slimlm.study.schedule import Group, Schedule
@@ -84,7 +84,7 @@ def _strip(controls: Sequence[Control]) -> tuple[list[Row], int]:
     """Return a row for each control, and the height of all of them."""
     top, rows = 0, []
     for one in controls:
-        lines = wrap(unbroken(tidy(one.sentence)), _SENTENCE_PX, 13)
+        lines = sentence_lines(tidy(one.sentence), _SENTENCE_PX, 13)
         rows.append({"top": top + 10, "name": tidy(one.name, 30), "lines": lines, "mark": _mark(one)})
         top += _LINE_PX * len(lines) + _SPACE_PX
     return rows, max(top, 30)

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
+from slimlm.charts.theme import wrap
 from slimlm.core.describe import counted, expansion_name
 from slimlm.ranking.result import CellResult, Ranking
 from slimlm.study.study import Study
@@ -46,6 +47,11 @@ def operations(value: float) -> str:
     scaled = value / 1000.0**scale
     number = f"{scaled:,.0f}" if scaled >= 999.5 else f"{scaled:.3g}"
     return f"{number} {' kMGTPE'[scale].strip()}FLOP"
+
+
+def sentence_lines(sentence: str, width: float, font_size: int) -> list[str]:
+    """Break a sentence into lines, but neither inside cells' names nor inside intervals."""
+    return [line.replace("\u00a0", " ") for line in wrap(unbroken(sentence), width, font_size)]
 
 
 def first_clause(verdict: str) -> str:

@@ -12,11 +12,10 @@ from slimlm.charts.study_text import (
     lowest_of,
     operations,
     per_unit,
+    sentence_lines,
     setting_line,
     tidy,
-    unbroken,
 )
-from slimlm.charts.theme import wrap
 from slimlm.core.describe import counted
 from slimlm.export.card_svg import FIGURE_PX, Colors, Figure, chart_body, figure_lines, rule, text_line
 from slimlm.export.pictures import Format, convert
@@ -74,9 +73,9 @@ def _header(study: Study, ranking: Ranking, colors: Colors) -> Iterator[str]:
 
 def _verdict_lines(ranking: Ranking, width: float) -> tuple[int, list[str]]:
     """Return the verdict in the largest letters in which it fits; a longer one is cut."""
-    verdict = unbroken(tidy(ranking.verdict, 600)) or "No verdict yet"
+    verdict = tidy(ranking.verdict, 600) or "No verdict yet"
     for most, size in enumerate((32, 25, 20), start=1):
-        if len(lines := wrap(verdict, width / 1.06, size)) <= most:
+        if len(lines := sentence_lines(verdict, width / 1.06, size)) <= most:
             return size, lines
     return size, [*lines[:2], f"{lines[2]} …"]
 
