@@ -9,14 +9,16 @@ import altair as alt
 
 from slimlm.charts.palette import INK, LINE_SHADE, MUTED, MUTED_SHADE, VERDICT_SHADES
 from slimlm.charts.study_text import cell_label, per_unit, tidy
-from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, wrap
+from slimlm.charts.theme import NARROW, Figure, Row, figure, layers, text_layer, text_width, wrap
 from slimlm.core.describe import counted
 from slimlm.ranking.result import Control, Ranking
 from slimlm.study.schedule import Group, Schedule
+from slimlm.utils.text import cut
 
 _SENTENCE_PX, _LINE_PX, _SPACE_PX = 470, 18, 16
 _SLOPES_PX, _HEAD_PX, _LABEL_PX = 190, 44, 16
 _NAME_PX = 150
+_SHORT_PX = 84
 
 _CONDITIONS: tuple[tuple[Group, str, str], ...] = (
     ("second_recipe", "first recipe", "second recipe"),
@@ -134,12 +136,19 @@ def _lines(slopes: Sequence[_Slope], place: int, panels: int, top: int) -> Itera
             "x2": (place + 0.7) / panels,
             "y": height(one.before),
             "y2": height(one.after),
-            "label": f"{one.name}: {_signed(one.before)}",
+            "name": _short(one.name),
+            "label": f"{_short(one.name)}: {_signed(one.before)}",
             "other": _signed(one.after),
             "label_y": label,
             "other_y": other,
             "spoken": f"{one.name}: {_signed(one.before)}, then {_signed(one.after)}",
         }
+
+
+def _short(name: str) -> str:
+    """Cut a name to the room left of its line."""
+    fitting = (length for length in range(len(name), 3, -1) if text_width(cut(name, length), 12) <= _SHORT_PX)
+    return cut(name, next(fitting, 4))
 
 
 def _signed(value: float) -> str:
@@ -204,8 +213,10 @@ def _slope_layers() -> Row:
         )
         for x, y in (("x", "y"), ("x2", "y2"))
     ]
-    label = text_layer("datum.label", x="datum.x * width - 10", y="datum.label_y", align="right", fontSize=12, fill=INK)
-    other = text_layer("datum.other", x="datum.x2 * width + 10", y="datum.other_y", fontSize=12, fill=INK)
+    size = alt.ExprRef(f"{NARROW} ? 10 : 12")
+    words = f"{NARROW} ? datum.name : datum.label"
+    label = text_layer(words, x="datum.x * width - 10", y="datum.label_y", align="right", fontSize=size, fill=INK)
+    other = text_layer("datum.other", x="datum.x2 * width + 10", y="datum.other_y", fontSize=size, fill=INK)
     return layers(line.encode(**places), *dots, label, other)
 
 

@@ -18,8 +18,9 @@ from slimlm.study.outcome import VALIDATION, Outcome
 from slimlm.study.schedule import Schedule
 from slimlm.study.study import Study
 from slimlm.utils.formatting import format_count
+from slimlm.utils.text import cut
 
-_HEIGHT_PX, _PLOT_PX, _MOST_ROOM_PX, _LABEL_PX = 400, 880, 260, 17
+_HEIGHT_PX, _LABEL_PX, _LONGEST_NAME = 400, 17, 24
 _SHOWN_FROM = 0.25
 """Part of the run from which losses set the scale: earlier ones are several times higher."""
 
@@ -66,8 +67,7 @@ def study_curves(study: Study, outcomes: Mapping[str, Outcome], ranking: Ranking
         axis_px=50,
         values={
             "token_end": tokens,
-            "token_room": _PLOT_PX
-            / (_PLOT_PX - min(_MOST_ROOM_PX, max(text_width(row["words"], 13) for row in names) + 18)),
+            "label_px": 1.06 * max(text_width(row["words"], 13) for row in names) + 18,
             "token_ticks": round_ticks(0, tokens, 6),
             "loss_ends": [low, high],
             "loss_ticks": ticks,
@@ -158,7 +158,7 @@ def _names(curves: Sequence[_Curve], roles: Mapping[int, str], per_px: float, hi
             "tokens": curve.points[-1][0],
             "loss": curve.end,
             "role": roles[curve.place],
-            "words": f"{cell_label(curve.cell)}: {curve.end:.3f}",
+            "words": f"{cut(cell_label(curve.cell), _LONGEST_NAME)}: {curve.end:.3f}",
         }
         for curve in sorted(named, key=lambda curve: -curve.end)
     ]
@@ -208,7 +208,9 @@ _COLOUR = (
 
 @cache
 def _axes(field: str = "loss") -> tuple[alt.X, alt.Y]:
-    across = alt.Scale(domain=[0, alt.ExprRef(f"token_end * ({NARROW} ? 1.02 : token_room)")], nice=False, zero=False)
+    across = alt.Scale(
+        domain=[0, alt.ExprRef(f"token_end * ({NARROW} ? 1.02 : width / (width - label_px))")], nice=False, zero=False
+    )
     bottom = alt.Axis(
         title="training tokens",
         values=alt.ExprRef("token_ticks"),

@@ -162,7 +162,8 @@ def _curve(one: _Search, scales: _Scales) -> Iterator[Row]:
     search = one.rate.search if one.rate else None
     if not search or not search.parabola or search.best is None:
         return
-    near = sorted(search.losses, key=lambda rate: abs(math.log2(rate / search.best)))[:3]
+    best = search.best
+    near = sorted(search.losses, key=lambda rate: abs(math.log2(rate / best)))[:3]
     start, end = math.log2(min(near)), math.log2(max(near))
     a, b, c = search.parabola
     for number in range(_CURVE_POINTS + 1):

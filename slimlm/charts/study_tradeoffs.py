@@ -47,7 +47,7 @@ def study_tradeoffs(ranking: Ranking, against: Against = "n_layers") -> Figure:
     scale = _scale([row["a"] for row in rows], against)
     ends = [row[key] for row in rows for key in ("low", "high")] or [0.0, 1.0]
     room = 0.06 * max(max(ends) - min(ends), 0.01)
-    loss_ends = [min(ends) - room, max(ends) + room]
+    loss_ends = min(ends) - room, max(ends) + room
     _label(rows, scale, loss_ends)
     ticks = round_ticks(*loss_ends, 6)
     return figure(
@@ -62,7 +62,7 @@ def study_tradeoffs(ranking: Ranking, against: Against = "n_layers") -> Figure:
             "x_ends": list(scale.ends),
             "x_ticks": list(scale.ticks),
             "x_tick_labels": list(scale.ticks.values()),
-            "loss_ends": loss_ends,
+            "loss_ends": list(loss_ends),
             "loss_ticks": ticks,
             "loss_format": tick_format(ticks),
         },

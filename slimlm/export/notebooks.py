@@ -73,7 +73,7 @@ def text_cell(name: str, source: str) -> dict[str, Any]:
 
 def code_cell(name: str, source: str) -> dict[str, Any]:
     """Return a cell of Python that has not been run."""
-    ran = {"execution_count": None, "outputs": []}
+    ran: dict[str, Any] = {"execution_count": None, "outputs": []}
     return {"cell_type": "code", "id": name, "metadata": {}, "source": source} | ran
 
 

@@ -123,7 +123,7 @@ def _footer(study: Study, ranking: Ranking, colors: Colors, on: date) -> Iterato
     legend = (
         "Star: may be best · mean ± half-width: cells differ where their intervals do not overlap · lower is better"
     )
-    lines = [f"{legend} (fainter fill)", f"{controls_line(ranking)}", f"Cost: {cost_line(ranking)}"]
+    lines = [f"{legend} (fainter fill)", controls_line(ranking), f"Cost: {cost_line(ranking)}"]
     for place, line in enumerate(lines):
         yield text_line(_LEFT, bottom - 22 * (len(lines) - place), line, 15, colors.muted, width)
     yield text_line(_LEFT, bottom, study_title(study), 15, colors.ink, _MAP_PX, bold=True)
