@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from slimlm.engines.state import STATE, StudyState, write_state
+from slimlm.engines.state import CANCEL, STATE, StudyState, write_state
 from slimlm.solver.solver import solve
 from slimlm.study.study import Study
 from slimlm.ui import rank_library, rank_processes
@@ -223,8 +224,8 @@ def test_studies_are_started_on_a_server_of_this_machine_alone(
     headers: dict[str, str], address: str | None, hosts: list[str], allowed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = {"server.address": address, "server.allowedHosts": hosts}
-    monkeypatch.setattr(rank_processes.st, "get_option", options.__getitem__)
-    monkeypatch.setattr(type(rank_processes.st.context), "headers", headers)
+    monkeypatch.setattr(st, "get_option", options.__getitem__)
+    monkeypatch.setattr(type(st.context), "headers", headers)
     assert rank_processes.may_train() is allowed
     monkeypatch.setenv(TRAIN, "1")
     assert rank_processes.may_train()
@@ -295,12 +296,12 @@ def test_a_begun_study_is_cancelled_by_a_file_and_resumed_by_its_folder(empty: P
     processes = fake_processes(30)
     processes.start("one", [])
     processes.cancel("one")
-    assert (folder / rank_processes.CANCEL).exists()
+    assert (folder / CANCEL).exists()
     processes._started[folder].kill()
     processes._started[folder].wait()
     processes = fake_processes(0)
     processes.start("one", [])
-    assert not (folder / rank_processes.CANCEL).exists()
+    assert not (folder / CANCEL).exists()
     wait_for_the_end(processes, "one")
 
 
