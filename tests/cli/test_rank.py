@@ -33,7 +33,7 @@ tokens    2.048k a run of the ranking; 32.77k in all
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a study that the command has trained, without controls."""
     folder = tmp_path_factory.mktemp("rank") / "study"
-    assert main([*TINY, "--no-controls", "--prediction", "wide wins", "--out", str(folder)]) == 0
+    assert main([*TINY, "--no-controls", "--workers", "1", "--prediction", "wide wins", "--out", str(folder)]) == 0
     return folder
 
 
