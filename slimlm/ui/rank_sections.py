@@ -144,9 +144,9 @@ def _statistics(ranking: Ranking) -> Iterator[str]:
     if ranking.least_difference is not None:
         yield (
             f"Smallest significant difference: {ranking.least_difference:.2g}, all pairs considered at once at 95 % "
-            "(Tukey); cells that may be best: multiple comparisons with the best (Hsu)."
+            "(Tukey); cells that may be best: multiple comparisons with the best (Edwards and Hsu)."
         )
     if ranking.equal_variance_p is not None:
-        yield f"Equal variances (Levene): p = {ranking.equal_variance_p:.2g}."
+        yield f"Equal variances (Bartlett's test): p = {ranking.equal_variance_p:.2g}."
     if ranking.agreement is not None:
         yield f"Agreement between the orders of two seeds: Kendall τ = {ranking.agreement:.2f}."
