@@ -21,7 +21,7 @@ from slimlm.study.plan import StudyPlan, plan_study
 from slimlm.study.study import Study, open_study, write_study
 from slimlm.utils.formatting import parse_number, parse_size
 from slimlm.utils.optional import ALTAIR, NUMPY, PackageError, need
-from slimlm.utils.validation import check_option
+from slimlm.utils.validation import check_option, check_positive, check_whole
 
 if TYPE_CHECKING:
     from slimlm.engines.engine import Engine
@@ -54,7 +54,22 @@ def add_rank(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--deadline", metavar="SECONDS", help="end within this time; the same command goes on later")
     group.add_argument("--keep-weights", action="store_true", help="keep the weights of every run")
     group.add_argument("--device", help=DEVICE_HELP)
-    parser.set_defaults(run=run_rank)
+    parser.set_defaults(run=run_rank, defaults=_study_defaults(parser))
+
+
+def _study_defaults(parser: argparse.ArgumentParser) -> dict[str, tuple[str, object]]:
+    """Return the flag and the default of each option that determines a new study, by its place."""
+    return {
+        action.dest: (action.option_strings[0], action.default)
+        for action in parser._actions
+        if action.option_strings and action.dest not in _OF_ANY_STUDY
+    }
+
+
+_OF_ANY_STUDY = frozenset(
+    ("help", "out", "dry_run", "engine", "workers", "address", "deadline", "keep_weights", "device", "data", "field")
+)
+"""Options that apply to a study that is there as well: how and where it is trained, and where its text is."""
 
 
 def run_rank(options: argparse.Namespace) -> None:
@@ -64,6 +79,7 @@ def run_rank(options: argparse.Namespace) -> None:
     """
     started = time.monotonic()
     check_option("engine", options.engine, ENGINES)
+    _check_numbers(options)
     with _folder(options) as folder:
         study = _study(options, folder)
         plan = plan_study(study)
@@ -78,6 +94,13 @@ def run_rank(options: argparse.Namespace) -> None:
             print(f"\nslimlm: stopped; `slimlm rank {folder}` goes on", file=sys.stderr)
             raise SystemExit(INTERRUPTED) from None
         _say_verdict(folder, study)
+
+
+def _check_numbers(options: argparse.Namespace) -> None:
+    if options.workers is not None:
+        check_whole(workers=parse_size(options.workers))
+    if options.deadline is not None:
+        check_positive(deadline=parse_number(options.deadline))
 
 
 @contextmanager
@@ -97,9 +120,8 @@ def _folder(options: argparse.Namespace) -> Iterator[Path]:
 def _study(options: argparse.Namespace, folder: Path) -> Study:
     if options.folder is None:
         return study_of(options, study_request(options), folder)
-    for name in ("total_params", "source", "seeds"):
-        if getattr(options, name):
-            flag = "--total" if name == "total_params" else f"--{name}"
+    for name, (flag, default) in options.defaults.items():
+        if getattr(options, name) != default:
             raise ValueError(f"{flag} does not apply to {folder}, whose study is fixed: --out DIR would start another")
     study = open_study(folder)
     if options.data:

@@ -22,11 +22,12 @@ from slimlm.cli.training_data import (
 from slimlm.core.config import ModelConfig
 from slimlm.core.named_model import NamedModel, tidy_name
 from slimlm.runs.recipe import TrainRecipe
+from slimlm.runs.record import finite
 from slimlm.serialization.design_json import FORMAT, request_from_text
 from slimlm.solver.solver import solve
 from slimlm.study.cells import data_sizes, study_cells
 from slimlm.study.request import StudyRequest, second_version
-from slimlm.study.study import Study
+from slimlm.study.study import STUDY, Study, open_study
 from slimlm.sweep.grid import Axis
 from slimlm.utils.files import read_bytes, read_json
 from slimlm.utils.formatting import parse_number, parse_size
@@ -149,6 +150,9 @@ def _fill_quick(options: argparse.Namespace) -> None:
     if options.data or options.total_params:
         given = "--data" if options.data else "--total"
         raise ValueError(f"{given} does not apply with --quick, which has a model and a source of its own")
+    for name in ("x", "y", "max_seq_length"):
+        if getattr(options, name) != options.defaults[name][1]:
+            raise ValueError(f"{options.defaults[name][0]} does not apply with --quick, which fixes it")
     options.total_params, options.vocab_size = QUICK.total, options.vocab_size or QUICK.vocab_size
     options.x, options.y, options.seeds = QUICK.x, QUICK.y, options.seeds or QUICK.seeds
     options.max_seq_length = str(QUICK.length)
@@ -205,6 +209,7 @@ def study_of(options: argparse.Namespace, request: StudyRequest, folder: Path) -
     need("a study", TORCH, NUMPY, SAFETENSORS)
     from slimlm.engines.data import study_data, write_places
 
+    earlier = _earlier(folder, request)
     data, places = {}, {}
     for size in data_sizes(study_cells(request)):
         place = Path(options.data[0]) if is_corpus(options.data) else folder / DATA / str(size)
@@ -212,9 +217,22 @@ def study_of(options: argparse.Namespace, request: StudyRequest, folder: Path) -
         data[size] = replace(found, name=options.data_name or found.name)
         if is_corpus(options.data):
             places[size] = place
+    if earlier and dict(earlier.data) != data:
+        raise ValueError(f"{folder} holds a study on other data: another folder, or the same data, would work")
+    study = Study(request, data)
     if places:
         write_places(folder, places)
-    return Study(request, data)
+    return study
+
+
+def _earlier(folder: Path, request: StudyRequest) -> Study | None:
+    """Return the study that is in a folder; raises ValueError for another one, before anything of it is replaced."""
+    if not (folder / STUDY).exists():
+        return None
+    earlier = open_study(folder)
+    if finite(earlier.request.to_record()) != finite(request.to_record()):
+        raise ValueError(f"{folder} holds another study: another folder, or the same request, would work")
+    return earlier
 
 
 def place_data(options: argparse.Namespace, study: Study, folder: Path) -> None:
@@ -222,9 +240,17 @@ def place_data(options: argparse.Namespace, study: Study, folder: Path) -> None:
 
     Raises ValueError, in one sentence, for text that cannot be used.
     """
+    from slimlm.data.corpus import open_corpus
     from slimlm.engines.data import write_places
 
     if is_corpus(options.data):
+        found = open_corpus(Path(options.data[0])).digest
+        for size, data in study.data.items():
+            if data.digest != found:
+                raise ValueError(
+                    f"--data {options.data[0]} is not the text of the study for vocab_size={size}: the data that the "
+                    "study was begun with would work"
+                )
         write_places(folder, {size: Path(options.data[0]) for size in study.data})
         return
     for size in study.data:
