@@ -54,22 +54,7 @@ def add_rank(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--deadline", metavar="SECONDS", help="end within this time; the same command goes on later")
     group.add_argument("--keep-weights", action="store_true", help="keep the weights of every run")
     group.add_argument("--device", help=DEVICE_HELP)
-    parser.set_defaults(run=run_rank, defaults=_study_defaults(parser))
-
-
-def _study_defaults(parser: argparse.ArgumentParser) -> dict[str, tuple[str, object]]:
-    """Return the flag and the default of each option that determines a new study, by its place."""
-    return {
-        action.dest: (action.option_strings[0], action.default)
-        for action in parser._actions
-        if action.option_strings and action.dest not in _OF_ANY_STUDY
-    }
-
-
-_OF_ANY_STUDY = frozenset(
-    ("help", "out", "dry_run", "engine", "workers", "address", "deadline", "keep_weights", "device", "data", "field")
-)
-"""Options that apply to a study that is there as well: how and where it is trained, and where its text is."""
+    parser.set_defaults(run=run_rank)
 
 
 def run_rank(options: argparse.Namespace) -> None:

@@ -49,6 +49,11 @@ _GENERATED_HELDOUT = 10_000
 _SMALL = 5_000_000
 """Total below which heads are 8 wide and sequences 128 tokens long by default, else 32 and 512."""
 
+_OF_ANY_STUDY = frozenset(
+    ("help", "out", "dry_run", "engine", "workers", "address", "deadline", "keep_weights", "device", "data", "field")
+)
+"""Options that apply to a study that is there as well: how and where it is trained, and where its text is."""
+
 _HEADS = ("n_heads", "n_kv_heads", "head_dim", "multiple_of")
 
 
@@ -97,6 +102,16 @@ def add_study(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     parser.add_argument("--data-name", metavar="NAME", help="name of the text in charts (default: that of its files)")
     add_recipe(parser)
+    parser.set_defaults(defaults=_study_defaults(parser))
+
+
+def _study_defaults(parser: argparse.ArgumentParser) -> dict[str, tuple[str, object]]:
+    """Return the flag and the default of each option that determines a new study, by its place."""
+    return {
+        action.dest: (action.option_strings[0], action.default)
+        for action in parser._actions
+        if action.option_strings and action.dest not in _OF_ANY_STUDY
+    }
 
 
 def study_request(options: argparse.Namespace) -> StudyRequest:
@@ -206,10 +221,10 @@ def study_of(options: argparse.Namespace, request: StudyRequest, folder: Path) -
 
     Raises ValueError, in one sentence, for text that cannot be used, and as `study_cells` does.
     """
+    earlier = _earlier(folder, request)
     need("a study", TORCH, NUMPY, SAFETENSORS)
     from slimlm.engines.data import study_data, write_places
 
-    earlier = _earlier(folder, request)
     data, places = {}, {}
     for size in data_sizes(study_cells(request)):
         place = Path(options.data[0]) if is_corpus(options.data) else folder / DATA / str(size)

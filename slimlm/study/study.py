@@ -1,7 +1,6 @@
 """A study and its folder: study.json, the runs below runs/, or the records of all runs in one file."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -57,7 +56,7 @@ class StudyData:
 
 def _is_real(value: object) -> bool:
     """Whether a value is a finite number that is not negative, and no larger than any count."""
-    return type(value) in (int, float) and math.isfinite(value) and 0 <= value <= _MOST_COUNTED  # type: ignore[arg-type,operator]
+    return not isinstance(value, bool) and isinstance(value, int | float) and 0 <= value <= _MOST_COUNTED
 
 
 @dataclass(frozen=True)
