@@ -17,6 +17,7 @@ from slimlm.export.study_notebook import study_notebook
 from slimlm.export.study_reports import study_json, study_markdown
 from slimlm.export.study_tables import cells_csv, runs_csv
 from slimlm.ranking.codec import from_data
+from slimlm.ranking.rank import rank_study
 from slimlm.ranking.record import read_ranking, write_ranking
 from slimlm.ranking.result import Control
 from slimlm.study.study import PACKED, STUDY, VERDICT, StudyData, open_study, read_outcomes, study_from_record
@@ -314,3 +315,9 @@ def test_names_do_not_reach_the_terminal_as_they_are(tmp_path: Path, capsys: pyt
     found = fake_study(x=("embedding_ratio", (0.25, 0.45)), y=("glu_expansion", (2, 4)), prediction="\x1b[2Jwide\nwins")
     text = format_study_plan(found, plan_study(found), None, "")
     assert "you say   [2Jwide wins" in text and "\x1b" not in text
+
+
+def test_runs_of_one_loss_show_no_difference_of_zero() -> None:
+    found = fake_study(x=("embedding_ratio", (0.25, 0.45)), y=("glu_expansion", (2, 4)), seeds=2, controls=False)
+    outcomes = fake_outcomes(found, lambda arch, recipe: 2 + abs(recipe.learning_rate - 4e-3), sd=0.0)
+    assert rank_study(found, outcomes).verdict == "No two cells differ: all of their runs have one loss."
