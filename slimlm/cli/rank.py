@@ -21,7 +21,7 @@ from slimlm.study.plan import StudyPlan, plan_study
 from slimlm.study.study import Study, open_study, write_study
 from slimlm.utils.formatting import parse_number, parse_size
 from slimlm.utils.optional import ALTAIR, NUMPY, PackageError, need
-from slimlm.utils.validation import check_option
+from slimlm.utils.validation import check_option, check_positive, check_whole
 
 if TYPE_CHECKING:
     from slimlm.engines.engine import Engine
@@ -64,6 +64,7 @@ def run_rank(options: argparse.Namespace) -> None:
     """
     started = time.monotonic()
     check_option("engine", options.engine, ENGINES)
+    _check_numbers(options)
     with _folder(options) as folder:
         study = _study(options, folder)
         plan = plan_study(study)
@@ -78,6 +79,13 @@ def run_rank(options: argparse.Namespace) -> None:
             print(f"\nslimlm: stopped; `slimlm rank {folder}` goes on", file=sys.stderr)
             raise SystemExit(INTERRUPTED) from None
         _say_verdict(folder, study)
+
+
+def _check_numbers(options: argparse.Namespace) -> None:
+    if options.workers is not None:
+        check_whole(workers=parse_size(options.workers))
+    if options.deadline is not None:
+        check_positive(deadline=parse_number(options.deadline))
 
 
 @contextmanager
@@ -97,9 +105,8 @@ def _folder(options: argparse.Namespace) -> Iterator[Path]:
 def _study(options: argparse.Namespace, folder: Path) -> Study:
     if options.folder is None:
         return study_of(options, study_request(options), folder)
-    for name in ("total_params", "source", "seeds"):
-        if getattr(options, name):
-            flag = "--total" if name == "total_params" else f"--{name}"
+    for name, (flag, default) in options.defaults.items():
+        if getattr(options, name) != default:
             raise ValueError(f"{flag} does not apply to {folder}, whose study is fixed: --out DIR would start another")
     study = open_study(folder)
     if options.data:

@@ -22,11 +22,12 @@ from slimlm.cli.training_data import (
 from slimlm.core.config import ModelConfig
 from slimlm.core.named_model import NamedModel, tidy_name
 from slimlm.runs.recipe import TrainRecipe
+from slimlm.runs.record import finite
 from slimlm.serialization.design_json import FORMAT, request_from_text
 from slimlm.solver.solver import solve
 from slimlm.study.cells import data_sizes, study_cells
 from slimlm.study.request import StudyRequest, second_version
-from slimlm.study.study import Study
+from slimlm.study.study import STUDY, Study, open_study
 from slimlm.sweep.grid import Axis
 from slimlm.utils.files import read_bytes, read_json
 from slimlm.utils.formatting import parse_number, parse_size
@@ -47,6 +48,11 @@ _GENERATED_HELDOUT = 10_000
 
 _SMALL = 5_000_000
 """Total below which heads are 8 wide and sequences 128 tokens long by default, else 32 and 512."""
+
+_OF_ANY_STUDY = frozenset(
+    ("help", "out", "dry_run", "engine", "workers", "address", "deadline", "keep_weights", "device", "data", "field")
+)
+"""Options that apply to a study that is there as well: how and where it is trained, and where its text is."""
 
 _HEADS = ("n_heads", "n_kv_heads", "head_dim", "multiple_of")
 
@@ -96,6 +102,16 @@ def add_study(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     parser.add_argument("--data-name", metavar="NAME", help="name of the text in charts (default: that of its files)")
     add_recipe(parser)
+    parser.set_defaults(defaults=_study_defaults(parser))
+
+
+def _study_defaults(parser: argparse.ArgumentParser) -> dict[str, tuple[str, object]]:
+    """Return the flag and the default of each option that determines a new study, by its place."""
+    return {
+        action.dest: (action.option_strings[0], action.default)
+        for action in parser._actions
+        if action.option_strings and action.dest not in _OF_ANY_STUDY
+    }
 
 
 def study_request(options: argparse.Namespace) -> StudyRequest:
@@ -149,6 +165,9 @@ def _fill_quick(options: argparse.Namespace) -> None:
     if options.data or options.total_params:
         given = "--data" if options.data else "--total"
         raise ValueError(f"{given} does not apply with --quick, which has a model and a source of its own")
+    for name in ("x", "y", "max_seq_length"):
+        if getattr(options, name) != options.defaults[name][1]:
+            raise ValueError(f"{options.defaults[name][0]} does not apply with --quick, which fixes it")
     options.total_params, options.vocab_size = QUICK.total, options.vocab_size or QUICK.vocab_size
     options.x, options.y, options.seeds = QUICK.x, QUICK.y, options.seeds or QUICK.seeds
     options.max_seq_length = str(QUICK.length)
@@ -202,6 +221,7 @@ def study_of(options: argparse.Namespace, request: StudyRequest, folder: Path) -
 
     Raises ValueError, in one sentence, for text that cannot be used, and as `study_cells` does.
     """
+    earlier = _earlier(folder, request)
     need("a study", TORCH, NUMPY, SAFETENSORS)
     from slimlm.engines.data import study_data, write_places
 
@@ -212,9 +232,22 @@ def study_of(options: argparse.Namespace, request: StudyRequest, folder: Path) -
         data[size] = replace(found, name=options.data_name or found.name)
         if is_corpus(options.data):
             places[size] = place
+    if earlier and dict(earlier.data) != data:
+        raise ValueError(f"{folder} holds a study on other data: another folder, or the same data, would work")
+    study = Study(request, data)
     if places:
         write_places(folder, places)
-    return Study(request, data)
+    return study
+
+
+def _earlier(folder: Path, request: StudyRequest) -> Study | None:
+    """Return the study that is in a folder; raises ValueError for another one, before anything of it is replaced."""
+    if not (folder / STUDY).exists():
+        return None
+    earlier = open_study(folder)
+    if finite(earlier.request.to_record()) != finite(request.to_record()):
+        raise ValueError(f"{folder} holds another study: another folder, or the same request, would work")
+    return earlier
 
 
 def place_data(options: argparse.Namespace, study: Study, folder: Path) -> None:
@@ -222,9 +255,17 @@ def place_data(options: argparse.Namespace, study: Study, folder: Path) -> None:
 
     Raises ValueError, in one sentence, for text that cannot be used.
     """
+    from slimlm.data.corpus import open_corpus
     from slimlm.engines.data import write_places
 
     if is_corpus(options.data):
+        found = open_corpus(Path(options.data[0])).digest
+        for size, data in study.data.items():
+            if data.digest != found:
+                raise ValueError(
+                    f"--data {options.data[0]} is not the text of the study for vocab_size={size}: the data that the "
+                    "study was begun with would work"
+                )
         write_places(folder, {size: Path(options.data[0]) for size in study.data})
         return
     for size in study.data:

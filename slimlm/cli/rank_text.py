@@ -9,10 +9,13 @@ from slimlm.study.cells import predicted_order
 from slimlm.study.plan import PURPOSES, StudyPlan
 from slimlm.study.study import Study
 from slimlm.utils.formatting import format_count, format_flops, format_seconds, format_share
-from slimlm.utils.text import listed
+from slimlm.utils.text import listed, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_LONGEST, _LONGEST_PREDICTION = 100, 300
 
 
 def format_study_plan(study: Study, plan: StudyPlan, seconds: float | None, least: str) -> str:
@@ -24,17 +27,19 @@ def format_study_plan(study: Study, plan: StudyPlan, seconds: float | None, leas
         "cells": f"{len(cells)}, with {len({cell.architecture for cell in cells})} distinct architectures: "
         f"{_range(depths)} layers × d_model {_range(widths)}{_held(study)}",
         "data": "; ".join(
-            f"{one.name}: {one.train_tokens:,} training tokens of {one.vocab_size:,} ids" for one in study.data.values()
+            f"{one_line(one.name, _LONGEST)}: {one.train_tokens:,} training tokens of {one.vocab_size:,} ids"
+            for one in study.data.values()
         ),
         "runs": f"at least {plan.count}: {listed(counts)}",
         "tokens": f"{_tokens(study)} a run of the ranking; {format_count(plan.tokens)} in all",
         "compute": f"{format_flops(plan.flops)}; {_flops_apart(study)}",
         "time": "not known before the first runs" if seconds is None else f"about {format_seconds(seconds)}",
         "can show": least,
-        "predicted": " > ".join(predicted_order(cells)[:3]) + " > …, by the shapes of published models",
+        "predicted": " > ".join(one_line(key, _LONGEST) for key in predicted_order(cells)[:3])
+        + " > …, by the shapes of published models",
     }
     if study.request.prediction:
-        rows["you say"] = study.request.prediction
+        rows["you say"] = one_line(study.request.prediction, _LONGEST_PREDICTION)
     return "\n".join(f"{name:<10}{text}" for name, text in rows.items())
 
 
@@ -95,13 +100,13 @@ def _table(ranking: Ranking) -> Iterator[str]:
 
 
 def _row(cell: CellResult) -> tuple[str, ...]:
-    shape = f"{cell.n_layers} × {cell.d_model}"
+    key, shape = one_line(cell.key, _LONGEST), f"{cell.n_layers} × {cell.d_model}"
     rate = f"{cell.rate.rate:.3g} ({cell.rate.origin})" if cell.rate and cell.rate.rate else ""
     if cell.mean is None or cell.half_width is None or cell.ranks is None or cell.p_best is None:
-        return (cell.key, shape, cell.reason, "", "", "", rate)
+        return (key, shape, cell.reason, "", "", "", rate)
     low, high = cell.ranks
     return (
-        cell.key + " *" * cell.may_be_best,
+        key + " *" * cell.may_be_best,
         shape,
         f"{cell.mean:8.4f}",
         f"{cell.half_width:.4f}",

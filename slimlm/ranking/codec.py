@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NoReturn, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from slimlm.utils.text import shown
+from slimlm.utils.text import is_unicode, shown
 
 _T = TypeVar("_T")
+
+_LARGEST = 1e30
 
 
 def to_data(value: Any) -> Any:
@@ -49,14 +51,14 @@ def _plain(kind: Any, value: Any, place: str) -> Any:
     if kind is float:
         return math.inf if value is None else _number(value, place)
     options = get_args(kind)  # of a Literal
-    fits = isinstance(value, str) and value in options if options else type(value) is kind
+    fits = isinstance(value, str) and value in options if options else type(value) is kind and _is_sane(value)
     return value if fits else _refuse(kind, value, place)
 
 
 def _one_of(kinds: tuple[Any, ...], value: Any, place: str) -> Any:
     """Read a value of several types: None, an exact match (so that a whole number stays one), or the first other."""
     if (value is None and type(None) in kinds) or (isinstance(value, bool | int | str) and type(value) in kinds):
-        return value
+        return value if _is_sane(value) else _refuse(type(value), value, place)
     if isinstance(value, int | float) and float in kinds:
         return _number(value, place)
     return _read(next(kind for kind in kinds if kind is not type(None)), value, place)
@@ -101,7 +103,14 @@ def _number(value: Any, place: str) -> float:
         found = float(value)
     except OverflowError:
         _refuse(float, value, place)
-    return found if math.isfinite(found) else _refuse(float, value, place)
+    return found if abs(found) <= _LARGEST else _refuse(float, value, place)
+
+
+def _is_sane(value: object) -> bool:
+    """Whether a text can be written in UTF-8, and a number is one that sums and charts can be made of."""
+    if isinstance(value, str):
+        return is_unicode(value)
+    return not isinstance(value, int) or abs(value) <= _LARGEST
 
 
 def _refuse(kind: Any, value: Any, place: str) -> NoReturn:

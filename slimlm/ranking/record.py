@@ -46,7 +46,8 @@ def read_ranking(folder: Path) -> Ranking:
     """
     study = open_study(folder)
     outcomes, problems = read_outcomes(folder)
-    return _known(folder, _digest(study, outcomes, problems)) or rank_study(study, outcomes, problems)
+    known = _known(folder, _digest(study, outcomes, problems))
+    return known if known and _is_of(known, study) else rank_study(study, outcomes, problems)
 
 
 def write_ranking(folder: Path) -> Ranking:
@@ -78,6 +79,13 @@ def _known(folder: Path, digest: str) -> Ranking | None:
         return read_verdict(folder) if isinstance(record, dict) and record.get("outcomes") == digest else None
     except (OSError, ValueError):
         return None
+
+
+def _is_of(ranking: Ranking, study: Study) -> bool:
+    """Whether a ranking has the cells and the axes of a study, in their order."""
+    axes = (study.request.x.name, study.request.y.name)
+    cells = [(cell.key, cell.x, cell.y) for cell in study.cells]
+    return ranking.axes == axes and [(cell.key, cell.x, cell.y) for cell in ranking.cells] == cells
 
 
 def _digest(study: Study, outcomes: Mapping[str, Outcome], problems: list[str]) -> str:

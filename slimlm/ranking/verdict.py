@@ -22,6 +22,8 @@ def study_answer(ranking: Ranking, comparison: Comparison) -> str:
     """
     ranked = [cell for cell in ranking.cells if cell.ranked]
     if all(cell.may_be_best for cell in ranked):
+        if comparison.all_pairs == 0:
+            return "no two cells differ: all of their runs have one loss"
         amount = f"{rounded(comparison.all_pairs)} {ranking.unit}"
         return f"no two cells differ significantly: {comparison.seeds} seeds show differences of {amount} and more"
     alone = sum(cell.may_be_best for cell in ranked) == 1

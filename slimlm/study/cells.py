@@ -16,6 +16,10 @@ from slimlm.solver.held_heads import nearest_with_head_dim
 from slimlm.study.request import StudyRequest
 from slimlm.sweep.axis_values import write_value
 from slimlm.sweep.grid import Cell, sweep
+from slimlm.utils.text import shown
+
+_MOST_TOKENS = 10**15
+"""Of a run, as in a recipe."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,9 @@ def study_cells(request: StudyRequest) -> tuple[StudyCell, ...]:
     if len(subjects) < 2:
         raise ValueError("the study has one cell: two allocations at least would work")
     length = request.recipe.length_in
+    for recipe in (request.recipe, request.other_recipe):
+        for one in (subject.architecture for *_, subject in subjects):
+            recipe.sequences(recipe.length_in(one))
     costs = [
         forward_flops(account(one.architecture), length(one.architecture)).training_flops_per_token
         for _, _, _, one in subjects
@@ -71,10 +78,16 @@ def study_cells(request: StudyRequest) -> tuple[StudyCell, ...]:
         wanted = request.recipe.tokens * (middle / cost if request.equal == "flops" else 1)
         return max(1, round(wanted / batch)) * batch
 
-    return tuple(
+    cells = tuple(
         StudyCell(key, x, y, subject, tokens(cost), cost)
         for (key, x, y, subject), cost in zip(subjects, costs, strict=True)
     )
+    most = max(cell.tokens for cell in cells) * max(1.0, request.second_horizon)
+    if most + request.other_recipe.batch_tokens > _MOST_TOKENS:
+        raise ValueError(
+            f"the longest run of the study has {most:.2g} tokens: fewer than {_MOST_TOKENS:.0e} would work"
+        )
+    return cells
 
 
 def _subjects(request: StudyRequest) -> list[tuple[str, Value | None, Value | None, Subject]]:
@@ -99,7 +112,11 @@ def _design(key: str, cell: Cell, head_dim: int | None) -> Design:
 
 def _check_distinct(cells: Sequence[tuple[str, Architecture]]) -> None:
     first: dict[Architecture, str] = {}
+    keys: set[str] = set()
     for key, architecture in cells:
+        if key in keys:
+            raise ValueError(f"two cells of the study have the name {shown(key)}: each one's own would work")
+        keys.add(key)
         if other := first.get(architecture):
             shape = f"{architecture.n_layers} × {architecture.d_model}, d_ff {architecture.d_ff}"
             raise ValueError(

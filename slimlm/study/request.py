@@ -9,13 +9,25 @@ from slimlm.core.config import ModelConfig
 from slimlm.core.named_model import NamedModel
 from slimlm.runs.recipe import TrainRecipe
 from slimlm.sweep.grid import Axis
+from slimlm.utils.text import is_unicode, one_line, shown
 from slimlm.utils.validation import FieldError, check_field, choice, documented, real, whole
 
 Equal = Literal["tokens", "flops"]
 
+_LONGEST_REASON = 200
 _PLAIN = ("seeds", "equal", "head_dim", "second_horizon", "controls", "prediction")
 
 LEAST_SEEDS = 2
+MOST_RUNS = 10_000
+"""Of a ranking: what is missing is computed again after every run, which takes seconds with so many."""
+
+_HIGHEST_RATE, _LOWEST_RATE = 1.5, 1e-8
+"""Of the centre of a search: six factors of 2 beyond it, and the bad cell, stay within the limits of a recipe."""
+
+_LAST_SEED = 2**32 - 1
+OTHER_SEEDS = 1000
+"""Added to the seeds of the A/A pair's second half: runs of equal seeds would be equal to the last digit."""
+
 CONTROL_CELLS = 4
 """Cells that are trained again with the second recipe and for the second horizon."""
 
@@ -66,6 +78,43 @@ class StudyRequest:
             check_field(StudyRequest, name, getattr(self, name))
         if self.x.name == self.y.name:
             raise FieldError("y", self.y.name, "the two axes must be different knobs")
+        self._check_texts()
+        self._check_axes()
+        self._check_recipes()
+
+    def _check_texts(self) -> None:
+        texts = [("prediction", self.prediction)]
+        texts += [pair for model in self.models for pair in (("model", model.name), ("origin", model.origin))]
+        for name, text in texts:
+            if not isinstance(text, str) or not is_unicode(text):
+                raise FieldError(name, text, "it must be text that UTF-8 can write")
+
+    def _check_axes(self) -> None:
+        for side, axis in (("x", self.x), ("y", self.y)):
+            if None in axis.values:
+                raise ValueError(
+                    f"{side}={shown(axis.name)} has a value that is left open, which is no allocation to compare: "
+                    "values that are given would work"
+                )
+        cells = len(self.x.values) * len(self.y.values) + len(self.models)
+        if cells * self.seeds > MOST_RUNS:
+            raise ValueError(
+                f"{cells:,} cells with {self.seeds:,} seeds are {cells * self.seeds:,} runs: it must be at most "
+                f"{MOST_RUNS:,}; fewer values or fewer seeds would work"
+            )
+
+    def _check_recipes(self) -> None:
+        for recipe in (self.recipe, self.other_recipe):
+            if not _LOWEST_RATE <= recipe.learning_rate <= _HIGHEST_RATE:
+                near = min(max(recipe.learning_rate, _LOWEST_RATE), _HIGHEST_RATE)
+                rule = f"the centre of a search must be between {_LOWEST_RATE:g} and {_HIGHEST_RATE:g}"
+                raise FieldError("learning_rate", recipe.learning_rate, rule, (("learning_rate", near),))
+            if recipe.seed > _LAST_SEED - 2 * OTHER_SEEDS:
+                rule = f"a study adds up to {2 * OTHER_SEEDS} to it, and the last seed is {_LAST_SEED}"
+                raise FieldError("seed", recipe.seed, rule, (("seed", 0),))
+        if self.other_recipe.tokens != self.recipe.tokens:
+            rule = "the second recipe trains on the tokens of the first; second_horizon varies them"
+            raise FieldError("tokens", self.other_recipe.tokens, rule, (("tokens", self.recipe.tokens),))
 
     @property
     def other_recipe(self) -> TrainRecipe:
@@ -109,5 +158,6 @@ def request_from_record(record: Mapping[str, Any]) -> StudyRequest:
             second_recipe=TrainRecipe(**record["second_recipe"]),
             **rest,
         )
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"the request of the study is damaged: {error}; a study.json of slimlm would work") from None
+    except (AttributeError, KeyError, TypeError) as error:
+        why = one_line(str(error), _LONGEST_REASON)
+        raise ValueError(f"the request of the study is damaged: {why}; a study.json of slimlm would work") from None

@@ -22,15 +22,12 @@ from slimlm.study.learning_rates import (
     tidy_rate,
 )
 from slimlm.study.outcome import Outcome
-from slimlm.study.request import CONTROL_CELLS
+from slimlm.study.request import CONTROL_CELLS, OTHER_SEEDS
 from slimlm.study.spec import RunSpec
 from slimlm.study.study import Study
 
 Group = Literal["ranking", "again", "bad", "second_recipe", "second_horizon"]
 """What a set of runs is for: the ranking, the A/A pair, the bad cell, the second recipe, the second horizon."""
-
-OTHER_SEEDS = 1000
-"""Added to the seeds of the A/A pair's second half: runs of equal seeds would be equal to the last digit."""
 
 BAD_FACTOR = 16
 """The bad cell is trained with a learning rate this many times lower."""

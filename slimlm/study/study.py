@@ -12,11 +12,14 @@ from slimlm.study.cells import StudyCell, data_sizes, predicted_order, study_cel
 from slimlm.study.outcome import Outcome, outcome_of
 from slimlm.study.request import StudyRequest, request_from_record
 from slimlm.utils.files import read_bytes, read_json
-from slimlm.utils.text import shown
+from slimlm.utils.text import is_unicode, one_line, shown
 
 FORMAT = "slimlm-study-1"
 STUDY, RUNS, PACKED, VERDICT = "study.json", "runs", "records.jsonl", "verdict.json"
 _MOST_BYTES = 2**28
+_MOST_COUNTED = 10**15
+"""Of ids, tokens, and bytes of a token."""
+_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,26 @@ class StudyData:
     units_per_token: float | None = None
     """Bytes of text of a training token."""
 
+    def __post_init__(self) -> None:
+        fits = {
+            "name": isinstance(self.name, str) and is_unicode(self.name),
+            "digest": isinstance(self.digest, str) and is_unicode(self.digest),
+            "vocab_size": type(self.vocab_size) is int and 0 < self.vocab_size <= _MOST_COUNTED,
+            "train_tokens": type(self.train_tokens) is int and 0 <= self.train_tokens <= _MOST_COUNTED,
+            "unit": self.unit in ("byte", "symbol"),
+            "entropy": self.entropy is None or _is_real(self.entropy),
+            "units_per_token": self.units_per_token is None or _is_real(self.units_per_token),
+        }
+        for name, fit in fits.items():
+            if not fit:
+                raise ValueError(f"the data of a study has {name}={shown(getattr(self, name))}: what slimlm records "
+                                 "of a text would work")  # fmt: skip
+
+
+def _is_real(value: object) -> bool:
+    """Whether a value is a finite number that is not negative, and no larger than any count."""
+    return not isinstance(value, bool) and isinstance(value, int | float) and 0 <= value <= _MOST_COUNTED
+
 
 @dataclass(frozen=True)
 class Study:
@@ -47,6 +70,12 @@ class Study:
     def __post_init__(self) -> None:
         if missing := [size for size in data_sizes(self.cells) if size not in self.data]:
             raise ValueError(f"the study has no data for vocab_size={missing[0]}")
+        for size, data in self.data.items():
+            if data.vocab_size > size or data.unit != self.unit:
+                raise ValueError(
+                    f"the data for vocab_size={size} has {data.vocab_size} ids and losses in bits per {data.unit}: at "
+                    f"most {size} ids and bits per {self.unit} would work"
+                )
         if self.unit != "byte" and len(self.data) > 1:
             raise ValueError(
                 f"a generated source of {len(self.data)} vocabulary sizes has no common unit of losses: text, whose "
@@ -86,7 +115,8 @@ def study_from_record(record: object) -> Study:
         data = {int(size): StudyData(**one) for size, one in record["data"].items()}
         return Study(request_from_record(record["request"]), data)
     except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"{STUDY} is damaged: {error}; one that slimlm wrote would work") from None
+        why = one_line(str(error), _LONGEST_REASON)
+        raise ValueError(f"{STUDY} is damaged: {why}; one that slimlm wrote would work") from None
 
 
 def write_study(folder: Path, study: Study) -> None:
