@@ -238,7 +238,7 @@ def test_the_design_is_pinned_and_taken_off_on_its_own_page() -> None:
 def test_the_link_to_the_page_counts_the_pins() -> None:
     for page in ("app.py", "pages/sweep.py", "pages/compare.py"):
         labels = [link.proto.label for link in opened(*TWO, page=page).get("page_link")]
-        assert labels[-4:] == ["Design", "Sweep", "Inspect", "Compare · 2"]
+        assert labels[-5:] == ["Design", "Sweep", "Rank", "Inspect", "Compare · 2"]
     assert [link.proto.label for link in opened().get("page_link")][-1] == "Compare"
 
 

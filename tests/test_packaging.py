@@ -97,8 +97,8 @@ def full(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return environment
 
 
-OPTIONAL = {canonicalize_name(name) for name in ("ipywidgets", "anywidget", "lm_eval")}
-"""Packages that only the widget for notebooks and the adapter for lm_eval need."""
+OPTIONAL = {canonicalize_name(name) for name in ("ipywidgets", "anywidget", "lm_eval", "ray")}
+"""Packages that only the widget for notebooks, the adapter for lm_eval and the engine for clusters need."""
 
 
 def pins(file: str = "requirements.txt") -> dict[NormalizedName, Requirement]:

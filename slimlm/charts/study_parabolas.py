@@ -127,10 +127,10 @@ def _lowest_three(losses: Mapping[float, float]) -> list[float]:
 def _words(one: _Search) -> tuple[str, bool]:
     """Return what is said of a cell's learning rate, and whether it is a warning."""
     if one.rate is None:
-        return (f"searching: {counted(len(one.losses), 'run')}" if one.losses else "not searched yet"), False
+        return ("searching" if one.losses else "not searched yet"), False
     if one.rate.rate is None:
         return "not bracketed", True
-    return f"{one.rate.rate:.3g}{' by the law' if one.rate.origin == 'interpolated' else ''}", False
+    return f"{one.rate.rate:.3g}{' (law)' if one.rate.origin == 'interpolated' else ''}", False
 
 
 def _panel(place: int, one: _Search, *, beside: bool) -> Row:

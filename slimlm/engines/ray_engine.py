@@ -108,6 +108,12 @@ class _Slot:
         """What it will answer next; None when it is idle."""
 
 
+def be_patient() -> None:
+    """Let nodes take minutes to start: on a busy machine Ray's own limits of 10 and 30 seconds are too short."""
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
+    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "300")
+
+
 class RayEngine(Engine):
     """Trains runs on a Ray cluster, or in a Ray of this machine's own when there is no address."""
 
@@ -155,6 +161,7 @@ class RayEngine(Engine):
             self._add_slot()
 
     def _connect(self, address: str | None, workers: int | None) -> None:
+        be_patient()
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         import ray

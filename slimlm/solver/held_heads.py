@@ -17,7 +17,7 @@ def nearest_with_head_dim(config: ModelConfig, head_dim: int) -> Design | None:
     comparison of models, because head_dim affects both speed and quality.
 
     >>> nearest_with_head_dim(ModelConfig(total_params=10_000_000, vocab_size=16_384), 32).architecture.dims
-    ModelDims(d_model=224, d_ff=576, n_layers=11)
+    ModelDims(d_model=224, d_ff=618, n_layers=10)
     """
     found: list[tuple[Best, ModelConfig]] = []
     for n_heads in range(1, MOST_HEADS + 1):

@@ -55,8 +55,8 @@ def test_panels_show_searched_and_interpolated_rates() -> None:
     words = [row["words"] for row in rows_of(chart)]
     for cell, said in zip(study("grid").cells, words, strict=True):
         rate = found.rates[cell.key]
-        assert said == f"{rate.rate:.3g}{' by the law' if rate.origin == 'interpolated' else ''}"
-    assert any("by the law" in said for said in words)
+        assert said == f"{rate.rate:.3g}{' (law)' if rate.origin == 'interpolated' else ''}"
+    assert any("(law)" in said for said in words)
 
 
 def test_a_rate_that_is_not_bracketed_and_one_that_is_searched_say_so() -> None:

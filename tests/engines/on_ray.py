@@ -12,7 +12,7 @@ os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)
 import ray
 from ray.cluster_utils import Cluster
 
-from slimlm.engines.ray_engine import RayEngine
+from slimlm.engines.ray_engine import RayEngine, be_patient
 from slimlm.engines.run_study import run_study
 from slimlm.study.study import RUNS
 
@@ -26,6 +26,7 @@ def on_local_ray(folder: Path) -> None:
 
 def on_cluster(folder: Path) -> None:
     """Train a study on two nodes, of which one is removed while it trains."""
+    be_patient()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     second = cluster.add_node(num_cpus=1)
     cluster.wait_for_nodes()

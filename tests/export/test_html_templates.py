@@ -94,7 +94,7 @@ def test_a_chart_is_drawn_for_light_and_dark_pages_or_replaced_by_the_reason() -
 def report(**values: object) -> str:
     names = "targets_head targets dimensions drawings parameters_head parameters alternatives_head alternatives notes"
     empty = dict.fromkeys(f"{names} request definitions listings".split(), ())
-    return render("report.html.jinja", **{"title": "t", "verdict": "v", **empty, **values})
+    return render("report.html.jinja", **{"title": "t", "verdict": "v", "evidence": None, **empty, **values})
 
 
 def test_a_page_forbids_scripts_and_requests() -> None:
@@ -119,20 +119,33 @@ def test_every_text_of_a_report_is_escaped() -> None:
     note = SimpleNamespace(severity=RUDE, text=RUDE, source=RUDE)
     rows = {name: [(RUDE,)] for name in ("targets", "dimensions", "parameters", "alternatives", "request")}
     heads = dict.fromkeys(("targets_head", "parameters_head", "alternatives_head"), (RUDE,))
-    page = report(title=RUDE, verdict=RUDE, **rows, **heads, notes=[note], definitions=[RUDE], listings=[RUDE])
+    page = report(
+        title=RUDE,
+        verdict=RUDE,
+        **rows,
+        **heads,
+        notes=[note],
+        definitions=[RUDE],
+        listings=[RUDE],
+        evidence=SimpleNamespace(sentence=RUDE),
+    )
     assert "<script" not in page and "onload=&#34;" in page and 'onload="' not in page
-    assert page.count(INERT) == 2 + len(rows) + len(heads) + 1 + 3 + 2  # the title occurs twice, a note has three texts
+    assert (
+        page.count(INERT) == 2 + len(rows) + len(heads) + 1 + 3 + 2 + 1
+    )  # the title occurs twice, a note has three texts
     assert "<li>" in page and "<pre>" in page
 
 
-@pytest.mark.parametrize("template", ["page.html.jinja", "report.html.jinja", "comparison.html.jinja"])
+@pytest.mark.parametrize(
+    "template", ["page.html.jinja", "report.html.jinja", "comparison.html.jinja", "study.html.jinja"]
+)
 def test_a_missing_value_is_an_error(template: str) -> None:
     with pytest.raises(UndefinedError, match="'title' is undefined"):
         render(template)
 
 
 def test_only_charts_skip_the_escaping() -> None:
-    assert len(TEMPLATES) == 4
+    assert len(TEMPLATES) == 5
     texts = [path.read_text(encoding="utf-8") for path in TEMPLATES]
     unescaped = [found for text in texts for found in re.findall(r"(\S+) *\| *safe|autoescape|Markup", text)]
     assert unescaped == ["drawing.light", "drawing.dark"]

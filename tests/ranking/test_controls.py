@@ -31,10 +31,10 @@ def test_the_controls_of_a_good_study_pass() -> None:
     assert list(found) == ["again", "bad", "second_recipe", "second_horizon"]
     assert all(control.passed for control in found.values())
     assert found["again"].sentence == (
-        "Runs of 0.25 · 3 with other seeds differ by 0.001 ± 0.018 bits per byte: not significant, as it should be."
+        "Runs of 0.35 · 3 with other seeds differ by 0.006 ± 0.018 bits per byte: not significant, as it should be."
     )
     assert found["bad"].sentence == (
-        "0.25 · 3 with a learning rate 16 times lower is worse by 0.502 ± 0.018 bits per byte: the study sees it."
+        "0.35 · 3 with a learning rate 16 times lower is worse by 0.500 ± 0.018 bits per byte: the study sees it."
     )
     assert found["second_recipe"].sentence == (
         "Under the second recipe (batch_tokens=2048, warmup_share=0.05, embedding_std=0.02), the order of 4 cells "
@@ -49,17 +49,17 @@ def test_an_a_a_pair_that_differs_fails() -> None:
     found = controls(shifted("again", 0.05))["again"]
     assert found.passed is False
     assert found.sentence == (
-        "Runs of 0.25 · 3 with other seeds differ by 0.049 ± 0.018 bits per byte: significant, by chance (in one study "
+        "Runs of 0.35 · 3 with other seeds differ by 0.056 ± 0.018 bits per byte: significant, by chance (in one study "
         "of twenty) or because the error bars are too narrow."
     )
-    assert found.figures["difference"] == pytest.approx(0.049, abs=1e-3)
+    assert found.figures["difference"] == pytest.approx(0.056, abs=1e-3)
 
 
 def test_a_bad_cell_that_is_not_seen_fails() -> None:
     found = controls(shifted("bad", -0.5))["bad"]
     assert found.passed is False
     assert found.sentence == (
-        "0.25 · 3 with a learning rate 16 times lower is not significantly worse (0.002 ± 0.018 bits per byte): the "
+        "0.35 · 3 with a learning rate 16 times lower is not significantly worse (0.000 ± 0.018 bits per byte): the "
         "study cannot see even that."
     )
 
@@ -67,8 +67,8 @@ def test_a_bad_cell_that_is_not_seen_fails() -> None:
 def test_pairs_whose_runs_diverged() -> None:
     again, bad = controls(shifted("again", math.inf))["again"], controls(shifted("bad", math.inf))["bad"]
     assert (again.passed, bad.passed) == (False, True)
-    assert again.sentence == "3 of 3 runs of 0.25 · 3 with other seeds diverged: the cell is not stable."
-    assert bad.sentence == "0.25 · 3 with a learning rate 16 times lower diverged in 3 of 3 runs."
+    assert again.sentence == "3 of 3 runs of 0.35 · 3 with other seeds diverged: the cell is not stable."
+    assert bad.sentence == "0.35 · 3 with a learning rate 16 times lower diverged in 3 of 3 runs."
 
 
 def test_an_order_that_is_reversed_fails() -> None:
@@ -87,13 +87,13 @@ def test_an_order_of_equal_cells_is_no_test() -> None:
 def test_controls_wait_for_their_runs() -> None:
     found = controls({})
     assert [control.passed for control in found.values()] == [None] * 4
-    assert found["again"].sentence == "Runs of 0.25 · 3 are missing."
+    assert found["again"].sentence == "Runs of 0.35 · 3 are missing."
     assert found["second_horizon"].sentence == "After 0.25 × the tokens: runs are missing."
 
 
 def test_controls_of_cells_whose_learning_rate_is_not_bracketed() -> None:
     found = {control.key: control for control in ranking("unbracketed").controls}
-    assert found["again"].sentence == "Not run: the learning rate of 0.25 · 3 is not bracketed."
+    assert found["again"].sentence == "Not run: the learning rate of 0.35 · 3 is not bracketed."
     words = "After 0.25 × the tokens: no two cells have a bracketed learning rate and runs that all ended."
     assert found["second_horizon"].sentence == words
     assert not any(control.passed for control in found.values())
