@@ -115,6 +115,19 @@ def type_exactly(page: Page, field: str, text: str) -> None:
 _DRAWN = "[...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(chart => chart.querySelector('svg'))"
 
 
+_AT_REST = """box => new Promise(rest => {
+  let last, equal = 0;
+  const look = () => {
+    const top = box.getBoundingClientRect().top;
+    equal = top === last ? equal + 1 : 0;
+    last = top;
+    equal >= 10 ? rest() : requestAnimationFrame(look);
+  };
+  look();
+})"""
+"""Resolves when an element has not moved for ten frames."""
+
+
 def choose(page: Page, label: str, word: str) -> None:
     """Choose from a list, when every chart is drawn: a list that is open closes as a chart moves it down the page."""
     settle(page)
@@ -124,9 +137,7 @@ def choose(page: Page, label: str, word: str) -> None:
         page.get_by_role("option", name=word, exact=True),
     )
     box.scroll_into_view_if_needed()
-    page.evaluate(
-        "new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
-    )  # scrolling closes it
+    box.evaluate(_AT_REST)  # scrolling, and an expander that opens above, would close the list
     box.press("ArrowDown")
     expect(page.get_by_role("option").first).to_be_visible()
     if not option.count():  # a long list shows only some of its options
