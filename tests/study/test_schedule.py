@@ -13,7 +13,8 @@ from slimlm.core.published import published_model
 from slimlm.runs.recipe import TrainRecipe
 from slimlm.study.cells import middle_cell, spread
 from slimlm.study.outcome import Outcome
-from slimlm.study.schedule import BAD_FACTOR, OTHER_SEEDS, Schedule
+from slimlm.study.request import OTHER_SEEDS
+from slimlm.study.schedule import BAD_FACTOR, Schedule
 from slimlm.study.study import Study
 from tests.studies import best_rate, fake_outcome, fake_outcomes, fake_study, usual_loss
 
