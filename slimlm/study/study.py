@@ -7,11 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from slimlm.runs.record import METRICS, RESULT, RUN, RunRecord, finite, read_record, read_run, write_record
+from slimlm.runs.record import RUN, RunRecord, finite, read_record, read_run, write_record
 from slimlm.study.cells import StudyCell, data_sizes, predicted_order, study_cells
 from slimlm.study.outcome import Outcome, outcome_of
 from slimlm.study.request import StudyRequest, request_from_record
-from slimlm.utils.files import read_bytes, read_json
+from slimlm.utils.files import read_bytes, read_json, replacing
 from slimlm.utils.text import is_unicode, one_line, shown
 
 FORMAT = "slimlm-study-1"
@@ -174,22 +174,14 @@ def _unpacked(folder: Path, record: dict[str, Any]) -> RunRecord:
 
 
 def pack_study(folder: Path, out: Path) -> None:
-    """Write a study's records, without weights, as two files into another folder.
+    """Write a study's records of runs that are over, without weights, as two files into a folder, perhaps its own.
 
     Raises ValueError for records that cannot be read.
     """
+    found = {key: read() for key, read in _records(folder)}
     write_study(out, open_study(folder))
-    home = folder / RUNS
-    lines: list[str] = []
-    for path in sorted(home.iterdir()):
-        if (path / RESULT).exists() and (path / METRICS).exists():
-            one = read_run(path)
-            record = {
-                "key": path.name,
-                "run": one.run,
-                "metrics": one.metrics,
-                "speed": one.speed,
-                "result": one.result,
-            }
-            lines.append(json.dumps(finite(record), allow_nan=False))
-    (out / PACKED).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with replacing(out / PACKED) as part, part.open("w", encoding="utf-8") as lines:
+        for key, one in sorted(found.items()):
+            if one.result is not None:
+                parts = {"run": one.run, "metrics": one.metrics, "speed": one.speed, "result": one.result}
+                lines.write(json.dumps(finite({"key": key, **parts}), allow_nan=False) + "\n")

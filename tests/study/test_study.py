@@ -70,6 +70,9 @@ def test_packing_keeps_every_outcome_and_a_study_goes_on_from_it(tmp_path: Path)
     write_fake(tmp_path / "c", STUDY_OF_FOUR, rest, packed=False)
     (tmp_path / "c" / RUNS).rename(tmp_path / "b" / RUNS)  # merged by copying folders
     assert read_outcomes(tmp_path / "b")[0] == OUTCOMES
+    pack_study(tmp_path / "b", tmp_path / "b")  # what is packed already stays
+    pack_study(tmp_path / "b", tmp_path / "d")
+    assert read_outcomes(tmp_path / "d")[0] == OUTCOMES
 
 
 def test_a_damaged_run_is_one_sentence_and_the_others_are_read(tmp_path: Path) -> None:
