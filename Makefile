@@ -13,7 +13,7 @@ run: .venv/app.done
 	$(BIN)/streamlit run app.py
 
 test: lint chromium
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/tests.done
 	$(BIN)/ruff format --check .

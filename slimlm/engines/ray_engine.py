@@ -138,6 +138,7 @@ class RayEngine(Engine):
         check_address(address)
         if address in (None, "local"):
             _set_token()  # before Ray is loaded, which reads it then
+        be_patient()  # Ray reads its limits as it is loaded
         need("the Ray engine", RAY)
         share = (0.0 if device == "cpu" else None) if gpus_per_run is None else gpus_per_run
         if share:
@@ -161,7 +162,6 @@ class RayEngine(Engine):
             self._add_slot()
 
     def _connect(self, address: str | None, workers: int | None) -> None:
-        be_patient()
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         import ray

@@ -8,11 +8,12 @@ import time
 from pathlib import Path
 
 os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "OMP_NUM_THREADS": "1"}
+os.environ |= {"RAY_raylet_start_wait_time_s": "300", "RAY_gcs_server_port_wait_time_s": "300"}  # read at the import
 
 import ray
 from ray.cluster_utils import Cluster
 
-from slimlm.engines.ray_engine import RayEngine, be_patient
+from slimlm.engines.ray_engine import RayEngine
 from slimlm.engines.run_study import run_study
 from slimlm.study.study import RUNS
 
@@ -26,7 +27,6 @@ def on_local_ray(folder: Path) -> None:
 
 def on_cluster(folder: Path) -> None:
     """Train a study on two nodes, of which one is removed while it trains."""
-    be_patient()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     second = cluster.add_node(num_cpus=1)
     cluster.wait_for_nodes()
