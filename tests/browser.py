@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
@@ -138,8 +138,13 @@ def choose(page: Page, label: str, word: str) -> None:
     )
     box.scroll_into_view_if_needed()
     box.evaluate(_AT_REST)  # scrolling, and an expander that opens above, would close the list
-    box.press("ArrowDown")
-    expect(page.get_by_role("option").first).to_be_visible()
+    listed = page.get_by_role("option").first
+    for _ in range(5):  # a list that the page closes as it moves is opened again, as a reader would
+        box.press("ArrowDown")
+        with suppress(AssertionError):
+            expect(listed).to_be_visible(timeout=5_000)
+            break
+    expect(listed).to_be_visible()
     if not option.count():  # a long list shows only some of its options
         box.fill(word)
     option.click()
