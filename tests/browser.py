@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
@@ -115,6 +115,9 @@ def type_exactly(page: Page, field: str, text: str) -> None:
 _DRAWN = "[...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(chart => chart.querySelector('svg'))"
 
 
+_UNFOLDED = "[...document.querySelectorAll('details')].every(details => !details.getAnimations().length)"
+"""Expanders unfold for half a second, and collapse for one frame at its end: that closes a list below them."""
+
 _AT_REST = """box => new Promise(rest => {
   let last, equal = 0;
   const look = () => {
@@ -132,19 +135,15 @@ def choose(page: Page, label: str, word: str) -> None:
     """Choose from a list, when every chart is drawn: a list that is open closes as a chart moves it down the page."""
     settle(page)
     page.wait_for_function(_DRAWN, timeout=PATIENCE_MS)
+    page.wait_for_function(_UNFOLDED, timeout=PATIENCE_MS)
     box, option = (
         page.get_by_role("combobox", name=label, exact=True),
         page.get_by_role("option", name=word, exact=True),
     )
     box.scroll_into_view_if_needed()
-    box.evaluate(_AT_REST)  # scrolling, and an expander that opens above, would close the list
-    listed = page.get_by_role("option").first
-    for _ in range(5):  # a list that the page closes as it moves is opened again, as a reader would
-        box.press("ArrowDown")
-        with suppress(AssertionError):
-            expect(listed).to_be_visible(timeout=5_000)
-            break
-    expect(listed).to_be_visible()
+    box.evaluate(_AT_REST)  # scrolling closes it
+    box.press("ArrowDown")
+    expect(page.get_by_role("option").first).to_be_visible()
     if not option.count():  # a long list shows only some of its options
         box.fill(word)
     option.click()
