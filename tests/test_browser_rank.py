@@ -5,15 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Locator, Page, expect
 
 from slimlm.ui.rank_library import STUDIES
+from tests.accessibility import grave_faults
 from tests.browser import chart, choose, open_app, open_section, settle, shared_links
 from tests.looks import WIDTHS, faults, start_at
 from tests.server import serving
 from tests.studies import fake_outcomes, fake_study, write_fake
-from tests.test_browser_accessibility import RULES
 
 SECTIONS = ("Learning rates", "Curves", "Costs", "Controls")
 
@@ -100,13 +99,4 @@ def test_nothing_serious_hinders_a_reader_light_or_dark(page: Page, ranked: str)
     open_app(page, ranked, "rank")
     expect(chart(page).locator("svg")).to_be_visible()
     assert page.get_by_role("heading", level=1).count() == 1
-    for scheme, rules in RULES.items():
-        page.emulate_media(color_scheme=scheme)
-        found = Axe().run(page, options={"resultTypes": ["violations"]} | rules)
-        grave = [
-            (fault["id"], node["html"])
-            for fault in found.response["violations"]
-            for node in fault["nodes"]
-            if fault["impact"] in ("serious", "critical")
-        ]
-        assert grave == [], scheme
+    assert grave_faults(page) == []

@@ -23,6 +23,19 @@ def round_ticks(low: float, high: float, most: int) -> list[float]:
     return ticks if len(ticks) > 1 else [low, high][:most]
 
 
+class AxisScale(NamedTuple):
+    """One axis: its ends, whether it is logarithmic, and its ticks with their labels."""
+
+    ends: tuple[float, float]
+    log: bool
+    ticks: dict[float, str]
+
+    def share(self, value: float) -> float:
+        """Return the position of a value along the axis: 0 at its start, 1 at its end."""
+        low, high, at = (math.log(v) for v in (*self.ends, value)) if self.log else (*self.ends, value)
+        return (at - low) / (high - low)
+
+
 def _multiples(step: float, low: float, high: float) -> list[float]:
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [float(f"{number * step:.12g}") for number in range(first, last + 1)]

@@ -1,8 +1,6 @@
 """The Pareto chart: two metrics of every design of a sweep, and the Pareto frontier."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Literal
 
@@ -10,7 +8,7 @@ import altair as alt
 
 from slimlm.charts.heatmap import as_line, by_knobs, count_designs, is_log, with_wide_heading
 from slimlm.charts.heatmap_layers import DARK_RAMP, LIGHT_RAMP, SHAPE_IN_TOOLTIP, text_background
-from slimlm.charts.layout import label_alignments, log_ticks, round_ticks
+from slimlm.charts.layout import AxisScale, label_alignments, log_ticks, round_ticks
 from slimlm.charts.palette import FAINT, INK, Shade
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
 from slimlm.charts.tooltips import object_expression, spoken_expression
@@ -112,23 +110,9 @@ def _titled(metric: Metric) -> str:
     return f"{metric.name} ({metric.direction})" if metric.direction else metric.name
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """One axis: its ends, whether it is logarithmic, and its ticks with their labels."""
-
-    ends: tuple[float, float]
-    log: bool
-    ticks: dict[float, str]
-
-    def share(self, value: float) -> float:
-        """Return the position of a value along the axis: 0 at its start, 1 at its end."""
-        low, high, at = (math.log(v) for v in (*self.ends, value)) if self.log else (*self.ends, value)
-        return (at - low) / (high - low)
-
-
-def _axis(values: Sequence[float], metric: Metric) -> _Scale:
+def _axis(values: Sequence[float], metric: Metric) -> AxisScale:
     if not values:
-        return _Scale((0.0, 1.0), False, {})
+        return AxisScale((0.0, 1.0), False, {})
     low, high = min(values), max(values)
     if is_log(low, high):
         room = (high / low) ** 0.04
@@ -136,7 +120,7 @@ def _axis(values: Sequence[float], metric: Metric) -> _Scale:
     else:
         room = 0.04 * (high - low) or 0.5 * abs(high) or 1.0
         ends, ticks = (low - room, high + room), round_ticks(low, high, _MOST_TICKS)
-    return _Scale(ends, is_log(low, high), {tick: metric.write(tick) for tick in ticks})
+    return AxisScale(ends, is_log(low, high), {tick: metric.write(tick) for tick in ticks})
 
 
 def _row(sweep: Sweep, point: Point, x: Metric, y: Metric) -> Row:
@@ -148,7 +132,7 @@ def _row(sweep: Sweep, point: Point, x: Metric, y: Metric) -> Row:
     return {"i": point.place} | metrics | {"n": n_layers, "d": d_model, "f": d_ff} | ({"odd": odd} if odd else {})
 
 
-def _label(sweep: Sweep, rows: list[Row], axes: Mapping[str, _Scale]) -> None:
+def _label(sweep: Sweep, rows: list[Row], axes: Mapping[str, AxisScale]) -> None:
     """Label points without overlaps, the current design first, then from left to right."""
     rows.sort(key=lambda row: (row["i"] != sweep.in_use, row["a"]))
     rows[:] = rows[:_MOST_NAMED]
@@ -160,7 +144,7 @@ def _label(sweep: Sweep, rows: list[Row], axes: Mapping[str, _Scale]) -> None:
         row.update(name=label if side else "", px=px, side=side or "left", used=int(row["i"] == sweep.in_use))
 
 
-def _named_values(sweep: Sweep, axes: Mapping[str, _Scale], count: int) -> Row:
+def _named_values(sweep: Sweep, axes: Mapping[str, AxisScale], count: int) -> Row:
     values: Row = {"columns": len(sweep.x.values), "dot": 100 if count <= 150 else 40 if count <= _LARGE else 14}
     for side, axis in (("x", sweep.x), ("y", sweep.y)):
         values |= {

@@ -12,6 +12,7 @@ from slimlm.charts.layout import round_ticks, tick_format
 from slimlm.charts.palette import BEST_SHADE, LINE_SHADE, MUTED_SHADE
 from slimlm.charts.study_text import cell_label, lowest_of, per_unit, said_label, setting_line
 from slimlm.charts.theme import NARROW, Figure, Row, figure, layers, text_layer, text_width
+from slimlm.charts.training_curve import loss_axis, token_axis
 from slimlm.core.describe import counted
 from slimlm.ranking.result import CellResult, Ranking
 from slimlm.study.outcome import VALIDATION, Outcome
@@ -199,7 +200,6 @@ def _describe(curves: Sequence[_Curve], ranking: Ranking) -> str:
     return f"Held-out loss in {per_unit(ranking)} by training tokens: {ends}."
 
 
-_SUFFIXED = "replace(format(datum.value, '~s'), 'G', 'B')"
 _COLOUR = (
     f"datum.role == 'best' ? ({BEST_SHADE.expression}) : datum.role == 'worst' ? ({LINE_SHADE.expression}) : "
     f"({MUTED_SHADE.expression})"
@@ -208,26 +208,8 @@ _COLOUR = (
 
 @cache
 def _axes(field: str = "loss") -> tuple[alt.X, alt.Y]:
-    across = alt.Scale(
-        domain=[0, alt.ExprRef(f"token_end * ({NARROW} ? 1.02 : width / (width - label_px))")], nice=False, zero=False
-    )
-    bottom = alt.Axis(
-        title="training tokens",
-        values=alt.ExprRef("token_ticks"),
-        labelExpr=_SUFFIXED,
-        labelOverlap="greedy",
-        domain=False,
-        titlePadding=8,
-    )
-    left = alt.Axis(
-        title="held-out loss",
-        values=alt.ExprRef("loss_ticks"),
-        labelExpr="format(datum.value, loss_format)",
-        domain=False,
-        titlePadding=8,
-    )
-    upwards = alt.Scale(domain=alt.ExprRef("loss_ends"), nice=False, zero=False)
-    return alt.X("tokens:Q", scale=across, axis=bottom), alt.Y(f"{field}:Q", scale=upwards, axis=left)
+    end = alt.ExprRef(f"token_end * ({NARROW} ? 1.02 : width / (width - label_px))")
+    return token_axis(end), loss_axis(field, "held-out loss")
 
 
 @cache

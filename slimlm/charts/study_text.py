@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from slimlm.charts.theme import wrap
 from slimlm.core.describe import counted, expansion_name
+from slimlm.ranking import wording
 from slimlm.ranking.result import CellResult, Ranking
 from slimlm.study.study import Study
 from slimlm.sweep.axis_values import knob_of, label_value
-from slimlm.sweep.describe import mid_sentence
 from slimlm.utils.formatting import format_count, format_size
 from slimlm.utils.text import cut, listed, one_line
 
@@ -106,7 +106,7 @@ def axis_names(study: Study) -> tuple[str, str]:
 
 def by_axes(study: Study) -> str:
     """Name the two axes inside a sentence."""
-    return listed(map(mid_sentence, axis_names(study)))
+    return listed(wording.axis_names(study))
 
 
 def axis_labels(study: Study) -> tuple[list[str], list[str]]:

@@ -1,13 +1,12 @@
 """Loss against cost: the mean of every ranked cell with its interval, by layers, operations or seconds."""
 
-import math
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
 import altair as alt
 
-from slimlm.charts.layout import label_alignments, log_ticks, round_ticks, tick_format
+from slimlm.charts.layout import AxisScale, label_alignments, log_ticks, round_ticks, tick_format
 from slimlm.charts.palette import BEST_SHADE, FAINT, INK, LINE_SHADE
 from slimlm.charts.study_text import cell_label, decimals_of, interval, operations, per_unit, said_label, tidy
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
@@ -100,20 +99,9 @@ def _row(place: int, cell: CellResult, ranking: Ranking, against: Against) -> Ro
     }
 
 
-class _Scale(NamedTuple):
-    ends: tuple[float, float]
-    log: bool
-    ticks: dict[float, str]
-
-    def share(self, value: float) -> float:
-        """Return the place along the axis, 0 to 1."""
-        low, high, at = (math.log(v) for v in (*self.ends, value)) if self.log else (*self.ends, value)
-        return (at - low) / (high - low)
-
-
-def _scale(values: Sequence[float], against: Against) -> _Scale:
+def _scale(values: Sequence[float], against: Against) -> AxisScale:
     if not values:
-        return _Scale((0.0, 1.0), False, {})
+        return AxisScale((0.0, 1.0), False, {})
     low, high = min(values), max(values)
     if high > _LOG_FROM * low:
         room = (high / low) ** 0.06
@@ -121,16 +109,16 @@ def _scale(values: Sequence[float], against: Against) -> _Scale:
         ticks = log_ticks(*ends, 7)
         if against == "n_layers":
             ticks = [tick for tick in ticks if tick == round(tick)]
-        return _Scale(ends, True, {tick: _write(tick, against) for tick in ticks})
+        return AxisScale(ends, True, {tick: _write(tick, against) for tick in ticks})
     room = 0.06 * (high - low) or 0.2 * high
     ends = low - room, high + room
     ticks = round_ticks(*ends, 7)
     if against == "n_layers":
         ticks = [tick for tick in ticks if tick == round(tick)]
-    return _Scale(ends, False, {tick: _write(tick, against) for tick in ticks})
+    return AxisScale(ends, False, {tick: _write(tick, against) for tick in ticks})
 
 
-def _label(rows: list[Row], scale: _Scale, loss_ends: Sequence[float]) -> None:
+def _label(rows: list[Row], scale: AxisScale, loss_ends: Sequence[float]) -> None:
     """Label the points where there is room, those that may be best first."""
     low, high = loss_ends
 

@@ -164,6 +164,15 @@ _SUFFIXED = "replace(format(datum.value, '~s'), 'G', 'B')"
 @cache
 def _tokens() -> alt.X:
     end = alt.ExprRef(f"token_end * ({NARROW} ? 1.02 : token_room)")
+    return token_axis(end)
+
+
+def _loss(field: str = "loss") -> alt.Y:
+    return loss_axis(field, "loss (nats per token)")
+
+
+def token_axis(end: alt.ExprRef) -> alt.X:
+    """Return the axis of training tokens, from 0 to an end, with the ticks of the parameter "token_ticks"."""
     across = alt.Scale(domain=[0, end], nice=False, zero=False)
     bottom = alt.Axis(
         title="training tokens",
@@ -176,10 +185,11 @@ def _tokens() -> alt.X:
     return alt.X("tokens:Q", scale=across, axis=bottom)
 
 
-def _loss(field: str = "loss") -> alt.Y:
+def loss_axis(field: str, title: str) -> alt.Y:
+    """Return the axis of a loss; the parameters "loss_ends", "loss_ticks" and "loss_format" set it."""
     upwards = alt.Scale(domain=alt.ExprRef("loss_ends"), nice=False, zero=False)
     left = alt.Axis(
-        title="loss (nats per token)",
+        title=title,
         values=alt.ExprRef("loss_ticks"),
         labelExpr="format(datum.value, loss_format)",
         domain=False,

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 
 from slimlm.ranking.result import Control
@@ -162,8 +162,7 @@ class _Orders:
         request = self.schedule.study.request
         if self.group == "second_horizon":
             return f"After {request.second_horizon:g} × the tokens"
-        usual, other = asdict(request.recipe), asdict(request.other_recipe)
-        changes = [f"{name}={shown(other[name])}" for name in other if other[name] != usual[name]]
+        changes = [f"{name}={shown(value)}" for name, value in request.recipe_changes.items()]
         return f"Under the second recipe ({', '.join(changes) or 'the same'})"
 
     def _waiting(self) -> bool:

@@ -121,6 +121,12 @@ class StudyRequest:
         """The second recipe."""
         return self.second_recipe or second_version(self.recipe)
 
+    @property
+    def recipe_changes(self) -> dict[str, Any]:
+        """Fields of the second recipe that differ from the first, by name."""
+        usual = asdict(self.recipe)
+        return {name: value for name, value in asdict(self.other_recipe).items() if value != usual[name]}
+
     def to_record(self) -> dict[str, Any]:
         """Return the request as data for JSON."""
         return {

@@ -113,7 +113,8 @@ def method_lines(study: Study, ranking: Ranking) -> list[str]:
 
 
 def _method(study: Study, request: StudyRequest) -> Iterator[str]:
-    recipe, other = request.recipe, request.other_recipe
+    recipe = request.recipe
+    changes = listed(f"{name} {value}" for name, value in request.recipe_changes.items()) or "nothing"
     yield (
         f"Data: {data_names(study)}, of which {format_share(_share(study))} is seen in a run; the held-out loss is of "
         "the same windows for every run."
@@ -125,8 +126,7 @@ def _method(study: Study, request: StudyRequest) -> Iterator[str]:
     )
     yield (
         f"Recipe: {recipe.optimizer}, {recipe.schedule}, batches of {recipe.batch_tokens:,} tokens, warm-up "
-        f"{format_share(recipe.warmup_share)}. Second recipe: batches of {other.batch_tokens:,} tokens, warm-up "
-        f"{format_share(other.warmup_share)}, embeddings of standard deviation {other.embedding_std}."
+        f"{format_share(recipe.warmup_share)}. The second recipe changes {changes}."
     )
     if request.head_dim is not None:
         yield f"Attention heads are {request.head_dim:,} wide in the whole grid, so that their width is no difference."
