@@ -17,7 +17,7 @@ from slimlm.cli.rank_text import format_ranking, format_study_plan
 from slimlm.cli.run_pictures import check_pictures, write_picture
 from slimlm.cli.train import INTERRUPTED
 from slimlm.cli.training_data import DEVICE_HELP
-from slimlm.study.plan import StudyPlan, plan_study
+from slimlm.study.plan import USUAL_SD, StudyPlan, plan_study
 from slimlm.study.study import Study, open_study, write_study
 from slimlm.utils.formatting import parse_number, parse_size
 from slimlm.utils.optional import ALTAIR, NUMPY, PackageError, need
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from slimlm.ranking.result import Ranking
 
 ENGINES = ("local", "torchrun", "ray")
-
-PILOT_SD = {"byte": 0.0085, "symbol": 0.1}
-"""Standard deviation between seeds, in bits, where no study is there to take it from: of 36 runs of 10M parameters on
-16.4M tokens of English; that of symbols is of the rehearsal."""
 
 _CALIBRATION_STEPS = 6
 
@@ -153,7 +149,7 @@ def _workers(options: argparse.Namespace) -> int:
 def _least(study: Study) -> str:
     from slimlm.ranking.statistics import least_difference
 
-    sd = PILOT_SD[study.unit]
+    sd = USUAL_SD[study.unit]
     seeds, cells = study.request.seeds, len(study.cells)
     return (
         f"differences of {least_difference(sd, seeds, cells):.2g} bits per {study.unit} or more between any two cells, "

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 
 from slimlm.study.cells import data_sizes, study_cells
-from slimlm.study.plan import plan_study
+from slimlm.study.plan import USUAL_SD, plan_study
 from slimlm.study.request import StudyRequest
 from slimlm.study.study import Study, StudyData
 from slimlm.ui.rank_library import StudyView
@@ -142,12 +142,11 @@ def _speed(shown: StudyView | None) -> float:
 
 
 def _least(seeds: int, cells: int, unit: str, shown: StudyView | None) -> float | None:
-    from slimlm.cli.rank import PILOT_SD
     from slimlm.ranking.statistics import least_difference
     from slimlm.utils.optional import PackageError
 
     known = shown.ranking.pooled_sd if shown and shown.ranking.unit == f"bits per {unit}" else None
     try:
-        return least_difference(known or PILOT_SD[unit], seeds, cells)
+        return least_difference(known or USUAL_SD[unit], seeds, cells)
     except (ImportError, PackageError):
         return None
