@@ -1,6 +1,7 @@
 """The Rank page without a browser: what it shows of a study, links, damaged studies, and who may start one."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -334,6 +335,17 @@ def test_files_are_looked_at_once_a_second_for_all_sessions_and_read_when_they_c
     now[0] = 1.5
     assert library.view("partial") is not first
     assert reads == ["partial"] * 2
+    under_way = next(path for path in (home / "partial" / "runs").iterdir())
+    (under_way / "result.json").rename(home / "kept.json")
+    now[0] = 3.0
+    live = library.view("partial")
+    assert list(live.under_way) == [under_way.name]
+    os.utime(under_way / "metrics.jsonl", (0, 0))
+    now[0] = 4.5
+    assert library.view("partial") is not live
+    assert library.view("partial").ranking is live.ranking
+    assert reads == ["partial"] * 3
+    (home / "kept.json").rename(under_way / "result.json")
     with pytest.raises(ValueError, match=r"^there is no study of the name 'x'"):
         library.view("x")
     with pytest.raises(ValueError, match=r"^the study torn cannot be shown: "):

@@ -1,69 +1,58 @@
 """The curves of a study: held-out loss of every cell by training tokens, with bands over the seeds."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any
 
 import altair as alt
 
 from slimlm.charts.layout import round_ticks, tick_format
 from slimlm.charts.palette import BEST_SHADE, LINE_SHADE, MUTED_SHADE
-from slimlm.charts.study_text import cell_label, lowest_of, per_unit, said_label, setting_line
+from slimlm.charts.study_losses import LossCurve, curves_of, curves_under_way, limits_of, roles_of
+from slimlm.charts.study_text import cell_label, per_unit, said_label, setting_line
 from slimlm.charts.theme import NARROW, Figure, Row, figure, layers, text_layer, text_width
 from slimlm.charts.training_curve import loss_axis, token_axis
 from slimlm.core.describe import counted
-from slimlm.ranking.result import CellResult, Ranking
-from slimlm.study.outcome import VALIDATION, Outcome
-from slimlm.study.schedule import Schedule
+from slimlm.ranking.result import Ranking
+from slimlm.study.outcome import Outcome
 from slimlm.study.study import Study
 from slimlm.utils.formatting import format_count
 from slimlm.utils.text import cut
 
 _HEIGHT_PX, _LABEL_PX, _LONGEST_NAME = 400, 17, 24
-_SHOWN_FROM = 0.25
-"""Part of the run from which losses set the scale: earlier ones are several times higher."""
-
 _MOST_NAMED = 6
 """Up to this many cells are all named; of more, the lowest and the highest."""
 
 
-class _Curve(NamedTuple):
-    """The held-out losses of a cell: tokens, and mean, lowest and highest loss over the seeds."""
-
-    place: int
-    cell: CellResult
-    points: Sequence[tuple[int, float, float, float]]
-    seeds: int
-
-    @property
-    def end(self) -> float:
-        """The last mean."""
-        return self.points[-1][1]
-
-
-def study_curves(study: Study, outcomes: Mapping[str, Outcome], ranking: Ranking) -> Figure:
+def study_curves(
+    study: Study,
+    outcomes: Mapping[str, Outcome],
+    ranking: Ranking,
+    under_way: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+) -> Figure:
     """Show the held-out loss of every cell by training tokens: the mean over its seeds, and their range as a band.
 
     The cells with the lowest and the highest loss are coloured, the others faint; names stand at the right.
+    `under_way` has the metrics of runs that are not over by key: each is a dashed line.
     """
-    curves = _curves(study, outcomes, ranking)
-    if not curves:
+    curves = curves_of(study, outcomes, ranking)
+    live = list(curves_under_way(study, outcomes, ranking, under_way or {}))
+    if not curves + live:
         return _empty(study, ranking)
-    tokens = max(curve.points[-1][0] for curve in curves)
-    low, high = _limits(curves, tokens)
-    roles = _roles(curves, ranking)
-    names = _names(curves, roles, (high - low) / _HEIGHT_PX, high)
-    rows = [row for curve in curves for row in _rows(curve, roles)]
+    tokens = max(*(cell.tokens for cell in ranking.cells), *(curve.points[-1][0] for curve in curves + live))
+    low, high = limits_of(curves + live, tokens)
+    roles = roles_of(curves, ranking)
+    names = _names(curves or live, roles, (high - low) / _HEIGHT_PX, high)
+    rows = [row for number, curve in enumerate(curves + live) for row in _rows(number, curve, roles)]
     ticks = round_ticks(low, high, 7)
     return figure(
-        ({"values": [row for row in rows if row["role"] != "other"]}, _band_layers()),
+        ({"values": [row for row in rows if row["role"] != "other" and not row["under_way"]]}, _band_layers()),
         ({"values": rows}, _line_layers(per_unit(ranking))),
         ({"values": names}, _name_layers()),
-        title=_title(curves, roles),
-        subtitle=_subtitle(study, ranking, curves, roles, high),
-        description=_describe(curves, ranking),
+        title=_title(curves, live, roles),
+        subtitle=_subtitle(study, ranking, curves, live, high),
+        description=_describe(curves + live, ranking),
         height=_HEIGHT_PX,
         axis_px=50,
         values={
@@ -88,61 +77,14 @@ def _empty(study: Study, ranking: Ranking) -> Figure:
     )
 
 
-def _curves(study: Study, outcomes: Mapping[str, Outcome], ranking: Ranking) -> list[_Curve]:
-    runs = Schedule(study, outcomes).runs("ranking")
-    figure_name = f"{VALIDATION}.bits_per_{study.unit}"
-    found = []
-    for place, cell in enumerate(ranking.cells):
-        done = [outcomes[spec.key] for spec in runs.get(cell.key, ()) if spec.key in outcomes]
-        by_seed = [dict(_losses(outcome, figure_name)) for outcome in done if not outcome.diverged]
-        by_seed = [losses for losses in by_seed if losses]
-        if not by_seed:
-            continue
-        shared = sorted(set.intersection(*map(set, by_seed)))
-        points = [_point(at, [losses[at] for losses in by_seed]) for at in shared]
-        if points:
-            found.append(_Curve(place, cell, points, len(by_seed)))
-    return found
-
-
-def _losses(outcome: Outcome, name: str) -> Iterator[tuple[int, float]]:
-    for row in outcome.metrics:
-        loss = row.get("evaluation", {}).get(name)
-        if isinstance(loss, int | float) and math.isfinite(loss):
-            yield int(row["tokens"]), float(loss)
-    if name in outcome.evaluation and math.isfinite(outcome.evaluation[name]):
-        yield outcome.tokens, outcome.evaluation[name]
-
-
-def _point(at: int, losses: Sequence[float]) -> tuple[int, float, float, float]:
-    return at, sum(losses) / len(losses), min(losses), max(losses)
-
-
-def _limits(curves: Sequence[_Curve], tokens: int) -> tuple[float, float]:
-    low = min(point[2] for curve in curves for point in curve.points)
-    late = [point[3] for curve in curves for point in curve.points if point[0] >= _SHOWN_FROM * tokens]
-    high = max(late, default=max(point[3] for curve in curves for point in curve.points))
-    room = 0.04 * max(high - low, 0.01)
-    return low - room, high + room
-
-
-def _roles(curves: Sequence[_Curve], ranking: Ranking) -> dict[int, str]:
-    """Return "best", "worst" or "other" by the place of a cell."""
-    ordered = sorted(curves, key=lambda curve: curve.end)
-    lowest = lowest_of(ranking)
-    best = next((curve for curve in ordered if curve.cell is lowest), ordered[0])
-    roles = dict.fromkeys((curve.place for curve in curves), "other")
-    if ordered[-1] is not best:
-        roles[ordered[-1].place] = "worst"
-    return roles | {best.place: "best"}
-
-
-def _rows(curve: _Curve, roles: Mapping[int, str]) -> Iterator[Row]:
+def _rows(number: int, curve: LossCurve, roles: Mapping[int, str]) -> Iterator[Row]:
     for tokens, mean, low, high in curve.points:
         yield {
             "i": curve.place,
             "name": cell_label(curve.cell),
-            "role": roles[curve.place],
+            "role": roles.get(curve.place, "other"),
+            "line": number,
+            "under_way": curve.under_way,
             "tokens": tokens,
             "loss": mean,
             "low": low,
@@ -151,14 +93,14 @@ def _rows(curve: _Curve, roles: Mapping[int, str]) -> Iterator[Row]:
         }
 
 
-def _names(curves: Sequence[_Curve], roles: Mapping[int, str], per_px: float, high: float) -> list[Row]:
+def _names(curves: Sequence[LossCurve], roles: Mapping[int, str], per_px: float, high: float) -> list[Row]:
     """Return the names at the ends of the curves, moved apart where they would overlap."""
-    named = [curve for curve in curves if len(curves) <= _MOST_NAMED or roles[curve.place] != "other"]
+    named = [curve for curve in curves if len(curves) <= _MOST_NAMED or roles.get(curve.place, "other") != "other"]
     rows: list[Row] = [
         {
             "tokens": curve.points[-1][0],
             "loss": curve.end,
-            "role": roles[curve.place],
+            "role": roles.get(curve.place, "other"),
             "words": f"{cut(cell_label(curve.cell), _LONGEST_NAME)}: {curve.end:.3f}",
         }
         for curve in sorted(named, key=lambda curve: -curve.end)
@@ -168,7 +110,9 @@ def _names(curves: Sequence[_Curve], roles: Mapping[int, str], per_px: float, hi
     return [row | {"loss": min(row["loss"], high)} for row in rows]
 
 
-def _title(curves: Sequence[_Curve], roles: Mapping[int, str]) -> str:
+def _title(curves: Sequence[LossCurve], live: Sequence[LossCurve], roles: Mapping[int, str]) -> str:
+    if not curves:
+        return f"Held-out loss of {counted(len(live), 'run')} under way"
     ends = {roles[curve.place]: curve for curve in curves}
     if "worst" not in ends:
         return f"Held-out loss of {said_label(ends['best'].cell)}"
@@ -177,14 +121,11 @@ def _title(curves: Sequence[_Curve], roles: Mapping[int, str]) -> str:
 
 
 def _subtitle(
-    study: Study, ranking: Ranking, curves: Sequence[_Curve], roles: Mapping[int, str], high: float
+    study: Study, ranking: Ranking, curves: Sequence[LossCurve], live: Sequence[LossCurve], high: float
 ) -> list[str]:
-    first = max(point[3] for curve in curves for point in curve.points)
-    marks = ["line: mean over the seeds", "band: their range", "orange: lowest mean", "blue: highest"]
-    if "other" in roles.values():
-        marks.append("grey: the others")
-    said = " · ".join(marks if len(curves) > 1 else marks[:3])
+    first = max(point[3] for curve in [*curves, *live] for point in curve.points)
     above = f" · earlier losses, up to {first:.2f}, lie above the plot" if first > high else ""
+    said = " · ".join(_marks(curves, live))
     return [
         f"{per_unit(ranking).capitalize()} by training tokens{above}",
         f"{said[:1].upper()}{said[1:]}",
@@ -192,7 +133,19 @@ def _subtitle(
     ]
 
 
-def _describe(curves: Sequence[_Curve], ranking: Ranking) -> str:
+def _marks(curves: Sequence[LossCurve], live: Sequence[LossCurve]) -> Iterator[str]:
+    """Yield what lines, colours and bands mean."""
+    if curves:
+        yield from ("line: mean over the seeds", "band: their range", "orange: lowest mean")
+    if len(curves) > 1:
+        yield "blue: highest"
+    if len(curves) > 2:
+        yield "grey: the others"
+    if live:
+        yield f"dashed: {counted(len(live), 'run')} under way"
+
+
+def _describe(curves: Sequence[LossCurve], ranking: Ranking) -> str:
     ends = "; ".join(
         f"{cell_label(curve.cell)} {curve.end:.3f} after {format_count(curve.points[-1][0])} tokens"
         for curve in sorted(curves, key=lambda curve: curve.end)[:24]
@@ -227,8 +180,9 @@ def _line_layers(unit: str) -> Row:
     tooltip = [alt.Tooltip(f"{key}:N", title=title) for key, title in titles.items()]
     tooltip.append(alt.Tooltip("tokens:Q", title="Tokens", format=","))
     line = alt.Chart().mark_line(clip=True, strokeWidth=2.2, stroke=alt.ExprRef(_COLOUR))
-    other, coloured = "datum.role == 'other'", "datum.role != 'other'"
+    over = "!datum.under_way && datum.role"
     faint = alt.Chart().mark_line(clip=True, strokeWidth=1.2, opacity=0.45, stroke=alt.ExprRef(_COLOUR))
+    dashed = alt.Chart().mark_line(clip=True, strokeWidth=1.6, strokeDash=[5, 4], stroke=alt.ExprRef(_COLOUR))
     dots = alt.Chart().mark_point(
         filled=True,
         size=26,
@@ -237,8 +191,9 @@ def _line_layers(unit: str) -> Row:
         fill=alt.ExprRef(_COLOUR),
     )
     return layers(
-        faint.encode(x, y, alt.Detail("i:N")).transform_filter(other),
-        line.encode(x, y, alt.Detail("i:N")).transform_filter(coloured),
+        faint.encode(x, y, alt.Detail("i:N")).transform_filter(f"{over} == 'other'"),
+        line.encode(x, y, alt.Detail("i:N")).transform_filter(f"{over} != 'other'"),
+        dashed.encode(x, y, alt.Detail("line:N")).transform_filter("datum.under_way"),
         dots.encode(x, y, tooltip=tooltip),
     )
 

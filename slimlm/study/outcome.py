@@ -55,6 +55,14 @@ def outcome_of(key: str, record: RunRecord) -> Outcome | None:
         raise ValueError(f"the record of run {name} is damaged ({why}): deleting its folder would work") from None
 
 
+def metrics_of(record: RunRecord) -> tuple[Mapping[str, Any], ...]:
+    """Return the rows of a run's metrics; raises ValueError where tokens or a loss is no figure."""
+    try:
+        return tuple(map(_row, record.metrics))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(one_line(str(error), _LONGEST_REASON)) from None
+
+
 def _outcome(key: str, record: RunRecord, result: Mapping[str, Any]) -> Outcome:
     if result["status"] not in ("finished", "diverged"):
         raise ValueError(f"status={shown(result['status'])}")

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from slimlm.runs.record import RUN, RunRecord, finite, read_record, read_run, write_record
+from slimlm.runs.record import RESULT, RUN, RunRecord, finite, read_record, read_run, write_record
 from slimlm.study.cells import StudyCell, data_sizes, predicted_order, study_cells
-from slimlm.study.outcome import Outcome, outcome_of
+from slimlm.study.outcome import Outcome, metrics_of, outcome_of
 from slimlm.study.request import StudyRequest, request_from_record
 from slimlm.utils.files import read_bytes, read_json, replacing
 from slimlm.utils.text import is_unicode, one_line, shown
@@ -152,18 +153,35 @@ def read_outcomes(folder: Path) -> tuple[dict[str, Outcome], list[str]]:
     return found, problems
 
 
+def read_under_way(folder: Path) -> dict[str, tuple[Mapping[str, Any], ...]]:
+    """Return the rows of metrics of the runs that are not over, by key; a run whose files are damaged is left out."""
+    home, found = folder / RUNS, {}
+    for path in sorted(home.iterdir()) if home.is_dir() else ():
+        if (path / RUN).exists() and not (path / RESULT).exists():
+            with suppress(OSError, ValueError):
+                found[path.name] = metrics_of(read_run(path))
+    return found
+
+
 def _records(folder: Path) -> list[tuple[str, Any]]:
     packed = folder / PACKED
     lines = read_bytes(packed, PACKED, _MOST_BYTES).splitlines() if packed.exists() else []
     found: list[tuple[str, Any]] = []
     for number, line in enumerate(lines, 1):
-        record = read_json(line, f"line {number} of {PACKED}", _MOST_BYTES)
-        if not isinstance(record, dict) or not isinstance(record.get("key"), str):
-            raise ValueError(f"line {number} of {PACKED} is no record of a run: the file of a packed study would work")
-        found.append((record["key"], lambda record=record: _unpacked(folder, record)))
+        try:
+            record = read_json(line, f"line {number} of {PACKED}", _MOST_BYTES)
+            if not isinstance(record, dict) or not isinstance(record.get("key"), str):
+                raise ValueError(f"line {number} of {PACKED} is no record of a run: deleting the line would work")
+            found.append((record["key"], lambda record=record: _unpacked(folder, record)))
+        except ValueError as error:  # the other lines are good
+            found.append((str(number), lambda error=error: _refuse(error)))
     home = folder / RUNS
     names = sorted(path.name for path in home.iterdir() if (path / RUN).exists()) if home.is_dir() else []
     return [*found, *((name, lambda name=name: read_run(home / name)) for name in names)]
+
+
+def _refuse(error: ValueError) -> RunRecord:
+    raise error
 
 
 def _unpacked(folder: Path, record: dict[str, Any]) -> RunRecord:

@@ -4,19 +4,20 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import streamlit as st
 
 import slimlm.ranking
 from slimlm.ranking.record import read_ranking
 from slimlm.ranking.result import Ranking
-from slimlm.runs.record import RESULT
+from slimlm.runs.record import METRICS, RESULT
 from slimlm.study.outcome import Outcome
 from slimlm.study.schedule import Schedule
-from slimlm.study.study import PACKED, RUNS, STUDY, VERDICT, Study, open_study, read_outcomes
+from slimlm.study.study import PACKED, RUNS, STUDY, VERDICT, Study, open_study, read_outcomes, read_under_way
 
 STUDIES = "SLIMLM_STUDIES"
 """Environment variable: the folder of studies; `studies` below the server's working directory without it."""
@@ -28,6 +29,8 @@ LONGEST_NAME = 80
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9 ._=,+-]{{0,{LONGEST_NAME - 1}}}")
 _MOST_STUDIES = 500
 _FRESH_SECONDS = 1.0
+_LIVE_NS = 10**10
+"""Runs that are not over change what is shown once in ten seconds: pages are drawn anew for it."""
 
 Stamp = tuple[tuple[str, int, int], ...]
 
@@ -46,6 +49,8 @@ class StudyView:
     shipped: bool
     stamp: Stamp = field(repr=False)
     """Names, times and sizes of the files that it was read from."""
+    under_way: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict, repr=False)
+    """Metrics of the runs that are not over, by key."""
 
     @property
     def schedule(self) -> Schedule:
@@ -132,8 +137,13 @@ class StudyLibrary:
         try:
             stamp = stamp_of(folder)
             if stamp != entry.stamp:
-                entry.found, entry.stamp = None, stamp
-                entry.found = self._read(name, folder, stamp)
+                earlier, entry.found = entry.found, None
+                same = entry.stamp is not None and _of_figures(stamp) == _of_figures(entry.stamp)
+                entry.stamp = stamp
+                if same and isinstance(earlier, StudyView):  # only runs that are not over have gone on
+                    entry.found = replace(earlier, stamp=stamp, under_way=read_under_way(folder))
+                else:
+                    entry.found = self._read(name, folder, stamp)
         except OSError as error:
             entry.found = ValueError(f"the study {name} cannot be read: {error.strerror or error}")
         except ValueError as error:
@@ -142,12 +152,17 @@ class StudyLibrary:
 
 
 def stamp_of(folder: Path) -> Stamp:
-    """Return names, times and sizes of the files that a study's figures are computed from."""
+    """Return names, times and sizes of the files that a study is shown from: metrics alone of runs not over."""
     files = [folder / name for name in (STUDY, PACKED, VERDICT)]
     home = folder / RUNS
-    if home.is_dir():
-        files += sorted(path / RESULT for path in home.iterdir())
+    for path in sorted(home.iterdir()) if home.is_dir() else ():
+        files.append(path / RESULT if (path / RESULT).exists() else path / METRICS)
     return tuple(_stamps(folder, files))
+
+
+def _of_figures(stamp: Stamp) -> Stamp:
+    """Return the files of a stamp that a ranking is computed from."""
+    return tuple(file for file in stamp if not file[0].endswith(METRICS))
 
 
 def _stamps(folder: Path, files: list[Path]) -> Iterator[tuple[str, int, int]]:
@@ -156,7 +171,12 @@ def _stamps(folder: Path, files: list[Path]) -> Iterator[tuple[str, int, int]]:
             found = file.stat()
         except FileNotFoundError:
             continue
-        yield str(file.relative_to(folder)), found.st_mtime_ns, found.st_size
+        live = file.name == METRICS
+        yield (
+            str(file.relative_to(folder)),
+            found.st_mtime_ns // (_LIVE_NS if live else 1),
+            0 if live else found.st_size,
+        )
 
 
 def read_view(name: str, folder: Path, stamp: Stamp) -> StudyView:
@@ -167,7 +187,8 @@ def read_view(name: str, folder: Path, stamp: Stamp) -> StudyView:
     study = open_study(folder)
     outcomes, problems = read_outcomes(folder)
     ranking = read_ranking(folder)
-    return StudyView(name, folder, study, outcomes, ranking, tuple(problems), folder.parent == SHIPPED, stamp)
+    shipped, under_way = folder.parent == SHIPPED, read_under_way(folder)
+    return StudyView(name, folder, study, outcomes, ranking, tuple(problems), shipped, stamp, under_way)
 
 
 def all_folders() -> dict[str, Path]:

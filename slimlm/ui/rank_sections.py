@@ -47,7 +47,7 @@ def _show_rates(view: StudyView) -> None:
 
 
 def _show_curves(view: StudyView) -> None:
-    show_chart(study_curves(view.study, view.outcomes, view.ranking), key="rank_curves")
+    show_chart(study_curves(view.study, view.outcomes, view.ranking, view.under_way), key="rank_curves")
 
 
 _COST_HEAD = ("Cell", "Layers × width", "Learning rate", "Tokens a run", "FLOPs a run", "Time a run", "Runs over")

@@ -77,6 +77,31 @@ def test_curves_end_at_the_means_and_name_the_ends() -> None:
         assert f"{cell.label}: {cell.mean:.3f}" in texts
 
 
+def test_runs_under_way_are_dashed_lines_beside_those_that_are_over() -> None:
+    done, runs = outcomes("beside"), schedule("beside").runs("ranking")
+    *_, live = [spec for specs in runs.values() for spec in specs]
+    rows = {live.key: done[live.key].metrics[:12]}
+    some = {key: outcome for key, outcome in done.items() if key != live.key}
+    chart = study_curves(study("beside"), some, ranking("beside"), rows)
+    dashed = [row for row in rows_of(chart, group=1) if row["under_way"]]
+    assert [row["tokens"] for row in dashed] == [row["tokens"] for row in rows[live.key] if "evaluation" in row]
+    assert "dashed: 1 run under way" in words_of(chart)
+    assert len({row["line"] for row in rows_of(chart, group=1)}) == len(study("beside").cells) + 1
+
+
+def test_runs_under_way_alone_are_named() -> None:
+    done = outcomes("beside")
+    searched = {key: one for key, one in done.items() if key not in keys_of_ranking("beside")}
+    live = {key: done[key].metrics[:12] for key in keys_of_ranking("beside")[:2]}
+    chart = study_curves(study("beside"), searched, ranking("beside"), live)
+    assert words_of(chart).startswith("Held-out loss of 2 runs under way")
+    assert_well_set(svg_of(chart, width=720))
+
+
+def keys_of_ranking(name: str) -> list[str]:
+    return [spec.key for specs in schedule(name).runs("ranking").values() for spec in specs]
+
+
 def test_curves_without_runs_say_so() -> None:
     chart = study_curves(study("beside"), {}, ranking("beside"))
     assert "No run of the ranking is over yet" in svg_of(chart)

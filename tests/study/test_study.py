@@ -1,6 +1,7 @@
 """Folders of studies: written once, read back, packed, and refused in a sentence when they are damaged."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from slimlm.study.study import (
     open_study,
     pack_study,
     read_outcomes,
+    read_under_way,
     study_from_record,
     write_study,
 )
@@ -95,11 +97,15 @@ def test_a_damaged_run_is_one_sentence_and_the_others_are_read(tmp_path: Path) -
         ("{", rf"^line 1 of {PACKED} "),
     ],
 )
-def test_a_damaged_file_of_records_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    write_study(tmp_path, STUDY_OF_FOUR)
-    (tmp_path / PACKED).write_text(text)
+def test_a_damaged_line_of_records_is_a_problem_and_loses_no_other(tmp_path: Path, text: str, message: str) -> None:
+    write_fake(tmp_path, STUDY_OF_FOUR, OUTCOMES)
+    whole = (tmp_path / PACKED).read_text()
+    (tmp_path / PACKED).write_text(f"{text}\n{whole}")
+    found, (problem,) = read_outcomes(tmp_path)
+    assert found == OUTCOMES
+    assert re.match(message, problem)
     with pytest.raises(ValueError, match=message):
-        read_outcomes(tmp_path)
+        pack_study(tmp_path, tmp_path / "packed")
 
 
 def test_a_packed_record_without_a_part_is_a_problem(tmp_path: Path) -> None:
@@ -149,3 +155,15 @@ def test_a_spec_is_read_back_and_its_key_is_of_everything_that_determines_the_ru
     ]
     assert len({one.key for one in (spec, *others)}) == 4
     assert RunSpec(spec.architecture, spec.recipe, spec.data_digest, 1).key == spec.key
+
+
+def test_runs_that_are_not_over_are_read_by_their_metrics(tmp_path: Path) -> None:
+    folder = write_fake(tmp_path / "a", STUDY_OF_FOUR, OUTCOMES, packed=False)
+    assert read_under_way(folder) == {}
+    live, torn, *_ = sorted(OUTCOMES)
+    for key in (live, torn):
+        (folder / RUNS / key / "result.json").unlink()
+    with (folder / RUNS / torn / "metrics.jsonl").open("a") as lines:
+        lines.write('{"tokens": "many", "evaluation": {"validation.bits_per_byte": 1.0}}\n')
+    assert read_under_way(folder) == {live: OUTCOMES[live].metrics}
+    assert live not in read_outcomes(folder)[0]
