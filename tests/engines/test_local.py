@@ -8,11 +8,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from slimlm.charts.study_curves import study_curves
 from slimlm.engines.engine import Finished
 from slimlm.engines.local import LocalEngine
 from slimlm.engines.run_study import run_study
@@ -20,7 +23,8 @@ from slimlm.engines.state import read_state
 from slimlm.study.schedule import Schedule
 from slimlm.study.spec import RunSpec
 from slimlm.study.study import RUNS, open_study
-from tests.engines.small_study import records
+from slimlm.ui.rank_library import StudyLibrary, StudyView
+from tests.engines.small_study import records, without
 
 
 class Faked(LocalEngine):
@@ -124,6 +128,36 @@ def test_killed_workers_change_nothing(new: Path, finished: Path) -> None:
     assert killed
     assert records(new) == records(finished)
     assert engine.pids == []
+
+
+@contextmanager
+def viewers(folder: Path, count: int) -> Iterator[list[StudyView]]:
+    """Let sessions of the page look at a study, as they do while it is trained, during the work inside."""
+    library, over, seen = StudyLibrary(lambda: {folder.name: folder}), threading.Event(), list[StudyView]()
+
+    def look() -> None:
+        while not over.wait(2):
+            seen.append(library.view(folder.name))
+            study_curves(seen[-1].study, seen[-1].outcomes, seen[-1].ranking, seen[-1].under_way)
+
+    with ThreadPoolExecutor(count) as pool:
+        futures = [pool.submit(look) for _ in range(count)]
+        try:
+            yield seen
+        finally:
+            over.set()
+        for future in futures:
+            future.result()
+
+
+def test_viewers_change_no_figure(finished: Path, tmp_path: Path) -> None:
+    """A study that goes on, and is looked at by 25 sessions, has the records of one that nobody saw."""
+    copy, missing = without(finished, tmp_path / "copy", 2)
+    with viewers(copy, 25) as seen:
+        assert run_study(copy, LocalEngine(copy, device="cpu", workers=2)) == "complete"
+        assert eventually(lambda: len(seen) >= 25)
+    assert missing
+    assert records(copy) == records(finished)
 
 
 def test_a_killed_driver_takes_its_workers_with_it_and_the_study_goes_on(new: Path, finished: Path) -> None:
