@@ -17,8 +17,8 @@ from slimlm.runs.record import (
     RESULT,
     RUN,
     SPEED,
+    change_of_run,
     finite,
-    first_difference,
     read_record,
     read_run,
     sole_writer,
@@ -135,5 +135,4 @@ def _can_resume(spec: RunSpec, tokens: TokenData, folder: Path, device: Any, pla
     processes = Processes(place.rank, place.count)
     wanted = finite(run_spec(spec.architecture, spec.recipe, tokens, training_device(device), processes))
     compared = [name for name in (*COMPARED, "versions") if name != "hooks"]
-    saved, new = ({name: run.get(name) for name in compared} for run in (earlier, wanted))
-    return first_difference(saved, new) is None
+    return change_of_run(earlier, wanted, compared) is None

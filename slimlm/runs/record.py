@@ -7,12 +7,14 @@ the run ended, and checkpoints/ the states that it can be resumed from.
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig
 from slimlm.utils.files import read_bytes, read_json, reason
 from slimlm.utils.text import shown
 
@@ -25,6 +27,8 @@ _MAX_LINES_BYTES = 2**30
 
 COMPARED = ("architecture", "request", "recipe", "data", "setting", "hooks")
 """Parts of run.json that must be equal for a run to be resumed."""
+
+_WITH_DEFAULTS: dict[str, type[Architecture | ModelConfig]] = {"architecture": Architecture, "request": ModelConfig}
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,23 @@ def first_difference(saved: object, wanted: object, path: str = "") -> str | Non
                 return found
         return None
     return None if saved == wanted else f"{path}={shown(saved)} is now {shown(wanted)}"
+
+
+def change_of_run(earlier: Mapping[str, Any], wanted: Mapping[str, Any], parts: Iterable[str] = COMPARED) -> str | None:
+    """Return the first difference between a run.json and the one that would be written; None when they are equal.
+
+    A run.json of an earlier version lacks fields that have been added since: they were at their default.
+    """
+    kept, new = ({name: _completed(name, record.get(name)) for name in parts} for record in (earlier, wanted))
+    return first_difference(kept, new)
+
+
+def _completed(part: str, saved: Any) -> Any:
+    """Return a part of a run.json with the defaults of fields that it lacks."""
+    if part not in _WITH_DEFAULTS or not isinstance(saved, Mapping):
+        return saved
+    optional = (field for field in fields(_WITH_DEFAULTS[part]) if field.default is not MISSING)
+    return {field.name: finite(field.default) for field in optional} | dict(saved)
 
 
 def write_record(file: Path, record: Mapping[str, Any]) -> None:
@@ -198,8 +219,7 @@ def check_folder(folder: Path, spec: Mapping[str, Any], *, resume: bool) -> Mapp
             if os.path.lexists(folder / name):
                 raise ValueError(f"folder={str(folder)!r} holds {name} but no {RUN}; an empty folder would work")
         return None
-    kept, wanted = ({name: record.get(name) for name in COMPARED} for record in (earlier, finite(spec)))
-    if difference := first_difference(kept, wanted):
+    if difference := change_of_run(earlier, finite(spec)):
         raise ValueError(f"folder={str(folder)!r} holds another run: {difference}; another folder would work")
     if not resume:
         raise ValueError(f"folder={str(folder)!r} holds this run already; resuming it or another folder would work")

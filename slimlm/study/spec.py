@@ -2,12 +2,27 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
 from slimlm.core.architecture import Architecture
 from slimlm.runs.recipe import TrainRecipe
+
+_FIRST_FIELDS = frozenset(
+    """
+    vocab_size max_seq_length d_model d_ff n_layers n_heads n_kv_heads head_dim norm positions ffn bias qk_norm
+    block rope_theta tied_lm_head lm_head_bias embedding_norm position_offset dropout attention_dropout
+    layer_norm_eps tokens sequence_length batch_tokens learning_rate schedule warmup_share decay_share
+    weight_decay beta1 beta2 eps clip micro_batch precision optimizer parametrisation embedding_std output_std
+    seed compile cuda_graph deterministic log_every evaluate_every evaluate_tokens checkpoint_every keep
+    """.split()  # noqa: SIM905
+)
+"""Fields of architectures and recipes when the first studies were trained.
+
+A later field is left out of a run's key at its default, so that the runs of earlier versions keep their names.
+"""
 
 
 @dataclass(frozen=True)
@@ -24,8 +39,8 @@ class RunSpec:
     def key(self) -> str:
         """Name of the run's folder: the start of the sha256 of its architecture, recipe and data."""
         content = {
-            "architecture": self.architecture.concrete(),
-            "recipe": asdict(self.recipe),
+            "architecture": _identity(Architecture, self.architecture.concrete()),
+            "recipe": _identity(TrainRecipe, asdict(self.recipe)),
             "data": self.data_digest,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -38,6 +53,16 @@ class RunSpec:
             "data_digest": self.data_digest,
             "flops": self.flops,
         }
+
+
+def _identity(kind: type[Architecture] | type[TrainRecipe], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values without those of later fields that are at their default."""
+    usual = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
+    return {
+        name: value
+        for name, value in values.items()
+        if name in _FIRST_FIELDS or name not in usual or value != usual[name]
+    }
 
 
 def spec_from_record(record: dict[str, Any]) -> RunSpec:

@@ -129,8 +129,13 @@ def write_study(folder: Path, study: Study) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if (earlier := read_record(folder / STUDY)) is None:
         write_record(folder / STUDY, wanted)
-    elif json.dumps(earlier, sort_keys=True) != json.dumps(wanted, sort_keys=True):
+    elif json.dumps(_as_written_now(earlier), sort_keys=True) != json.dumps(wanted, sort_keys=True):
         raise ValueError(f"{folder} holds another study: another folder, or the same request, would work")
+
+
+def _as_written_now(record: object) -> Any:
+    """Return a study.json as this version writes it: an earlier one lacks the fields that have been added since."""
+    return finite(study_from_record(record).to_record())
 
 
 def open_study(folder: Path) -> Study:
@@ -202,4 +207,5 @@ def pack_study(folder: Path, out: Path) -> None:
         for key, one in sorted(found.items()):
             if one.result is not None:
                 parts = {"run": one.run, "metrics": one.metrics, "speed": one.speed, "result": one.result}
-                lines.write(json.dumps(finite({"key": key, **parts}), allow_nan=False) + "\n")
+                row = json.dumps(finite({"key": key, **parts}), allow_nan=False, separators=(",", ":"))
+                lines.write(f"{row}\n")

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slimlm.core.architecture import Architecture
 from slimlm.runs.record import (
     FORMAT,
     RowWriter,
+    change_of_run,
     check_folder,
     finite,
     first_difference,
@@ -127,6 +130,15 @@ def test_a_folder_is_created_and_checked_against_its_run(tmp_path: Path) -> None
     assert check_folder(folder, SPEC, resume=True) == json.loads((folder / "run.json").read_text())
     with pytest.raises(ValueError, match=r"holds another run: recipe\.seed=0 is now 1; another folder would work$"):
         check_folder(folder, {**SPEC, "recipe": {"seed": 1}}, resume=True)
+
+
+def test_a_run_of_an_earlier_version_lacks_later_fields_at_their_default() -> None:
+    shape = Architecture(d_model=8, d_ff=16, n_layers=1, n_heads=2)
+    now = {"architecture": shape.concrete(), "request": None}
+    earlier = {"architecture": {name: value for name, value in shape.concrete().items() if name != "block"}}
+    assert change_of_run(earlier, now, now) is None
+    other = {"architecture": replace(shape, block="parallel").concrete()}
+    assert change_of_run(earlier, other, now) == 'architecture.block="pre_norm" is now "parallel"'
 
 
 @pytest.mark.parametrize("name", ["metrics.jsonl", "result.json", "checkpoints"])

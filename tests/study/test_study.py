@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from slimlm.core.architecture import Architecture
+from slimlm.runs.recipe import TrainRecipe
 from slimlm.study.schedule import Schedule
 from slimlm.study.spec import RunSpec, spec_from_record
 from slimlm.study.study import (
@@ -167,3 +169,15 @@ def test_runs_that_are_not_over_are_read_by_their_metrics(tmp_path: Path) -> Non
         lines.write('{"tokens": "many", "evaluation": {"validation.bits_per_byte": 1.0}}\n')
     assert read_under_way(folder) == {live: OUTCOMES[live].metrics}
     assert live not in read_outcomes(folder)[0]
+
+
+def test_keys_of_runs_and_files_of_studies_survive_later_fields(tmp_path: Path) -> None:
+    spec = RunSpec(Architecture(d_model=64, d_ff=128, n_layers=2), TrainRecipe(), "data", 1)
+    assert spec.key == "c7b9c25fa1bac5fb"  # as in the first studies
+    assert replace(spec, recipe=TrainRecipe(seed=1)).key != spec.key
+    record = STUDY_OF_FOUR.to_record()
+    for name in ("block", "qk_norm"):
+        del record["request"]["base"][name]
+    (tmp_path / STUDY).write_text(json.dumps(record))
+    write_study(tmp_path, STUDY_OF_FOUR)
+    assert [cell.key for cell in open_study(tmp_path).cells] == [cell.key for cell in STUDY_OF_FOUR.cells]
