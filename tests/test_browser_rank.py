@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from slimlm.ranking.shipped import shipped_studies
 from slimlm.ui.rank_library import STUDIES
 from tests.accessibility import grave_faults
 from tests.browser import chart, choose, open_app, open_section, settle, shared_links
@@ -36,8 +37,17 @@ def main_area(page: Page) -> Locator:
     return page.get_by_test_id("stMain")
 
 
-def test_the_first_view_is_the_verdict_and_the_map_and_a_click_opens_a_cell(page: Page, ranked: str) -> None:
+def test_the_first_view_is_a_shipped_study(page: Page, ranked: str) -> None:
+    first, *_ = shipped_studies()
     open_app(page, ranked, "rank")
+    expect(main_area(page)).to_contain_text(first.ranking.answer[1:])
+    expect(chart(page).locator("svg")).to_be_visible()
+    assert page.get_by_role("heading", level=1).count() == 1
+    assert grave_faults(page) == []
+
+
+def test_a_study_is_its_verdict_and_its_map_and_a_click_opens_a_cell(page: Page, ranked: str) -> None:
+    open_app(page, ranked, "rank?study=complete")
     expect(main_area(page)).to_contain_text("Embedding ratio 0.35 and 0.45 may be best (6 of 12 cells)")
     expect(chart(page)).to_contain_text("2.197 ± 0.015")
     chart(page).locator("svg .mark-rect path").nth(4).click()
@@ -50,7 +60,7 @@ def test_the_first_view_is_the_verdict_and_the_map_and_a_click_opens_a_cell(page
 
 
 def test_a_link_shows_the_same_in_another_browser(page: Page, fresh: Page, ranked: str) -> None:
-    open_app(page, ranked, "rank")
+    open_app(page, ranked, "rank?study=complete")
     choose(page, "Study", "partial")
     expect(main_area(page)).to_contain_text("So far, 60 of at least")
     chart(page).locator("svg .mark-rect path").nth(1).click()
@@ -87,16 +97,9 @@ def test_a_study_is_started_cancelled_and_resumed(fresh: Page, ranked: str) -> N
 @pytest.mark.parametrize("widths", WIDTHS)
 def test_nothing_is_cut_off_and_no_texts_overlap(fresh: Page, ranked: str, widths: str) -> None:
     start_at(fresh, widths)
-    open_app(fresh, ranked, "rank?study=complete&cell=embedding_ratio%3D0.35%2Cglu_expansion%3D2.66")
+    open_app(fresh, ranked, "rank?cell=embedding_ratio%3D0.35%2Cglu_expansion%3D2.66")
     expect(chart(fresh).locator("svg")).to_be_attached()
     assert faults(fresh, widths) == []
     for section in SECTIONS:
         open_section(fresh, section)
         assert faults(fresh, widths) == [], section
-
-
-def test_nothing_serious_hinders_a_reader_light_or_dark(page: Page, ranked: str) -> None:
-    open_app(page, ranked, "rank")
-    expect(chart(page).locator("svg")).to_be_visible()
-    assert page.get_by_role("heading", level=1).count() == 1
-    assert grave_faults(page) == []
