@@ -127,10 +127,16 @@ def _subtitle(
     above = f" · earlier losses, up to {first:.2f}, lie above the plot" if first > high else ""
     said = " · ".join(_marks(curves, live))
     return [
-        f"{per_unit(ranking).capitalize()} by training tokens{above}",
+        f"{per_unit(ranking).capitalize()}{_scored_part(study)} by training tokens{above}",
         f"{said[:1].upper()}{said[1:]}",
         setting_line(study, ranking),
     ]
+
+
+def _scored_part(study: Study) -> str:
+    """Write which part of the held-out text is scored during training, where that is not all of it."""
+    part = study.request.recipe.evaluate_tokens
+    return "" if part is None else f" of the first {format_count(part)} held-out tokens (the ranking is of all)"
 
 
 def _marks(curves: Sequence[LossCurve], live: Sequence[LossCurve]) -> Iterator[str]:

@@ -72,8 +72,13 @@ def _scored(rows: Sequence[Mapping[str, Any]], name: str) -> Iterator[tuple[int,
 
 
 def _losses(outcome: Outcome, name: str) -> Iterator[tuple[int, float]]:
-    yield from _scored(outcome.metrics, name)
-    if name in outcome.evaluation and math.isfinite(outcome.evaluation[name]):
+    """Yield the losses of a run during training; those of the whole held-out text at its end only if there are none.
+
+    A part of the text may be scored during training, and its loss cannot be compared with that of the whole.
+    """
+    found = list(_scored(outcome.metrics, name))
+    yield from found
+    if not found and name in outcome.evaluation and math.isfinite(outcome.evaluation[name]):
         yield outcome.tokens, outcome.evaluation[name]
 
 

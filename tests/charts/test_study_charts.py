@@ -12,6 +12,7 @@ from slimlm.charts.study_parabolas import study_parabolas
 from slimlm.charts.study_text import operations, order_of
 from slimlm.charts.study_tradeoffs import study_tradeoffs
 from slimlm.charts.theme import Figure
+from slimlm.ranking.shipped import shipped_studies
 from slimlm.study.schedule import Schedule
 from tests.charts.study_examples import outcomes, ranking, study
 from tests.figures import assert_well_set, rows_of, svg_of, texts_of, words_of
@@ -75,6 +76,19 @@ def test_curves_end_at_the_means_and_name_the_ends() -> None:
     texts = [text.words for text in texts_of(svg_of(CHARTS["curves"]("beside")))]
     for cell in found.cells:
         assert f"{cell.label}: {cell.mean:.3f}" in texts
+
+
+def test_curves_do_not_mix_a_part_of_the_held_out_text_with_all_of_it() -> None:
+    whole = {
+        key: replace(one, evaluation={name: loss - 0.3 for name, loss in one.evaluation.items()})
+        for key, one in outcomes("beside").items()
+    }
+    chart = study_curves(study("beside"), whole, ranking("beside"))
+    assert rows_of(chart, group=1) == rows_of(CHARTS["curves"]("beside"), group=1)
+    shipped, *_ = shipped_studies()
+    part = study_curves(shipped.study, shipped.outcomes, shipped.ranking)
+    assert "Bits per byte of the first 8.192k held-out tokens (the ranking is of all)" in words_of(part)
+    assert min(row["loss"] for row in rows_of(part, group=1)) > 2.5
 
 
 def test_runs_under_way_are_dashed_lines_beside_those_that_are_over() -> None:
