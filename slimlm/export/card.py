@@ -14,7 +14,7 @@ from slimlm.core.captions import TargetText, request_line, target_texts
 from slimlm.core.describe import counted
 from slimlm.core.design import Design
 from slimlm.core.published import published_near
-from slimlm.export.card_svg import FIGURE_PX, Colors, Figure, chart_body, figure_lines, rule, text_line
+from slimlm.export.card_svg import Colors, Figure, chart_body, figure_height, figure_lines, rule, text_line
 from slimlm.export.pictures import Format, convert
 from slimlm.notes import design_notes
 from slimlm.notes.verdict import Weight, verdict
@@ -27,8 +27,9 @@ Ratio = Literal["16:9", "1:1"]
 
 _WIDTH, _LEFT, _RIGHT = 1600, 56, 1544
 _FIGURES_PX, _CAPTION_PX, _LARGEST_SCALE = 284, 54, 1.28
-_MOST_LINES = 3
-"""Lines of the footer above the definition."""
+_FOOTER_SIZE = 15
+_LINE_PX, _FOOTER_LINES = 22, 4
+"""Height of a line of the footer, and the lines above the title for which a layout has room."""
 
 
 class _Layout(NamedTuple):
@@ -41,6 +42,10 @@ class _Layout(NamedTuple):
     map_top: int = 0
     """0: without the map of published models."""
     map_height: int = 0
+
+    def raised(self, px: int) -> "_Layout":
+        """Return the layout with the charts smaller and the map higher, for a footer that needs more room."""
+        return self._replace(charts_bottom=self.charts_bottom - px, map_top=self.map_top and self.map_top - px)
 
 
 _LAYOUTS: dict[Ratio, _Layout] = {
@@ -71,7 +76,8 @@ def design_card(
 
 
 def _card(design: Design, colors: Colors, layout: _Layout, on: date) -> str:
-    title = escape(design.title)
+    title, footer = escape(design.title), _footer_lines(design, layout.charts_px)
+    layout = layout.raised(_LINE_PX * max(0, len(footer) - _FOOTER_LINES))
     figures = _row_of_figures if layout.map_top else _column_of_figures
     return "\n".join(
         [
@@ -83,7 +89,7 @@ def _card(design: Design, colors: Colors, layout: _Layout, on: date) -> str:
             *_charts(design, colors, layout),
             *(_map(design, colors, layout) if layout.map_top else ()),
             *figures(design, colors),
-            *_footer(design, colors, layout, on),
+            *_footer(design, footer, colors, layout, on),
             "</svg>",
         ]
     )
@@ -133,30 +139,31 @@ def headline(design: Design) -> str:
     return f"{counted(arch.n_layers, 'layer')} × {arch.d_model:,}: {words} of the budget goes to the vocabulary"
 
 
-def _footer(design: Design, colors: Colors, layout: _Layout, on: date) -> Iterator[str]:
-    """Yield the top note, the nearest published model, a definition, and the name of the design with the date."""
-    bottom, width, size = layout.height - 28, layout.charts_px, 15
-    definition = f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}."
-    measured = _evidence(design, width, size)
-    others = [*_top_note(design, width, size), *_nearest(design)]
-    lines = [*measured, *others[: _MOST_LINES - len(measured)], definition]
+def _footer(design: Design, lines: list[str], colors: Colors, layout: _Layout, on: date) -> Iterator[str]:
+    """Yield the lines of the footer, and below them the name of the design with the date."""
+    bottom, width = layout.height - 28, layout.charts_px
     for place, line in enumerate(lines):
-        yield text_line(_LEFT, bottom - 22 * (len(lines) - place), line, size, colors.muted, width)
+        y = bottom - _LINE_PX * (len(lines) - place)
+        yield text_line(_LEFT, y, line, _FOOTER_SIZE, colors.muted, width)
     dated = f"slimlm · {on.day} {on:%B %Y}"
-    yield text_line(_LEFT, bottom, design.title, size, colors.ink, width, bold=True)
-    yield text_line(_RIGHT, bottom, dated, size, colors.muted, _FIGURES_PX, anchor="end")
+    yield text_line(_LEFT, bottom, design.title, _FOOTER_SIZE, colors.ink, width, bold=True)
+    yield text_line(_RIGHT, bottom, dated, _FOOTER_SIZE, colors.muted, _FIGURES_PX, anchor="end")
 
 
-def _evidence(design: Design, width: float, size: int) -> list[str]:
-    """Return what the nearest study has measured in at most two lines; none where there is no such study."""
-    found = evidence_for(design)
-    lines = list(wrap(found.sentence, width, size)) if found else []
-    return lines if len(lines) < 3 else [lines[0], cut(f"{lines[1]} {lines[2]}", len(lines[1]))]
+def _footer_lines(design: Design, width: float) -> list[str]:
+    """Return the nearest study's answer, the top note, the nearest published model and a definition."""
+    found, notes = evidence_for(design), design_notes(design)[:1]
+    return [
+        *(_two_lines(found.sentence, width) if found else ()),
+        *(line for note in notes for line in _two_lines(f"Note: {note.text}", width)),
+        *_nearest(design),
+        f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}.",
+    ]
 
 
-def _top_note(design: Design, width: float, size: int) -> list[str]:
-    """Return the most severe note in at most two lines."""
-    lines = [line for note in design_notes(design)[:1] for line in wrap(f"Note: {note.text}", width, size)]
+def _two_lines(text: str, width: float) -> list[str]:
+    """Break a text into lines; of a longer text than two lines return two, the second cut."""
+    lines = wrap(text, width, _FOOTER_SIZE)
     return lines if len(lines) < 3 else [lines[0], cut(f"{lines[1]} {lines[2]}", len(lines[1]))]
 
 
@@ -209,12 +216,14 @@ def _figures(design: Design) -> list[Figure]:
 
 def _column_of_figures(design: Design, colors: Colors) -> Iterator[str]:
     """Yield the figures from the height of the strip down to the footer."""
-    figures, left, top = _figures(design), _RIGHT - _FIGURES_PX, 184
-    step = (836 - top - FIGURE_PX) / (len(figures) - 1)
-    for place, figure in enumerate(figures):
-        yield from figure_lines(figure, left, top + step * place, _FIGURES_PX, colors)
+    figures, left, top = _figures(design), _RIGHT - _FIGURES_PX, 184.0
+    heights = [figure_height(figure, _FIGURES_PX) for figure in figures]
+    gap = (836 - top - sum(heights)) / (len(figures) - 1)
+    for place, (figure, height) in enumerate(zip(figures, heights, strict=True)):
         if place:
-            yield rule(left, _RIGHT, top + step * place - 18, colors.faint)
+            yield rule(left, _RIGHT, top - min(18, gap / 2), colors.faint)
+        yield from figure_lines(figure, left, top, _FIGURES_PX, colors)
+        top += height + gap
 
 
 def _row_of_figures(design: Design, colors: Colors) -> Iterator[str]:
@@ -222,7 +231,7 @@ def _row_of_figures(design: Design, colors: Colors) -> Iterator[str]:
     figures = _figures(design)
     step = (_RIGHT - _LEFT) / len(figures)
     for place, figure in enumerate(figures):
-        yield from figure_lines(figure, _LEFT + step * place, 180, step - 24, colors, wrapped=True)
+        yield from figure_lines(figure, _LEFT + step * place, 180, step - 24, colors)
     yield rule(_LEFT, _RIGHT, 288, colors.faint)
 
 

@@ -7,8 +7,7 @@ from slimlm.charts.palette import DARK, FAINT_SHADE, INK_SHADE, LIGHT, MUTED_SHA
 from slimlm.charts.theme import FONT, Row, text_width, wrap
 from slimlm.export.pictures import convert
 
-FIGURE_PX = 76
-"""Height of a figure."""
+_FIGURE_PX, _DETAIL_PX, _DETAIL_SIZE = 76, 20, 16
 
 
 class Colors(NamedTuple):
@@ -36,16 +35,26 @@ class Figure(NamedTuple):
     off_target: bool = False
 
 
-def figure_lines(
-    figure: Figure, x: float, top: float, width: float, colors: Colors, *, wrapped: bool = False
-) -> list[str]:
-    """Return the lines of a figure; wrapped: a long detail takes two lines instead of a smaller size."""
+def figure_height(figure: Figure, width: float) -> int:
+    """Return the height of a figure in pixels, down to the last baseline."""
+    return _FIGURE_PX + _DETAIL_PX * (len(_details(figure, width)) - 1)
+
+
+def _details(figure: Figure, width: float) -> list[str]:
+    """Return a figure's detail, on as many lines as the width needs."""
+    return wrap(figure.detail, width, _DETAIL_SIZE)
+
+
+def figure_lines(figure: Figure, x: float, top: float, width: float, colors: Colors) -> list[str]:
+    """Return the lines of a figure; a long detail takes several instead of a smaller size."""
     fill = colors.off_target if figure.off_target else colors.muted
-    details = wrap(figure.detail, width, 16) if wrapped else [figure.detail]
     return [
         text_line(x, top + 13, figure.label, 16, colors.muted, width),
         text_line(x, top + 49, figure.value, 32, colors.ink, width, bold=True),
-        *(text_line(x, top + FIGURE_PX + 20 * row, line, 16, fill, width) for row, line in enumerate(details)),
+        *(
+            text_line(x, top + _FIGURE_PX + _DETAIL_PX * row, line, _DETAIL_SIZE, fill, width)
+            for row, line in enumerate(_details(figure, width))
+        ),
     ]
 
 

@@ -29,8 +29,9 @@ def markdown(subject: Subject) -> str:
     sections = [
         f"# {lightly(subject.title)}",
         f"**{lightly(str(verdict(subject)))}**",
+        *([f"{lightly(subject.origin)}."] if isinstance(subject, NamedModel) else []),
         *([lightly(evidence.sentence)] if (evidence := evidence_for(subject)) else []),
-        *_markdown_figures(subject),
+        _markdown_figures(subject),
         markdown_table(("", "Actual"), dimension_rows(subject), left=1),
         *(_markdown_review(subject) if isinstance(subject, Design) else ()),
         "## Parameters",
@@ -44,10 +45,10 @@ def markdown(subject: Subject) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _markdown_figures(subject: Subject) -> list[str]:
+def _markdown_figures(subject: Subject) -> str:
     if isinstance(subject, NamedModel):
-        return [f"{lightly(subject.origin)}.", markdown_table(("", "Counted"), figure_rows(subject), left=1)]
-    return [markdown_table(TARGETS_HEAD, target_rows(subject), left=1)]
+        return markdown_table(("", "Counted"), figure_rows(subject), left=1)
+    return markdown_table(TARGETS_HEAD, target_rows(subject), left=1)
 
 
 def _markdown_review(design: Design) -> list[str]:
