@@ -2,6 +2,8 @@
 
 import re
 
+from slimlm.interop.hf import FAMILIES
+from slimlm.ranking.shipped import shipped_studies
 from tests.import_table import ALLOWED
 from tests.server import ROOT
 
@@ -30,3 +32,17 @@ def test_it_names_every_page_and_is_short() -> None:
     for page in ("Design", *(path.stem.capitalize() for path in (ROOT / "pages").glob("*.py"))):
         assert f"* **{page}**" in TEXT
     assert len(TEXT.splitlines()) < 150
+
+
+def test_what_it_says_of_the_shipped_study_is_what_the_study_says() -> None:
+    first, *_ = shipped_studies()
+    said = " ".join(TEXT.split())
+    assert first.ranking.answer in said
+    passed = {control.key: control for control in first.ranking.controls}
+    assert "under the second recipe and at a quarter of the tokens" in said
+    assert all("Kendall τ = 1.00" in passed[key].sentence for key in ("second_recipe", "second_horizon"))
+    assert first.study.request.second_horizon == 0.25
+
+
+def test_it_counts_the_model_types_that_are_read() -> None:
+    assert f"config.json ({len(FAMILIES)} model types" in TEXT
