@@ -10,9 +10,9 @@ from typing import Any
 from slimlm.ranking.codec import from_data, to_data
 from slimlm.ranking.rank import rank_study
 from slimlm.ranking.result import Ranking
-from slimlm.runs.record import write_record
+from slimlm.runs.record import read_record, write_record
 from slimlm.study.outcome import Outcome
-from slimlm.study.study import VERDICT, Study, open_study, read_outcomes
+from slimlm.study.study import STUDY, VERDICT, Study, open_study, read_outcomes
 from slimlm.utils.files import read_bytes, read_json
 from slimlm.utils.text import shown
 
@@ -46,7 +46,7 @@ def read_ranking(folder: Path) -> Ranking:
     """
     study = open_study(folder)
     outcomes, problems = read_outcomes(folder)
-    known = _known(folder, _digest(study, outcomes, problems))
+    known = _known(folder, _digest(folder, outcomes, problems))
     return known if known and _is_of(known, study) else rank_study(study, outcomes, problems)
 
 
@@ -55,7 +55,7 @@ def write_ranking(folder: Path) -> Ranking:
     study = open_study(folder)
     outcomes, problems = read_outcomes(folder)
     ranking = rank_study(study, outcomes, problems)
-    digest = _digest(study, outcomes, problems)
+    digest = _digest(folder, outcomes, problems)
     write_record(folder / VERDICT, {"format": FORMAT, "outcomes": digest, "ranking": ranking_record(ranking)})
     return ranking
 
@@ -88,7 +88,7 @@ def _is_of(ranking: Ranking, study: Study) -> bool:
     return ranking.axes == axes and [(cell.key, cell.x, cell.y) for cell in ranking.cells] == cells
 
 
-def _digest(study: Study, outcomes: Mapping[str, Outcome], problems: list[str]) -> str:
-    """Return the sha256 of everything that a ranking is computed from."""
-    parts = json.dumps([to_data(study.to_record()), outcomes_digest(outcomes), problems], sort_keys=True)
+def _digest(folder: Path, outcomes: Mapping[str, Outcome], problems: list[str]) -> str:
+    """Return the sha256 of everything that a ranking is computed from, the study as it stands in its file."""
+    parts = json.dumps([read_record(folder / STUDY), outcomes_digest(outcomes), problems], sort_keys=True)
     return hashlib.sha256(parts.encode()).hexdigest()
