@@ -49,7 +49,7 @@ class _Layout(NamedTuple):
 
 
 _LAYOUTS: dict[Ratio, _Layout] = {
-    "16:9": _Layout(900, 1136, 184, 764),
+    "16:9": _Layout(900, 1136, 184, 758),
     "1:1": _Layout(1600, _RIGHT - _LEFT, 316, 922, 966, 424),
 }
 

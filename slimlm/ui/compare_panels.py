@@ -217,7 +217,7 @@ def show_findings(comparison: Comparison) -> None:
 def _show_measured(pin: Pin) -> None:
     """Show what the nearest study has measured, as seen from the baseline."""
     if found := nearest_evidence(pin.subject):
-        st.markdown(f"**Nearest to {plain(pin.name)}.** {plain(found.sentence)}")
+        st.markdown(f"**Nearest study.** {plain(f'{pin.name}: {found.sentence}')}")
 
 
 def show_differences(comparison: Comparison) -> None:

@@ -178,8 +178,11 @@ def test_a_square_card_keeps_its_parts_apart(name: str) -> None:
         assert part_of(found, *margin) == page
     assert part_of(found, 56, 158, 1544, 176) == page, "between the request and the figures"
     assert part_of(found, 56, 292, 1544, 312) == page, "between the figures and the charts"
-    assert part_of(found, 56, 922, 1544, 929) == page, "between the charts and the caption of the map"
-    assert part_of(found, 56, 1456, 1544, 1466) == page, "between the map and the notes"
+    texts = ET.fromstring(design_card(design_of(name), format="svg", ratio="1:1")).findall("{*}text")
+    caption = next(int(float(text.get("y", "0"))) for text in texts if (text.text or "").startswith("Among published"))
+    notes = min(y for text in texts if (y := int(float(text.get("y", "0")))) > caption + 424)
+    assert part_of(found, 56, caption - 28, 1544, caption - 21) == page, "between the charts and the caption of the map"
+    assert part_of(found, 56, notes - 28, 1544, notes - 18) == page, "between the map and the notes"
 
 
 @pytest.mark.parametrize("name", SQUARE)
