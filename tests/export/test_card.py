@@ -238,7 +238,8 @@ def test_the_words_of_a_card_say_the_design(name: str) -> None:
 
 def test_a_card_names_fewer_key_value_heads_and_the_feed_forwards_own_expansion() -> None:
     grouped, plain = (design_card(design_of(name), format="svg").decode() for name in ("llama", "gpt2"))
-    assert "heads × head_dim, 3 for keys and values" in grouped
+    words = " ".join(text.strip() for text in ET.fromstring(grouped).itertext() if text.strip())
+    assert "heads × head_dim, 3 for keys and values" in words
     assert ">FFN expansion<" in plain and "GLU expansion" not in plain
     assert ">GLU expansion<" in grouped and "for keys and values" not in plain
 
