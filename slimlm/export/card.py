@@ -14,7 +14,7 @@ from slimlm.core.captions import TargetText, request_line, target_texts
 from slimlm.core.describe import counted
 from slimlm.core.design import Design
 from slimlm.core.published import published_near
-from slimlm.export.card_svg import Colors, Figure, chart_body, figure_height, figure_lines, rule, text_line
+from slimlm.export.card_svg import Colors, Figure, chart_body, figure_column, figure_lines, rule, text_line
 from slimlm.export.pictures import Format, convert
 from slimlm.notes import design_notes
 from slimlm.notes.verdict import Weight, verdict
@@ -216,14 +216,7 @@ def _figures(design: Design) -> list[Figure]:
 
 def _column_of_figures(design: Design, colors: Colors) -> Iterator[str]:
     """Yield the figures from the height of the strip down to the footer."""
-    figures, left, top = _figures(design), _RIGHT - _FIGURES_PX, 184.0
-    heights = [figure_height(figure, _FIGURES_PX) for figure in figures]
-    gap = (836 - top - sum(heights)) / (len(figures) - 1)
-    for place, (figure, height) in enumerate(zip(figures, heights, strict=True)):
-        if place:
-            yield rule(left, _RIGHT, top - min(18, gap / 2), colors.faint)
-        yield from figure_lines(figure, left, top, _FIGURES_PX, colors)
-        top += height + gap
+    yield from figure_column(_figures(design), (184, 836), _RIGHT - _FIGURES_PX, _FIGURES_PX, colors)
 
 
 def _row_of_figures(design: Design, colors: Colors) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """The SVG elements of a design card: text, rules, figures and charts, in the colours of a page."""
 
+import math
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -56,6 +58,24 @@ def figure_lines(figure: Figure, x: float, top: float, width: float, colors: Col
             for row, line in enumerate(_details(figure, width))
         ),
     ]
+
+
+def figure_column(
+    figures: Sequence[Figure],
+    ends: tuple[float, float],
+    left: float,
+    width: float,
+    colors: Colors,
+    most_gap: float = math.inf,
+) -> Iterator[str]:
+    """Yield figures below each other between two heights, with rules between them."""
+    heights, (top, bottom) = [figure_height(figure, width) for figure in figures], ends
+    gap = min(most_gap, (bottom - top - sum(heights)) / max(1, len(figures) - 1))
+    for place, (figure, height) in enumerate(zip(figures, heights, strict=True)):
+        if place:
+            yield rule(left, left + width, top - min(18, gap / 2), colors.faint)
+        yield from figure_lines(figure, left, top, width, colors)
+        top += height + gap
 
 
 def text_line(

@@ -17,7 +17,7 @@ from slimlm.charts.study_text import (
     tidy,
 )
 from slimlm.core.describe import counted
-from slimlm.export.card_svg import FIGURE_PX, Colors, Figure, chart_body, figure_lines, rule, text_line
+from slimlm.export.card_svg import Colors, Figure, chart_body, figure_column, rule, text_line
 from slimlm.export.pictures import Format, convert
 from slimlm.export.study_reports import study_title
 from slimlm.export.study_tables import cost_line
@@ -27,7 +27,7 @@ from slimlm.utils.formatting import format_count, format_seconds
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT = 1600, 900, 56, 1544
 _MAP_PX, _FIGURES_PX = 1136, 284
-_TOP, _BOTTOM, _LARGEST_SCALE = 188, 782, 1.28
+_TOP, _BOTTOM, _LARGEST_SCALE, _MOST_GAP = 188, 782, 1.28, 48
 
 
 def study_card(
@@ -88,12 +88,8 @@ def _map(study: Study, ranking: Ranking, colors: Colors) -> str:
 
 
 def _figures(ranking: Ranking, colors: Colors) -> Iterator[str]:
-    figures, left, top = list(_key_figures(ranking)), _RIGHT - _FIGURES_PX, _TOP
-    step = min(124.0, (_BOTTOM - top - FIGURE_PX) / max(1, len(figures) - 1))
-    for place, one in enumerate(figures):
-        yield from figure_lines(one, left, top + step * place, _FIGURES_PX, colors)
-        if place:
-            yield rule(left, _RIGHT, top + step * place - 18, colors.faint)
+    ends, figures = (_TOP, _BOTTOM), list(_key_figures(ranking))
+    yield from figure_column(figures, ends, _RIGHT - _FIGURES_PX, _FIGURES_PX, colors, _MOST_GAP)
 
 
 def _key_figures(ranking: Ranking) -> Iterator[Figure]:
