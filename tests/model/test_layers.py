@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from slimlm.core.architecture import Architecture, Positions
+from slimlm.core.architecture import Architecture
+from slimlm.core.basic_choices import Positions
 from slimlm.model.layers import GeGLU, MultiHeadAttention, PlainFeedForward, SwiGLU, TransformerBlock, make_norm
 from slimlm.model.positions import alibi_bias, rotary_angles
 from tests import reference
