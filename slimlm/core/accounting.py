@@ -5,46 +5,41 @@ number of the layer), so that tests can compare the two tensor by tensor.
 """
 
 from dataclasses import dataclass, replace
-from math import prod
+from functools import partial
 
 from slimlm.core.architecture import Architecture
+from slimlm.core.component import (
+    NORM_TENSORS,
+    Component,
+    Shape,
+    feed_forward_shapes,
+    linear_shapes,
+    norm_shapes,
+    sum_of,
+    times,
+)
+from slimlm.core.expert_account import (
+    expert_components,
+    latent_attention_formula,
+    latent_attention_shapes,
+    latent_norm_formula,
+    latent_norm_shapes,
+)
 from slimlm.core.names import COMPONENT_NAMES, OPTION_NAMES
 
-Shape = tuple[int, ...]
+__all__ = [
+    "BIASED",
+    "BLOCK_NORMS",
+    "EMBEDDING_RATIO_DEFINITION",
+    "Account",
+    "Component",
+    "Shape",
+    "account",
+    "count_total",
+    "norm_name",
+]
 
 EMBEDDING_RATIO_DEFINITION = "share of parameters in vocabulary-sized tables (embedding, LM head if untied)"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Component:
-    """One row of the account: `copies` times the tensors in `shapes`."""
-
-    key: str
-    """Stable identifier: token_embedding, position_embedding, attention, ffn, norms, final_norm or lm_head."""
-    name: str
-    """Display name."""
-    formula: str
-    """Parameters of one copy, as a formula of the architecture's fields."""
-    shapes: dict[str, Shape]
-    """Parameter name in the PyTorch model (`*` for the layer) → shape."""
-    copies: int = 1
-    """Number of copies of the tensors: n_layers for a component of every layer."""
-    per_layer: bool = False
-    """Whether every layer has a copy."""
-    note: str = ""
-    """Reason for a count of zero."""
-    share: float = 0.0
-    """params / total of the account."""
-
-    @property
-    def copy_params(self) -> int:
-        """Parameters in one copy."""
-        return sum(map(prod, self.shapes.values()))
-
-    @property
-    def params(self) -> int:
-        """Parameters in all copies."""
-        return self.copies * self.copy_params
 
 
 @dataclass(frozen=True)
@@ -61,8 +56,14 @@ class Account:
 
     @property
     def layer_params(self) -> int:
-        """Parameters of one transformer block."""
-        return sum(component.copy_params for component in self.components if component.per_layer)
+        """Parameters of one transformer block; of one with experts where there are some."""
+        last = self.architecture.n_layers - 1
+        return sum(component.copy_params for component in self.components if last in component.layers)
+
+    @property
+    def active_params(self) -> int:
+        """Parameters that one token uses: of the routed experts those that it is routed to, of everything else all."""
+        return sum(component.active_params for component in self.components)
 
     @property
     def embedding_ratio(self) -> float:
@@ -98,7 +99,7 @@ def _components(arch: Architecture) -> tuple[Component, ...]:
         ),
         _position_embedding(arch),
         _attention(arch),
-        _ffn(arch),
+        *(expert_components(arch) if arch.is_mixture else (_ffn(arch),)),
         _norms(arch),
         _final_norm(arch),
         _lm_head(arch),
@@ -128,16 +129,23 @@ def _position_embedding(arch: Architecture) -> Component:
 def _attention(arch: Architecture) -> Component:
     d_model, query, key = arch.d_model, arch.n_heads * arch.head_width, arch.kv_heads * arch.head_width
     rows, biased = {"q": query, "k": key, "v": key}, BIASED[arch.bias]
+    if arch.has_latents:
+        biases = "qkv" in biased, "output" in biased
+        return _attention_row(arch, latent_attention_formula(arch, *biases), latent_attention_shapes(arch, *biases))
     shapes: dict[str, Shape] = {}
     for name in "qkv":
-        shapes |= _linear(f"blocks.*.attention.{name}_proj", rows[name], d_model, "qkv" in biased)
-    shapes |= _linear("blocks.*.attention.o_proj", d_model, query, "output" in biased)
+        shapes |= linear_shapes(f"blocks.*.attention.{name}_proj", rows[name], d_model, "qkv" in biased)
+    shapes |= linear_shapes("blocks.*.attention.o_proj", d_model, query, "output" in biased)
     if query == key == d_model:
-        matrices, biases = "4 · d_model²", "3 · d_model"
+        matrices, of_qkv = "4 · d_model²", "3 · d_model"
     else:
         matrices = "2 · d_model · (n_heads + n_kv_heads) · head_dim"
-        biases = "(n_heads + 2 · n_kv_heads) · head_dim"
-    formula = _sum(matrices, biases if "qkv" in biased else "", "d_model" if "output" in biased else "")
+        of_qkv = "(n_heads + 2 · n_kv_heads) · head_dim"
+    formula = sum_of(matrices, of_qkv if "qkv" in biased else "", "d_model" if "output" in biased else "")
+    return _attention_row(arch, formula, shapes)
+
+
+def _attention_row(arch: Architecture, formula: str, shapes: dict[str, Shape]) -> Component:
     return Component(
         key="attention",
         name=COMPONENT_NAMES["attention"],
@@ -150,15 +158,13 @@ def _attention(arch: Architecture) -> Component:
 
 def _ffn(arch: Architecture) -> Component:
     d_model, d_ff, bias = arch.d_model, arch.d_ff, "ffn" in BIASED[arch.bias]
-    shapes: dict[str, Shape] = {}
-    for name in ("gate_proj", "up_proj") if arch.is_gated else ("up_proj",):
-        shapes |= _linear(f"blocks.*.ffn.{name}", d_ff, d_model, bias)
-    shapes |= _linear("blocks.*.ffn.down_proj", d_model, d_ff, bias)
+    linear = partial(linear_shapes, bias=bias)
+    shapes = feed_forward_shapes(arch.is_gated, "blocks.*.ffn", linear, d_model, d_ff)
     matrices, biases = ("3 · d_model · d_ff", "2 · d_ff") if arch.is_gated else ("2 · d_model · d_ff", "d_ff")
     return Component(
         key="ffn",
         name=OPTION_NAMES["ffn"][arch.ffn].phrase,
-        formula=_sum(matrices, *((biases, "d_model") if bias else ())),
+        formula=sum_of(matrices, *((biases, "d_model") if bias else ())),
         shapes=shapes,
         copies=arch.n_layers,
         per_layer=True,
@@ -174,32 +180,28 @@ BLOCK_NORMS = {
 }
 """Norms of each kind of block, by their names in the PyTorch model."""
 
-_NORM_TENSORS = {
-    "layernorm": ("weight", "bias"),
-    "rmsnorm": ("weight",),
-    "layernorm_no_bias": ("weight",),
-    "layernorm_no_params": (),
-}
-
 
 def _norms(arch: Architecture) -> Component:
-    names, tensors = BLOCK_NORMS[arch.block], len(_NORM_TENSORS[arch.norm])
+    names, tensors = BLOCK_NORMS[arch.block], len(NORM_TENSORS[arch.norm])
     shapes: dict[str, Shape] = {}
     for name in names:
-        shapes |= _norm(arch, f"blocks.*.{name}", arch.d_model)
+        shapes |= norm_shapes(arch.norm, f"blocks.*.{name}", arch.d_model)
     if arch.qk_norm != "none":
         heads = (arch.n_heads, arch.kv_heads) if arch.qk_norm == "full" else (1, 1)
         for name, count in zip("qk", heads, strict=True):
-            shapes |= _norm(arch, f"blocks.*.attention.{name}_norm", count * arch.head_width)
+            shapes |= norm_shapes(arch.norm, f"blocks.*.attention.{name}_norm", count * arch.head_width)
+    if arch.has_latents:
+        shapes |= latent_norm_shapes(arch)
     of_qk = {
         "none": "",
         "head": f"{2 * tensors} · head_dim",
-        "full": _times(tensors, "(n_heads + n_kv_heads) · head_dim"),
+        "full": times(tensors, "(n_heads + n_kv_heads) · head_dim"),
     }
+    of_attention = latent_norm_formula(arch, tensors) if arch.has_latents else of_qk[arch.qk_norm]
     return Component(
         key="norms",
         name=f"{norm_name(arch)}s",
-        formula=_sum(_times(tensors * len(names), "d_model"), of_qk[arch.qk_norm]) if tensors else "0",
+        formula=sum_of(times(tensors * len(names), "d_model"), of_attention) if tensors else "0",
         shapes=shapes,
         copies=arch.n_layers,
         per_layer=True,
@@ -212,13 +214,13 @@ _NO_NORM_PARAMETERS = "norms without weight and bias"
 
 def _final_norm(arch: Architecture) -> Component:
     """Return the norms outside the blocks: the final norm, and the embedding norm if there is one."""
-    tensors = len(_NORM_TENSORS[arch.norm])
-    shapes = _norm(arch, "embedding_norm", arch.d_model) if arch.embedding_norm else {}
-    shapes |= _norm(arch, "final_norm", arch.d_model)
+    tensors = len(NORM_TENSORS[arch.norm])
+    shapes = norm_shapes(arch.norm, "embedding_norm", arch.d_model) if arch.embedding_norm else {}
+    shapes |= norm_shapes(arch.norm, "final_norm", arch.d_model)
     return Component(
         key="final_norm",
         name=f"{'Embedding and final' if arch.embedding_norm else 'Final'} {norm_name(arch)}",
-        formula=_times(tensors * (2 if arch.embedding_norm else 1), "d_model") if tensors else "0",
+        formula=times(tensors * (2 if arch.embedding_norm else 1), "d_model") if tensors else "0",
         shapes=shapes,
         note="" if tensors else _NO_NORM_PARAMETERS,
     )
@@ -229,7 +231,7 @@ def _lm_head(arch: Architecture) -> Component:
     if arch.lm_head_bias:
         shapes["lm_head.bias"] = (arch.vocab_size,)
     matrix = "" if arch.tied_lm_head else "vocab_size · d_model"
-    formula = _sum(matrix, "vocab_size" if arch.lm_head_bias else "")
+    formula = sum_of(matrix, "vocab_size" if arch.lm_head_bias else "")
     return Component(
         key="lm_head",
         name=COMPONENT_NAMES["lm_head"],
@@ -253,20 +255,3 @@ BIASED = {
     "all": ("qkv", "output", "ffn"),
 }
 """`Architecture.bias` → projections with a bias: of q, k and v, of attention's output, of the feed-forward."""
-
-
-def _linear(name: str, rows: int, columns: int, bias: bool) -> dict[str, Shape]:
-    weight: dict[str, Shape] = {f"{name}.weight": (rows, columns)}
-    return weight | {f"{name}.bias": (rows,)} if bias else weight
-
-
-def _norm(arch: Architecture, name: str, width: int) -> dict[str, Shape]:
-    return {f"{name}.{tensor}": (width,) for tensor in _NORM_TENSORS[arch.norm]}
-
-
-def _sum(*terms: str) -> str:
-    return " + ".join(filter(None, terms))
-
-
-def _times(factor: int, term: str) -> str:
-    return term if factor == 1 else f"{factor} · {term}"

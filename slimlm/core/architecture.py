@@ -3,7 +3,8 @@
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
-from slimlm.core.basic_choices import AUTO_HEAD_DIMS, MOST_HEADS, PREFERRED_HEAD_DIM, BasicChoices
+from slimlm.core.basic_choices import AUTO_HEAD_DIMS, MOST_HEADS, PREFERRED_HEAD_DIM
+from slimlm.core.expert_choices import ExpertChoices
 from slimlm.utils.validation import FieldError, documented, required_whole, whole
 
 __all__ = [
@@ -18,7 +19,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choices(BasicChoices):
+class Choices(ExpertChoices):
     """Choices that a request and a concrete architecture share; the solver does not change them.
 
     Raises ValueError, in one sentence, for a field outside its limits and for choices that exclude each other.
@@ -78,6 +79,10 @@ class Architecture(Choices):
         super().__post_init__()
         if self.head_dim is None:
             self._check_width()
+        if self.n_dense_layers >= self.n_layers and self.is_mixture:
+            rule = f"it must be less than {{n_layers}}={self.n_layers}"
+            working = (("n_dense_layers", self.n_layers - 1), ("n_layers", self.n_dense_layers + 1))
+            raise FieldError("n_dense_layers", self.n_dense_layers, rule, working)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Architecture):
@@ -109,9 +114,16 @@ class Architecture(Choices):
         return ModelDims(self.d_model, self.d_ff, self.n_layers)
 
     def concrete(self) -> dict[str, Any]:
-        """Return every field by name, with n_kv_heads and head_dim as integers."""
+        """Return every field by name, with n_kv_heads and head_dim as integers, and other widths that are used."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return values | {"n_kv_heads": self.kv_heads, "head_dim": self.head_width}
+        values |= {"n_kv_heads": self.kv_heads, "head_dim": self.head_width}
+        if self.n_shared_experts:
+            values["d_shared"] = self.d_shared or self.d_ff
+        if self.n_dense_layers:
+            values["d_dense"] = self.dense_width
+        if self.has_latents:
+            values["v_head_dim"] = self.value_width
+        return values
 
     @property
     def kv_heads(self) -> int:
@@ -127,3 +139,23 @@ class Architecture(Choices):
     def glu_expansion(self) -> float:
         """d_ff / d_model."""
         return self.d_ff / self.d_model
+
+    @property
+    def query_width(self) -> int:
+        """Width of one head's queries and keys: with latent attention head_dim and the part with rotary positions."""
+        return self.head_width + (self.qk_rope_head_dim if self.has_latents else 0)
+
+    @property
+    def value_width(self) -> int:
+        """Width of one head's values: v_head_dim, or head_dim when that is None."""
+        return self.v_head_dim or self.head_width
+
+    @property
+    def shared_width(self) -> int:
+        """Width of all shared experts together."""
+        return self.n_shared_experts * (self.d_shared or self.d_ff)
+
+    @property
+    def dense_width(self) -> int:
+        """Width of the feed-forward in the dense first layers: d_dense, or 4 · d_model when that is None."""
+        return self.d_dense or 4 * self.d_model

@@ -7,6 +7,10 @@ COMPONENT_NAMES = {
     "position_embedding": "Position embedding",
     "attention": "Attention",
     "ffn": "Feed-forward",
+    "dense_ffn": "Feed-forward of dense layers",
+    "router": "Router",
+    "experts": "Routed experts",
+    "shared_experts": "Shared experts",
     "norms": "Norms",
     "final_norm": "Final norm",
     "lm_head": "LM head",
@@ -65,6 +69,10 @@ OPTION_NAMES: dict[str, dict[str, OptionName]] = {
         "output_norm": OptionName("Post-norm on outputs", "post-norm on outputs"),
         "parallel": OptionName("Parallel, two norms", "parallel blocks"),
         "parallel_one_norm": OptionName("Parallel, one norm", "parallel blocks with one norm"),
+    },
+    "router": {
+        "softmax": OptionName("Softmax", "softmax router"),
+        "sigmoid": OptionName("Sigmoid", "sigmoid router"),
     },
 }
 """Field → option → its names; the default option stands first."""

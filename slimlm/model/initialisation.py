@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from math import prod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -39,22 +41,33 @@ def chunk_rows(columns: int) -> int:
 class Weights:
     """The initial weights of a model and a seed: matrices normal with std 0.02, norms one, biases zero.
 
-    Only the names and shapes of the model's parameters are read: it may be on the meta device, and the first of its
-    `n_layers` blocks is enough, since all blocks have the same shapes.
+    Only the names and shapes of the model's parameters are read: it may be on the meta device. Its first block stands
+    for the first `n_dense_layers` of `n_layers` layers, and its last block for the others. Stacked matrices count as
+    that many matrices: no chunk has rows of two.
     """
 
-    def __init__(self, model: nn.Module, seed: int, n_layers: int = 1) -> None:
+    def __init__(self, model: nn.Module, seed: int, n_layers: int = 1, n_dense_layers: int = 0) -> None:
         # Multiplicative hashing: nearby seeds start far apart. Chunks count up from there, so that no two chunks of a
         # model share a seed, as hashes of 32 bits might.
         number = seed * 0x9E3779B97F4A7C15 >> 32
-        shared = [(name, parameter) for name, parameter in model.named_parameters() if _layer(name) in (None, 0)]
-        self._layer_chunks = sum(_count_chunks(parameter) for name, parameter in shared if _layer(name) == 0)
+        parameters = dict(model.named_parameters())
+        last = max((layer for name in parameters if (layer := _layer(name)) is not None), default=0)
+        self._blocks = _BlockChunks.of(parameters, 0), _BlockChunks.of(parameters, last)
+        self._n_dense, self._first_of_blocks = n_dense_layers, 0
         self._first: dict[str, int] = {}
-        for position, (name, parameter) in enumerate(shared):
-            if _layer(name) is None and position and _layer(shared[position - 1][0]) == 0:
-                number += (n_layers - 1) * self._layer_chunks
-            self._first[name] = number
-            number += _count_chunks(parameter)
+        for name, parameter in parameters.items():
+            if _layer(name) is None:
+                self._first[name] = number
+                number += _count_chunks(parameter)
+            elif not self._first_of_blocks:
+                self._first_of_blocks = number
+                number += self._before(n_layers)
+
+    def _before(self, layer: int) -> int:
+        """Return the number of chunks in the blocks before a layer."""
+        dense, usual = self._blocks
+        n_dense = min(layer, self._n_dense)
+        return n_dense * dense.total + (layer - n_dense) * usual.total
 
     def initialise(self, parameters: Mapping[str, Tensor], on_initialised: OnInitialised | None = None) -> None:
         """Initialise whole parameters in place; the keys are their names in the model."""
@@ -68,7 +81,10 @@ class Weights:
         _initialise_chunks(jobs, on_initialised)
 
     def initialise_rows(self, name: str, rows: Tensor, first: int, on_initialised: OnInitialised | None = None) -> None:
-        """Initialise the rows of a matrix from row `first` in place; a chunk must begin there."""
+        """Initialise the rows of a matrix from row `first` in place; a chunk must begin there.
+
+        Of stacked matrices, `rows` are whole matrices from number `first`.
+        """
         _initialise_chunks(self._jobs(name, rows, first), on_initialised)
 
     def pick_rows(
@@ -90,16 +106,40 @@ class Weights:
         return found[places]
 
     def _jobs(self, name: str, rows: Tensor, first: int = 0) -> Iterator[tuple[Tensor, int]]:
-        step = chunk_rows(rows.shape[1])
-        start = self._first_chunk(name) + first // step
-        for number, chunk in enumerate(torch.split(rows.detach(), step)):
+        """Yield chunks and their seeds of the rows of a matrix, or of the matrices of a stack, from number `first`."""
+        step = chunk_rows(rows.shape[-1])
+        start = self._first_chunk(name) + (first // step if rows.ndim == 2 else first * _count_chunks(rows[0]))
+        matrices = [rows] if rows.ndim == 2 else list(rows.detach().unbind())
+        chunks = (chunk for matrix in matrices for chunk in torch.split(matrix.detach(), step))
+        for number, chunk in enumerate(chunks):
             yield chunk, (start + number) % _SEEDS
 
     def _first_chunk(self, name: str) -> int:
         layer = _layer(name)
         if layer is None:
             return self._first[name]
-        return self._first[name.replace(str(layer), "0", 1)] + layer * self._layer_chunks
+        inside = self._blocks[layer >= self._n_dense].first[_within_block(name)]
+        return self._first_of_blocks + self._before(layer) + inside
+
+
+class _BlockChunks(NamedTuple):
+    """Chunks of one block: the first of each parameter, by its name within the block, and their number."""
+
+    first: dict[str, int]
+    total: int
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Tensor], layer: int) -> "_BlockChunks":
+        first, number = {}, 0
+        for name, parameter in parameters.items():
+            if _layer(name) == layer:
+                first[_within_block(name)] = number
+                number += _count_chunks(parameter)
+        return cls(first, number)
+
+
+def _within_block(name: str) -> str:
+    return name.split(".", 2)[2]
 
 
 def _layer(name: str) -> int | None:
@@ -108,7 +148,10 @@ def _layer(name: str) -> int | None:
 
 
 def _count_chunks(parameter: Tensor) -> int:
-    return -(-parameter.shape[0] // chunk_rows(parameter.shape[1])) if parameter.ndim > 1 else 0
+    if parameter.ndim < 2:
+        return 0
+    *stack, rows, columns = parameter.shape
+    return prod(stack) * -(-rows // chunk_rows(columns))
 
 
 def _initialise_chunks(jobs: Iterable[tuple[Tensor, int]], on_initialised: OnInitialised | None) -> None:

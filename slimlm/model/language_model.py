@@ -20,6 +20,7 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
 from slimlm.core.table import count_parameters
+from slimlm.model.blocks import make_block
 from slimlm.model.initialisation import OnInitialised, Weights, random_seed
 from slimlm.model.layers import TransformerBlock, make_norm
 from slimlm.model.positions import PositionTables, alibi_bias, rotary_angles
@@ -88,7 +89,8 @@ class LanguageModel(nn.Module):
         taken from torch's global generator. `on_initialised` is called with the number of elements of each vector and
         each chunk of a matrix; exceptions it raises cancel the work.
         """
-        weights = Weights(self, random_seed() if seed is None else seed, self.n_layers)
+        seed = random_seed() if seed is None else seed
+        weights = Weights(self, seed, self.n_layers, self.architecture.n_dense_layers)
         weights.initialise(dict(self.named_parameters()), on_initialised)
 
     def forward(self, input_ids: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
@@ -218,7 +220,8 @@ def _norm(arch: Architecture) -> nn.Module:
 
 def _position_tables(arch: Architecture) -> PositionTables | None:
     if arch.positions == "rope":
-        return PositionTables(partial(rotary_angles, head_dim=arch.head_width, theta=arch.rope_theta))
+        width = arch.qk_rope_head_dim if arch.has_latents else arch.head_width
+        return PositionTables(partial(rotary_angles, head_dim=width, theta=arch.rope_theta))
     return PositionTables(partial(alibi_bias, arch.n_heads)) if arch.positions == "alibi" else None
 
 
@@ -227,25 +230,7 @@ def _blocks(
 ) -> Iterator[TransformerBlock]:
     """Yield the blocks, with their weights allocated, so that a deep model can be cancelled after any of them."""
     for number in range(1, arch.n_layers + 1):
-        block = _block(arch).to(dtype)
+        block = make_block(arch, number - 1).to(dtype)
         yield block if device.type == "meta" else block.to_empty(device=device)
         if progress:
             progress(number / arch.n_layers, "building the modules")
-
-
-def _block(arch: Architecture) -> TransformerBlock:
-    return TransformerBlock(
-        arch.d_model,
-        arch.d_ff,
-        arch.n_heads,
-        arch.dropout,
-        arch.attention_dropout,
-        arch.layer_norm_eps,
-        n_kv_heads=arch.kv_heads,
-        head_dim=arch.head_width,
-        norm=arch.norm,
-        ffn=arch.ffn,
-        bias=arch.bias,
-        qk_norm=arch.qk_norm,
-        block=arch.block,
-    )

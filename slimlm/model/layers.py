@@ -173,7 +173,7 @@ class MultiHeadAttention(nn.Module):
             q,
             k,
             v,
-            attn_mask=_attention_mask(mask, score_bias, x.shape[1] if is_causal else None),
+            attn_mask=attention_mask(mask, score_bias, x.shape[1] if is_causal else None),
             dropout_p=self.attention_dropout if self.training else 0.0,
             is_causal=is_causal and mask is None and score_bias is None,  # without a mask tensor, the fastest kernel
             enable_gqa=self.n_kv_heads != self.n_heads,
@@ -191,7 +191,7 @@ class MultiHeadAttention(nn.Module):
         return (x if rotary is None else rotate(x, rotary)).transpose(1, 2)
 
 
-def _attention_mask(mask: Tensor | None, score_bias: Tensor | None, causal_tokens: int | None) -> Tensor | None:
+def attention_mask(mask: Tensor | None, score_bias: Tensor | None, causal_tokens: int | None) -> Tensor | None:
     """Combine a mask with causality over a number of tokens, or with biases, which are causal."""
     if mask is None:
         return score_bias
@@ -206,7 +206,8 @@ class TransformerBlock(nn.Module):
     """Attention and feed-forward around a residual stream.
 
     The default is pre-norm: x + attention(norm(x)), then x + ffn(norm(x)). `block` and the other choices are those of
-    `Architecture`. Norms that a block does not have are identities.
+    `Architecture`. Norms that a block does not have are identities. `attention` and `feed_forward` replace the usual
+    ones.
 
     Raises ValueError as `MultiHeadAttention` does, and for a d_ff below 1.
     """
@@ -233,13 +234,15 @@ class TransformerBlock(nn.Module):
         bias: str = "none",
         qk_norm: str = "none",
         block: str = "pre_norm",
+        attention: nn.Module | None = None,
+        feed_forward: nn.Module | None = None,
     ) -> None:
         super().__init__()
         for name in ("shared_norm", "attention_norm", "attention_output_norm", "ffn_norm", "ffn_output_norm"):
             present = name in BLOCK_NORMS[block]
             setattr(self, name, make_norm(norm, d_model, layer_norm_eps) if present else nn.Identity())
         self.is_parallel = block.startswith("parallel")
-        self.attention = MultiHeadAttention(
+        self.attention = attention or MultiHeadAttention(
             d_model,
             n_heads,
             dropout,
@@ -251,7 +254,7 @@ class TransformerBlock(nn.Module):
             qk_norm=None if qk_norm == "none" else lambda width: make_norm(norm, width, layer_norm_eps),
             full_qk_norm=qk_norm == "full",
         )
-        self.ffn = FEED_FORWARDS[ffn](d_model, d_ff, dropout, bias="ffn" in BIASED[bias])
+        self.ffn = feed_forward or FEED_FORWARDS[ffn](d_model, d_ff, dropout, bias="ffn" in BIASED[bias])
 
     def forward(
         self,

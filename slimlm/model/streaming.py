@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from slimlm.core.accounting import account
 from slimlm.core.architecture import Architecture
 from slimlm.model.device import Clock
+from slimlm.model.experts import Experts, Matrices, Router
 from slimlm.model.initialisation import CHUNK, OnInitialised, Weights, chunk_rows
 from slimlm.model.language_model import LanguageModel
 from slimlm.utils.progress import Progress
@@ -32,20 +33,27 @@ def slice_rows(rows: int, columns: int) -> int:
     return min(rows, max(1, SLICE // (step * columns)) * step)
 
 
-class StreamedModel:
-    """A model whose single block is initialised again for each layer as tokens pass through it.
+def representative(architecture: Architecture) -> Architecture:
+    """Return the architecture with one block of each kind: one, or with dense first layers two."""
+    dense = min(1, architecture.n_dense_layers)
+    return replace(architecture, n_layers=1 + dense, n_dense_layers=dense)
 
-    `model` has one block, which stands for all layers. It is on the meta device except for the module in use. The
-    vocabulary-sized tables are initialised in slices; with `slices` the matrices of the blocks are, too, again for
-    each batch. `initialise_clock` and `forward_clock` count seconds, `forward_clock` those of the last batch alone.
+
+class StreamedModel:
+    """A model whose block is initialised again for each layer as tokens pass through it.
+
+    `model` has one block, which stands for all layers, or two, the first of which stands for dense first layers. It is
+    on the meta device except for the module in use. The vocabulary-sized tables are initialised in slices; with
+    `slices` the matrices of the blocks are, too, again for each batch, and experts one at a time. `initialise_clock`
+    and `forward_clock` count seconds, `forward_clock` those of the last batch alone.
     """
 
     def __init__(
         self, architecture: Architecture, seed: int, device: torch.device, dtype: torch.dtype, *, slices: bool = False
     ) -> None:
         self.architecture = architecture
-        self.model = LanguageModel(replace(architecture, n_layers=1), device="meta", dtype=dtype).eval()
-        self.weights = Weights(self.model, seed, architecture.n_layers)
+        self.model = LanguageModel(representative(architecture), device="meta", dtype=dtype).eval()
+        self.weights = Weights(self.model, seed, architecture.n_layers, architecture.n_dense_layers)
         self.device, self.dtype, self.slices = device, dtype, slices
         self.initialise_clock, self.forward_clock = Clock(device), Clock(device)
         self._done = self._total = 0
@@ -57,7 +65,8 @@ class StreamedModel:
         Each batch is token ids (B, T) on the device. All batches pass through a block while its weights are there.
         """
         arch = self.architecture
-        in_blocks, in_head = arch.n_layers * account(arch).layer_params, arch.vocab_size * arch.d_model
+        in_blocks = sum(component.params for component in account(arch).components if component.per_layer)
+        in_head = arch.vocab_size * arch.d_model
         self._done, self._total = 0, in_blocks * (1 + (len(batches) if self.slices else 1)) + 2 * in_head
         streams = self._through_blocks([self._embed(ids, progress) for ids in batches], progress)
         norm = self._materialised(self.model.final_norm, "final_norm")
@@ -76,13 +85,23 @@ class StreamedModel:
         return normed
 
     def _through_blocks(self, streams: list[Tensor], progress: Progress) -> list[Tensor]:
-        arch, block = self.architecture, self.model.blocks[0]
+        arch, blocks = self.architecture, self.model.blocks
+        kinds = ((blocks[0], range(arch.n_dense_layers)), (blocks[-1], range(arch.n_dense_layers, arch.n_layers)))
+        for block, layers in kinds:
+            if layers:
+                streams = self._through_layers(block, layers, streams, progress)
+        return streams
+
+    def _through_layers(
+        self, block: nn.Module, layers: range, streams: list[Tensor], progress: Progress
+    ) -> list[Tensor]:
+        """Pass tokens through layers that one block stands for."""
         positions = self.model.attention_positions(streams[0].shape[1], streams[0])
         prepare = self._prepare_slices if self.slices else self._initialise
-        size = account(arch).layer_params
+        size = sum(parameter.numel() for parameter in block.parameters())
         with self._in_use(block, progress):
-            for number in range(arch.n_layers):
-                layer = f"block {number + 1:,} of {arch.n_layers:,}"
+            for number in layers:
+                layer = f"block {number + 1:,} of {self.architecture.n_layers:,}"
                 with self.initialise_clock.running():
                     prepare(block, f"blocks.{number}.", partial(self._report, progress, f"initialising {layer}"))
                 self._activity = f"running {layer}"
@@ -97,7 +116,7 @@ class StreamedModel:
         Hooks are removed after exceptions, too: they refer to this model and would keep the block until the next
         garbage collection.
         """
-        matrices = [module for module in block.modules() if isinstance(module, nn.Linear)]
+        matrices = [module for module in block.modules() if isinstance(module, nn.Linear | Experts)]
         hooks = [
             matrix.register_forward_hook(lambda *_: self._report(progress, self._activity, 0)) for matrix in matrices
         ]
@@ -107,7 +126,7 @@ class StreamedModel:
             for hook in hooks:
                 hook.remove()
             for matrix in matrices:
-                vars(matrix).pop("forward", None)
+                vars(matrix).pop("each_expert" if isinstance(matrix, Experts) else "forward", None)
             block.to("meta")
 
     def _initialise(self, block: nn.Module, prefix: str, on_initialised: OnInitialised) -> None:
@@ -121,8 +140,24 @@ class StreamedModel:
         for name, module in block.named_modules():
             if isinstance(module, nn.Linear):
                 module.forward = partial(self._linear, f"{prefix}{name}.weight", module.weight.shape, on_initialised)  # type: ignore[method-assign]
+            elif isinstance(module, Experts):
+                module.each_expert = partial(self._each_expert, f"{prefix}{name}", module, on_initialised)  # type: ignore[method-assign]
             elif list(module.parameters(recurse=False)):
-                self._materialised(module, prefix + name)
+                self._materialised(module, prefix + name, on_initialised if isinstance(module, Router) else None)
+
+    def _each_expert(self, name: str, experts: Experts, on_initialised: OnInitialised) -> Iterator[Matrices]:
+        """Yield the matrices of each expert, all in the same memory."""
+        stacks = {key: stack.shape[1:] for key, stack in experts.named_parameters()}
+        memory = {key: torch.empty(1, *shape, device=self.device, dtype=self.dtype) for key, shape in stacks.items()}
+        for number in range(experts.n_experts):
+            with self.initialise_clock.running():
+                for key, matrix in memory.items():
+                    self.weights.initialise_rows(f"{name}.{key}", matrix, number, on_initialised)
+            yield (
+                memory["gate_proj"][0] if "gate_proj" in memory else None,
+                memory["up_proj"][0],
+                memory["down_proj"][0],
+            )
 
     def _linear(self, name: str, shape: Sequence[int], on_initialised: OnInitialised, x: Tensor) -> Tensor:
         return torch.cat([F.linear(x, rows) for _, rows in self._slices(name, shape, on_initialised)], dim=-1)
@@ -154,9 +189,10 @@ class StreamedModel:
         self.forward_clock.seconds -= self.initialise_clock.seconds - before
         return passed
 
-    def _materialised(self, module: nn.Module, name: str) -> nn.Module:
+    def _materialised(self, module: nn.Module, name: str, on_initialised: OnInitialised | None = None) -> nn.Module:
         module.to_empty(device=self.device)
-        self.weights.initialise({f"{name}.{key}": parameter for key, parameter in module.named_parameters()})
+        parameters = {f"{name}.{key}": parameter for key, parameter in module.named_parameters()}
+        self.weights.initialise(parameters, on_initialised)
         return module
 
     def _report(self, progress: Progress, activity: str, weights: int, *, of_work: bool = True) -> None:

@@ -81,11 +81,12 @@ def estimate_probe(
     Nothing is built. Raises ValueError for an unknown dtype or device.
     """
     check_precision(dtype)
-    place, total = pick_device(device), account(architecture).total_params
+    place, accounted = pick_device(device), account(architecture)
+    total = accounted.total_params
     free = free_memory(place) if max_memory is None else min(max_memory, free_memory(place))
     tokens, size = BATCH * min(MAX_TOKENS, architecture.max_seq_length), PRECISION_BYTES[dtype]
     head = architecture.vocab_size * architecture.d_model
-    multiplied = total + (head if architecture.tied_lm_head else 0)
+    multiplied = accounted.active_params + (head if architecture.tied_lm_head else 0)
     speed = machine_speed(place, dtype)
     for strategy in get_args(Strategy):
         passes = 2 + (TIMED_PASSES if timed and strategy == "whole" else 0)
@@ -125,7 +126,8 @@ def _weights_in_memory(architecture: Architecture, strategy: Strategy) -> int:
     if strategy == "whole":
         return accounted.total_params
     slice_params = slice_rows(architecture.vocab_size, architecture.d_model) * architecture.d_model
-    return max(accounted.layer_params if strategy == "block by block" else SLICE, slice_params)
+    expert = 3 * architecture.d_model * architecture.d_ff if architecture.is_mixture else 0
+    return max(accounted.layer_params if strategy == "block by block" else max(SLICE, expert), slice_params)
 
 
 def _vocabulary(architecture: Architecture, strategy: Strategy) -> int:
@@ -136,5 +138,8 @@ def _vocabulary(architecture: Architecture, strategy: Strategy) -> int:
 
 def _activations(architecture: Architecture, tokens: int, vocabulary: int, size: int) -> int:
     """Return the bytes of both passes' logits, of the logit checks, and of the activations in a block."""
-    block = 8 * architecture.d_model + 3 * architecture.d_ff
+    width = architecture.d_ff
+    if architecture.is_mixture:
+        width = max(architecture.experts_per_token * (width + architecture.d_model), architecture.dense_width)
+    block = 8 * architecture.d_model + 3 * width
     return tokens * (vocabulary * (2 * size + 2 * _FLOAT) + block * size)

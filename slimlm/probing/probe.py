@@ -204,7 +204,7 @@ class _Probe:
             checks.add(first, logits, other)
         progress(1.0, "done")
         accounted = account(arch)
-        counted = count_with_layers(streamed.model, accounted, arch.n_layers)
+        counted = count_with_layers(streamed.model, accounted)
         return self._results(accounted, counted, checks, streamed.initialise_clock, streamed.forward_clock)
 
     def _build(self) -> LanguageModel:

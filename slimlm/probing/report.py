@@ -42,7 +42,7 @@ def accounted_params(accounted: Account) -> dict[str, int]:
     return {component.key: component.params for component in accounted.components}
 
 
-def count_with_layers(model: Any, accounted: Account, n_layers: int) -> dict[str, int]:
-    """Count a model whose blocks stand for `n_layers` layers each, by component key."""
-    repeats = {component.key: n_layers if component.per_layer else 1 for component in accounted.components}
+def count_with_layers(model: Any, accounted: Account) -> dict[str, int]:
+    """Count a model whose blocks stand for all layers of their kind, by component key."""
+    repeats = {component.key: component.copies for component in accounted.components}
     return {key: repeats[key] * params for key, params in count_components(model, accounted).items()}

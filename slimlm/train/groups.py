@@ -55,13 +55,16 @@ def group_of(name: str, architecture: Architecture) -> Group:
         if module in ("final_norm", "lm_head"):
             return "final_norm" if module == "final_norm" else "head"
         return "vector" if module == "embedding_norm" else "embedding"
+    if kind.endswith("_proj"):  # stacked weights of experts are parameters of their own
+        module, kind = name, "weight"
     inner = module.split(".", 2)[2]
-    writes = inner in ("attention.o_proj", "ffn.down_proj")
+    is_matrix = kind == "weight" and ("_proj" in inner or inner in ("ffn.router", "ffn.shared_expert_gate"))
+    writes = inner == "attention.o_proj" or inner.endswith("down_proj")
     if normed_outputs(architecture):  # the norm sets the scale of what goes into the residual stream
         if inner in ("attention_output_norm", "ffn_output_norm"):
             return "output_vector"
-        return "hidden" if kind == "weight" and "_proj" in inner else "vector"
-    if "_proj" in inner and kind == "weight":
+        return "hidden" if is_matrix else "vector"
+    if is_matrix:
         return "output" if writes else "hidden"
     return "output_vector" if writes else "vector"
 

@@ -17,7 +17,7 @@ MUON_GROUPS: tuple[Group, ...] = ("hidden", "output")
 
 
 class Optimizers:
-    """AdamW, or Muon and AdamW, over the groups of a model.
+    """AdamW, or Muon and AdamW, over the groups of a model. Muon takes matrices alone: AdamW has those of experts.
 
     On CUDA the learning rates are tensors on the device, so that a CUDA graph reads them anew at each replay.
     """
@@ -27,12 +27,13 @@ class Optimizers:
         self._named = dict(model.named_parameters())
         self._device = next(iter(self._named.values())).device
         groups = self._groups(model)
-        muon = MUON_GROUPS if recipe.optimizer == "muon" else ()
+        muon = [group for group in groups if group["name"] in MUON_GROUPS and group["params"][0].ndim == 2]
+        by_muon = muon if recipe.optimizer == "muon" else []
         self._all: list[Optimizer] = []
         self.factor = 1.0
-        if by_adamw := [group for group in groups if group["name"] not in muon]:
+        if by_adamw := [group for group in groups if not any(group is other for other in by_muon)]:
             self._all.append(self._adamw(by_adamw))
-        if by_muon := [group for group in groups if group["name"] in muon]:
+        if by_muon:
             # Of AdamW's update size, so that AdamW's learning rate and decay suit it (Liu et al. 2025, 2502.16982).
             kept = [{name: value for name, value in group.items() if name != "eps"} for group in by_muon]
             self._all.append(Muon(kept, lr=recipe.learning_rate, adjust_lr_fn="match_rms_adamw"))
@@ -43,18 +44,18 @@ class Optimizers:
 
     def _groups(self, model: LanguageModel) -> list[dict[str, Any]]:
         rules = group_rules(model.architecture, self._recipe)
-        members: dict[tuple[Group, bool], list[Tensor]] = defaultdict(list)
+        members: dict[tuple[Group, int], list[Tensor]] = defaultdict(list)
         for name, parameter in self._named.items():
-            members[group_of(name, model.architecture), parameter.ndim > 1].append(parameter)
+            members[group_of(name, model.architecture), parameter.ndim].append(parameter)
         return [
             {
                 "params": parameters,
                 "name": group,
                 "lr": self._recipe.learning_rate * rules[group].learning_rate,
-                "weight_decay": rules[group].weight_decay if is_matrix else 0.0,
+                "weight_decay": rules[group].weight_decay if ndim > 1 else 0.0,
                 "eps": rules[group].eps,
             }
-            for (group, is_matrix), parameters in members.items()
+            for (group, ndim), parameters in members.items()
         ]
 
     def _adamw(self, groups: list[dict[str, Any]]) -> AdamW:
