@@ -3,17 +3,26 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 from slimlm.compare.pins import Pin
+from slimlm.compare.shape_fields import (
+    CHOICES,
+    DETAILS,
+    DIMENSIONS,
+    NEWEST_CHOICES,
+    NEWEST_DETAILS,
+    NEWEST_NUMBERS,
+    NUMBERS,
+    field_quantity,
+    labels_of,
+)
 from slimlm.core.describe import counted
 from slimlm.core.names import COMPONENT_NAMES
 from slimlm.costs import Cost, CostSettings, costs
 from slimlm.costs.laws import CHINCHILLA_TOKENS_PER_PARAM
 from slimlm.costs.quantity import Quantity, Workload
-from slimlm.costs.shape import SHAPE_QUANTITIES
+from slimlm.costs.shape import ACTIVE_PARAMS, SHAPE_QUANTITIES
 from slimlm.notes.note import format_number
-from slimlm.serialization.fields import KNOBS
 from slimlm.utils.formatting import Unit, format_count
 from slimlm.utils.text import listed
 from slimlm.utils.validation import FieldError
@@ -232,29 +241,15 @@ def longest_context(pins: Sequence[Pin]) -> int:
     return min(pin.architecture.max_seq_length for pin in pins)
 
 
-_DIMENSIONS = ("n_layers", "d_model", "d_ff", "glu_expansion", "aspect_ratio")
-_NUMBERS = ("n_heads", "n_kv_heads", "head_dim", "vocab_size", "max_seq_length")
-_CHOICES = ("tied_lm_head", "norm", "positions", "ffn", "bias", "qk_norm", "block", "lm_head_bias", "embedding_norm")
-DETAILS = ("rope_theta", "position_offset", "dropout", "attention_dropout", "layer_norm_eps")
-"""Numbers whose ratio says nothing about their effect."""
-_NEWEST_NUMBERS = ("window",)
-_NEWEST_CHOICES = ("layer_pattern",)
-NEWEST_DETAILS = (
-    *("window_rope_theta", "rotary_share", "attention_scale", "attention_softcap"),
-    *("logit_softcap", "embedding_scale", "residual_scale", "logit_scale"),
-)
-"""Fields that a comparison shows only where a model has them."""
-
-
 def _shape(loads: Sequence[Workload]) -> Iterator[Line]:
-    for key in _DIMENSIONS:
+    for key in DIMENSIONS:
         yield _line(SHAPE_QUANTITIES[key], "Shape", loads)
-    for name in _NUMBERS:
-        yield _line(_field(name, "whole"), "Shape", loads)
-    for name in _CHOICES:
-        yield replace(_line(_field(name, "whole"), "Shape", loads), labels=_labels(name))
+    for name in NUMBERS:
+        yield _line(field_quantity(name, "whole"), "Shape", loads)
+    for name in CHOICES:
+        yield replace(_line(field_quantity(name, "whole"), "Shape", loads), labels=labels_of(name))
     for name in DETAILS:
-        yield _line(_field(name, "real"), "Shape", loads)
+        yield _line(field_quantity(name, "real"), "Shape", loads)
     yield from _newest(loads)
 
 
@@ -262,38 +257,31 @@ def _newest(loads: Sequence[Workload]) -> Iterator[Line]:
     """Yield the fields that few models have, where one of these does."""
     had = {name for load in loads for name in load.account.architecture.changed()}
     units: dict[str, Unit] = dict.fromkeys(NEWEST_DETAILS, "real")
-    for name in (*_NEWEST_NUMBERS, *_NEWEST_CHOICES, *NEWEST_DETAILS):
+    for name in (*NEWEST_NUMBERS, *NEWEST_CHOICES, *NEWEST_DETAILS):
         if name in had:
-            yield _line(_field(name, units.get(name, "whole")), "Shape", loads)
-
-
-def _labels(name: str) -> Mapping[str | bool, str]:
-    labels: dict[str | bool, str] = {True: "Yes", False: "No"}
-    labels.update(KNOBS[name].words)
-    return labels
-
-
-def _field(name: str, unit: Unit) -> Quantity:
-    """Return a field of the architecture as a quantity, with choices as they are."""
-
-    def value(work: Workload) -> Any:
-        arch = work.account.architecture
-        return None if name == "rope_theta" and arch.positions != "rope" else arch.concrete()[name]
-
-    return Quantity(key=name, name=KNOBS[name].label, unit=unit, of=value)
+            yield replace(_line(field_quantity(name, units.get(name, "whole")), "Shape", loads), labels=labels_of(name))
 
 
 def _parameters(loads: Sequence[Workload]) -> Iterator[Line]:
-    for key in ("total_params", "embedding_ratio"):
-        yield _line(SHAPE_QUANTITIES[key], "Parameters", loads)
+    yield _line(SHAPE_QUANTITIES["total_params"], "Parameters", loads)
+    if any(load.account.architecture.is_mixture for load in loads):
+        yield _line(ACTIVE_PARAMS, "Parameters", loads)
+    yield _line(SHAPE_QUANTITIES["embedding_ratio"], "Parameters", loads)
+    present = {part.key for load in loads for part in load.account.components}
     for key, name in COMPONENT_NAMES.items():
-        yield _line(_component(key, name), "Parameters", loads)
+        if key in present:
+            yield _line(_component(key, name), "Parameters", loads)
     block = Quantity(key="layer_params", name="One block", unit="params", of=lambda work: work.account.layer_params)
     yield _line(block, "Parameters", loads)
 
 
 def _component(key: str, name: str) -> Quantity:
-    return Quantity(key=f"{key}_params", name=name, unit="params", of=lambda work: work.account[key].params)
+    """Return the parameters of a component as a quantity: 0 for a model without it."""
+
+    def params(work: Workload) -> int:
+        return sum(part.params for part in work.account.components if part.key == key)
+
+    return Quantity(key=f"{key}_params", name=name, unit="params", of=params)
 
 
 def _line(quantity: Quantity, group: str, loads: Sequence[Workload]) -> Line:

@@ -101,10 +101,7 @@ class Architecture(Choices):
         super().__post_init__()
         if self.head_dim is None:
             self._check_width()
-        if self.n_dense_layers >= self.n_layers and self.is_mixture:
-            rule = f"it must be less than {{n_layers}}={self.n_layers}"
-            working = (("n_dense_layers", self.n_layers - 1), ("n_layers", self.n_dense_layers + 1))
-            raise FieldError("n_dense_layers", self.n_dense_layers, rule, working)
+        self.check_depth(self.n_layers)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Architecture):

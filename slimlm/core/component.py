@@ -45,8 +45,12 @@ class Component:
     @property
     def active_params(self) -> int:
         """Parameters that one token uses: of routed experts those of its own, of everything else all."""
+        return self.active_copies(self.params)
+
+    def active_copies(self, params: int) -> int:
+        """Return how many of some parameters of this component one token uses."""
         used, present = self.active_of
-        return self.params * used // present
+        return params * used // present
 
     @property
     def layers(self) -> range:

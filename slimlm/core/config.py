@@ -44,6 +44,11 @@ class ModelConfig(Choices):
         whole(1, 1, 65_536),
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_layers is not None:
+            self.check_depth(self.n_layers)
+
     @property
     def choices(self) -> Choices:
         """The fixed choices alone."""

@@ -18,10 +18,12 @@ def structure_words(choices: Choices) -> list[str]:
     words = [
         "auto heads" if choices.n_heads == "auto" else "",
         _kv_heads(choices),
+        _latents(choices),
         _head_dim(choices),
         _phrase(choices, "norm"),
         _positions(choices),
         _phrase(choices, "ffn"),
+        *expert_words(choices),
         _phrase(choices, "bias"),
         _phrase(choices, "qk_norm"),
         _phrase(choices, "block"),
@@ -35,6 +37,43 @@ def _phrase(choices: Choices, field: str) -> str:
     """Return the name of the option chosen for a field; empty for the default."""
     names, chosen = OPTION_NAMES[field], getattr(choices, field)
     return "" if chosen == next(iter(names)) else names[chosen].phrase
+
+
+def expert_words(choices: Choices) -> list[str]:
+    """Return the words for the experts of a mixture; none for a dense model.
+
+    >>> expert_words(Choices(n_experts=64, experts_per_token=6, n_shared_experts=2, n_dense_layers=1))
+    ['64 experts (6 per token)', '2 shared experts', '1 dense layer']
+    """
+    if not choices.is_mixture:
+        return []
+    scale = "" if choices.routed_scale == 1 else f"routed experts × {choices.routed_scale:g}"
+    groups = f"{choices.groups_per_token:,} of {choices.n_expert_groups:,} expert groups"
+    words = [
+        f"{counted(choices.n_experts, 'expert')} ({choices.experts_per_token:,} per token)",
+        _shared_experts(choices),
+        counted(choices.n_dense_layers, "dense layer") if choices.n_dense_layers else "",
+        _phrase(choices, "router"),
+        "" if choices.normalise_router else "router not normalised",
+        groups if choices.n_expert_groups > 1 else "",
+        scale,
+    ]
+    return [word for word in words if word]
+
+
+def _shared_experts(choices: Choices) -> str:
+    if not choices.n_shared_experts:
+        return ""
+    width = f" of {choices.d_shared:,}" if choices.d_shared else ""
+    gate = " with a gate" if choices.shared_expert_gate else ""
+    return f"{counted(choices.n_shared_experts, 'shared expert')}{width}{gate}"
+
+
+def _latents(choices: Choices) -> str:
+    if choices.kv_lora_rank is None:
+        return ""
+    queries = f", queries {choices.q_lora_rank:,}" if choices.q_lora_rank else ""
+    return f"latent attention (KV {choices.kv_lora_rank:,}{queries})"
 
 
 def _kv_heads(choices: Choices) -> str:
@@ -106,8 +145,9 @@ def shape_line(account: Account) -> str:
     '10.05M parameters · 12 layers × d_model 216 · d_ff 544 · 8 heads'
     """
     arch = account.architecture
+    active = f" ({format_count(account.active_params)} active)" if arch.is_mixture else ""
     return (
-        f"{format_count(account.total_params)} parameters · {counted(arch.n_layers, 'layer')} × d_model "
+        f"{format_count(account.total_params)} parameters{active} · {counted(arch.n_layers, 'layer')} × d_model "
         f"{arch.d_model:,} · d_ff {arch.d_ff:,} · {heads_phrase(arch)}"
     )
 

@@ -89,6 +89,8 @@ class Design:
             del target["n_heads"], target["head_dim"]
         elif config.head_dim is None:
             target["head_dim"] = self.architecture.d_model / config.n_heads
+        for name in ("d_shared", "d_dense", "v_head_dim"):
+            target[name] = actual[name] if target[name] is None else target[name]
         target["n_kv_heads"] = config.n_kv_heads or self.architecture.n_heads
         for name, value in target.items():
             if value != actual[name] and not (name == "n_layers" and value is None):

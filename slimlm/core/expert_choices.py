@@ -60,7 +60,7 @@ class ExpertChoices(AttentionChoices):
     )
 
     n_dense_layers: int = documented(
-        "First layers with a dense feed-forward instead of experts; fewer than n_layers.", whole(0, 0, 10**12)
+        "First layers with a dense feed-forward instead of experts; fewer than n_layers.", whole(0, 0, 10**9)
     )
 
     d_dense: int | None = documented(
@@ -180,6 +180,12 @@ class ExpertChoices(AttentionChoices):
         raise FieldError(
             name, getattr(self, name), rule, working, tuple((field, getattr(self, field)) for field in given)
         )
+
+    def check_depth(self, n_layers: int) -> None:
+        """Raise FieldError for a depth that the dense first layers leave no layer with experts."""
+        if self.n_dense_layers >= n_layers:
+            working = (("n_dense_layers", n_layers - 1), ("n_layers", self.n_dense_layers + 1))
+            self._refuse("n_dense_layers", f"it must be less than {{n_layers}}={n_layers}", working)
 
     @property
     def is_mixture(self) -> bool:

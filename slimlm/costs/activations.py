@@ -68,7 +68,8 @@ def training_memory(
     if recompute == "full":  # the recomputed block already counts its own input
         kept += (architecture.n_layers - 1) * number * architecture.d_model
     else:
-        kept *= architecture.n_layers
+        saved = number * (_ffn_numbers(architecture) - _plain_ffn_numbers(architecture, architecture.dense_width))
+        kept = architecture.n_layers * kept - architecture.n_dense_layers * (saved + _FP32 * architecture.n_experts)
     return TrainingMemory(
         state_bytes=training_state_bytes(account, precision),
         block_bytes=batch * kept,
@@ -82,6 +83,9 @@ def block_bytes_per_token(
 ) -> int:
     """Return what one block keeps per token of a sequence of `tokens` tokens, without recomputing the block.
 
+    In a mixture it is a block with experts. It keeps the scores of all experts in fp32; the indices and weights of the
+    chosen ones are not counted.
+
     Raises ValueError for an unknown precision or recompute, or for tokens below 1.
     """
     check_whole(tokens=tokens)
@@ -91,7 +95,7 @@ def block_bytes_per_token(
     numbers = _residual_numbers(architecture) + _attention_numbers(architecture) + _ffn_numbers(architecture)
     masks = 2 * _mask_bytes(architecture)
     scores = _scores_bytes(architecture, tokens, number) if recompute == "none" else _FP32 * architecture.n_heads
-    return number * numbers + masks + scores + _FP32 * _statistics(architecture)
+    return number * numbers + masks + scores + _FP32 * (_statistics(architecture) + architecture.n_experts)
 
 
 def outer_bytes_per_token(architecture: Architecture, precision: TrainingPrecision = "mixed") -> int:
@@ -118,17 +122,32 @@ def _residual_numbers(arch: Architecture) -> int:
 
 
 def _attention_numbers(arch: Architecture) -> int:
-    """Count queries, keys, values and output; QK-norm keeps queries and keys before and after the norm."""
+    """Count queries, keys, values and output; QK-norm keeps queries and keys before and after the norm.
+
+    Latent attention keeps its latents before and after their norm.
+    """
+    if arch.kv_lora_rank is not None:
+        latents = arch.kv_lora_rank + (arch.q_lora_rank or 0)
+        return 2 * latents + 2 * arch.n_heads * (arch.query_width + arch.value_width)
     queries, keys = arch.n_heads * arch.head_width, arch.kv_heads * arch.head_width
     return 2 * queries + 2 * keys + (queries + keys if arch.qk_norm != "none" else 0)
 
 
 def _ffn_numbers(arch: Architecture) -> int:
+    """Count the numbers of the feed-forward; in a mixture each routed expert also keeps a copy of input and output."""
+    if not arch.is_mixture:
+        return _plain_ffn_numbers(arch, arch.d_ff)
+    routed = arch.experts_per_token * (2 * arch.d_model + _plain_ffn_numbers(arch, arch.d_ff))
+    gated = arch.d_model + 1 if arch.shared_expert_gate else 0
+    return routed + _plain_ffn_numbers(arch, arch.shared_width) + gated
+
+
+def _plain_ffn_numbers(arch: Architecture, d_ff: int) -> int:
     """Count the activation's input and output, and with a gate the other factor and the product.
 
     ReLU needs only its output, which the down projection keeps anyway.
     """
-    return {"swiglu": 4, "geglu": 4, "gelu": 2, "relu": 1}[arch.ffn] * arch.d_ff
+    return {"swiglu": 4, "geglu": 4, "gelu": 2, "relu": 1}[arch.ffn] * d_ff
 
 
 def _mask_bytes(arch: Architecture) -> int:
@@ -149,4 +168,6 @@ def _norm_statistics(arch: Architecture) -> int:
 def _statistics(arch: Architecture) -> int:
     """Count the statistics that the norms of a block keep per token."""
     heads = {"none": 0, "head": arch.n_heads + arch.kv_heads, "full": 2}[arch.qk_norm]
+    if arch.has_latents:
+        heads = 1 if arch.q_lora_rank is None else 2
     return (len(BLOCK_NORMS[arch.block]) + heads) * _norm_statistics(arch)

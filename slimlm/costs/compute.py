@@ -18,9 +18,12 @@ class ForwardFlops:
     """Operations per token of one forward pass over a sequence, averaged over its tokens."""
 
     matrices_flops_per_token: int
-    """2 per weight of a matrix product: projections, feed-forward and LM head."""
+    """2 per weight of a matrix product: projections, feed-forward and LM head; of experts, those that a token uses."""
     attention_flops_per_token: int
-    """Scores and weighted values over the full T × T square: 4 · n_layers · n_heads · head_dim · T."""
+    """Scores and weighted values over the full T × T square: 4 · n_layers · n_heads · head_dim · T.
+
+    With latent attention the widths of a query and of a value differ: 2 · (their sum) takes the place of 4 · head_dim.
+    """
     causal_attention_flops_per_token: int
     """Scores and weighted values over the lower triangle, where token t attends to t tokens, as in causal kernels:
     2 · n_layers · n_heads · head_dim · (T + 1)."""
@@ -47,9 +50,12 @@ class ForwardFlops:
 
 
 def matrix_params(account: Account) -> int:
-    """Return the weights that multiply each token: the matrices of the blocks and of the LM head, tied or not."""
+    """Return the weights that multiply each token: the matrices of the blocks and of the LM head, tied or not.
+
+    Of routed experts, those of the experts that a token uses.
+    """
     blocks = sum(
-        component.copies * prod(shape)
+        component.active_copies(component.copies * prod(shape))
         for component in account.components
         if component.per_layer
         for shape in component.shapes.values()
@@ -70,11 +76,11 @@ def forward_flops(account: Account, tokens: int) -> ForwardFlops:
     """
     check_whole(tokens=tokens)
     arch = account.architecture
-    width = arch.n_layers * arch.n_heads * arch.head_width
+    width = arch.n_layers * arch.n_heads * (arch.query_width + arch.value_width)
     return ForwardFlops(
         matrices_flops_per_token=2 * matrix_params(account),
-        attention_flops_per_token=4 * width * tokens,
-        causal_attention_flops_per_token=2 * width * (tokens + 1),
+        attention_flops_per_token=2 * width * tokens,
+        causal_attention_flops_per_token=width * (tokens + 1),
     )
 
 

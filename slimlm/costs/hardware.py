@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from slimlm.core.accounting import Account
+from slimlm.core.architecture import Architecture
 from slimlm.costs.compute import forward_flops
 from slimlm.costs.memory import Precision, component_bytes, kv_cache_bytes
 from slimlm.utils.validation import check_option, check_positive, check_whole
@@ -171,13 +172,14 @@ def decode_step(
     """Bound the speed of decoding with a context of `tokens` tokens in each sequence.
 
     Every weight is read once per step, except lookup tables: the position table, and the token embedding unless it is
-    also the LM head. Quantised weights compute in bf16. `group_size` is that of `slimlm.costs.memory.weight_bytes`.
+    also the LM head. Of routed experts those are read that some sequence of the batch uses (`experts_read`). Quantised
+    weights compute in bf16. `group_size` is that of `slimlm.costs.memory.weight_bytes`.
 
     Raises ValueError for an unknown precision, or for tokens, sequences or group_size below 1.
     """
     cache_bytes = kv_cache_bytes(account.architecture, tokens, sequences, cache_precision)
     flops = sequences * forward_flops(account, tokens).flops_per_token
-    read_bytes = _read_bytes(account, precision, group_size) + cache_bytes
+    read_bytes = _read_bytes(account, sequences, precision, group_size) + cache_bytes
     return DecodeStep(
         sequences=sequences,
         read_bytes=read_bytes,
@@ -187,7 +189,24 @@ def decode_step(
     )
 
 
-def _read_bytes(account: Account, precision: Precision, group_size: int | None) -> int:
-    lookup_tables = {"position_embedding"} | (set() if account.architecture.tied_lm_head else {"token_embedding"})
-    read = [part for part in account.components if part.key not in lookup_tables]
-    return sum(component_bytes(part, precision, group_size) for part in read)
+def experts_read(architecture: Architecture, sequences: int) -> float:
+    """Return the expected number of routed experts of a layer that a step of a batch uses: E · (1 − (1 − k/E)^B).
+
+    Each of B sequences uses k of E experts, independently and uniformly, so that it leaves out a given expert with
+    probability 1 − k/E. Real routing is less even, and uses fewer experts.
+
+    >>> from slimlm.core.architecture import Architecture
+    >>> experts_read(Architecture(d_model=8, d_ff=8, n_layers=1, n_heads=1, n_experts=8), 2)
+    3.5
+    """
+    experts, used = architecture.n_experts, architecture.experts_per_token
+    return experts * (1 - (1 - used / experts) ** sequences)
+
+
+def _read_bytes(account: Account, sequences: int, precision: Precision, group_size: int | None) -> int:
+    arch = account.architecture
+    shares = {"position_embedding": 0.0, "token_embedding": float(arch.tied_lm_head)}
+    if arch.is_mixture:
+        shares["experts"] = experts_read(arch, sequences) / arch.n_experts
+    sizes = {part.key: component_bytes(part, precision, group_size) for part in account.components}
+    return sum(round(shares[key] * size) if key in shares else size for key, size in sizes.items())

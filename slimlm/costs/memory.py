@@ -1,6 +1,7 @@
 """Memory of weights, KV cache and training states; activations are in `slimlm.costs.activations`."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 from slimlm.core.accounting import Account, Component, Shape
@@ -43,20 +44,29 @@ def _tensor_bytes(shape: Shape, precision: Precision, group_size: int | None) ->
     row_bytes = -(-columns * BITS[precision] // 8)
     if quantised and group_size is not None:
         row_bytes += _SCALE_BYTES * -(-columns // group_size)
-    return rows[0] * row_bytes
+    return prod(rows) * row_bytes
 
 
 def kv_cache_bytes_per_token(architecture: Architecture, precision: Precision = "bf16") -> int:
     """Return the cache of one token: a key and a value in every layer, 2 · n_layers · n_kv_heads · head_dim numbers.
 
-    Grouped-query attention shrinks it (Shazeer 2019, arXiv 1911.02150; Ainslie et al. 2023, arXiv 2305.13245). Scales
-    of a quantised cache and the padding of paged caches are not counted.
+    Grouped-query attention shrinks it (Shazeer 2019, arXiv 1911.02150; Ainslie et al. 2023, arXiv 2305.13245). Latent
+    attention keeps the latent and the key with rotary positions that all heads share, n_layers · (kv_lora_rank +
+    qk_rope_head_dim) numbers (DeepSeek-V2, arXiv 2405.04434, Table 1). Scales of a quantised cache and the padding of
+    paged caches are not counted.
 
     Raises ValueError for an unknown precision.
     """
     check_option("precision", precision, BITS)
-    numbers = 2 * architecture.n_layers * architecture.kv_heads * architecture.head_width
-    return numbers * BITS[precision] // 8  # exact: `numbers` is even, so int4 fills whole bytes
+    numbers = architecture.n_layers * cached_numbers(architecture)
+    return -(-numbers * BITS[precision] // 8)
+
+
+def cached_numbers(architecture: Architecture) -> int:
+    """Return the numbers that the cache of one layer holds for a token."""
+    if architecture.kv_lora_rank is not None:
+        return architecture.kv_lora_rank + architecture.qk_rope_head_dim
+    return 2 * architecture.kv_heads * architecture.head_width
 
 
 def kv_cache_bytes(architecture: Architecture, tokens: int, sequences: int = 1, precision: Precision = "bf16") -> int:

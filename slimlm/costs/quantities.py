@@ -33,7 +33,11 @@ _COMPUTE = (
         unit="flops",
         of=lambda work: work.forward.flops_per_token,
         better="less",
-        assumptions=("2 per weight of a matrix product, LM head included, and the full square of attention", _CONTEXT),
+        assumptions=(
+            "2 per weight of a matrix product, LM head included, and the full square of attention",
+            "{active}",
+            _CONTEXT,
+        ),
         source=CHOWDHERY,
     ),
     Quantity(
@@ -58,15 +62,15 @@ _COMPUTE = (
         key="six_n_flops_per_token",
         name="Training FLOPs per token, estimated as 6 · N",
         unit="flops",
-        of=lambda work: six_n_flops_per_token(work.account.total_params),
-        assumptions=("N counts every parameter once, embeddings included",),
+        of=lambda work: six_n_flops_per_token(work.account.active_params),
+        assumptions=("N counts every {active_word}parameter once, embeddings included",),
         source=f"{HOFFMANN}, app. F",
     ),
     Quantity(
         key="six_n_miss",
         name="Relative error of 6 · N",
         unit="miss",
-        of=lambda work: six_n_flops_per_token(work.account.total_params) / work.forward.training_flops_per_token - 1,
+        of=lambda work: six_n_flops_per_token(work.account.active_params) / work.forward.training_flops_per_token - 1,
         assumptions=("relative to the exact count", _CONTEXT),
     ),
 )
@@ -96,7 +100,7 @@ _MEMORY = (
         unit="bytes",
         of=lambda work: kv_cache_bytes_per_token(work.account.architecture, work.settings.cache_precision),
         better="less",
-        assumptions=("a key and a value in every layer", "in {cache_precision}"),
+        assumptions=("{cached}", "in {cache_precision}"),
     ),
     Quantity(
         key="kv_cache_bytes",
@@ -168,7 +172,7 @@ _TRAINING = (
         name="Compute-optimal tokens, rule of thumb",
         unit="tokens",
         of=lambda work: chinchilla_tokens(work.account.total_params),
-        assumptions=("20 per parameter, embeddings included",),
+        assumptions=("20 per parameter, embeddings included", "{mixture}"),
         source=f"{HOFFMANN}, Table 3",
     ),
     Quantity(
@@ -176,7 +180,12 @@ _TRAINING = (
         name="Compute-optimal tokens, fitted law",
         unit="tokens",
         of=lambda work: BESIROGLU.optimum_of(work.account.total_params).tokens,
-        assumptions=("no other model size has a lower predicted loss at this compute", _FITTED, "{extrapolated}"),
+        assumptions=(
+            "no other model size has a lower predicted loss at this compute",
+            _FITTED,
+            "{extrapolated}",
+            "{mixture}",
+        ),
         source=BESIROGLU.source,
     ),
     Quantity(
@@ -197,6 +206,7 @@ _TRAINING = (
             "per token, for the law's text and tokenizer",
             _FITTED,
             "{extrapolated}",
+            "{mixture}",
         ),
         source=BESIROGLU.source,
     ),
@@ -240,6 +250,7 @@ _DECODE = (
         assumptions=(
             "one token per sequence",
             "every weight once except lookup tables",
+            "{experts_read}",
             "the KV cache",
             *_DECODING,
         ),

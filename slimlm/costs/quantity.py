@@ -6,9 +6,10 @@ from functools import cached_property
 from typing import Literal
 
 from slimlm.core.accounting import Account
+from slimlm.core.architecture import Architecture
 from slimlm.costs.activations import RECOMPUTE, TrainingMemory, training_memory
 from slimlm.costs.compute import ForwardFlops, forward_flops
-from slimlm.costs.hardware import DecodeStep, TrainingRun, decode_step, training_run
+from slimlm.costs.hardware import DecodeStep, TrainingRun, decode_step, experts_read, training_run
 from slimlm.costs.laws import BESIROGLU
 from slimlm.costs.memory import TRAINING_STATES
 from slimlm.costs.settings import CostSettings
@@ -80,9 +81,32 @@ class Workload:
         extrapolated = BESIROGLU.is_extrapolated(self.account.total_params)
         return setting_terms(self.settings, f"{self.context_length:,}") | {
             "extrapolated": "extrapolated: the model is outside that range" if extrapolated else "",
+            **_expert_terms(self.account.architecture, self.settings.decode_batch),
             "bound": self.step.bound,
             "hours": f"{self.run.accelerator_hours:,.1f}",
         }
+
+
+DENSE_TERMS = dict.fromkeys(("active", "active_word", "experts_read", "mixture"), "") | {
+    "cached": "a key and a value in every layer"
+}
+"""Values of the placeholders about experts and about what a cache holds, for a dense model with plain attention."""
+
+
+def _expert_terms(arch: Architecture, sequences: int) -> dict[str, str]:
+    """Return the values of the placeholders of `DENSE_TERMS`."""
+    found = dict(DENSE_TERMS)
+    if arch.has_latents:
+        found["cached"] = "a latent for keys and values, and a key with rotary positions, in every layer"
+    if arch.is_mixture:
+        found |= {
+            "active": f"the {arch.experts_per_token:,} of {arch.n_experts:,} routed experts that a token uses",
+            "active_word": "active ",
+            "experts_read": f"{experts_read(arch, sequences):,.1f} of {arch.n_experts:,} routed experts, the expected "
+            "number under uniform routing",
+            "mixture": "a law of dense models, here with the total of a mixture",
+        }
+    return found
 
 
 def setting_terms(settings: CostSettings, context: str) -> dict[str, str]:

@@ -26,3 +26,12 @@ _QUANTITIES = (
 
 SHAPE_QUANTITIES = {quantity.key: quantity for quantity in _QUANTITIES}
 """Every quantity of shape and size by key."""
+
+ACTIVE_PARAMS = Quantity(
+    key="active_params",
+    name="Active per token",
+    unit="params",
+    of=lambda work: work.account.active_params,
+    assumptions=("of routed experts those that a token uses, of everything else all",),
+)
+"""Parameters that a token uses, which differ from all in a mixture of experts."""

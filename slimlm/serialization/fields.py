@@ -206,6 +206,28 @@ SCALES = (
     _exact("logit_scale", "Logit scale"),
 )
 WINDOWS = (WINDOW, PATTERN, WINDOW_BASE, ROTARY, *SCALES)
+_optional = partial(Knob, read=_read_optional)
+N_EXPERTS = Knob("n_experts", "Routed experts")
+OF_EXPERTS = (
+    Knob("experts_per_token", "Experts per token"),
+    Knob("n_shared_experts", "Shared experts"),
+    _optional("d_shared", "Width of a shared expert", unset="d_ff"),
+    _switch("shared_expert_gate", "Gate of shared experts"),
+    Knob("n_dense_layers", "Dense first layers"),
+    _optional("d_dense", "Width of dense layers", unset="4 · d_model"),
+    _choice("router", "Router"),
+    _switch("normalise_router", "Normalised router"),
+    _exact("routed_scale", "Scale of routed experts"),
+    Knob("n_expert_groups", "Groups of experts"),
+    Knob("groups_per_token", "Groups per token"),
+)
+KV_LATENT = _optional("kv_lora_rank", "KV latent", unset="plain attention")
+OF_LATENTS = (
+    _optional("q_lora_rank", "Query latent", unset="none"),
+    Knob("qk_rope_head_dim", "Rotary part of a head"),
+    _optional("v_head_dim", "Head dimension of values", unset="head dimension"),
+)
+EXPERTS = (N_EXPERTS, *OF_EXPERTS, KV_LATENT, *OF_LATENTS)
 EXTRAS = (_switch("lm_head_bias", "LM head bias"), _switch("embedding_norm", "Embedding norm"))
 REGULARISATION = (
     _number("dropout", "Dropout"),
@@ -215,7 +237,7 @@ REGULARISATION = (
 _NUMBERS = (KV_HEADS, HEAD_DIM, ROPE_BASE, OFFSET, DEPTH, LENGTH, ALIGNMENT)
 KNOBS: dict[str, Knob] = {
     knob.field: knob
-    for knob in (*SLIDERS, HEADS, TIED, *STRUCTURE, BLOCK, *_NUMBERS, *EXTRAS, *REGULARISATION, *WINDOWS)
+    for knob in (*SLIDERS, HEADS, TIED, *STRUCTURE, BLOCK, *_NUMBERS, *EXTRAS, *REGULARISATION, *WINDOWS, *EXPERTS)
 }
 
 

@@ -27,6 +27,8 @@ def nearest_request(architecture: Architecture) -> ModelConfig:
         chosen["head_dim"] = None
     if architecture.kv_heads == architecture.n_heads:
         chosen["n_kv_heads"] = None
+    # Widths that are left open follow the design.
+    chosen |= {name: getattr(architecture, name) for name in ("d_shared", "d_dense", "v_head_dim")}
     allowed = {name: nearest_allowed(ModelConfig, name, value) for name, value in realised.items()}
     return ModelConfig(**chosen, **allowed, n_layers=architecture.n_layers)  # type: ignore[arg-type]
 

@@ -4,6 +4,7 @@ Every component's count is at most quadratic in d_model and linear in d_ff, and 
 
     total = fixed(d_model) + n_layers · (layer(d_model) + slope(d_model) · d_ff / grain)
 
+With dense first layers, whose width does not depend on d_ff, n_layers are the others, and `fixed` has the dense ones.
 Nine accounts determine the three polynomials. The solver has no formulas of its own: it knows vocabularies, heads,
 norms and positions only through these numbers.
 """
@@ -68,9 +69,10 @@ def _units(choices: Choices) -> tuple[tuple[int, ...], int]:
 def _interpolated(choices: Choices, unit: int, heads: int) -> tuple[Quadratic, Quadratic, Quadratic]:
     """Interpolate fixed, layer and slope from models of width unit, 2 · unit, 3 · unit with `heads` heads per unit."""
     columns: list[tuple[int, int, int]] = []
+    dense = choices.n_dense_layers
     for step in (1, 2, 3):
         one, wider, deeper = (
-            count_total(Architecture.of(choices, ModelDims(step * unit, d_ff, n_layers), step * heads))
+            count_total(Architecture.of(choices, ModelDims(step * unit, d_ff, dense + n_layers), step * heads))
             for d_ff, n_layers in ((1, 1), (2, 1), (1, 2))
         )
         per_layer, slope = deeper - one, wider - one

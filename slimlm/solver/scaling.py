@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from slimlm.core.accounting import account
 from slimlm.core.architecture import MOST_HEADS, Architecture
@@ -68,7 +68,7 @@ def _candidates(original: Architecture, total: int) -> Iterator[_Found]:
     for n_heads, d_model in _widths(original, total, aspect):
         for vocabulary in _vocabularies(original, d_model, share * total):
             wide = _widened(original, n_heads, d_model, vocabulary)
-            for n_layers in {max(1, round(d_model / aspect) + more) for more in (-1, 0, 1)}:
+            for n_layers in {max(original.n_dense_layers + 1, round(d_model / aspect) + more) for more in (-1, 0, 1)}:
                 if deep := _filled(replace(wide, n_layers=n_layers), total, original.glu_expansion):
                     yield _Found(_cost(deep, original, aspect, share), n_heads, deep)
 
@@ -87,7 +87,8 @@ def _widths(original: Architecture, total: int, aspect: float) -> Iterator[tuple
     for n_heads in range(1, MOST_HEADS + 1):
         width = n_heads * original.d_model / original.n_heads
         d_model = max(_WIDTH_GRAIN, _WIDTH_GRAIN * round(width / _WIDTH_GRAIN))
-        blocks = (4 + 3 * original.glu_expansion) * d_model**2 * max(1.0, d_model / aspect)
+        experts = max(1, original.n_experts) * original.glu_expansion
+        blocks = (4 + 3 * experts) * d_model**2 * max(1.0, d_model / aspect)
         if blocks > 8 * total:
             return
         if blocks > total / 32:
@@ -113,7 +114,16 @@ def _widened(original: Architecture, n_heads: int, d_model: int, vocabulary: int
         head_dim=None if plain else original.head_width,
         d_model=d_model,
         vocab_size=vocabulary,
+        **_scaled_widths(original, d_model / original.d_model),
     )
+
+
+def _scaled_widths(original: Architecture, factor: float) -> dict[str, Any]:
+    """Return the widths of shared experts, of dense first layers and of latents, in proportion to d_model."""
+    names = ("d_shared", "d_dense", "kv_lora_rank", "q_lora_rank")
+    widths = {name: getattr(original, name) for name in names}
+    grain = _WIDTH_GRAIN
+    return {name: max(grain, grain * round(factor * width / grain)) for name, width in widths.items() if width}
 
 
 def _filled(architecture: Architecture, total: int, expansion: float) -> Architecture | None:

@@ -65,7 +65,10 @@ def smallest(config: ModelConfig) -> Architecture | None:
     than its other matrices cost.
     """
     found = narrowest(config)
-    return found and Architecture.of(config, ModelDims(found[0], config.multiple_of, config.n_layers or 1), found[1])
+    if not found:
+        return None
+    n_layers = max(config.n_layers or 1, config.n_dense_layers + 1)
+    return Architecture.of(config, ModelDims(found[0], config.multiple_of, n_layers), found[1])
 
 
 class SearchSpace:
@@ -77,8 +80,9 @@ class SearchSpace:
         self.width_grain = width_grain(config)
         self.params = parameter_polynomials(config.choices, self.width_grain, self.grain)
         self.low, self.high = window(config)
-        self.min_layers = config.n_layers or 1
-        self.max_layers = config.n_layers or 2 * self.high
+        # Depths are counted without the dense first layers of a mixture.
+        self.min_layers = config.n_layers - config.n_dense_layers if config.n_layers else 1
+        self.max_layers = self.min_layers if config.n_layers else 2 * self.high
         self.scope = Scope(config, self.low, self.high, self.min_layers, self.max_layers)
         self.target_width = self._target_width()
         widest = min(AUTO_WIDEST, self.high) if self.auto else self.high
@@ -103,7 +107,9 @@ class SearchSpace:
         """Yield the designs of width x, grouped by the parameters of a layer without its feed-forward."""
         d_model, fixed, slope = self.width_grain * x, evaluate(self.params.fixed, x), evaluate(self.params.slope, x)
         for layer, (head_miss, n_heads) in self._layer_counts(x).items():
-            yield Level(self.scope, d_model, fixed, layer, slope, head_miss, n_heads)
+            # Other heads change the dense first layers, which are part of `fixed`, as much as the others.
+            own = fixed + self.config.n_dense_layers * (layer - evaluate(self.params.layer, x))
+            yield Level(self.scope, d_model, own, layer, slope, head_miss, n_heads)
 
     def _layer_counts(self, x: int) -> dict[int, tuple[float, int]]:
         """Return the possible parameters of a layer without its feed-forward, each with the preferred heads."""
@@ -182,7 +188,7 @@ class SearchSpace:
         # large a one. When no depth lies between the two, the next depth on either side has the lowest cost.
         light, heavy = self.layer_range(first, last)
         deepest = math.floor(room_high / self.target_layer(light, first) * ABOVE)
-        shallowest = math.ceil((self.low - evaluate(self.params.fixed, last)) / self.target_layer(heavy, last) * BELOW)
+        shallowest = math.ceil((self.low - self.fixed(heavy, last)) / self.target_layer(heavy, last) * BELOW)
         if max(shallowest, self.min_layers) <= min(deepest, self.max_layers):
             return (min(max(self.target_width, low), high) - self.target_width) ** 2
         bound = math.inf
@@ -226,9 +232,12 @@ class SearchSpace:
 
     def grains(self, layer: Polynomial, x: float, n_layers: int, total: int) -> float:
         """Return the d_ff in grains, whole or not, of the model of width x and this depth and total (< 0: too deep)."""
-        return ((total - interpolate(self.params.fixed, x)) / n_layers - interpolate(layer, x)) / interpolate(
-            self.params.slope, x
-        )
+        return ((total - self.fixed(layer, x)) / n_layers - interpolate(layer, x)) / interpolate(self.params.slope, x)
+
+    def fixed(self, layer: Polynomial, x: float) -> float:
+        """Return the parameters outside the counted layers; the heads of `layer` are also those of dense first ones."""
+        others = interpolate(layer, x) - interpolate(self.params.layer, x) if self.config.n_dense_layers else 0.0
+        return interpolate(self.params.fixed, x) + self.config.n_dense_layers * others
 
     def expansion(self, x: float, grains: float) -> float:
         """Return ln(expansion / target expansion)."""

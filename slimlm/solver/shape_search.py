@@ -3,7 +3,8 @@
 The cost is ln(aspect ratio / law's)² + ln(expansion / asked)². At one width, let L* be the depth with the law's aspect
 ratio and L° the depth at which a layer of the asked expansion just meets the total. At a depth L the expansion misses
 its target by at least the factor L° / L, since attention and norms take their share of a layer, and the aspect ratio by
-L / L*. So no design of that width costs less than ln(L° / L*)² / 2. Wider models have a greater L* and a smaller L°:
+L / L*. So no design of that width costs less than ln(L° / L*)² / 2. Dense first layers of a mixture are added to both
+depths, which only brings their logarithms nearer to each other. Wider models have a greater L* and a smaller L°:
 the ratio falls with the width, and the bound of a range of widths is that of one of its ends.
 
 Depths are searched alike: with the depth, the aspect ratio and the expansion both fall.
@@ -38,22 +39,26 @@ class ShapeSearchSpace(SearchSpace):
         if self.min_layers == self.max_layers:
             return self._bound_at_depth(first, last)
         light, heavy = self.layer_range(first, last)
-        most = math.log((self.high - evaluate(self.params.fixed, first)) / self.target_layer(light, first))
-        room = self.low - evaluate(self.params.fixed, last)
-        fewest = math.log(room / self.target_layer(heavy, last)) if room > 0 else -math.inf
+        most = self._log_depth((self.high - evaluate(self.params.fixed, first)) / self.target_layer(light, first))
+        room = self.low - self.fixed(heavy, last)
+        fewest = self._log_depth(room / self.target_layer(heavy, last)) if room > 0 else -math.inf
         gap = _distance_to_zero(fewest - self._law_depth(last), most - self._law_depth(first))
         return gap * gap / 2 * BELOW
 
     def _bound_at_depth(self, first: int, last: int) -> float:
         """Return the same for a pinned depth, at which a width has one aspect ratio and nearly one expansion."""
         light, heavy = self.layer_range(first, last)
-        depth, pinned = math.log(self.min_layers), self.min_layers
+        depth, pinned = self._log_depth(self.min_layers), self.min_layers
         aspect = _distance_to_zero(self._law_depth(first) - depth, self._law_depth(last) - depth)
         largest = self.expansion(first, self.grains(light, first, pinned, self.high))
         if largest == -math.inf:
             return math.inf
         expansion = _distance_to_zero(self.expansion(last, self.grains(heavy, last, pinned, self.low)), largest)
         return (aspect * aspect + expansion * expansion) * BELOW
+
+    def _log_depth(self, n_layers: float) -> float:
+        """Return the logarithm of a depth, with the dense first layers."""
+        return math.log(self.config.n_dense_layers + n_layers)
 
     def _law_depth(self, x: int) -> float:
         """Return ln(L*) of a width."""
@@ -90,9 +95,9 @@ class ShapeSearchSpace(SearchSpace):
         deepest = min(self.max_layers, room // (level.layer + level.slope)) if room > 0 else 0
         if best is None:
             return self.min_layers, deepest
-        law, reach = self._law_depth(x), math.sqrt(best.cost) + ROUNDING
-        shallowest = math.floor(math.exp(law - reach))
-        return max(self.min_layers, shallowest), min(deepest, math.ceil(math.exp(min(law + reach, _LARGEST))))
+        law, reach, dense = self._law_depth(x), math.sqrt(best.cost) + ROUNDING, self.config.n_dense_layers
+        shallowest = math.floor(math.exp(law - reach)) - dense
+        return max(self.min_layers, shallowest), min(deepest, math.ceil(math.exp(min(law + reach, _LARGEST))) - dense)
 
     def _depth_bound(self, level: Level, x: int, first: int, last: int) -> float:
         """Return a cost that no design of a level with a depth in first..last goes below; inf when there is none.
@@ -103,7 +108,7 @@ class ShapeSearchSpace(SearchSpace):
         law, grains = self._law_depth(x), self._nearest_grains(level, first, last)
         if not grains:
             return math.inf
-        aspect = _distance_to_zero(math.log(first) - law, math.log(last) - law)
+        aspect = _distance_to_zero(self._log_depth(first) - law, self._log_depth(last) - law)
         expansion = min(abs(self.expansion(x, f)) for f in grains)
         return (aspect * aspect + expansion * expansion) * BELOW
 

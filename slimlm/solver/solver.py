@@ -139,7 +139,8 @@ def _largest(config: ModelConfig, field: str) -> tuple[int, ...]:
 
     The smallest model's total is linear in each of these fields, so that two totals determine all.
     """
-    least, requested = 2 if field == "vocab_size" else 1, getattr(config, field)
+    least = {"vocab_size": 2, "n_layers": config.n_dense_layers + 1}.get(field, 1)
+    requested = getattr(config, field)
     models = [smallest(_change(config, field, value)) for value in (least, least + 1)]
     first, second = (count_total(model) if model else 0 for model in models)
     room = window(config)[1] - first

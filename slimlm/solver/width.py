@@ -71,7 +71,10 @@ class Scope(NamedTuple):
 
 
 class Level(NamedTuple):
-    """Designs of one width: fixed + n_layers · (layer + slope · f) parameters, with d_ff = multiple_of · f."""
+    """Designs of one width: fixed + n_layers · (layer + slope · f) parameters, with d_ff = multiple_of · f.
+
+    n_layers does not count the dense first layers of a mixture, which are part of `fixed`.
+    """
 
     scope: Scope
     d_model: int
@@ -97,9 +100,10 @@ class Level(NamedTuple):
 
     def best(self, f: int, n_layers: int, miss: int) -> Best:
         """Return one design with its cost, given |total − asked|."""
-        dims = ModelDims(self.d_model, self.scope.config.multiple_of * f, n_layers)
-        cost = distance(self.scope.config, dims)
-        return Best(cost, miss, n_layers, dims.d_model, dims.d_ff, self.head_miss, self.n_heads)
+        config = self.scope.config
+        dims = ModelDims(self.d_model, config.multiple_of * f, config.n_dense_layers + n_layers)
+        cost = distance(config, dims)
+        return Best(cost, miss, dims.n_layers, dims.d_model, dims.d_ff, self.head_miss, self.n_heads)
 
     def feasible_above(self, f: int) -> int | None:
         """Return the smallest feasible d_ff from f upwards. While no depth fits, f goes to what the next depth needs.

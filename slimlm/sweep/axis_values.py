@@ -54,6 +54,19 @@ _DEFAULTS = {
     "embedding_scale": "1, 12, 16",
     "residual_scale": "1, 0.22",
     "logit_scale": "1, 0.125",
+    "n_experts": "0, 4, 8, 16",
+    "experts_per_token": "1, 2, 4",
+    "n_shared_experts": "0, 1, 2",
+    "d_shared": "none, 512, 1024",
+    "n_dense_layers": "0, 1, 2",
+    "d_dense": "none, 1024, 2048",
+    "routed_scale": "1, 2.5",
+    "n_expert_groups": "1, 2, 4",
+    "groups_per_token": "1, 2",
+    "kv_lora_rank": "none, 64, 128, 256",
+    "q_lora_rank": "none, 256, 512",
+    "qk_rope_head_dim": "16, 32, 64",
+    "v_head_dim": "none, 64, 128",
 }
 
 
