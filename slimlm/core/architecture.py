@@ -184,7 +184,12 @@ class Architecture(Choices):
 
     @property
     def rotary_width(self) -> int:
-        """Elements of a head that rotary positions turn: the even part of head_width · rotary_share."""
+        """Elements of a head that rotary positions turn: the even part of head_width · rotary_share.
+
+        With latent attention they are qk_rope_head_dim elements beyond head_width.
+        """
+        if self.has_latents:
+            return self.qk_rope_head_dim
         return int(self.head_width * self.rotary_share) // 2 * 2
 
     @property

@@ -8,7 +8,7 @@ section 2.1.2. Latent attention: DeepSeek-AI 2024, DeepSeek-V2 (arXiv 2405.04434
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from slimlm.core.attention_choices import FULL, AttentionChoices
+from slimlm.core.attention_choices import AttentionChoices
 from slimlm.utils.validation import Changes, FieldError, choice, documented, real, whole
 
 Router = Literal["softmax", "sigmoid"]
@@ -168,10 +168,9 @@ class ExpertChoices(AttentionChoices):
         if self.positions != "rope":
             rule = "latent attention has rotary positions"
             self._refuse("positions", rule, (("positions", "rope"), (latent, None)), latent)
-        for name, plain in (("layer_pattern", FULL), ("rotary_share", 1.0), ("attention_softcap", None)):
-            if getattr(self, name) != plain:
-                rule = "latent attention sees every earlier token, with rotary positions of its own and no limit"
-                self._refuse(name, rule, ((name, plain), (latent, None)), latent)
+        if self.rotary_share != 1:
+            rule = "qk_rope_head_dim says which part of a head RoPE turns"
+            self._refuse("rotary_share", rule, (("rotary_share", 1.0), (latent, None)), latent)
         if self.qk_rope_head_dim % 2:
             working = (("qk_rope_head_dim", self.qk_rope_head_dim + 1),)
             self._refuse("qk_rope_head_dim", "it must be even, because RoPE turns pairs", working)

@@ -26,6 +26,9 @@ def make_block(arch: Architecture, layer: int) -> TransformerBlock:
         bias=arch.bias,
         qk_norm=arch.qk_norm,
         block=arch.block,
+        attention_scale=arch.attention_scale,
+        attention_softcap=arch.attention_softcap,
+        residual_scale=arch.residual_scale,
         attention=_latent_attention(arch) if arch.has_latents else None,
         feed_forward=_mixture(arch) if is_mixture else None,
     )
@@ -70,6 +73,8 @@ def _latent_attention(arch: Architecture) -> LatentAttention:
         kv_rank=arch.kv_lora_rank,
         q_rank=arch.q_lora_rank,
         latent_norm=latent_norm,
+        scale=arch.attention_scale,
+        softcap=arch.attention_softcap,
         latent_bias="qkv" in BIASED[arch.bias],
         output_bias="output" in BIASED[arch.bias],
     )

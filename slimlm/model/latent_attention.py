@@ -10,15 +10,14 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from slimlm.model.layers import attention_mask
+from slimlm.model.attention import Attention
 from slimlm.model.positions import Rotary, rotate
 from slimlm.utils.validation import check_whole
 
 
-class LatentAttention(nn.Module):
-    """Multi-head latent attention on the fused kernel.
+class LatentAttention(Attention):
+    """Multi-head latent attention, without a cap on the fused kernel.
 
     `head_dim` is the part of queries and keys without positions. `latent_norm` returns the norm of a latent for a
     width. `latent_bias` is that of the projections to the latents; `q_lora_rank` None projects queries directly.
@@ -41,12 +40,13 @@ class LatentAttention(nn.Module):
         latent_norm: Callable[[int], nn.Module],
         latent_bias: bool = False,
         output_bias: bool = False,
+        scale: float | None = None,
+        softcap: float | None = None,
     ) -> None:
         sizes = {"head_dim": head_dim, "rope_dim": rope_dim, "value_dim": value_dim, "kv_rank": kv_rank}
         check_whole(d_model=d_model, n_heads=n_heads, **sizes)
-        super().__init__()
-        self.n_heads, self.head_dim, self.rope_dim, self.value_dim = n_heads, head_dim, rope_dim, value_dim
-        self.attention_dropout = attention_dropout
+        super().__init__(head_dim + rope_dim, attention_dropout, scale, softcap)
+        self.n_heads, self.plain_dim, self.rope_dim, self.value_dim = n_heads, head_dim, rope_dim, value_dim
         queries = n_heads * (head_dim + rope_dim)
         self.q_proj = nn.Linear(d_model, queries, bias=False) if q_rank is None else None
         self.q_a_proj = None if q_rank is None else nn.Linear(d_model, q_rank, bias=latent_bias)
@@ -67,16 +67,9 @@ class LatentAttention(nn.Module):
         rotary: Rotary | None = None,
         score_bias: Tensor | None = None,
     ) -> Tensor:
-        """Map (B, T, D) to (B, T, D); the arguments are those of `slimlm.model.layers.MultiHeadAttention`."""
+        """Map (B, T, D) to (B, T, D); the arguments are those of `slimlm.model.attention.MultiHeadAttention`."""
         q, (k, v) = self._queries(x, rotary), self._keys_and_values(x, rotary)
-        heads = F.scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            attn_mask=attention_mask(mask, score_bias, x.shape[1] if is_causal else None),
-            dropout_p=self.attention_dropout if self.training else 0.0,
-            is_causal=is_causal and mask is None and score_bias is None,
-        )  # (B, H, T, W)
+        heads = self._attend(q, k, v, mask, score_bias, is_causal=is_causal)  # (B, H, T, W)
         out: Tensor = self.dropout(self.o_proj(heads.transpose(1, 2).flatten(2)))
         return out
 
@@ -88,14 +81,14 @@ class LatentAttention(nn.Module):
             assert self.q_a_proj is not None and self.q_a_norm is not None and self.q_b_proj is not None
             q = self.q_b_proj(self.q_a_norm(self.q_a_proj(x)))
         q = q.unflatten(-1, (self.n_heads, -1))
-        plain, turned = q.split((self.head_dim, self.rope_dim), dim=-1)
+        plain, turned = q.split((self.plain_dim, self.rope_dim), dim=-1)
         return torch.cat((plain, _rotated(turned, rotary)), dim=-1).transpose(1, 2)
 
     def _keys_and_values(self, x: Tensor, rotary: Rotary | None) -> tuple[Tensor, Tensor]:
         """Return keys (B, H, T, K + R) and values (B, H, T, W)."""
         latent, shared = self.kv_a_proj(x).split((self.kv_b_proj.in_features, self.rope_dim), dim=-1)
         both = self.kv_b_proj(self.kv_a_norm(latent)).unflatten(-1, (self.n_heads, -1))
-        k, v = both.split((self.head_dim, self.value_dim), dim=-1)
+        k, v = both.split((self.plain_dim, self.value_dim), dim=-1)
         turned = _rotated(shared[:, :, None], rotary).expand(-1, -1, self.n_heads, -1)
         return torch.cat((k, turned), dim=-1).transpose(1, 2), v.transpose(1, 2)
 
