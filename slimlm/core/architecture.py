@@ -114,6 +114,11 @@ class Architecture(Choices):
         return values | {"n_kv_heads": self.kv_heads, "head_dim": self.head_width}
 
     @property
+    def layers_run(self) -> int:
+        """Blocks that a token passes through: n_layers, n_loops times."""
+        return self.n_layers * self.n_loops
+
+    @property
     def kv_heads(self) -> int:
         """Number of KV heads: n_kv_heads, or n_heads when that is None."""
         return self.n_heads if self.n_kv_heads is None else self.n_kv_heads

@@ -4,7 +4,10 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from slimlm.core.architecture import Choices
-from slimlm.utils.validation import documented, real, whole
+from slimlm.core.precision import Precision
+from slimlm.utils.validation import choice, documented, real, whole
+
+Budget = Literal["total", "non_embedding", "active", "bytes"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +23,18 @@ class ModelConfig(Choices):
     total_params: int = documented(
         "Target for the number of trainable parameters; a design is within ±0.5 % of it.",
         whole(10_000_000, 1, 10**15),
+    )
+
+    budget: Budget = documented(
+        "What the target counts: all parameters; those outside the vocabulary-sized tables (non-embedding); those that "
+        "one token uses (active), which are all but where a model has experts; or the bytes of all at a precision.",
+        choice("total", "non_embedding", "active", "bytes"),
+    )
+
+    budget_precision: Precision = documented(
+        "Precision of every parameter where the budget is in bytes: 1 byte each in int8, 2 in bf16, 4 in fp32, half a "
+        "byte in int4. Scales are not counted.",
+        choice("int8", "bf16", "fp32", "int4"),
     )
 
     embedding_ratio: float | Literal["auto"] = documented(

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from slimlm.core.accounting import Account
+from slimlm.core.precision import Precision
 from slimlm.costs.compute import forward_flops
-from slimlm.costs.memory import Precision, component_bytes, kv_cache_bytes
+from slimlm.costs.memory import component_bytes, kv_cache_bytes
 from slimlm.utils.validation import check_option, check_positive, check_whole
 
 
