@@ -39,10 +39,15 @@ def budget_amount(config: ModelConfig) -> str:
     >>> budget_amount(ModelConfig(total_params=16_000_000, budget="bytes"))
     '16 MB in int8'
     """
+    asked = write_bytes(config.total_params) if config.budget == "bytes" else format_size(config.total_params)
+    return f"{asked}{budget_suffix(config)}"
+
+
+def budget_suffix(config: ModelConfig) -> str:
+    """Return what follows an amount of a request's budget: " non-embedding", " in int8", nothing for a total."""
     if config.budget == "bytes":
-        return f"{write_bytes(config.total_params)} in {config.budget_precision}"
-    unit = "" if config.budget == "total" else f" {config.budget.replace('_', '-')}"
-    return f"{format_size(config.total_params)}{unit}"
+        return f" in {config.budget_precision}"
+    return "" if config.budget == "total" else f" {config.budget.replace('_', '-')}"
 
 
 def budget_params(config: ModelConfig) -> str:

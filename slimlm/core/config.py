@@ -1,13 +1,17 @@
 """ModelConfig: the request that the solver meets."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 from slimlm.core.architecture import Choices
 from slimlm.core.precision import Precision
 from slimlm.utils.validation import choice, documented, real, whole
 
 Budget = Literal["total", "non_embedding", "active", "bytes"]
+
+UNWRITTEN_FIELDS = frozenset({"budget", "budget_precision", "n_loops"})
+"""Fields that links and files leave out at their default, so that those of earlier versions stay as they were."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,3 +67,16 @@ class ModelConfig(Choices):
     def choices(self) -> Choices:
         """The fixed choices alone."""
         return Choices(**{field.name: getattr(self, field.name) for field in fields(Choices)})
+
+
+def written(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a request or an architecture that a file holds: not `UNWRITTEN_FIELDS` at their default.
+
+    >>> written({"d_model": 64, "n_loops": 1}), written({"n_loops": 3})
+    ({'d_model': 64}, {'n_loops': 3})
+    """
+    return {name: value for name, value in values.items() if name not in UNWRITTEN_FIELDS or value != _usual(name)}
+
+
+def _usual(name: str) -> Any:
+    return next(field.default for field in fields(ModelConfig) if field.name == name)

@@ -66,9 +66,9 @@ def training_memory(
     number = TRAINING_STATES[precision].activation_bytes
     kept = block_bytes_per_token(architecture, tokens, precision, recompute)
     if recompute == "full":  # the recomputed block already counts its own input
-        kept += (architecture.n_layers - 1) * number * architecture.d_model
+        kept += (architecture.layers_run - 1) * number * architecture.d_model
     else:
-        kept *= architecture.n_layers
+        kept *= architecture.layers_run
     return TrainingMemory(
         state_bytes=training_state_bytes(account, precision),
         block_bytes=batch * kept,

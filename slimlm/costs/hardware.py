@@ -172,7 +172,8 @@ def decode_step(
     """Bound the speed of decoding with a context of `tokens` tokens in each sequence.
 
     Every weight is read once per step, except lookup tables: the position table, and the token embedding unless it is
-    also the LM head. Quantised weights compute in bf16. `group_size` is that of `slimlm.costs.memory.weight_bytes`.
+    also the LM head; those of blocks that are used n_loops times are read as often, since no cache holds a whole stack
+    of blocks. Quantised weights compute in bf16. `group_size` is that of `slimlm.costs.memory.weight_bytes`.
 
     Raises ValueError for an unknown precision, or for tokens, sequences or group_size below 1.
     """
@@ -191,4 +192,5 @@ def decode_step(
 def _read_bytes(account: Account, precision: Precision, group_size: int | None) -> int:
     lookup_tables = {"position_embedding"} | (set() if account.architecture.tied_lm_head else {"token_embedding"})
     read = [part for part in account.components if part.key not in lookup_tables]
-    return sum(component_bytes(part, precision, group_size) for part in read)
+    loops = account.architecture.n_loops
+    return sum((loops if part.per_layer else 1) * component_bytes(part, precision, group_size) for part in read)

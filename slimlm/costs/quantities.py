@@ -241,6 +241,7 @@ _DECODE = (
         assumptions=(
             "one token per sequence",
             "every weight once except lookup tables",
+            "{loops}",
             "the KV cache",
             *_DECODING,
         ),

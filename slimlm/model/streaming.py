@@ -57,7 +57,7 @@ class StreamedModel:
         Each batch is token ids (B, T) on the device. All batches pass through a block while its weights are there.
         """
         arch = self.architecture
-        in_blocks, in_head = arch.n_layers * account(arch).layer_params, arch.vocab_size * arch.d_model
+        in_blocks, in_head = arch.layers_run * account(arch).layer_params, arch.vocab_size * arch.d_model
         self._done, self._total = 0, in_blocks * (1 + (len(batches) if self.slices else 1)) + 2 * in_head
         streams = self._through_blocks([self._embed(ids, progress) for ids in batches], progress)
         norm = self._materialised(self.model.final_norm, "final_norm")
@@ -81,10 +81,14 @@ class StreamedModel:
         prepare = self._prepare_slices if self.slices else self._initialise
         size = account(arch).layer_params
         with self._in_use(block, progress):
-            for number in range(arch.n_layers):
-                layer = f"block {number + 1:,} of {arch.n_layers:,}"
+            for number in range(arch.layers_run):
+                layer = f"block {number + 1:,} of {arch.layers_run:,}"
                 with self.initialise_clock.running():
-                    prepare(block, f"blocks.{number}.", partial(self._report, progress, f"initialising {layer}"))
+                    prepare(
+                        block,
+                        f"blocks.{number % arch.n_layers}.",
+                        partial(self._report, progress, f"initialising {layer}"),
+                    )
                 self._activity = f"running {layer}"
                 streams = self._pass(lambda x: block(x, is_causal=True, **positions), streams)
                 self._report(progress, self._activity, size)

@@ -37,6 +37,9 @@ def test_defaults_are_the_specification() -> None:
         "layer_norm_eps": 1e-6,
         "n_layers": None,
         "multiple_of": 1,
+        "budget": "total",
+        "budget_precision": "int8",
+        "n_loops": 1,
     }
 
 
