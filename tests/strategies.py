@@ -6,6 +6,7 @@ The count is one line of arithmetic and the search tries everything: neither use
 import dataclasses
 import math
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -151,6 +152,7 @@ def architectures(draw: st.DrawFn, max_layers: int = 4, max_head: int = 32) -> A
         d_model=grain * draw(st.integers(1, max_head)),
         d_ff=draw(log_spaced(1, 4096)),
         n_layers=draw(st.integers(1, max_layers)),
+        n_loops=draw(st.sampled_from([1, 1, 2, 3])),
     )
 
 
@@ -189,6 +191,25 @@ def closed_form(source: Choices, d_model: int, d_ff: int, n_layers: int, n_heads
     return vocabulary + positions * d_model + n_layers * layer + outside
 
 
+def counted_form(config: ModelConfig, d_model: int, d_ff: int, n_layers: int, n_heads: int | None = None) -> int:
+    """Count what the request's budget counts: without the vocabulary's tables where it leaves them out."""
+    total = closed_form(config, d_model, d_ff, n_layers, n_heads)
+    tables = (1 if config.tied_lm_head else 2) * config.vocab_size * d_model
+    return total - tables if config.budget == "non_embedding" else total
+
+
+def budget_params(config: ModelConfig) -> Fraction:
+    """Return the parameters that the budget asks for: bytes over the bytes of one."""
+    sizes = {"fp32": 4, "bf16": 2, "int8": 1, "int4": Fraction(1, 2)}
+    return config.total_params / Fraction(sizes[config.budget_precision] if config.budget == "bytes" else 1)
+
+
+def accepted(config: ModelConfig) -> tuple[int, int]:
+    """Return the lowest and the highest counted number within ±0.5 % of the budget."""
+    asked = budget_params(config)
+    return math.ceil(asked * Fraction(995, 1000)), math.floor(asked * Fraction(1005, 1000))
+
+
 class Rank(NamedTuple):
     """The order in which designs are preferred, as the design document gives it; heads count where they are free."""
 
@@ -203,14 +224,17 @@ class Rank(NamedTuple):
 
 def rank(config: ModelConfig, d_model: int, d_ff: int, n_layers: int, n_heads: int | None = None) -> Rank | None:
     """Place one design in the order; None when its total is more than 0.5 % off."""
-    miss = abs(closed_form(config, d_model, d_ff, n_layers, n_heads) - config.total_params)
-    if 1000 * miss > 5 * config.total_params:
+    counted, (low, high) = counted_form(config, d_model, d_ff, n_layers, n_heads), accepted(config)
+    if not low <= counted <= high:
         return None
+    target = max(1, math.floor(budget_params(config)))
+    miss, tables = abs(counted - target), (1 if config.tied_lm_head else 2) * config.vocab_size * d_model
+    total = target + tables if config.budget == "non_embedding" else target
     if config.embedding_ratio == "auto":
-        shape = d_model / n_layers / (46.10 * (config.total_params / 1e8) ** 0.1965)
+        shape = d_model / n_layers / (46.10 * (total / 1e8) ** 0.1965)
     else:
-        tables = 1 if config.tied_lm_head else 2
-        shape = tables * config.vocab_size * d_model / (config.total_params * config.embedding_ratio)
+        odds = 1 - config.embedding_ratio if config.budget == "non_embedding" else 1
+        shape = tables / (target * config.embedding_ratio / odds)
     cost = math.log(shape) ** 2 + math.log(d_ff / d_model / config.glu_expansion) ** 2
     if config.n_heads != "auto":
         return Rank(cost, miss, n_layers, d_model, d_ff, 0.0, config.n_heads)
@@ -236,7 +260,8 @@ def grain_of(config: ModelConfig) -> int:
 def widths(config: ModelConfig) -> Iterator[tuple[int, int | None]]:
     """Yield every allowed d_model that its tables alone do not make too large, with each number of heads."""
     d_model = grain = grain_of(config)
-    while 1000 * (config.vocab_size + 2 * d_model) * d_model <= 1005 * config.total_params or d_model == grain:
+    rows = 0 if config.budget == "non_embedding" else config.vocab_size
+    while (rows + 2 * d_model) * d_model <= accepted(config)[1] or d_model == grain:
         yield from ((d_model, n_heads) for n_heads in head_counts(config, d_model))
         d_model += grain
 
@@ -244,11 +269,12 @@ def widths(config: ModelConfig) -> Iterator[tuple[int, int | None]]:
 def try_all(config: ModelConfig) -> Rank | None:
     """Try every d_model × heads × n_layers × d_ff, one by one."""
     found: list[Rank] = []
+    high = accepted(config)[1]
     for d_model, n_heads in widths(config):
         n_layers = config.n_layers or 1
-        while 1000 * closed_form(config, d_model, config.multiple_of, n_layers, n_heads) <= 1005 * config.total_params:
+        while counted_form(config, d_model, config.multiple_of, n_layers, n_heads) <= high:
             d_ff = config.multiple_of
-            while 1000 * closed_form(config, d_model, d_ff, n_layers, n_heads) <= 1005 * config.total_params:
+            while counted_form(config, d_model, d_ff, n_layers, n_heads) <= high:
                 if placed := rank(config, d_model, d_ff, n_layers, n_heads):
                     found.append(placed)
                 d_ff += config.multiple_of
@@ -264,13 +290,12 @@ def try_all_depths(config: ModelConfig) -> Rank | None:
     For one d_model and depth the cost falls up to the asked d_ff and rises after it, so no other d_ff can be the best;
     the depth matters to the cost with embedding_ratio="auto" alone.
     """
-    total, grain = config.total_params, config.multiple_of
-    low, high = -(-995 * total // 1000), 1005 * total // 1000
+    grain, (low, high) = config.multiple_of, accepted(config)
     found: list[Rank] = []
     for d_model, n_heads in widths(config):
-        fixed = closed_form(config, d_model, 0, 0, n_heads)
-        layer = closed_form(config, d_model, 0, 1, n_heads) - fixed
-        step = closed_form(config, d_model, grain, 1, n_heads) - layer - fixed
+        fixed = counted_form(config, d_model, 0, 0, n_heads)
+        layer = counted_form(config, d_model, 0, 1, n_heads) - fixed
+        step = counted_form(config, d_model, grain, 1, n_heads) - layer - fixed
         deepest = (high - fixed) // (layer + step)
         depths = np.array([config.n_layers]) if config.n_layers else np.arange(1, deepest + 1)
         least = np.maximum(1, -(-(-(-(low - fixed) // depths) - layer) // step))  # d_ff in grains, rounded up

@@ -66,10 +66,20 @@ class Account:
         return sum(component.active_params for component in self.components)
 
     @property
+    def embedding_params(self) -> int:
+        """Parameters in vocabulary-sized matrices: the embedding, and the LM head if it is untied."""
+        arch = self.architecture
+        return arch.vocabulary_tables * arch.vocab_size * arch.d_model
+
+    @property
+    def non_embedding_params(self) -> int:
+        """Parameters outside the vocabulary-sized matrices; positions and the LM head's bias are among them."""
+        return self.total_params - self.embedding_params
+
+    @property
     def embedding_ratio(self) -> float:
         """Share of all parameters in vocabulary-sized matrices (`EMBEDDING_RATIO_DEFINITION`)."""
-        arch = self.architecture
-        return arch.vocabulary_tables * arch.vocab_size * arch.d_model / self.total_params
+        return self.embedding_params / self.total_params
 
 
 def account(architecture: Architecture) -> Account:

@@ -24,7 +24,7 @@ __all__ = [
 
 NEWEST_FIELDS = frozenset(
     {"window", "layer_pattern", "window_rope_theta", "rotary_share", "attention_scale", "attention_softcap"}
-    | {"logit_softcap", "embedding_scale", "residual_scale", "logit_scale"}
+    | {"logit_softcap", "embedding_scale", "residual_scale", "logit_scale", "n_loops"}
     | ExpertChoices.__annotations__.keys()
 )
 """Fields that records leave out at their default, so that records of earlier versions stay as they were."""
@@ -143,6 +143,11 @@ class Architecture(Choices):
         if self.has_latents:
             values["v_head_dim"] = self.value_width
         return values
+
+    @property
+    def layers_run(self) -> int:
+        """Blocks that a token passes through: n_layers, n_loops times."""
+        return self.n_layers * self.n_loops
 
     @property
     def kv_heads(self) -> int:

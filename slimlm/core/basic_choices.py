@@ -123,6 +123,12 @@ class BasicChoices:
 
     layer_norm_eps: float = documented("Constant added to the variance in every norm.", real(1e-6, 1e-12, 0.1))
 
+    n_loops: int = documented(
+        "How often a token passes through the whole stack of blocks. The blocks' parameters count once; operations, "
+        "activations and KV cache count each time.",
+        whole(1, 1, 1000),
+    )
+
     def __post_init__(self) -> None:
         check_fields(self)
         self._check_heads()

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION, Component
+from slimlm.core.budget_text import budget_amount, budget_label, budget_suffix, rounded_amount, write_bytes
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import choice_words, expansion_name, head_word, length_words, structure_words
 from slimlm.core.design import Design, TargetActual
@@ -29,7 +30,7 @@ def request_parts(config: ModelConfig) -> dict[str, str]:
     """
     ratio = config.embedding_ratio
     parts = {
-        "total_params": format_size(config.total_params),
+        "total_params": budget_amount(config),
         "vocab_size": f"vocabulary {config.vocab_size:,}",
         "embedding_ratio": f"embedding ratio {ratio if isinstance(ratio, str) else f'{ratio:g}'}",
         "glu_expansion": f"{expansion_name(config)} {config.glu_expansion:g}",
@@ -66,7 +67,7 @@ def result_line(design: Design) -> str:
     total, shape, expansion = design.targets
     actual = format_ratio(shape.actual) if design.shape_leads else f"{shape.actual:.3f}"
     parts = [
-        f"{format_count(round(total.actual))} ({format_miss(total.miss)})",
+        f"{rounded_amount(design.config, total.actual)}{budget_suffix(design.config)} ({format_miss(total.miss)})",
         f"{target_name(design.config, shape)} {actual} ({format_miss(shape.miss)})",
         f"{expansion_name(design.config)} {expansion.actual:.3g} ({format_miss(expansion.miss)})",
     ]
@@ -103,10 +104,16 @@ def target_texts(design: Design) -> tuple[TargetText, TargetText, TargetText]:
     else:
         written = TargetText("Embedding ratio", f"{100 * shape.target:.4g} %", format_share(shape.actual), shape)
     return (
-        TargetText("Total parameters", format_size(design.config.total_params), format_count(total.actual), total),
+        _budget_text(design.config, total),
         written,
         TargetText(expansion_name(design.config), f"{expansion.target:.4g}", f"{expansion.actual:.3f}", expansion),
     )
+
+
+def _budget_text(config: ModelConfig, total: TargetActual) -> TargetText:
+    asked = write_bytes(config.total_params) if config.budget == "bytes" else format_size(config.total_params)
+    label = budget_label(config.budget, config.budget_precision)
+    return TargetText(label, asked, rounded_amount(config, total.actual), total)
 
 
 def describe_allocation(subject: Subject) -> str:

@@ -1,10 +1,17 @@
 """ModelConfig: the request that the solver meets."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
-from slimlm.core.architecture import Choices
-from slimlm.utils.validation import documented, real, whole
+from slimlm.core.architecture import NEWEST_FIELDS, Choices
+from slimlm.core.precision import Precision
+from slimlm.utils.validation import choice, documented, real, whole
+
+Budget = Literal["total", "non_embedding", "active", "bytes"]
+
+UNWRITTEN_FIELDS = NEWEST_FIELDS | {"budget", "budget_precision"}
+"""Fields that links and files leave out at their default, so that those of earlier versions stay as they were."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +27,18 @@ class ModelConfig(Choices):
     total_params: int = documented(
         "Target for the number of trainable parameters; a design is within ±0.5 % of it.",
         whole(10_000_000, 1, 10**15),
+    )
+
+    budget: Budget = documented(
+        "What the target counts: all parameters; those outside the vocabulary-sized tables (non-embedding); those that "
+        "one token uses (active), which are all but where a model has experts; or the bytes of all at a precision.",
+        choice("total", "non_embedding", "active", "bytes"),
+    )
+
+    budget_precision: Precision = documented(
+        "Precision of every parameter where the budget is in bytes: 1 byte each in int8, 2 in bf16, 4 in fp32, half a "
+        "byte in int4. Scales are not counted.",
+        choice("int8", "bf16", "fp32", "int4"),
     )
 
     embedding_ratio: float | Literal["auto"] = documented(
@@ -53,3 +72,16 @@ class ModelConfig(Choices):
     def choices(self) -> Choices:
         """The fixed choices alone."""
         return Choices(**{field.name: getattr(self, field.name) for field in fields(Choices)})
+
+
+def written(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a request or an architecture that a file holds: not `UNWRITTEN_FIELDS` at their default.
+
+    >>> written({"d_model": 64, "n_loops": 1}), written({"n_loops": 3})
+    ({'d_model': 64}, {'n_loops': 3})
+    """
+    return {name: value for name, value in values.items() if name not in UNWRITTEN_FIELDS or value != _usual(name)}
+
+
+def _usual(name: str) -> Any:
+    return next(field.default for field in fields(ModelConfig) if field.name == name)

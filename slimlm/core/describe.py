@@ -1,7 +1,7 @@
 """Short text descriptions of an architecture."""
 
 from slimlm.core.accounting import Account
-from slimlm.core.architecture import Choices
+from slimlm.core.architecture import Architecture, Choices
 from slimlm.core.names import OPTION_NAMES
 from slimlm.utils.formatting import format_count
 
@@ -29,6 +29,7 @@ def structure_words(choices: Choices) -> list[str]:
         _phrase(choices, "block"),
         "LM-head bias" if choices.lm_head_bias else "",
         "embedding norm" if choices.embedding_norm else "",
+        f"layers used {times(choices.n_loops)}" if choices.n_loops > 1 else "",
     ]
     return [word for word in words if word]
 
@@ -146,10 +147,26 @@ def shape_line(account: Account) -> str:
     """
     arch = account.architecture
     active = f" ({format_count(account.active_params)} active)" if arch.is_mixture else ""
+    joint = " × " if arch.n_loops == 1 else " · "
     return (
-        f"{format_count(account.total_params)} parameters{active} · {counted(arch.n_layers, 'layer')} × d_model "
+        f"{format_count(account.total_params)} parameters{active} · {layers_phrase(arch)}{joint}d_model "
         f"{arch.d_model:,} · d_ff {arch.d_ff:,} · {heads_phrase(arch)}"
     )
+
+
+def layers_phrase(architecture: Architecture) -> str:
+    """Return the number of layers, and how often they are used where that is more than once.
+
+    >>> layers_phrase(Architecture(d_model=64, d_ff=64, n_layers=3, n_loops=3))
+    '3 layers, used 3 times'
+    """
+    loops = architecture.n_loops
+    return counted(architecture.n_layers, "layer") + (f", used {times(loops)}" if loops > 1 else "")
+
+
+def times(number: int) -> str:
+    """Write a number of repetitions: "twice", "3 times"."""
+    return "twice" if number == 2 else counted(number, "time")
 
 
 def counted(number: int, noun: str) -> str:

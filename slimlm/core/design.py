@@ -8,6 +8,8 @@ from typing import ClassVar
 
 from slimlm.core.accounting import Account, account
 from slimlm.core.architecture import Architecture, Choices, ModelDims
+from slimlm.core.budget import counted_params, in_budget_unit, table_params, target_table_params, total_at, window
+from slimlm.core.budget_text import budget_noun
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import shape_line
 from slimlm.core.shape_law import published_aspect_ratio
@@ -98,10 +100,11 @@ class Design:
                 raise FieldError(name, getattr(config, name), rule, ((name, actual[name]),))
 
     def _check_total(self) -> None:
-        target, actual = self.config.total_params, self.total_params
-        if abs(actual - target) > TOLERANCE * target:
-            rule = f"a design is within ±{100 * TOLERANCE:g} % of it, and the architecture has {actual:,} parameters"
-            raise FieldError("total_params", target, rule, (("total_params", actual),))
+        counted, (low, high) = counted_params(self.account, self.config.budget), window(self.config)
+        if not low <= counted <= high:
+            actual, noun = in_budget_unit(self.config, counted), budget_noun(self.config)
+            rule = f"a design is within ±{100 * TOLERANCE:g} % of it, and the architecture has {actual:,} {noun}"
+            raise FieldError("total_params", self.config.total_params, rule, (("total_params", math.ceil(actual)),))
 
     @cached_property
     def account(self) -> Account:
@@ -166,16 +169,19 @@ class Design:
 def targets_of(config: ModelConfig, account: Account) -> tuple[TargetActual, TargetActual, TargetActual]:
     """Return target and actual value of total, embedding ratio and GLU expansion.
 
+    The total is what the budget counts: perhaps non-embedding parameters or bytes.
     With embedding_ratio="auto" the aspect ratio d_model / n_layers takes the place of the embedding ratio.
     """
-    arch = account.architecture
+    arch, counted = account.architecture, counted_params(account, config.budget)
     if config.embedding_ratio == "auto":
         aspect_ratio = arch.d_model / arch.n_layers
-        shape = TargetActual("aspect_ratio", published_aspect_ratio(config.total_params), aspect_ratio)
+        law = published_aspect_ratio(total_at(config, arch.d_model))
+        shape = TargetActual("aspect_ratio", law, aspect_ratio)
     else:
-        shape = TargetActual("embedding_ratio", config.embedding_ratio, account.embedding_ratio)
+        actual = account.embedding_params / counted if config.budget == "active" else account.embedding_ratio
+        shape = TargetActual("embedding_ratio", config.embedding_ratio, actual)
     return (
-        TargetActual("total_params", config.total_params, account.total_params),
+        TargetActual("total_params", config.total_params, in_budget_unit(config, counted)),
         shape,
         TargetActual("glu_expansion", config.glu_expansion, arch.glu_expansion),
     )
@@ -185,7 +191,8 @@ def distance(config: ModelConfig, dims: ModelDims) -> float:
     """Return the cost of dimensions, which the solver minimises: 0 when shape and GLU expansion meet their targets.
 
     cost = ln(c·vocab_size·d_model / (total_params·embedding_ratio))² + ln((d_ff/d_model) / glu_expansion)²,
-    with c = 1 for a tied head and 2 for an untied one. With embedding_ratio="auto" the first term is
+    with c = 1 for a tied head and 2 for an untied one; a budget of N non-embedding parameters takes N·r / (1 − r) for
+    total_params·embedding_ratio (`target_table_params`). With embedding_ratio="auto" the first term is
     ln((d_model/n_layers) / a)², where a is the aspect ratio of published models (`published_aspect_ratio`).
     """
     shape = _aspect_cost(config, dims) if config.embedding_ratio == "auto" else _ratio_cost(config, dims.d_model)
@@ -193,10 +200,8 @@ def distance(config: ModelConfig, dims: ModelDims) -> float:
 
 
 def _aspect_cost(config: ModelConfig, dims: ModelDims) -> float:
-    return math.log(dims.d_model / dims.n_layers / published_aspect_ratio(config.total_params)) ** 2
+    return math.log(dims.d_model / dims.n_layers / published_aspect_ratio(total_at(config, dims.d_model))) ** 2
 
 
 def _ratio_cost(config: ModelConfig, d_model: int) -> float:
-    assert config.embedding_ratio != "auto"
-    target = config.total_params * config.embedding_ratio
-    return math.log(config.vocabulary_tables * config.vocab_size * d_model / target) ** 2
+    return math.log(table_params(config, d_model) / target_table_params(config)) ** 2

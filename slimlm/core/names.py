@@ -32,6 +32,13 @@ def _same(name: str) -> OptionName:
 
 
 OPTION_NAMES: dict[str, dict[str, OptionName]] = {
+    "budget": {
+        "total": OptionName("All parameters", "total"),
+        "non_embedding": OptionName("Non-embedding parameters", "non-embedding"),
+        "active": OptionName("Active parameters", "active"),
+        "bytes": OptionName("Bytes", "bytes"),
+    },
+    "budget_precision": {word: _same(word) for word in ("int8", "bf16", "fp32", "int4")},
     "norm": {
         "layernorm": _same("LayerNorm"),
         "rmsnorm": _same("RMSNorm"),

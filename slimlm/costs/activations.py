@@ -66,10 +66,11 @@ def training_memory(
     number = TRAINING_STATES[precision].activation_bytes
     kept = block_bytes_per_token(architecture, tokens, precision, recompute)
     if recompute == "full":  # the recomputed block already counts its own input
-        kept += (architecture.n_layers - 1) * number * architecture.d_model
+        kept += (architecture.layers_run - 1) * number * architecture.d_model
     else:
         saved = number * (_ffn_numbers(architecture) - _plain_ffn_numbers(architecture, architecture.dense_width))
-        kept = architecture.n_layers * kept - architecture.n_dense_layers * (saved + _FP32 * architecture.n_experts)
+        dense = architecture.n_loops * architecture.n_dense_layers
+        kept = architecture.layers_run * kept - dense * (saved + _FP32 * architecture.n_experts)
     return TrainingMemory(
         state_bytes=training_state_bytes(account, precision),
         block_bytes=batch * kept,

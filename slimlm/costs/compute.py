@@ -20,13 +20,13 @@ class ForwardFlops:
     matrices_flops_per_token: int
     """2 per weight of a matrix product: projections, feed-forward and LM head; of experts, those that a token uses."""
     attention_flops_per_token: int
-    """Scores and weighted values over the full T × T square: 4 · n_layers · n_heads · head_dim · T.
+    """Scores and weighted values over the full T × T square: 4 · n_layers · n_heads · head_dim · T, for each loop.
 
     With latent attention the widths of a query and of a value differ: 2 · (their sum) takes the place of 4 · head_dim.
     """
     causal_attention_flops_per_token: int
     """Scores and weighted values over the lower triangle, where token t attends to t tokens, as in causal kernels:
-    2 · n_layers · n_heads · head_dim · (T + 1)."""
+    2 · n_layers · n_heads · head_dim · (T + 1), for each loop."""
 
     @property
     def flops_per_token(self) -> int:
@@ -52,7 +52,8 @@ class ForwardFlops:
 def matrix_params(account: Account) -> int:
     """Return the weights that multiply each token: the matrices of the blocks and of the LM head, tied or not.
 
-    Of routed experts, those of the experts that a token uses.
+    Of routed experts, those of the experts that a token uses. Those of blocks that are used n_loops times count as
+    often.
     """
     blocks = sum(
         component.active_copies(component.copies * prod(shape))
@@ -61,7 +62,8 @@ def matrix_params(account: Account) -> int:
         for shape in component.shapes.values()
         if len(shape) > 1
     )
-    return blocks + account.architecture.vocab_size * account.architecture.d_model
+    arch = account.architecture
+    return arch.n_loops * blocks + arch.vocab_size * arch.d_model
 
 
 def forward_flops(account: Account, tokens: int) -> ForwardFlops:
@@ -76,7 +78,7 @@ def forward_flops(account: Account, tokens: int) -> ForwardFlops:
     """
     check_whole(tokens=tokens)
     arch = account.architecture
-    width = arch.n_layers * arch.n_heads * (arch.query_width + arch.value_width)
+    width = arch.layers_run * arch.n_heads * (arch.query_width + arch.value_width)
     return ForwardFlops(
         matrices_flops_per_token=2 * matrix_params(account),
         attention_flops_per_token=2 * width * tokens,

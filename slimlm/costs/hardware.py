@@ -5,8 +5,9 @@ from typing import Literal
 
 from slimlm.core.accounting import Account
 from slimlm.core.architecture import Architecture
+from slimlm.core.precision import Precision
 from slimlm.costs.compute import forward_flops
-from slimlm.costs.memory import Precision, component_bytes, kv_cache_bytes
+from slimlm.costs.memory import component_bytes, kv_cache_bytes
 from slimlm.utils.validation import check_option, check_positive, check_whole
 
 
@@ -172,8 +173,9 @@ def decode_step(
     """Bound the speed of decoding with a context of `tokens` tokens in each sequence.
 
     Every weight is read once per step, except lookup tables: the position table, and the token embedding unless it is
-    also the LM head. Of routed experts those are read that some sequence of the batch uses (`experts_read`). Quantised
-    weights compute in bf16. `group_size` is that of `slimlm.costs.memory.weight_bytes`.
+    also the LM head; those of blocks that are used n_loops times are read as often, since no cache holds a whole stack
+    of blocks. Of routed experts those are read that some sequence of the batch uses (`experts_read`). Quantised weights
+    compute in bf16. `group_size` is that of `slimlm.costs.memory.weight_bytes`.
 
     Raises ValueError for an unknown precision, or for tokens, sequences or group_size below 1.
     """
@@ -208,5 +210,8 @@ def _read_bytes(account: Account, sequences: int, precision: Precision, group_si
     shares = {"position_embedding": 0.0, "token_embedding": float(arch.tied_lm_head)}
     if arch.is_mixture:
         shares["experts"] = experts_read(arch, sequences) / arch.n_experts
-    sizes = {part.key: component_bytes(part, precision, group_size) for part in account.components}
+    sizes = {
+        part.key: (arch.n_loops if part.per_layer else 1) * component_bytes(part, precision, group_size)
+        for part in account.components
+    }
     return sum(round(shares[key] * size) if key in shares else size for key, size in sizes.items())

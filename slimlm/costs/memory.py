@@ -6,11 +6,8 @@ from typing import Literal
 
 from slimlm.core.accounting import Account, Component, Shape
 from slimlm.core.architecture import Architecture
+from slimlm.core.precision import BITS, Precision
 from slimlm.utils.validation import check_option, check_whole
-
-Precision = Literal["fp32", "bf16", "int8", "int4"]
-BITS: dict[Precision, int] = {"fp32": 32, "bf16": 16, "int8": 8, "int4": 4}
-"""Bits per number."""
 
 _SCALE_BYTES = 2
 _VECTOR_BITS = 16
@@ -50,6 +47,8 @@ def _tensor_bytes(shape: Shape, precision: Precision, group_size: int | None) ->
 def kv_cache_bytes_per_token(architecture: Architecture, precision: Precision = "bf16") -> int:
     """Return the cache of one token: a key and a value in every layer, 2 · n_layers · n_kv_heads · head_dim numbers.
 
+    A layer that is used n_loops times has as many keys and values.
+
     Grouped-query attention shrinks it (Shazeer 2019, arXiv 1911.02150; Ainslie et al. 2023, arXiv 2305.13245). Latent
     attention keeps the latent and the key with rotary positions that all heads share, n_layers · (kv_lora_rank +
     qk_rope_head_dim) numbers (DeepSeek-V2, arXiv 2405.04434, Table 1). Scales of a quantised cache and the padding of
@@ -58,7 +57,7 @@ def kv_cache_bytes_per_token(architecture: Architecture, precision: Precision = 
     Raises ValueError for an unknown precision.
     """
     check_option("precision", precision, BITS)
-    numbers = architecture.n_layers * cached_numbers(architecture)
+    numbers = architecture.layers_run * cached_numbers(architecture)
     return -(-numbers * BITS[precision] // 8)
 
 

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from slimlm.core.precision import BITS, Precision
 from slimlm.costs.compute import six_n_flops_per_token
 from slimlm.costs.laws import BESIROGLU, chinchilla_tokens
-from slimlm.costs.memory import BITS, Precision, kv_cache_bytes, kv_cache_bytes_per_token, weight_bytes
+from slimlm.costs.memory import kv_cache_bytes, kv_cache_bytes_per_token, weight_bytes
 from slimlm.costs.quantity import Quantity
 from slimlm.utils.formatting import format_size
 
@@ -251,6 +252,7 @@ _DECODE = (
             "one token per sequence",
             "every weight once except lookup tables",
             "{experts_read}",
+            "{loops}",
             "the KV cache",
             *_DECODING,
         ),

@@ -78,11 +78,13 @@ class Workload:
     @cached_property
     def terms(self) -> dict[str, str]:
         """Values of the placeholders in assumptions and sources."""
+        loops = self.account.architecture.n_loops
         extrapolated = BESIROGLU.is_extrapolated(self.account.total_params)
         return setting_terms(self.settings, f"{self.context_length:,}") | {
             "extrapolated": "extrapolated: the model is outside that range" if extrapolated else "",
             **_expert_terms(self.account.architecture, self.settings.decode_batch),
             "bound": self.step.bound,
+            "loops": f"blocks once for each of {loops} loops" if loops > 1 else "",
             "hours": f"{self.run.accelerator_hours:,.1f}",
         }
 

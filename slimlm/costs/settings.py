@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from slimlm.core.architecture import Architecture
+from slimlm.core.precision import Precision
 from slimlm.costs.activations import Recompute
 from slimlm.costs.hardware import ACCELERATORS, Accelerator
 from slimlm.costs.laws import chinchilla_tokens
-from slimlm.costs.memory import Precision, TrainingPrecision
+from slimlm.costs.memory import TrainingPrecision
 from slimlm.utils.validation import check_fields, choice, documented, real, whole
 
 

@@ -63,6 +63,7 @@ _LITGPT = {
     ),
     "embedding_norm": FrameworkChoice({False: {}}, "it does not normalise embeddings"),
     "position_offset": FrameworkChoice({0: {}}, "it has no position table"),
+    "n_loops": FrameworkChoice({1: {}}, "it runs each layer once"),
 }
 
 

@@ -47,6 +47,7 @@ _MEGATRON = {
     "lm_head_bias": FrameworkChoice({False: {}}, "its LM head has no bias"),
     "embedding_norm": FrameworkChoice({False: {}}, "it does not normalise embeddings"),
     "position_offset": FrameworkChoice({0: {}}, "its position table starts at the first token"),
+    "n_loops": FrameworkChoice({1: {}}, "it runs each layer once"),
 }
 
 

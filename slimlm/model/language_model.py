@@ -1,7 +1,8 @@
 """The PyTorch model: a decoder-only transformer made of `slimlm.model.layers`.
 
 By default: learned position embeddings; LayerNorm with weight and bias before attention, before the feed-forward and at
-the end; multi-head attention and SwiGLU without biases; LM head without bias, tied to the token embedding.
+the end; multi-head attention and SwiGLU without biases; LM head without bias, tied to the token embedding. With
+n_loops, tokens pass through the whole stack of blocks several times before the final norm.
 `Architecture` holds every other choice.
 
 Shapes: B batch, T tokens, D d_model, V vocab_size.
@@ -105,8 +106,9 @@ class LanguageModel(nn.Module):
         """
         self._check_ids(input_ids)
         x = self.dropout(self.embedding_norm(self._embed(input_ids)))  # (B, T, D)
-        for number, block in enumerate(self.blocks):
-            x = block(x, is_causal=True, **self.layer_positions(number, input_ids.shape[1], x))
+        for _ in range(self.architecture.n_loops):
+            for number, block in enumerate(self.blocks):
+                x = block(x, is_causal=True, **self.layer_positions(number, input_ids.shape[1], x))
         logits = scaled_logits(self.architecture, self.lm_head(self.final_norm(x)))  # (B, T, V)
         return logits, None if labels is None else self._loss(logits, input_ids, labels)
 

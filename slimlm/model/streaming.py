@@ -66,7 +66,9 @@ class StreamedModel:
         Each batch is token ids (B, T) on the device. All batches pass through a block while its weights are there.
         """
         arch = self.architecture
-        in_blocks = sum(component.params for component in account(arch).components if component.per_layer)
+        in_blocks = (
+            sum(component.params for component in account(arch).components if component.per_layer) * arch.n_loops
+        )
         in_head = arch.vocab_size * arch.d_model
         self._done, self._total = 0, in_blocks * (1 + (len(batches) if self.slices else 1)) + 2 * in_head
         streams = self._through_blocks([self._embed(ids, progress) for ids in batches], progress)
@@ -89,20 +91,21 @@ class StreamedModel:
     def _through_blocks(self, streams: list[Tensor], progress: Progress) -> list[Tensor]:
         arch, blocks = self.architecture, self.model.blocks
         kinds = ((blocks[0], range(arch.n_dense_layers)), (blocks[-1], range(arch.n_dense_layers, arch.n_layers)))
-        for block, layers in kinds:
-            if layers:
-                streams = self._through_layers(block, layers, streams, progress)
+        for loop in range(arch.n_loops):
+            for block, layers in kinds:
+                if layers:
+                    streams = self._through_layers(block, layers, loop * arch.n_layers, streams, progress)
         return streams
 
     def _through_layers(
-        self, block: nn.Module, layers: range, streams: list[Tensor], progress: Progress
+        self, block: nn.Module, layers: range, done: int, streams: list[Tensor], progress: Progress
     ) -> list[Tensor]:
-        """Pass tokens through layers that one block stands for."""
+        """Pass tokens through layers that one block stands for, after the `done` layers of earlier loops."""
         prepare = self._prepare_slices if self.slices else self._initialise
         size = sum(parameter.numel() for parameter in block.parameters())
         with self._in_use(block, progress):
             for number in layers:
-                layer = f"block {number + 1:,} of {self.architecture.n_layers:,}"
+                layer = f"block {done + number + 1:,} of {self.architecture.layers_run:,}"
                 with self.initialise_clock.running():
                     prepare(block, f"blocks.{number}.", partial(self._report, progress, f"initialising {layer}"))
                 self._activity = f"running {layer}"

@@ -86,7 +86,9 @@ def estimate_probe(
     free = free_memory(place) if max_memory is None else min(max_memory, free_memory(place))
     tokens, size = BATCH * min(MAX_TOKENS, architecture.max_seq_length), PRECISION_BYTES[dtype]
     head = architecture.vocab_size * architecture.d_model
-    multiplied = accounted.active_params + (head if architecture.tied_lm_head else 0)
+    blocks = sum(component.active_params for component in accounted.components if component.per_layer)
+    again = (architecture.n_loops - 1) * blocks
+    multiplied = accounted.active_params + again + (head if architecture.tied_lm_head else 0)
     speed = machine_speed(place, dtype)
     for strategy in get_args(Strategy):
         passes = 2 + (TIMED_PASSES if timed and strategy == "whole" else 0)
@@ -99,7 +101,7 @@ def estimate_probe(
             build_seconds=modules * speed.per_layer_build,
             initialise_seconds=total * speed.per_weight * (BATCH if strategy == "slice by slice" else 1),
             run_seconds=passes
-            * (2 * multiplied * tokens * speed.per_flop + architecture.n_layers * speed.per_layer_run / 2),
+            * (2 * multiplied * tokens * speed.per_flop + architecture.layers_run * speed.per_layer_run / 2),
             device=device_name(place),
             strategy=strategy,
         )

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from statistics import median, quantiles
 
 import torch
@@ -267,15 +268,13 @@ class _Probe:
 
 @contextmanager
 def _on_blocks(model: LanguageModel, report: Callable[[float], object]) -> Iterator[None]:
-    """Report the share of blocks that are done during a forward pass."""
+    """Report the share of blocks that are done during a forward pass, in which each is used n_loops times."""
+    done = count(1)
 
-    def hook(number: int) -> Callable[..., None]:
-        def on_forward(*_: object) -> None:
-            report((number + 1) / len(model.blocks))
+    def on_forward(*_: object) -> None:
+        report(next(done) / model.architecture.layers_run)
 
-        return on_forward
-
-    handles = [block.register_forward_hook(hook(number)) for number, block in enumerate(model.blocks)]
+    handles = [block.register_forward_hook(on_forward) for block in model.blocks]
     try:
         yield
     finally:

@@ -35,8 +35,10 @@ def _importing(*names: str) -> str:
 
 
 def _call(instance: Choices) -> str:
-    written = [name for name in field_names(type(instance)) if name not in LATER_FIELDS or name in instance.changed()]
-    lines = (f"    {name}={literal(getattr(instance, name))}," for name in written)
+    usual = {field.name: field.default for field in fields(instance)}
+    values = {name: getattr(instance, name) for name in field_names(type(instance))}
+    written = {name: value for name, value in values.items() if name not in LATER_FIELDS or value != usual[name]}
+    lines = (f"    {name}={literal(value)}," for name, value in written.items())
     return "\n".join([f"{type(instance).__name__}(", *lines, ")"])
 
 

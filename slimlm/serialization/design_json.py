@@ -4,8 +4,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from slimlm.core.accounting import Account
-from slimlm.core.architecture import recorded
-from slimlm.core.config import ModelConfig
+from slimlm.core.config import ModelConfig, written
 from slimlm.core.design import Design, targets_of
 from slimlm.core.named_model import NamedModel
 from slimlm.serialization.fields import LATER_FIELDS
@@ -25,8 +24,8 @@ def to_record(design: Design) -> dict[str, Any]:
 def _record(config: ModelConfig, account: Account) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        "request": recorded(asdict(config)),
-        "architecture": recorded(account.architecture.concrete()),
+        "request": written(asdict(config)),
+        "architecture": written(account.architecture.concrete()),
         "account": {
             "total_params": account.total_params,
             "components": [

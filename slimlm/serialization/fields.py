@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
 
-from slimlm.core.architecture import NEWEST_FIELDS
-from slimlm.core.config import ModelConfig
+from slimlm.core.budget_text import budget_label, read_bytes, write_bytes
+from slimlm.core.config import UNWRITTEN_FIELDS, Budget, ModelConfig, written
 from slimlm.core.names import OPTION_NAMES
+from slimlm.core.precision import Precision
 from slimlm.utils.formatting import format_size, parse_number, parse_size
 from slimlm.utils.validation import check_field, field_docs, is_real, nearest_allowed
 
@@ -27,7 +28,7 @@ ALIGNMENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 LATER_FIELDS = frozenset(
     {"n_kv_heads", "head_dim", "norm", "positions", "ffn", "bias", "qk_norm", "block"}
     | {"rope_theta", "lm_head_bias", "embedding_norm", "position_offset"}
-    | NEWEST_FIELDS
+    | UNWRITTEN_FIELDS
 )
 """Fields that were added after the first designs were saved. Their defaults describe those designs.
 
@@ -170,12 +171,15 @@ def _choice(field: str, label: str) -> Knob:
 
 
 RATIO = _number("embedding_ratio", "Embedding ratio", RATIOS, read=_read_ratio)
+TOTAL = Knob("total_params", "Total parameters", TOTALS, format_size)
 SLIDERS = (
-    Knob("total_params", "Total parameters", TOTALS, format_size),
+    TOTAL,
     Knob("vocab_size", "Vocabulary size", VOCABULARIES),
     RATIO,
     _number("glu_expansion", "GLU expansion", EXPANSIONS),
 )
+BUDGET = _choice("budget", "Budget counts")
+BUDGET_PRECISION = _choice("budget_precision", "Precision of the budget")
 HEADS = Knob("n_heads", "Attention heads", HEAD_COUNTS, read=_read_heads)
 TIED = _switch("tied_lm_head", "Tied LM head")
 STRUCTURE = (
@@ -191,6 +195,7 @@ HEAD_DIM = Knob("head_dim", "Head dimension", read=_read_optional, unset="d_mode
 ROPE_BASE = _number("rope_theta", "RoPE base")
 OFFSET = Knob("position_offset", "Extra position rows")
 DEPTH = Knob("n_layers", "Fixed number of layers", read=_read_optional, unset="chosen by the solver")
+LOOPS = Knob("n_loops", "Times the layers are used")
 LENGTH = Knob("max_seq_length", "Maximum sequence length")
 ALIGNMENT = Knob("multiple_of", "Hardware alignment", ALIGNMENTS)
 WINDOW = Knob("window", "Attention window", read=_read_optional, unset="no window")
@@ -234,11 +239,27 @@ REGULARISATION = (
     _number("attention_dropout", "Attention dropout"),
     _number("layer_norm_eps", "Norm epsilon"),
 )
-_NUMBERS = (KV_HEADS, HEAD_DIM, ROPE_BASE, OFFSET, DEPTH, LENGTH, ALIGNMENT)
+_NUMBERS = (KV_HEADS, HEAD_DIM, ROPE_BASE, OFFSET, DEPTH, LENGTH, ALIGNMENT, LOOPS)
+_BUDGETS = (BUDGET, BUDGET_PRECISION)
 KNOBS: dict[str, Knob] = {
     knob.field: knob
-    for knob in (*SLIDERS, HEADS, TIED, *STRUCTURE, BLOCK, *_NUMBERS, *EXTRAS, *REGULARISATION, *WINDOWS, *EXPERTS)
+    for knob in (
+        *(*SLIDERS, HEADS, TIED, *STRUCTURE, BLOCK, *_NUMBERS, *EXTRAS, *REGULARISATION),
+        *(*_BUDGETS, *WINDOWS, *EXPERTS),
+    )
 }
+
+
+def total_knob(budget: Budget, precision: Precision) -> Knob:
+    """Return the control of the total for what a budget counts: its name, and its unit in texts for readers.
+
+    >>> total_knob("bytes", "int8").display(16_000_000), total_knob("non_embedding", "int8").label
+    ('16 MB', 'Non-embedding parameters')
+    """
+    label = budget_label(budget, precision)
+    if budget != "bytes":
+        return dataclasses.replace(TOTAL, label=label)
+    return dataclasses.replace(TOTAL, label=label, write=write_bytes, read=read_bytes)
 
 
 def values_of(config: ModelConfig) -> dict[str, Value]:
@@ -247,8 +268,8 @@ def values_of(config: ModelConfig) -> dict[str, Value]:
 
 
 def to_query(values: Mapping[str, Value]) -> dict[str, str]:
-    """Return values as the query of a link, including defaults."""
-    return {name: KNOBS[name].write(value) for name, value in values.items() if value is not None}
+    """Return values as the query of a link, including defaults except those of `UNWRITTEN_FIELDS`."""
+    return {name: KNOBS[name].write(value) for name, value in written(values).items() if value is not None}
 
 
 def to_short_query(values: Mapping[str, Value]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from slimlm.core.architecture import PREFERRED_HEAD_DIM
+from slimlm.core.budget import ratio_at
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
 from slimlm.solver.search import to_architecture
@@ -94,7 +95,7 @@ def _other_widths(chosen: Design) -> Iterator[Alternative]:
             continue
         design = Design(config, to_architecture(config, best))
         d_model = design.architecture.d_model
-        ratio = config.vocabulary_tables * config.vocab_size * d_model / config.total_params
+        ratio = ratio_at(config, d_model)
         same = _try(config, embedding_ratio=ratio) if ratio < 1 else None
         if same and same.architecture == design.architecture:
             yield Alternative("width", f"d_model {d_model:,}", same.config, design)

@@ -1,4 +1,4 @@
-"""Parameter count as polynomials, interpolated from the account.
+"""Count of a budget's parameters as polynomials, interpolated from the account.
 
 Every component's count is at most quadratic in d_model and linear in d_ff, and n_layers multiplies those of a layer:
 
@@ -12,8 +12,9 @@ norms and positions only through these numbers.
 from functools import lru_cache
 from typing import NamedTuple
 
-from slimlm.core.accounting import count_total
 from slimlm.core.architecture import AUTO_HEAD_DIMS, Architecture, Choices, ModelDims, width_multiple
+from slimlm.core.budget import count_params
+from slimlm.core.config import Budget
 
 Quadratic = tuple[int, int, int]
 """Polynomial of degree 2 with integer values: its value at 1, and the first and second difference there."""
@@ -49,10 +50,12 @@ class ParameterPolynomials(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def parameter_polynomials(choices: Choices, width_grain: int, grain: int) -> ParameterPolynomials:
-    """Return the polynomials of a request's choices; with n_heads="auto", for every number of heads."""
+def parameter_polynomials(
+    choices: Choices, width_grain: int, grain: int, budget: Budget = "total"
+) -> ParameterPolynomials:
+    """Return the polynomials of what a budget counts; with n_heads="auto", for every number of heads."""
     units, heads = _units(choices)
-    found = [_scaled(_interpolated(choices, unit, heads), unit, width_grain, grain) for unit in units]
+    found = [_scaled(_interpolated(choices, unit, heads, budget), unit, width_grain, grain) for unit in units]
     narrow, wide = found[0], found[-1]
     return ParameterPolynomials(*narrow, wide[1])
 
@@ -66,13 +69,13 @@ def _units(choices: Choices) -> tuple[tuple[int, ...], int]:
 
 
 @lru_cache(maxsize=256)
-def _interpolated(choices: Choices, unit: int, heads: int) -> tuple[Quadratic, Quadratic, Quadratic]:
+def _interpolated(choices: Choices, unit: int, heads: int, budget: Budget) -> tuple[Quadratic, Quadratic, Quadratic]:
     """Interpolate fixed, layer and slope from models of width unit, 2 · unit, 3 · unit with `heads` heads per unit."""
     columns: list[tuple[int, int, int]] = []
     dense = choices.n_dense_layers
     for step in (1, 2, 3):
         one, wider, deeper = (
-            count_total(Architecture.of(choices, ModelDims(step * unit, d_ff, dense + n_layers), step * heads))
+            count_params(Architecture.of(choices, ModelDims(step * unit, d_ff, dense + n_layers), step * heads), budget)
             for d_ff, n_layers in ((1, 1), (2, 1), (1, 2))
         )
         per_layer, slope = deeper - one, wider - one

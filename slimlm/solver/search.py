@@ -1,5 +1,7 @@
 """Exact search for the dimensions nearest to a request among all that meet its total within ±0.5 %.
 
+The total is what the request's budget counts (`slimlm.core.budget`), in parameters.
+
 A design is (d_model, d_ff, n_layers). Three facts make an exact search fast:
 
 * For one width, the total is linear in d_ff and in n_layers. The feasible d_ff of each depth therefore form an
@@ -26,6 +28,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 from slimlm.core.architecture import AUTO_HEAD_DIMS, MOST_HEADS, PREFERRED_HEAD_DIM, Architecture, ModelDims
+from slimlm.core.budget import target_params, target_table_params, window
 from slimlm.core.config import ModelConfig
 from slimlm.solver.polynomial import Polynomial, evaluate, interpolate, parameter_polynomials
 from slimlm.solver.width import AUTO_WIDEST, Best, Level, Scope, auto_heads, narrowest, width_grain
@@ -52,12 +55,6 @@ def to_architecture(config: ModelConfig, best: Best) -> Architecture:
     return Architecture.of(config, ModelDims(best.d_model, best.d_ff, best.n_layers), best.n_heads)
 
 
-def window(config: ModelConfig) -> tuple[int, int]:
-    """Return the lowest and the highest total that a request accepts."""
-    slack = config.total_params // 200
-    return config.total_params - slack, config.total_params + slack
-
-
 def smallest(config: ModelConfig) -> Architecture | None:
     """Return the smallest architecture with a request's fixed choices; None when no width suits them.
 
@@ -78,12 +75,12 @@ class SearchSpace:
         self.config, self.grain = config, config.multiple_of
         self.auto = config.n_heads == "auto"
         self.width_grain = width_grain(config)
-        self.params = parameter_polynomials(config.choices, self.width_grain, self.grain)
-        self.low, self.high = window(config)
+        self.params = parameter_polynomials(config.choices, self.width_grain, self.grain, config.budget)
+        self.target, (self.low, self.high) = target_params(config), window(config)
         # Depths are counted without the dense first layers of a mixture.
         self.min_layers = config.n_layers - config.n_dense_layers if config.n_layers else 1
         self.max_layers = self.min_layers if config.n_layers else 2 * self.high
-        self.scope = Scope(config, self.low, self.high, self.min_layers, self.max_layers)
+        self.scope = Scope(config, self.target, self.low, self.high, self.min_layers, self.max_layers)
         self.target_width = self._target_width()
         widest = min(AUTO_WIDEST, self.high) if self.auto else self.high
         self.max_width = bisect_right(range(1, widest // self.width_grain + 1), self.high, key=self.smallest_total)
@@ -94,8 +91,8 @@ class SearchSpace:
 
     def _target_width(self) -> float:
         """Return ln(d_model) at the target embedding ratio."""
-        ratio, tables = self.config.embedding_ratio, self.config.vocabulary_tables
-        return math.log(self.config.total_params * ratio / (tables * self.config.vocab_size))  # type: ignore[operator]
+        tables = self.config.vocabulary_tables * self.config.vocab_size
+        return math.log(target_table_params(self.config) / tables)
 
     def smallest_total(self, x: int) -> int:
         """Return a lower bound of the total at width x; exact unless the solver chooses the heads."""

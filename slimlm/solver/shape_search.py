@@ -5,7 +5,9 @@ ratio and L° the depth at which a layer of the asked expansion just meets the t
 its target by at least the factor L° / L, since attention and norms take their share of a layer, and the aspect ratio by
 L / L*. So no design of that width costs less than ln(L° / L*)² / 2. Dense first layers of a mixture are added to both
 depths, which only brings their logarithms nearer to each other. Wider models have a greater L* and a smaller L°:
-the ratio falls with the width, and the bound of a range of widths is that of one of its ends.
+the ratio falls with the width, and the bound of a range of widths is that of one of its ends. (With a
+budget of non-embedding parameters a wider model has a larger total, by which the law's aspect ratio rises more slowly
+than the width, so that L* still rises with it.)
 
 Depths are searched alike: with the depth, the aspect ratio and the expansion both fall.
 """
@@ -14,6 +16,7 @@ import heapq
 import math
 
 from slimlm.core.architecture import Architecture
+from slimlm.core.budget import total_at
 from slimlm.core.config import ModelConfig
 from slimlm.core.shape_law import published_aspect_ratio
 from slimlm.solver.polynomial import evaluate
@@ -28,7 +31,6 @@ class ShapeSearchSpace(SearchSpace):
     """All designs allowed by a request with embedding_ratio="auto"."""
 
     def _target_width(self) -> float:
-        self.aspect_ratio = published_aspect_ratio(self.config.total_params)
         return math.nan
 
     def bound(self, first: int, last: int) -> float:
@@ -62,7 +64,8 @@ class ShapeSearchSpace(SearchSpace):
 
     def _law_depth(self, x: int) -> float:
         """Return ln(L*) of a width."""
-        return math.log(x * self.width_grain / self.aspect_ratio)
+        d_model = x * self.width_grain
+        return math.log(d_model / published_aspect_ratio(total_at(self.config, d_model)))
 
     def nearest_at(self, x: int, best: Best | None) -> Best | None:
         """Return the better of a design found before, if any, and the best of width x."""
@@ -115,8 +118,7 @@ class ShapeSearchSpace(SearchSpace):
     def _at_depth(self, level: Level, n_layers: int) -> Best | None:
         """Return the design of a level and a depth with the expansion nearest to the asked one."""
         misses = {
-            f: abs(level.total(f, n_layers) - self.config.total_params)
-            for f in self._nearest_grains(level, n_layers, n_layers)
+            f: abs(level.total(f, n_layers) - self.target) for f in self._nearest_grains(level, n_layers, n_layers)
         }
         return min((level.best(f, n_layers, miss) for f, miss in misses.items()), default=None)
 

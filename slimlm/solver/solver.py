@@ -1,14 +1,16 @@
 """Solve a request for the nearest design, or suggest changes that make it feasible."""
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from slimlm.core.accounting import count_total
 from slimlm.core.architecture import ModelDims
+from slimlm.core.budget import count_params, in_budget_unit, window
+from slimlm.core.budget_text import budget_noun
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
-from slimlm.solver.search import SearchSpace, smallest, window
+from slimlm.solver.search import SearchSpace, smallest
 from slimlm.solver.shape_search import nearest, search_space
 from slimlm.utils.formatting import format_size
 
@@ -45,9 +47,10 @@ class BudgetError(ValueError):
 def solve(config: ModelConfig) -> Design:
     """Return the design nearest to the request among all whose total lies within ±0.5 % of it.
 
-    Nearest means the smallest `slimlm.core.design.distance`; ties go to the smaller miss of the total, then to fewer
-    layers, then to the smaller d_model. The search is exact unless it has many millions of widths: it then becomes
-    coarser, so that its work stays bounded (`slimlm.solver.search.MOST_WORK`).
+    The total is what the request's budget counts (`slimlm.core.budget`). Nearest means the smallest
+    `slimlm.core.design.distance`; ties go to the smaller miss of the total, then to fewer layers, then to the smaller
+    d_model. The search is exact unless it has many millions of widths: it then becomes coarser, so that its work stays
+    bounded (`slimlm.solver.search.MOST_WORK`).
 
     Raises BudgetError when no design meets the total.
     """
@@ -80,24 +83,25 @@ def compute_model_dims(config: ModelConfig) -> ModelDims:
 
 def _budget_error(config: ModelConfig) -> BudgetError:
     space = search_space(config)
-    totals = space.nearest_totals()
+    totals = tuple(math.ceil(in_budget_unit(config, total)) for total in space.nearest_totals())
     suggestions = _suggestions(config, totals)
     clash = [s.field for s in suggestions if s.field != "total_params"]
     knobs = ", ".join(f"{field}={getattr(config, field)}" for field in dict.fromkeys(clash))
     clashes = f"clashes with {knobs}" if knobs else "is out of reach"
-    return BudgetError(f"total_params={config.total_params:,} {clashes}: {_reason(space, totals)}", suggestions)
+    unit = "" if config.budget == "total" else f" ({budget_noun(config)})"
+    return BudgetError(f"total_params={config.total_params:,}{unit} {clashes}: {_reason(space, totals)}", suggestions)
 
 
 def _reason(space: SearchSpace, totals: tuple[int, ...]) -> str:
-    model = smallest(space.config)
+    config, model = space.config, smallest(space.config)
     if model is None:
-        groups = "" if space.config.n_kv_heads is None else f" in groups of n_kv_heads={space.config.n_kv_heads}"
-        return f"no d_model that is a multiple of {space.config.multiple_of} has heads from 16 to 256 wide{groups}"
-    if (total := count_total(model)) <= space.high:
+        groups = "" if config.n_kv_heads is None else f" in groups of n_kv_heads={config.n_kv_heads}"
+        return f"no d_model that is a multiple of {config.multiple_of} has heads from 16 to 256 wide{groups}"
+    if (total := count_params(model, config.budget)) <= space.high:
         return f"the nearest such totals are {' and '.join(f'{total:,}' for total in totals)}"
     return (
         f"the smallest such model (d_model={model.d_model}, d_ff={model.d_ff}, n_layers={model.n_layers}) "
-        f"has {total:,} parameters"
+        f"has {in_budget_unit(config, total):,} {budget_noun(config)}"
     )
 
 
@@ -131,7 +135,7 @@ def _change(config: ModelConfig, field: str, value: Knob) -> ModelConfig:
 
 def _fits(config: ModelConfig) -> bool:
     model = smallest(config)
-    return model is not None and count_total(model) <= window(config)[1]
+    return model is not None and count_params(model, config.budget) <= window(config)[1]
 
 
 def _largest(config: ModelConfig, field: str) -> tuple[int, ...]:
@@ -142,7 +146,7 @@ def _largest(config: ModelConfig, field: str) -> tuple[int, ...]:
     least = {"vocab_size": 2, "n_layers": config.n_dense_layers + 1}.get(field, 1)
     requested = getattr(config, field)
     models = [smallest(_change(config, field, value)) for value in (least, least + 1)]
-    first, second = (count_total(model) if model else 0 for model in models)
+    first, second = (count_params(model, config.budget) if model else 0 for model in models)
     room = window(config)[1] - first
     if not first or room < 0:
         return ()

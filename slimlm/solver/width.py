@@ -61,9 +61,11 @@ class Best(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """A request with the totals and depths that it accepts, both ends included."""
+    """A request with the counted parameters and depths that it accepts, both ends included."""
 
     config: ModelConfig
+    target: int
+    """Parameters that the budget asks for."""
     low: int
     high: int
     min_layers: int
@@ -71,7 +73,7 @@ class Scope(NamedTuple):
 
 
 class Level(NamedTuple):
-    """Designs of one width: fixed + n_layers · (layer + slope · f) parameters, with d_ff = multiple_of · f.
+    """Designs of one width: fixed + n_layers · (layer + slope · f) parameters count, with d_ff = multiple_of · f.
 
     n_layers does not count the dense first layers of a mixture, which are part of `fixed`.
     """
@@ -85,7 +87,7 @@ class Level(NamedTuple):
     n_heads: int
 
     def total(self, f: int, n_layers: int) -> int:
-        """Return the parameters of one model."""
+        """Return the parameters of one model that the budget counts."""
         return self.fixed + n_layers * (self.layer + self.slope * f)
 
     def nearest(self) -> Iterator[Best]:
@@ -136,7 +138,7 @@ class Level(NamedTuple):
 
     def depth(self, f: int) -> tuple[int, int]:
         """Return the feasible depth with the smallest miss for a feasible d_ff, and that miss."""
-        scope, size, room = self.scope, self.layer + self.slope * f, self.scope.config.total_params - self.fixed
+        scope, size, room = self.scope, self.layer + self.slope * f, self.scope.target - self.fixed
         shallowest = max(scope.min_layers, _ceil_div(scope.low - self.fixed, size))
         deepest = min(scope.max_layers, (scope.high - self.fixed) // size)
         near = room // size

@@ -6,17 +6,17 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
-from slimlm.core.accounting import count_total
 from slimlm.core.architecture import Architecture
+from slimlm.core.budget import count_params, in_budget_unit, window
+from slimlm.core.budget_text import budget_amount, budget_noun
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import TOLERANCE, Design
 from slimlm.notes.plausibility import oddities
 from slimlm.serialization.fields import Value
-from slimlm.solver.search import smallest, window
+from slimlm.solver.search import smallest
 from slimlm.solver.solver import BudgetError, nearest_design, solve
 from slimlm.sweep.axis_values import MOST_VALUES, knob_of, write_value
 from slimlm.sweep.metrics import Metric, Reports
-from slimlm.utils.formatting import format_size
 from slimlm.utils.validation import FieldError, check_field
 
 Progress = Callable[[int, int], object]
@@ -70,9 +70,10 @@ class Cell:
         """Why there is no design, without remedies: fast enough for thousands of cells."""
         if self.config is None or self.design:
             return str(self.refusal or "")
-        asked, least = format_size(self.config.total_params), smallest(self.config)
-        if least and (total := count_total(least)) > window(self.config)[1]:
-            return f"total_params={asked} is out of reach: the smallest such model has {total:,} parameters"
+        asked, least = budget_amount(self.config), smallest(self.config)
+        if least and (total := count_params(least, self.config.budget)) > window(self.config)[1]:
+            amount = f"{in_budget_unit(self.config, total):,} {budget_noun(self.config)}"
+            return f"total_params={asked} is out of reach: the smallest such model has {amount}"
         return f"total_params={asked} is out of reach: no such model lies within {100 * TOLERANCE:g} % of it"
 
 

@@ -108,6 +108,7 @@ _SETTINGS = CostSettings()
 _TERMS = setting_terms(_SETTINGS, "max_seq_length") | {
     # What differs from design to design is said in general.
     "extrapolated": "extrapolated outside that range",
+    "loops": "",
     "bound": "memory or compute",
     "hours": "the",
     **DENSE_TERMS,

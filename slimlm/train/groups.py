@@ -2,10 +2,10 @@
 
 CompleteP (Dey et al. 2025, "Don't be lazy", arXiv 2505.01618, Table 1, α = 1; ε by its equation 40) multiplies the
 output of every residual branch by 1/m_L and the final hidden state by 1/m_N, where m_N = d_model / 256 and
-m_L = n_layers / 2. Here these multipliers are part of the weights: a weight W that is multiplied by c acts as c·W, and
-under AdamW c·W is trained exactly as W is when its initial scale and learning rate are multiplied by c, its decay and ε
-divided by c. So the model needs no multipliers, and saved weights need no correction. (Only the gradient's norm, which
-is clipped, counts these weights differently.)
+m_L = n_layers · n_loops / 2. Here these multipliers are part of the weights: a weight W that is multiplied by c acts as
+c·W, and under AdamW c·W is trained exactly as W is when its initial scale and learning rate are multiplied by c, its
+decay and ε divided by c. So the model needs no multipliers, and saved weights need no correction. (Only the gradient's
+norm, which is clipped, counts these weights differently.)
 """
 
 import math
@@ -85,7 +85,7 @@ def group_rules(architecture: Architecture, recipe: TrainRecipe) -> dict[Group, 
 
 
 def _standard(architecture: Architecture, recipe: TrainRecipe) -> dict[Group, Rule]:
-    width, depth = architecture.d_model**-0.5, BASE_STD / math.sqrt(2 * architecture.n_layers)
+    width, depth = architecture.d_model**-0.5, BASE_STD / math.sqrt(2 * architecture.layers_run)
     named = {"width": width, "auto": EMBEDDING_STD}
     embedding = named[recipe.embedding_std] if isinstance(recipe.embedding_std, str) else recipe.embedding_std
     output = recipe.output_std if isinstance(recipe.output_std, float | int) else depth
@@ -105,7 +105,7 @@ def _completep(architecture: Architecture, recipe: TrainRecipe) -> dict[Group, R
     if architecture.norm == "layernorm_no_params":
         rule, given = "CompleteP needs norms with weights", (("parametrisation", "completep"),)
         raise FieldError("norm", architecture.norm, rule, (("norm", "rmsnorm"),), given)
-    width, depth = architecture.d_model / BASE_WIDTH, architecture.n_layers / BASE_DEPTH
+    width, depth = architecture.d_model / BASE_WIDTH, architecture.layers_run / BASE_DEPTH
     embedding = recipe.embedding_std if isinstance(recipe.embedding_std, float | int) else BASE_EMBEDDING_STD
     output = recipe.output_std if isinstance(recipe.output_std, float | int) else BASE_STD
     outer_eps, inner_eps = recipe.eps / width, recipe.eps / (width * depth)

@@ -48,6 +48,9 @@ def test_defaults_are_the_specification() -> None:
         "embedding_scale": 1.0,
         "residual_scale": 1.0,
         "logit_scale": 1.0,
+        "budget": "total",
+        "budget_precision": "int8",
+        "n_loops": 1,
     }
 
 

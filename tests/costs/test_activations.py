@@ -52,7 +52,7 @@ def norm_widths(arch: Architecture) -> int:
     """Return how many numbers of a token all norms of the model normalise."""
     heads = (arch.n_heads + arch.kv_heads) * arch.head_width
     layer = len(BLOCK_NORMS[arch.block]) * arch.d_model + (heads if arch.qk_norm != "none" else 0)
-    return arch.n_layers * layer + (1 + arch.embedding_norm) * arch.d_model
+    return arch.layers_run * layer + (1 + arch.embedding_norm) * arch.d_model
 
 
 @settings(max_examples=40, deadline=None)
@@ -61,9 +61,9 @@ def test_the_pytorch_model_saves_exactly_this(arch: Architecture, tokens: int) -
     sizes: dict[str, Any] = {"vocab_size": min(arch.vocab_size, 50), "d_ff": min(arch.d_ff, 99), "max_seq_length": 12}
     # On a CPU attention is fused only without dropout.
     arch = replace(arch, attention_dropout=0.0, **sizes)
-    ours = arch.n_layers * block_bytes_per_token(arch, tokens, "fp32") + outer_bytes_per_token(arch, "fp32")
+    ours = arch.layers_run * block_bytes_per_token(arch, tokens, "fp32") + outer_bytes_per_token(arch, "fp32")
     if arch.dropout:  # a mask on a CPU takes four bytes instead of one
-        ours += 3 * (2 * arch.n_layers + 1) * arch.d_model
+        ours += 3 * (2 * arch.layers_run + 1) * arch.d_model
     if arch.norm == "rmsnorm":  # PyTorch's RMSNorm on a CPU keeps what it has normalised, besides its input
         ours += 4 * norm_widths(arch)
     log_softmax = 4 * arch.vocab_size

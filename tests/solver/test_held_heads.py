@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from slimlm.core.accounting import count_total
 from slimlm.core.architecture import Architecture, ModelDims
+from slimlm.core.budget import window
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import distance
 from slimlm.solver.held_heads import nearest_with_head_dim
-from slimlm.solver.search import window
 
 
 def brute_force(config: ModelConfig, head_dim: int) -> tuple[float, int, int, int, int] | None:

@@ -19,8 +19,10 @@ from slimlm.solver.search import SearchSpace
 from slimlm.solver.solver import BudgetError, compute_model_dims, solve
 from tests.strategies import (
     Rank,
+    accepted,
     any_requests,
     closed_form,
+    counted_form,
     grain_of,
     head_counts,
     log_spaced,
@@ -117,9 +119,11 @@ def check_design(design: Design) -> None:
     config, (d_model, d_ff, n_layers) = design.config, design.dims
     heads = design.architecture.n_heads if config.n_heads == "auto" else None
     assert heads is None or heads in head_counts(config, d_model)
-    total = closed_form(config, d_model, d_ff, n_layers, heads)
-    assert total == design.total_params
-    assert 1000 * abs(total - config.total_params) <= 5 * config.total_params
+    assert closed_form(config, d_model, d_ff, n_layers, heads) == design.total_params
+    low, high = accepted(config)
+    assert low <= counted_form(config, d_model, d_ff, n_layers, heads) <= high
+    total = design.targets[0]
+    assert 1000 * abs(total.actual - total.target) <= 5 * total.target
     assert d_model % grain_of(config) == d_ff % config.multiple_of == 0
     assert min(design.dims) >= 1
     assert n_layers == (config.n_layers or n_layers)
@@ -134,12 +138,12 @@ def narrowest(config: ModelConfig) -> tuple[int, int | None] | None:
 
 def out_of_reach(config: ModelConfig) -> bool:
     """Whether the narrowest models are too large, or their totals further apart than the allowed window is wide."""
-    grain, n_layers, slack = config.multiple_of, config.n_layers or 1, config.total_params // 200
+    grain, n_layers, (low, high) = config.multiple_of, config.n_layers or 1, accepted(config)
     if (found := narrowest(config)) is None:
         return True
     width, heads = found
-    smallest, next_one = (closed_form(config, width, d_ff, n_layers, heads) for d_ff in (grain, 2 * grain))
-    return smallest > config.total_params + slack or next_one - smallest > 2 * slack + 1
+    smallest, next_one = (counted_form(config, width, d_ff, n_layers, heads) for d_ff in (grain, 2 * grain))
+    return smallest > high or next_one - smallest > high - low + 1
 
 
 def neighbours(config: ModelConfig, dims: ModelDims) -> Iterator[Rank]:
@@ -149,8 +153,8 @@ def neighbours(config: ModelConfig, dims: ModelDims) -> Iterator[Rank]:
     widths = [dims.d_model + step * width_grain for step in (-2, -1, 0, 1, 2)]
     for d_model, heads in ((width, heads) for width in widths if width > 0 for heads in head_counts(config, width)):
         for n_layers in depths:
-            empty, full = (closed_form(config, d_model, d_ff, n_layers, heads) for d_ff in (0, grain))
-            low, high = ((share * config.total_params // 1000 - empty) / (full - empty) for share in (995, 1005))
+            empty, full = (counted_form(config, d_model, d_ff, n_layers, heads) for d_ff in (0, grain))
+            low, high = ((end - empty) / (full - empty) for end in accepted(config))
             asked = config.glu_expansion * d_model / grain
             for nearest in (math.floor(asked), math.ceil(asked), math.ceil(low), math.floor(high)):
                 if nearest >= 1 and (placed := rank(config, d_model, nearest * grain, n_layers, heads)):

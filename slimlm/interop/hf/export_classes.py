@@ -65,6 +65,7 @@ USUAL: dict[str, Options] = {
     "lm_head_bias": (False,),
     "embedding_norm": (False,),
     "position_offset": (0,),
+    "n_loops": (1,),
 }
 """Requirements on these fields, unless a class has others."""
 

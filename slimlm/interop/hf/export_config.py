@@ -83,6 +83,8 @@ def _in_words(changes: dict[str, Any]) -> str:
 def _words(name: str, value: Any) -> str:
     if name in OPTION_NAMES:
         return OPTION_NAMES[name][value].phrase
+    if name == "n_loops":
+        return "each layer used once"
     plain = name.replace("lm_head", "LM head").replace("n_kv", "KV").replace("_", " ")
     if isinstance(value, bool):
         return plain if value else f"no {plain}"
