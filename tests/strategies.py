@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from slimlm.core.architecture import Architecture, Choices
 from slimlm.core.config import ModelConfig
+from slimlm.core.expert_choices import ExpertChoices
 from slimlm.utils.validation import Limits
+from tests.mixtures import expert_params, extras, latent_params
 
 
 def log_spaced(low: int, high: int) -> st.SearchStrategy[int]:
@@ -94,14 +96,26 @@ def attention_options(draw: st.DrawFn, positions: str) -> dict[str, Any]:
     }
 
 
+_EXTRA_FIELDS = {name: ExpertChoices.__dataclass_fields__[name] for name in ExpertChoices.__annotations__}
+
+
 @st.composite
 def any_requests(draw: st.DrawFn) -> ModelConfig:
     """Draw from the whole space of valid requests, out to the widest limits."""
     names = {field.name for field in dataclasses.fields(ModelConfig)}
     structure = draw(structures(most_heads=1024))
     structure |= draw(attention_options(structure["positions"]))
+    if draw(st.booleans()):
+        structure = draw(extras(structure))
+    structure = {name: field.default for name, field in _EXTRA_FIELDS.items()} | structure
     rest = {name: draw(anything_allowed(ModelConfig, name)) for name in sorted(names - structure.keys())}
-    return ModelConfig(**structure, **rest)
+    return ModelConfig(**fewer_dense_layers(structure | rest))
+
+
+def fewer_dense_layers(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a request with fewer dense first layers than a pinned depth has layers."""
+    n_dense = min(fields["n_dense_layers"], (fields["n_layers"] or math.inf) - 1)
+    return fields | {"n_dense_layers": n_dense, "d_dense": fields["d_dense"] if n_dense else None}
 
 
 def requests(low: int, high: int) -> st.SearchStrategy[ModelConfig]:
@@ -156,13 +170,26 @@ def architectures(draw: st.DrawFn, max_layers: int = 4, max_head: int = 32) -> A
     )
 
 
+@st.composite
+def mixtures(draw: st.DrawFn, max_layers: int = 4) -> Architecture:
+    """Draw small architectures with experts, with latent attention, or with both."""
+    plain = draw(architectures(max_layers=max_layers, max_head=4))
+    fields = {name: getattr(plain, name) for name in Architecture.__dataclass_fields__}
+    changed = draw(extras(fields))
+    changed |= {"d_ff": min(plain.d_ff, 64), "n_layers": plain.n_layers + changed["n_dense_layers"]}
+    grain = width_grain(changed["n_heads"], changed["head_dim"], changed["positions"])
+    return Architecture(**changed | {"d_model": grain * -(-plain.d_model // grain)})
+
+
 def width_grain(n_heads: int, head_dim: int | None, positions: str) -> int:
     """Return what d_model is a multiple of, as the design document gives it."""
     return 1 if head_dim else n_heads * (2 if positions == "rope" else 1)
 
 
-def closed_form(source: Choices, d_model: int, d_ff: int, n_layers: int, n_heads: int | None = None) -> int:
-    """Count an architecture's parameters by the formula for decoders, without the account.
+def closed_form(
+    source: Choices, d_model: int, d_ff: int, n_layers: int, n_heads: int | None = None, *, active: bool = False
+) -> int:
+    """Count an architecture's parameters, or those that a token uses, by the formula for decoders, not the account.
 
     N = c·V·d + P·d + L·(2·d·h·k + 2·d·g·k + m·d·ff + biases + norms) + norms outside + the head's bias, with h heads
     and g key-value heads of width k, m matrices in the feed-forward, and w tensors in a norm.
@@ -174,26 +201,27 @@ def closed_form(source: Choices, d_model: int, d_ff: int, n_layers: int, n_heads
     w = {"layernorm": 2, "rmsnorm": 1, "layernorm_no_bias": 1, "layernorm_no_params": 0}[source.norm]
     m = 3 if source.ffn in ("swiglu", "geglu") else 2
     of_qkv, of_output, of_ffn = (h + 2 * g) * k, d_model, (m - 1) * d_ff + d_model
-    biases = {
-        "none": 0,
-        "qkv": of_qkv,
-        "attention": of_qkv + of_output,
-        "ffn": of_ffn,
-        "output_ffn": of_output + of_ffn,
-        "all": of_qkv + of_output + of_ffn,
-    }[source.bias]
+    with_qkv, with_output, with_ffn = (
+        source.bias in words
+        for words in (("qkv", "attention", "all"), ("attention", "output_ffn", "all"), ("ffn", "output_ffn", "all"))
+    )
     norms = {"pre_norm": 2, "sandwich_norm": 4, "output_norm": 2, "parallel": 2, "parallel_one_norm": 1}[source.block]
     qk = {"none": 0, "head": 2 * k, "full": (h + g) * k}[source.qk_norm]
-    layer = 2 * d_model * (h + g) * k + m * d_model * d_ff + biases + w * (norms * d_model + qk)
+    attention = 2 * d_model * (h + g) * k + of_qkv * with_qkv + of_output * with_output + w * qk
+    if source.kv_lora_rank is not None:
+        attention = latent_params(source, d_model, k, w)
+    feed_forwards = n_layers * (m * d_model * d_ff + of_ffn * with_ffn)
+    if source.n_experts:
+        feed_forwards = expert_params(source, d_model, d_ff, n_layers, active=active)
     positions = source.max_seq_length + source.position_offset if source.positions == "learned" else 0
     outside = w * d_model * (2 if source.embedding_norm else 1) + (source.vocab_size if source.lm_head_bias else 0)
     vocabulary = (1 if source.tied_lm_head else 2) * source.vocab_size * d_model
-    return vocabulary + positions * d_model + n_layers * layer + outside
+    return vocabulary + positions * d_model + n_layers * (attention + w * norms * d_model) + feed_forwards + outside
 
 
 def counted_form(config: ModelConfig, d_model: int, d_ff: int, n_layers: int, n_heads: int | None = None) -> int:
     """Count what the request's budget counts: without the vocabulary's tables where it leaves them out."""
-    total = closed_form(config, d_model, d_ff, n_layers, n_heads)
+    total = closed_form(config, d_model, d_ff, n_layers, n_heads, active=config.budget == "active")
     tables = (1 if config.tied_lm_head else 2) * config.vocab_size * d_model
     return total - tables if config.budget == "non_embedding" else total
 
@@ -271,7 +299,7 @@ def try_all(config: ModelConfig) -> Rank | None:
     found: list[Rank] = []
     high = accepted(config)[1]
     for d_model, n_heads in widths(config):
-        n_layers = config.n_layers or 1
+        n_layers = config.n_layers or 1 + config.n_dense_layers
         while counted_form(config, d_model, config.multiple_of, n_layers, n_heads) <= high:
             d_ff = config.multiple_of
             while counted_form(config, d_model, d_ff, n_layers, n_heads) <= high:

@@ -6,7 +6,7 @@ section 2.1.2. Latent attention: DeepSeek-AI 2024, DeepSeek-V2 (arXiv 2405.04434
 """
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Literal
 
 from slimlm.core.attention_choices import AttentionChoices
 from slimlm.utils.validation import Changes, FieldError, choice, documented, real, whole
@@ -113,25 +113,25 @@ class ExpertChoices(AttentionChoices):
         if self.n_experts:
             self._check_experts()
         else:
-            self._refuse_unused(_OF_EXPERTS, "only a mixture of experts has it", ("n_experts", 8))
+            self._refuse_unused(_OF_EXPERTS, "only a mixture of experts has it", "n_experts")
         if self.kv_lora_rank is not None:
             self._check_latents()
         else:
-            self._refuse_unused(_OF_LATENTS, "only latent attention has it", ("kv_lora_rank", 512))
+            self._refuse_unused(_OF_LATENTS, "only latent attention has it", "kv_lora_rank")
 
-    def _refuse_unused(self, names: tuple[str, ...], rule: str, needed: tuple[str, Any]) -> None:
+    def _refuse_unused(self, names: tuple[str, ...], rule: str, needed: str, working: Changes = ()) -> None:
         """Raise FieldError for a choice that is not at its default although nothing would use it."""
         for name in names:
-            value, default = getattr(self, name), _DEFAULTS[name]
-            if value != default:
-                raise FieldError(name, value, rule, ((name, default), needed), ((needed[0], getattr(self, needed[0])),))
+            if getattr(self, name) != _DEFAULTS[name]:
+                self._refuse(name, rule, ((name, _DEFAULTS[name]), *working), needed)
 
     def _check_experts(self) -> None:
         if not self.n_shared_experts:
-            needed = ("n_shared_experts", 1)
-            self._refuse_unused(("d_shared", "shared_expert_gate"), "only shared experts have it", needed)
+            names, rule = ("d_shared", "shared_expert_gate"), "only shared experts have it"
+            self._refuse_unused(names, rule, "n_shared_experts", (("n_shared_experts", 1),))
         if not self.n_dense_layers:
-            self._refuse_unused(("d_dense",), "only dense first layers have it", ("n_dense_layers", 1))
+            working = (("n_dense_layers", 1),)
+            self._refuse_unused(("d_dense",), "only dense first layers have it", "n_dense_layers", working)
         if self.bias in ("ffn", "output_ffn", "all"):
             working = {"ffn": "none", "output_ffn": "none", "all": "attention"}[self.bias]
             self._refuse("bias", "experts have no biases", (("bias", working), ("n_experts", 0)), "n_experts")
