@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from slimlm.core.accounting import Shape, account
+from slimlm.core.accounting import Component, Shape, account
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import UNWRITTEN_FIELDS, ModelConfig, written
 from slimlm.core.design import Design
@@ -171,9 +171,9 @@ def _read_weights(
 
 def _check_tensors(found: Mapping[str, Any], architecture: Architecture) -> None:
     """Raise ValueError for tensors that do not fit the architecture, before any is read and any module is built."""
-    shapes = {name: shape for part in account(architecture).components for name, shape in part.shapes.items()}
+    owners = {name: part for part in account(architecture).components for name in part.shapes}
     for name, tensor in found.items():
-        expected, shape, kind = _expected(name, shapes, architecture.n_layers), tensor.get_shape(), tensor.get_dtype()
+        expected, shape, kind = _expected(name, owners), tensor.get_shape(), tensor.get_dtype()
         if expected is None:
             raise ValueError(f"{_WEIGHTS} holds {named([name])}, which the saved architecture does not have")
         if tuple(shape) != expected:
@@ -182,20 +182,21 @@ def _check_tensors(found: Mapping[str, Any], architecture: Architecture) -> None
             )
         if kind not in _REAL:
             raise ValueError(f"{name} of type {kind} must hold real numbers: {', '.join(_REAL)}")
-    if missing := list(islice((name for name in _names(shapes, architecture.n_layers) if name not in found), 3)):
+    if missing := list(islice((name for name in _names(owners) if name not in found), 3)):
         raise ValueError(f"{_WEIGHTS} lacks tensors of the saved architecture: {', '.join(missing)}, …")
 
 
-def _expected(name: str, shapes: Mapping[str, Shape], n_layers: int) -> Shape | None:
+def _expected(name: str, owners: Mapping[str, Component]) -> Shape | None:
     """Return the shape of a tensor; None when there is no such tensor."""
     outer, _, rest = name.partition(".")
     if outer != "blocks":
-        return shapes.get(name)
+        return owners[name].shapes[name] if name in owners else None
     number, _, inner = rest.partition(".")
-    is_layer = number.isdecimal() and len(number) < 20 and str(int(number)) == number and int(number) < n_layers
-    return shapes.get(f"blocks.*.{inner}") if is_layer else None
+    part = owners.get(pattern := f"blocks.*.{inner}")
+    is_number = number.isdecimal() and len(number) < 20 and str(int(number)) == number
+    return part.shapes[pattern] if part and is_number and int(number) in part.layers else None
 
 
-def _names(shapes: Mapping[str, Shape], n_layers: int) -> Iterator[str]:
-    for name in shapes:
-        yield from (name.replace("*", str(layer)) for layer in range(n_layers if "*" in name else 1))
+def _names(owners: Mapping[str, Component]) -> Iterator[str]:
+    for name, part in owners.items():
+        yield from (name.replace("*", str(layer)) for layer in (part.layers if part.per_layer else (0,)))

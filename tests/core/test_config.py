@@ -51,6 +51,22 @@ def test_defaults_are_the_specification() -> None:
         "budget": "total",
         "budget_precision": "int8",
         "n_loops": 1,
+        "n_experts": 0,
+        "experts_per_token": 2,
+        "n_shared_experts": 0,
+        "d_shared": None,
+        "shared_expert_gate": False,
+        "n_dense_layers": 0,
+        "d_dense": None,
+        "router": "softmax",
+        "normalise_router": True,
+        "routed_scale": 1.0,
+        "n_expert_groups": 1,
+        "groups_per_token": 1,
+        "kv_lora_rank": None,
+        "q_lora_rank": None,
+        "qk_rope_head_dim": 64,
+        "v_head_dim": None,
     }
 
 

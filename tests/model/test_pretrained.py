@@ -23,7 +23,7 @@ from slimlm.model.language_model import LanguageModel
 from slimlm.model.pretrained import MAX_BYTES, export_pretrained, from_pretrained, save_pretrained
 from tests.model.test_building import Recorder
 from tests.native import SMALL, SMALL_LLAMA, built, some_ids
-from tests.strategies import architectures
+from tests.strategies import architectures, mixtures
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -45,7 +45,7 @@ def same_bits(model: LanguageModel, other: LanguageModel) -> bool:
     )
 
 
-@given(arch=architectures(), dtype=st.sampled_from([torch.float32, torch.bfloat16, torch.float16, torch.float64]))
+@given(arch=architectures() | mixtures(), dtype=st.sampled_from([torch.float32, torch.bfloat16, torch.float16, torch.float64]))
 @settings(max_examples=30, deadline=None)
 def test_every_architecture_comes_back_bit_by_bit(arch: Architecture, dtype: torch.dtype) -> None:
     sizes = {"vocab_size": 500, "max_seq_length": 32, "d_ff": 100}
