@@ -51,7 +51,7 @@ def real_configs() -> dict[str, tuple[dict[str, Any], int]]:
 
 _GELUS = ("gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "gelu_python", "quick_gelu")
 _GATED = {"hidden_act": ("silu", "swish", *_GELUS)}
-_PLAIN = {"hidden_act": ("relu", *_GELUS)}
+_PLAIN = {"hidden_act": ("relu", "relu2", *_GELUS)}
 _PLAIN_FUNCTION = {"activation_function": _PLAIN["hidden_act"]}
 _GEMMA = {"hidden_activation": _GATED["hidden_act"]}
 _BOTH = (False, True)

@@ -126,9 +126,11 @@ def _attention_numbers(arch: Architecture) -> int:
 def _ffn_numbers(arch: Architecture) -> int:
     """Count the activation's input and output, and with a gate the other factor and the product.
 
-    ReLU needs only its output, which the down projection keeps anyway.
+    ReLU needs only its output, which the down projection keeps anyway; the square of ReLU² needs it besides.
     """
-    return {"swiglu": 4, "geglu": 4, "gelu": 2, "relu": 1}[arch.ffn] * arch.d_ff
+    if arch.is_gated:
+        return 4 * arch.d_ff
+    return arch.d_ff if arch.ffn == "relu" else 2 * arch.d_ff
 
 
 def _mask_bytes(arch: Architecture) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from huggingface_hub.errors import StrictDataclassError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from slimlm.core.published import published_model, published_models
 from slimlm.interop.hf import FAMILIES, from_hf_config, parse_hf_config, unmodelled
 from slimlm.interop.hf.defaults import default_fields
 from slimlm.interop.hf.export_config import native_class, to_hf_config
+from slimlm.model.feed_forwards import FEED_FORWARDS
 from tests.hf_judge import OPTIONS, count, load, real_configs, small_configs
 
 TYPES = sorted(OPTIONS)
@@ -176,7 +178,7 @@ def test_a_published_config_is_the_architecture_in_the_table_of_published_models
         ({"model_type": "gpt_neox", "use_parallel_residual": False}, "rope gelu all none pre_norm"),
         ({"model_type": "gpt_neox", "attention_bias": False}, "rope gelu ffn none parallel"),
         ({"model_type": "stablelm", "use_parallel_residual": True}, "rope swiglu none none parallel_one_norm"),
-        ({"model_type": "phi", "qk_layernorm": True}, "rope gelu all head parallel_one_norm"),
+        ({"model_type": "phi", "qk_layernorm": True}, "rope gelu_tanh all head parallel_one_norm"),
         ({"model_type": "opt", "enable_bias": False}, "learned relu none none pre_norm"),
     ],
 )
@@ -192,10 +194,25 @@ def test_rates_are_read() -> None:
     assert from_hf_config({"model_type": "falcon", "attention_dropout": None}).attention_dropout == 0
 
 
-def test_every_gelu_of_transformers_is_known() -> None:
-    for name in (name for name in ACT2FN if "gelu" in name):
-        assert from_hf_config({"model_type": "gpt2", "activation_function": name}).ffn == "gelu"
-        assert from_hf_config({"model_type": "llama", "hidden_act": name}).ffn == "geglu"
+@pytest.mark.parametrize("name", [name for name in ACT2FN if "gelu" in name or "relu" in name])
+def test_an_activation_is_that_of_the_feed_forward_or_told_of(name: str) -> None:
+    x = torch.linspace(-12, 12, 100)
+    for kind, key in {"gpt2": "activation_function", "llama": "hidden_act"}.items():
+        read = {"model_type": kind, key: name}
+        if "gelu" not in name and (kind == "llama" or name not in ("relu", "relu2")):
+            with pytest.raises(ValueError, match=f'^{key}="{name}" is not supported: a '):
+                from_hf_config(read)
+            continue
+        ours = FEED_FORWARDS[from_hf_config(read).ffn].activation
+        assert ("glu" in from_hf_config(read).ffn) == (kind == "llama")
+        # The two kinds differ by up to 5e-4, roundings by less than 1e-5.
+        exact = torch.allclose(ours(x), ACT2FN[name](x), rtol=0, atol=1e-5)
+        assert exact != any(f'({key}="{name}")' in remark for remark in unmodelled(read))
+
+
+def test_gemma_takes_the_legacy_name_of_its_activation_for_the_approximation() -> None:
+    assert from_hf_config({"model_type": "gemma", "hidden_act": "gelu"}).ffn == "geglu_tanh"
+    assert load({"model_type": "gemma", "hidden_act": "gelu"}).hidden_act == "gelu_pytorch_tanh"
 
 
 def test_a_config_is_read_from_a_file_and_from_its_folder(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from slimlm.core.accounting import BIASED
 from slimlm.core.architecture import Architecture
 from slimlm.core.named_model import FROM_CONFIG, NamedModel, tidy_name
 from slimlm.interop.hf.family import Family, Reader, not_supported
+from slimlm.interop.hf.feed_forward import feed_forward
 from slimlm.interop.hf.types_gated import GATED
 from slimlm.interop.hf.types_plain import PLAIN
 from slimlm.interop.hf.unmodelled import remarks
@@ -27,18 +28,6 @@ MAX_BYTES = 1_000_000
 
 _WHOLE = ("vocab_size", "max_seq_length", "n_heads", "n_kv_heads", "head_dim", "d_model", "d_ff", "n_layers")
 _REAL = ("dropout", "attention_dropout", "layer_norm_eps")
-
-_GELUS = {
-    "gelu",
-    "gelu_10",
-    "gelu_accurate",
-    "gelu_fast",
-    "gelu_new",
-    "gelu_python",
-    "gelu_python_tanh",
-    "gelu_pytorch_tanh",
-    "quick_gelu",
-}
 
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts", "num_moe_experts")
 _OTHER_MODELS = {
@@ -164,7 +153,7 @@ def _structure(reader: Reader) -> dict[str, Any]:
         if reader.switch(key):
             found |= switch.when_true | {"bias": _both(found["bias"], switch.when_true.get("bias", "none"))}
     if "activation" in family.fields:
-        found["ffn"] = _feed_forward(reader)
+        found["ffn"] = feed_forward(reader)
     return found | (family.derive(reader) if family.derive else {})
 
 
@@ -172,21 +161,6 @@ def _both(bias: str, other: str) -> str:
     """Return the option of `Architecture.bias` that unites two options."""
     parts = {*BIASED[bias], *BIASED[other]}
     return next(word for word, biased in BIASED.items() if set(biased) == parts)
-
-
-def _feed_forward(reader: Reader) -> str:
-    """Return the option of `Architecture.ffn` for an activation, named as in transformers (activations.ACT2FN)."""
-    key, gated = reader.key("activation"), reader.family.gated
-    name = reader.get(key)
-    if isinstance(name, str) and name in _GELUS:
-        return "geglu" if gated else "gelu"
-    if gated and name in ("silu", "swish"):
-        return "swiglu"
-    if not gated and name == "relu":
-        return "relu"
-    kinds = "a gated feed-forward has silu, swish" if gated else "a feed-forward without a gate has relu"
-    working = f"{key}={shown(reader.family.fields['activation'])}"
-    raise not_supported(key, name, f"{kinds} or a kind of gelu; {working} would work")
 
 
 def hf_named_model(config: Mapping[str, Any] | Path, name: str) -> NamedModel:

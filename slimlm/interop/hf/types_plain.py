@@ -8,7 +8,6 @@ from slimlm.interop.hf.family import Family, Only, Reader, Switch, not_supported
 _ROPE = {"norm": "layernorm", "positions": "rope"}
 _LEARNED = {"norm": "layernorm", "positions": "learned"}
 
-_TANH = "GELU by its tanh approximation"
 _MPT_IGNORES_IT = "transformers builds the same MPT whatever this key says"
 
 
@@ -115,10 +114,9 @@ PLAIN = (
             "dropout": "hidden_dropout",
             "layer_norm_eps": "layer_norm_epsilon",
         },
-        fixed={"norm": "layernorm", "positions": "alibi", "ffn": "gelu", "bias": "all", "embedding_norm": True},
+        fixed={"norm": "layernorm", "positions": "alibi", "ffn": "gelu_tanh", "bias": "all", "embedding_norm": True},
         gated=False,
         extras={"apply_residual_connection_post_layernorm": False},
-        quirks=(_TANH,),
     ),
     Family(
         model_type="falcon",

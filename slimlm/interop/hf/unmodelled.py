@@ -6,6 +6,7 @@ from typing import Any
 
 from slimlm.core.architecture import Architecture
 from slimlm.interop.hf.family import Reader
+from slimlm.interop.hf.feed_forward import OTHER_GELUS
 from slimlm.utils.text import shown
 
 _NEUTRAL_AND_PHRASE: dict[str, tuple[Any, str]] = {
@@ -49,10 +50,8 @@ def _gelu(reader: Reader) -> Iterator[str]:
     if "activation" not in reader.family.fields:
         return
     key = reader.key("activation")
-    # GemmaConfig treats "gelu" as a legacy name of the approximation.
-    exact = () if reader.family.model_type == "gemma" else ("gelu", "gelu_python")
-    if "gelu" in reader.get(key) and reader.get(key) not in exact:
-        yield _said("GELU by an approximation", key, reader.get(key))
+    if reader.get(key) in OTHER_GELUS:
+        yield _said(OTHER_GELUS[reader.get(key)], key, reader.get(key))
 
 
 def _scores(reader: Reader, head_dim: int) -> Iterator[str]:
