@@ -237,6 +237,13 @@ _NUMBERS = ("n_heads", "n_kv_heads", "head_dim", "vocab_size", "max_seq_length")
 _CHOICES = ("tied_lm_head", "norm", "positions", "ffn", "bias", "qk_norm", "block", "lm_head_bias", "embedding_norm")
 DETAILS = ("rope_theta", "position_offset", "dropout", "attention_dropout", "layer_norm_eps")
 """Numbers whose ratio says nothing about their effect."""
+_NEWEST_NUMBERS = ("window",)
+_NEWEST_CHOICES = ("layer_pattern",)
+NEWEST_DETAILS = (
+    *("window_rope_theta", "rotary_share", "attention_scale", "attention_softcap"),
+    *("logit_softcap", "embedding_scale", "residual_scale", "logit_scale"),
+)
+"""Fields that a comparison shows only where a model has them."""
 
 
 def _shape(loads: Sequence[Workload]) -> Iterator[Line]:
@@ -248,6 +255,16 @@ def _shape(loads: Sequence[Workload]) -> Iterator[Line]:
         yield replace(_line(_field(name, "whole"), "Shape", loads), labels=_labels(name))
     for name in DETAILS:
         yield _line(_field(name, "real"), "Shape", loads)
+    yield from _newest(loads)
+
+
+def _newest(loads: Sequence[Workload]) -> Iterator[Line]:
+    """Yield the fields that few models have, where one of these does."""
+    had = {name for load in loads for name in load.account.architecture.changed()}
+    units: dict[str, Unit] = dict.fromkeys(NEWEST_DETAILS, "real")
+    for name in (*_NEWEST_NUMBERS, *_NEWEST_CHOICES, *NEWEST_DETAILS):
+        if name in had:
+            yield _line(_field(name, units.get(name, "whole")), "Shape", loads)
 
 
 def _labels(name: str) -> Mapping[str | bool, str]:
