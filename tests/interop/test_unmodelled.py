@@ -36,6 +36,7 @@ def test_a_published_model_has_these_things_besides(name: str) -> None:
             {"model_type": "gpt2", "scale_attn_by_inverse_layer_idx": True},
             "attention scores divided by the number of the layer",
         ),
+        ({"model_type": "falcon", "alibi": True}, "ALiBi's biases divided by √head_dim (alibi=true)"),
         ({"model_type": "opt", "layerdrop": 0.1}, "whole layers dropped in training"),
         (
             {"model_type": "bloom", "apply_residual_connection_post_layernorm": True},

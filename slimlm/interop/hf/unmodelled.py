@@ -26,7 +26,7 @@ def remarks(reader: Reader, architecture: Architecture) -> tuple[str, ...]:
     """Return the properties of a config that its architecture lacks, as short phrases with key and value."""
     turns = _rope(reader) if architecture.positions == "rope" else ()
     windows = _windows(reader, architecture.n_layers)
-    found = (reader.family.quirks, _gelu(reader), _by_key(reader), turns, windows, _class(reader))
+    found = (reader.family.quirks, _alibi(reader), _gelu(reader), _by_key(reader), turns, windows, _class(reader))
     return tuple(phrase for phrases in found for phrase in phrases)
 
 
@@ -47,6 +47,11 @@ def _gelu(reader: Reader) -> Iterator[str]:
     key = reader.key("activation")
     if reader.get(key) in OTHER_GELUS:
         yield _said(OTHER_GELUS[reader.get(key)], key, reader.get(key))
+
+
+def _alibi(reader: Reader) -> Iterator[str]:
+    if reader.family.model_type == "falcon" and reader.get("alibi"):  # they are added before the division
+        yield _said("ALiBi's biases divided by √head_dim", "alibi", True)
 
 
 def _rope(reader: Reader) -> Iterator[str]:
