@@ -41,13 +41,27 @@ def relu(x: Tensor) -> Tensor:
     return x * (x > 0)
 
 
-ACTIVATIONS = {"swiglu": silu, "geglu": gelu, "gelu": gelu, "relu": relu}
+def gelu_tanh(x: Tensor) -> Tensor:
+    """Return GELU's approximation by tanh."""
+    return x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2
+
+
+def relu2(x: Tensor) -> Tensor:
+    """Return max(x, 0)²."""
+    return relu(x) ** 2
+
+
+ACTIVATIONS = {"swiglu": silu, "geglu": gelu, "gelu": gelu, "relu": relu} | {
+    "geglu_tanh": gelu_tanh,
+    "gelu_tanh": gelu_tanh,
+    "relu2": relu2,
+}
 
 
 def feed_forward(weights: Weights, x: Tensor, kind: str = "swiglu") -> Tensor:
     """Apply down(activation(gate) · up), or down(activation(up)) for a plain one."""
     up, activation = linear(weights, "up_proj", x), ACTIVATIONS[kind]
-    inner = activation(linear(weights, "gate_proj", x)) * up if kind in ("swiglu", "geglu") else activation(up)
+    inner = activation(linear(weights, "gate_proj", x)) * up if "glu" in kind else activation(up)
     return linear(weights, "down_proj", inner)
 
 

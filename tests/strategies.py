@@ -199,7 +199,7 @@ def closed_form(
     given = None if n_heads else source.head_dim
     k, g = given or d_model // h, source.n_kv_heads or h
     w = {"layernorm": 2, "rmsnorm": 1, "layernorm_no_bias": 1, "layernorm_no_params": 0}[source.norm]
-    m = 3 if source.ffn in ("swiglu", "geglu") else 2
+    m = 3 if source.ffn in ("swiglu", "geglu", "geglu_tanh") else 2
     of_qkv, of_output, of_ffn = (h + 2 * g) * k, d_model, (m - 1) * d_ff + d_model
     with_qkv, with_output, with_ffn = (
         source.bias in words

@@ -1,152 +1,21 @@
 """Comparison of pinned models: quantities of each, and their differences from a baseline."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from slimlm.compare.line import Line
 from slimlm.compare.pins import Pin
-from slimlm.compare.shape_fields import (
-    CHOICES,
-    DETAILS,
-    DIMENSIONS,
-    NEWEST_CHOICES,
-    NEWEST_DETAILS,
-    NEWEST_NUMBERS,
-    NUMBERS,
-    field_quantity,
-    labels_of,
-)
+from slimlm.compare.shape_lines import parameter_lines, shape_lines
 from slimlm.core.describe import counted
-from slimlm.core.names import COMPONENT_NAMES
 from slimlm.costs import Cost, CostSettings, costs
 from slimlm.costs.laws import CHINCHILLA_TOKENS_PER_PARAM
-from slimlm.costs.quantity import Quantity, Workload
-from slimlm.costs.shape import ACTIVE_PARAMS, SHAPE_QUANTITIES
-from slimlm.notes.note import format_number
-from slimlm.utils.formatting import Unit, format_count
+from slimlm.costs.quantity import Workload
+from slimlm.utils.formatting import format_count
 from slimlm.utils.text import listed
 from slimlm.utils.validation import FieldError
 
-Value = int | float | str | bool | None
-
 _MOST_NAMED = 4
-
-NOTHING, EQUAL, ZERO = "–", "=", "±0"
-"""Text of a missing value, of an equal value, and of a difference that rounds to nothing."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """The values of one quantity for every model."""
-
-    quantity: Quantity
-    group: str
-    """Heading in tables."""
-    values: tuple[Value, ...]
-    """One for each model; None where a model has no such value."""
-    labels: Mapping[str | bool, str] = field(default_factory=dict)
-    """Display names of values that are choices instead of numbers."""
-    assumptions: tuple[tuple[str, ...], ...] = ()
-    """Assumptions behind the value of each model, one statement each."""
-    source: str = ""
-
-    @property
-    def key(self) -> str:
-        """Stable identifier."""
-        return self.quantity.key
-
-    @property
-    def name(self) -> str:
-        """Display name."""
-        return self.quantity.name
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """The values with their units."""
-        return tuple(map(self._write, self.values))
-
-    def _write(self, value: Value) -> str:
-        if value is None:
-            return NOTHING
-        return self.labels[value] if isinstance(value, str | bool) else self.quantity.write(value)
-
-    @property
-    def equal(self) -> bool:
-        """Whether all models agree."""
-        return len(set(self.values)) == 1
-
-    def change(self, place: int, baseline: int) -> float | None:
-        """Return the difference of a model's value from the baseline's; None unless both are numbers."""
-        value, base = self.values[place], self.values[baseline]
-        return value - base if _is_number(value) and _is_number(base) else None  # type: ignore[operator]
-
-    def relative(self, place: int, baseline: int) -> float | None:
-        """Return the difference over the baseline's value; None for shares and where one value is zero."""
-        change, value, base = self.change(place, baseline), self.values[place], self.values[baseline]
-        return change / base if change is not None and value and base and not self._is_share else None  # type: ignore[operator]
-
-    def difference(self, place: int, baseline: int) -> str:
-        """Write a model's difference from the baseline; empty for choices that differ.
-
-        >>> line = Line(quantity=SHAPE_QUANTITIES["n_layers"], group="Shape", values=(8, 8, 12, 36))
-        >>> [line.difference(place, 0) for place in range(4)]
-        ['=', '=', '+4 · +50.0 %', '+28 · ×4.5']
-        """
-        if self.values[place] == self.values[baseline]:
-            return EQUAL
-        return " · ".join(self.changes(place, baseline))
-
-    def changes(self, place: int, baseline: int) -> list[str]:
-        """Write the absolute and the relative difference where they exist, and "±0" for what rounds to it."""
-        change, relative = self.change(place, baseline), self.relative(place, baseline)
-        if not change:
-            return []
-        absolute, others = self._absolute(change), [] if relative is None else [_relative(relative)]
-        if absolute != ZERO:
-            return [absolute, *others]
-        return [text for text in others if not text.startswith(ZERO)] or [ZERO]
-
-    def _absolute(self, change: float) -> str:
-        sign = "+" if change > 0 else "−"
-        if self._is_share:
-            points = f"{100 * abs(change):.1f}"
-            return ZERO if points == "0.0" else f"{sign}{points} points"
-        size = self.quantity.write_short(abs(change))
-        return ZERO if size == self.quantity.write_short(0) else f"{sign}{size}"
-
-    def is_unchanged(self, place: int, baseline: int) -> bool:
-        """Whether a model's value equals that of the baseline, or differs by what rounds to nothing."""
-        return self.values[place] == self.values[baseline] or self.changes(place, baseline) == [ZERO]
-
-    @property
-    def _is_share(self) -> bool:
-        """Whether differences are percentage points, which have no relative size."""
-        return self.quantity.unit in ("miss", "share")
-
-    @property
-    def shared_assumptions(self) -> tuple[str, ...]:
-        """Assumptions common to all models."""
-        first, *rest = self.assumptions
-        return tuple(text for text in first if all(text in other for other in rest))
-
-    def own_assumptions(self, place: int) -> tuple[str, ...]:
-        """Return the assumptions of one model that not all models share."""
-        shared = self.shared_assumptions
-        return tuple(text for text in self.assumptions[place] if text not in shared)
-
-
-def _is_number(value: Value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _relative(value: float) -> str:
-    """Write a relative difference in percent, as a factor from twice on, and as a divisor from a tenth on."""
-    if value >= 1:
-        return f"×{format_number(value + 1)}"
-    if value <= -0.9:
-        return f"÷{format_number(1 / (value + 1))}"
-    percent = f"{100 * abs(value):.1f}"
-    return f"{ZERO} %" if percent == "0.0" else f"{'+' if value > 0 else '−'}{percent} %"
 
 
 @dataclass(frozen=True)
@@ -219,7 +88,7 @@ class Comparison:
         """Every quantity of the models; raises ValueError for a context_length beyond the max_seq_length of one."""
         loads = [Workload(pin.subject.account, self.terms) for pin in self.pins]
         rows = [costs(load.account, load.settings) for load in loads]
-        return (*_shape(loads), *_parameters(loads), *map(_cost_line, zip(*rows, strict=True)))
+        return (*shape_lines(loads), *parameter_lines(loads), *map(_cost_line, zip(*rows, strict=True)))
 
     @property
     def are_equal(self) -> bool:
@@ -239,53 +108,6 @@ class Comparison:
 def longest_context(pins: Sequence[Pin]) -> int:
     """Return the longest sequence that every model supports."""
     return min(pin.architecture.max_seq_length for pin in pins)
-
-
-def _shape(loads: Sequence[Workload]) -> Iterator[Line]:
-    for key in DIMENSIONS:
-        yield _line(SHAPE_QUANTITIES[key], "Shape", loads)
-    for name in NUMBERS:
-        yield _line(field_quantity(name, "whole"), "Shape", loads)
-    for name in CHOICES:
-        yield replace(_line(field_quantity(name, "whole"), "Shape", loads), labels=labels_of(name))
-    for name in DETAILS:
-        yield _line(field_quantity(name, "real"), "Shape", loads)
-    yield from _newest(loads)
-
-
-def _newest(loads: Sequence[Workload]) -> Iterator[Line]:
-    """Yield the fields that few models have, where one of these does."""
-    had = {name for load in loads for name in load.account.architecture.changed()}
-    units: dict[str, Unit] = dict.fromkeys(NEWEST_DETAILS, "real")
-    for name in (*NEWEST_NUMBERS, *NEWEST_CHOICES, *NEWEST_DETAILS):
-        if name in had:
-            yield replace(_line(field_quantity(name, units.get(name, "whole")), "Shape", loads), labels=labels_of(name))
-
-
-def _parameters(loads: Sequence[Workload]) -> Iterator[Line]:
-    yield _line(SHAPE_QUANTITIES["total_params"], "Parameters", loads)
-    if any(load.account.architecture.is_mixture for load in loads):
-        yield _line(ACTIVE_PARAMS, "Parameters", loads)
-    yield _line(SHAPE_QUANTITIES["embedding_ratio"], "Parameters", loads)
-    present = {part.key for load in loads for part in load.account.components}
-    for key, name in COMPONENT_NAMES.items():
-        if key in present:
-            yield _line(_component(key, name), "Parameters", loads)
-    block = Quantity(key="layer_params", name="One block", unit="params", of=lambda work: work.account.layer_params)
-    yield _line(block, "Parameters", loads)
-
-
-def _component(key: str, name: str) -> Quantity:
-    """Return the parameters of a component as a quantity: 0 for a model without it."""
-
-    def params(work: Workload) -> int:
-        return sum(part.params for part in work.account.components if part.key == key)
-
-    return Quantity(key=f"{key}_params", name=name, unit="params", of=params)
-
-
-def _line(quantity: Quantity, group: str, loads: Sequence[Workload]) -> Line:
-    return Line(quantity=quantity, group=group, values=tuple(map(quantity.of, loads)))
 
 
 def _cost_line(rows: tuple[Cost, ...]) -> Line:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import prod
 
 from slimlm.core.accounting import Account
+from slimlm.core.architecture import Architecture
 from slimlm.utils.validation import check_whole
 
 
@@ -22,11 +23,15 @@ class ForwardFlops:
     attention_flops_per_token: int
     """Scores and weighted values over the full T × T square: 4 · n_layers · n_heads · head_dim · T, for each loop.
 
-    With latent attention the widths of a query and of a value differ: 2 · (their sum) takes the place of 4 · head_dim.
+    A windowed layer has min(window, T) in place of T: the T × window band. With latent attention the widths of a query
+    and of a value differ: 2 · (their sum) takes the place of 4 · head_dim.
     """
     causal_attention_flops_per_token: int
     """Scores and weighted values over the lower triangle, where token t attends to t tokens, as in causal kernels:
-    2 · n_layers · n_heads · head_dim · (T + 1), for each loop."""
+    2 · n_layers · n_heads · head_dim · (T + 1), for each loop.
+
+    In a windowed layer, token t attends to min(window, t) tokens. Rounded to a whole number.
+    """
 
     @property
     def flops_per_token(self) -> int:
@@ -78,12 +83,25 @@ def forward_flops(account: Account, tokens: int) -> ForwardFlops:
     """
     check_whole(tokens=tokens)
     arch = account.architecture
-    width = arch.layers_run * arch.n_heads * (arch.query_width + arch.value_width)
+    width = 2 * arch.n_loops * arch.n_heads * (arch.query_width + arch.value_width)
     return ForwardFlops(
         matrices_flops_per_token=2 * matrix_params(account),
-        attention_flops_per_token=2 * width * tokens,
-        causal_attention_flops_per_token=width * (tokens + 1),
+        attention_flops_per_token=width * arch.cached_tokens(tokens),
+        causal_attention_flops_per_token=_rounded(width * _causal_pairs(arch, tokens), tokens),
     )
+
+
+def _causal_pairs(arch: Architecture, tokens: int) -> int:
+    """Count the pairs of a token and one that it attends to, itself included, in all layers of a sequence."""
+    windowed, reach = arch.n_windowed_layers, min(tokens, arch.window or tokens)
+    beyond = tokens - reach  # tokens that attend to a full window
+    full = tokens * (tokens + 1) // 2
+    return (arch.n_layers - windowed) * full + windowed * (reach * (reach + 1) // 2 + beyond * reach)
+
+
+def _rounded(number: int, divisor: int) -> int:
+    """Divide whole numbers beyond the precision of a float, and round."""
+    return (2 * number + divisor) // (2 * divisor)
 
 
 def six_n_flops_per_token(params: int) -> int:

@@ -47,7 +47,8 @@ def _tensor_bytes(shape: Shape, precision: Precision, group_size: int | None) ->
 def kv_cache_bytes_per_token(architecture: Architecture, precision: Precision = "bf16") -> int:
     """Return the cache of one token: a key and a value in every layer, 2 · n_layers · n_kv_heads · head_dim numbers.
 
-    A layer that is used n_loops times has as many keys and values.
+    A layer that is used n_loops times has as many keys and values. A windowed layer keeps them until the window has
+    passed: see `kv_cache_bytes`.
 
     Grouped-query attention shrinks it (Shazeer 2019, arXiv 1911.02150; Ainslie et al. 2023, arXiv 2305.13245). Latent
     attention keeps the latent and the key with rotary positions that all heads share, n_layers · (kv_lora_rank +
@@ -57,8 +58,11 @@ def kv_cache_bytes_per_token(architecture: Architecture, precision: Precision = 
     Raises ValueError for an unknown precision.
     """
     check_option("precision", precision, BITS)
-    numbers = architecture.layers_run * cached_numbers(architecture)
-    return -(-numbers * BITS[precision] // 8)
+    return architecture.layers_run * _layer_bytes_per_token(architecture, precision)
+
+
+def _layer_bytes_per_token(architecture: Architecture, precision: Precision) -> int:
+    return -(-cached_numbers(architecture) * BITS[precision] // 8)
 
 
 def cached_numbers(architecture: Architecture) -> int:
@@ -69,12 +73,21 @@ def cached_numbers(architecture: Architecture) -> int:
 
 
 def kv_cache_bytes(architecture: Architecture, tokens: int, sequences: int = 1, precision: Precision = "bf16") -> int:
-    """Return the cache of a batch of sequences of `tokens` tokens each, with every token cached in every layer.
+    """Return the cache of a batch of sequences of `tokens` tokens each.
+
+    Every layer caches every token, a windowed one only the last `window` of them: the least that an engine needs.
+    Engines that reserve whole pages for every layer take the cache of the model without windows.
 
     Raises ValueError for an unknown precision, or tokens or sequences that are not whole numbers of at least 1.
     """
     check_whole(tokens=tokens, sequences=sequences)
-    return sequences * tokens * kv_cache_bytes_per_token(architecture, precision)
+    check_option("precision", precision, BITS)
+    return (
+        sequences
+        * architecture.n_loops
+        * architecture.cached_tokens(tokens)
+        * _layer_bytes_per_token(architecture, precision)
+    )
 
 
 TrainingPrecision = Literal["mixed", "mixed_fp32_gradients", "fp32", "bf16"]

@@ -17,6 +17,7 @@ KORTHIKANTI = "Korthikanti et al. 2022 (arXiv 2205.05198), sec. 4.1 and 5"
 WILLIAMS = "Williams et al. 2009, Roofline (Communications of the ACM 52/4)"
 
 _CONTEXT = "sequences of {context} tokens"
+_REACH = (_CONTEXT, "{reach}")
 _BATCH = "{batch} of {context} tokens"
 _DECODING = (
     "{decode_batch} with {context} tokens of context",
@@ -37,7 +38,7 @@ _COMPUTE = (
         assumptions=(
             "2 per weight of a matrix product, LM head included, and the full square of attention",
             "{active}",
-            _CONTEXT,
+            *_REACH,
         ),
         source=CHOWDHERY,
     ),
@@ -47,7 +48,7 @@ _COMPUTE = (
         unit="flops",
         of=lambda work: work.forward.causal_flops_per_token,
         better="less",
-        assumptions=("the lower triangle of attention alone, as causal kernels compute it", _CONTEXT),
+        assumptions=("the lower triangle of attention alone, as causal kernels compute it", *_REACH),
         source=DAO,
     ),
     Quantity(
@@ -56,7 +57,7 @@ _COMPUTE = (
         unit="flops",
         of=lambda work: work.forward.training_flops_per_token,
         better="less",
-        assumptions=("3 forward passes with the full square of attention", "no recomputation", _CONTEXT),
+        assumptions=("3 forward passes with the full square of attention", "no recomputation", *_REACH),
         source=KAPLAN,
     ),
     Quantity(
@@ -101,7 +102,7 @@ _MEMORY = (
         unit="bytes",
         of=lambda work: kv_cache_bytes_per_token(work.account.architecture, work.settings.cache_precision),
         better="less",
-        assumptions=("{cached}", "in {cache_precision}"),
+        assumptions=("{cached}", "{kept}", "in {cache_precision}"),
     ),
     Quantity(
         key="kv_cache_bytes",
@@ -111,7 +112,7 @@ _MEMORY = (
             work.account.architecture, work.context_length, work.settings.decode_batch, work.settings.cache_precision
         ),
         better="less",
-        assumptions=("{decode_batch} of {context} tokens", "in {cache_precision}"),
+        assumptions=("{decode_batch} of {context} tokens", "{kept}", "{pages}", "in {cache_precision}"),
     ),
 )
 
@@ -131,7 +132,7 @@ _TRAINING_MEMORY = (
         unit="bytes",
         of=lambda work: work.memory.block_bytes + work.memory.outer_bytes,
         better="less",
-        assumptions=(_BATCH, "norms and attention fused", "{recompute}"),
+        assumptions=(_BATCH, "norms and attention fused", "{recompute}", "{reach}"),
         source=KORTHIKANTI,
     ),
     Quantity(
@@ -140,7 +141,7 @@ _TRAINING_MEMORY = (
         unit="bytes",
         of=lambda work: work.memory.logits_bytes,
         better="less",
-        assumptions=(_BATCH, "the logits, and in fp32 their log-softmax and its gradient"),
+        assumptions=(_BATCH, "the logits, and in fp32 their log-softmax and its gradient", "{capped}"),
     ),
     Quantity(
         key="training_memory_bytes",
@@ -254,6 +255,7 @@ _DECODE = (
             "{experts_read}",
             "{loops}",
             "the KV cache",
+            "{kept}",
             *_DECODING,
         ),
     ),
@@ -263,7 +265,7 @@ _DECODE = (
         unit="tokens_per_second",
         of=lambda work: work.step.tokens_per_second,
         better="more",
-        assumptions=("bound by {bound} at the peak of one {chip}", *_DECODING),
+        assumptions=("bound by {bound} at the peak of one {chip}", "{kept}", *_DECODING),
         source=f"{WILLIAMS}; {{chip_source}}",
     ),
 )

@@ -7,13 +7,14 @@ from typing import Literal
 
 from slimlm.core.accounting import Account
 from slimlm.core.architecture import Architecture
+from slimlm.core.describe import counted
 from slimlm.costs.activations import RECOMPUTE, TrainingMemory, training_memory
 from slimlm.costs.compute import ForwardFlops, forward_flops
 from slimlm.costs.hardware import DecodeStep, TrainingRun, decode_step, experts_read, training_run
 from slimlm.costs.laws import BESIROGLU
-from slimlm.costs.memory import TRAINING_STATES
+from slimlm.costs.memory import TRAINING_STATES, kv_cache_bytes_per_token
 from slimlm.costs.settings import CostSettings
-from slimlm.utils.formatting import SHORT_UNITS, UNITS, Unit
+from slimlm.utils.formatting import SHORT_UNITS, UNITS, Unit, format_bytes
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,21 @@ class Workload:
         """Values of the placeholders in assumptions and sources."""
         loops = self.account.architecture.n_loops
         extrapolated = BESIROGLU.is_extrapolated(self.account.total_params)
-        return setting_terms(self.settings, f"{self.context_length:,}") | {
-            "extrapolated": "extrapolated: the model is outside that range" if extrapolated else "",
-            **_expert_terms(self.account.architecture, self.settings.decode_batch),
-            "bound": self.step.bound,
-            "loops": f"blocks once for each of {loops} loops" if loops > 1 else "",
-            "hours": f"{self.run.accelerator_hours:,.1f}",
-        }
+        return (
+            setting_terms(self.settings, f"{self.context_length:,}")
+            | {
+                "extrapolated": "extrapolated: the model is outside that range" if extrapolated else "",
+                "bound": self.step.bound,
+                "loops": f"blocks once for each of {loops} loops" if loops > 1 else "",
+                "hours": f"{self.run.accelerator_hours:,.1f}",
+            }
+            | _expert_terms(self.account.architecture, self.settings.decode_batch)
+            | window_terms(self.account.architecture, self.settings, self.context_length)
+        )
+
+
+NO_WINDOWS = {"reach": "", "kept": "", "pages": "", "capped": ""}
+"""Terms of a model without windows and caps."""
 
 
 DENSE_TERMS = dict.fromkeys(("active", "active_word", "experts_read", "mixture"), "") | {
@@ -132,6 +141,24 @@ def setting_terms(settings: CostSettings, context: str) -> dict[str, str]:
         "utilisation": f"{100 * settings.utilisation:g}",
         "usd_per_hour": f"{settings.usd_per_hour:g}",
     }
+
+
+def window_terms(arch: Architecture, settings: CostSettings, tokens: int) -> dict[str, str]:
+    """Return what assumptions say of a model's windows and of the cap of its logits; empty without them."""
+    terms = dict(NO_WINDOWS)
+    if arch.logit_softcap is not None:
+        terms["capped"] = "the tanh of their cap"
+    if not (windowed := arch.n_windowed_layers):
+        return terms
+    layers = f"{windowed:,} of {counted(arch.n_layers, 'layer')}"
+    terms |= {
+        "reach": f"{layers} attend to {arch.window:,} tokens at most",
+        "kept": f"{layers} keep {arch.window:,} tokens at most",
+    }
+    if arch.cached_tokens(tokens) < arch.n_layers * tokens:
+        whole = settings.decode_batch * tokens * kv_cache_bytes_per_token(arch, settings.cache_precision)
+        terms["pages"] = f"engines that reserve pages for every token of every layer need {format_bytes(whole)}"
+    return terms
 
 
 def _sequences(count: int) -> str:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from slimlm.model.layers import FEED_FORWARDS, GatedFeedForward
+from slimlm.model.feed_forwards import FEED_FORWARDS, GatedFeedForward
 from slimlm.utils.validation import check_whole
 
 _grouped_mm: Any = getattr(F, "grouped_mm", None) or getattr(torch, "_grouped_mm", None)

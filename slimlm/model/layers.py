@@ -1,33 +1,19 @@
-"""Layers of the PyTorch model: norms, feed-forward layers and the transformer block; attention has its own file.
+"""Layers of the PyTorch model: norms and the transformer block; attention and feed-forwards have files of their own.
 
-SwiGLU and GeGLU (Shazeer 2020, "GLU Variants Improve Transformer", section 2).
-
-Shapes: B batch, T tokens, D d_model, F d_ff.
+Shapes: B batch, T tokens, D d_model.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from slimlm.core.accounting import BIASED, BLOCK_NORMS
 from slimlm.model.attention import MultiHeadAttention
+from slimlm.model.feed_forwards import FEED_FORWARDS
 from slimlm.model.positions import Rotary
 from slimlm.utils.validation import check_whole
 
-__all__ = [
-    "FEED_FORWARDS",
-    "GatedFeedForward",
-    "GeGLU",
-    "GeluFeedForward",
-    "MultiHeadAttention",
-    "PlainFeedForward",
-    "ReluFeedForward",
-    "SwiGLU",
-    "TransformerBlock",
-    "make_norm",
-]
+__all__ = ["MultiHeadAttention", "TransformerBlock", "make_norm"]
 
 
 def make_norm(kind: str, width: int, eps: float) -> nn.Module:
@@ -39,81 +25,6 @@ def make_norm(kind: str, width: int, eps: float) -> nn.Module:
     if kind == "rmsnorm":
         return nn.RMSNorm(width, eps=eps)
     return nn.LayerNorm(width, eps=eps, elementwise_affine=kind != "layernorm_no_params", bias=kind == "layernorm")
-
-
-class GatedFeedForward(nn.Module):
-    """Gated feed-forward: down(activation(gate(x)) · up(x)) (Shazeer 2020, section 2).
-
-    Raises ValueError for a width below 1.
-    """
-
-    activation: Callable[[Tensor], Tensor]
-
-    def __init__(self, d_model: int, d_ff: int, dropout: float = 0.0, *, bias: bool = False) -> None:
-        check_whole(d_model=d_model, d_ff=d_ff)
-        super().__init__()
-        self.gate_proj = nn.Linear(d_model, d_ff, bias=bias)
-        self.up_proj = nn.Linear(d_model, d_ff, bias=bias)
-        self.down_proj = nn.Linear(d_ff, d_model, bias=bias)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, T, D) to (B, T, D)."""
-        out: Tensor = self.dropout(self.down_proj(self.activation(self.gate_proj(x)) * self.up_proj(x)))
-        return out
-
-
-class SwiGLU(GatedFeedForward):
-    """Gated feed-forward with SiLU: down(silu(gate(x)) · up(x))."""
-
-    activation = staticmethod(F.silu)
-
-
-class GeGLU(GatedFeedForward):
-    """Gated feed-forward with GELU: down(gelu(gate(x)) · up(x))."""
-
-    activation = staticmethod(F.gelu)
-
-
-class PlainFeedForward(nn.Module):
-    """Feed-forward of two matrices: down(activation(up(x))).
-
-    Raises ValueError for a width below 1.
-    """
-
-    activation: Callable[[Tensor], Tensor]
-
-    def __init__(self, d_model: int, d_ff: int, dropout: float = 0.0, *, bias: bool = False) -> None:
-        check_whole(d_model=d_model, d_ff=d_ff)
-        super().__init__()
-        self.up_proj = nn.Linear(d_model, d_ff, bias=bias)
-        self.down_proj = nn.Linear(d_ff, d_model, bias=bias)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, T, D) to (B, T, D)."""
-        out: Tensor = self.dropout(self.down_proj(self.activation(self.up_proj(x))))
-        return out
-
-
-class GeluFeedForward(PlainFeedForward):
-    """Feed-forward with the exact GELU."""
-
-    activation = staticmethod(F.gelu)
-
-
-class ReluFeedForward(PlainFeedForward):
-    """Feed-forward with ReLU."""
-
-    activation = staticmethod(F.relu)
-
-
-FEED_FORWARDS: dict[str, type[GatedFeedForward | PlainFeedForward]] = {
-    "swiglu": SwiGLU,
-    "geglu": GeGLU,
-    "gelu": GeluFeedForward,
-    "relu": ReluFeedForward,
-}
 
 
 class TransformerBlock(nn.Module):

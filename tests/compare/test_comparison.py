@@ -4,10 +4,13 @@ from dataclasses import fields, replace
 
 import pytest
 
-from slimlm.compare.comparison import Comparison, Line, longest_context
+from slimlm.compare.comparison import Comparison, longest_context
+from slimlm.compare.line import Line
 from slimlm.compare.pins import Pin, pin_of
 from slimlm.compare.presets import preset_pins
-from slimlm.core.architecture import Architecture
+from slimlm.core.accounting import account
+from slimlm.core.architecture import NEWEST_FIELDS, Architecture
+from slimlm.core.named_model import NamedModel
 from slimlm.core.names import COMPONENT_NAMES
 from slimlm.core.published import published_model
 from slimlm.costs import CostSettings, costs
@@ -17,7 +20,8 @@ from slimlm.export.comparison_tables import assumptions_table
 from tests.accounts import accounts_built
 
 THREE = preset_pins("The default design, SmolLM2-135M and Qwen3-0.6B")
-COUNTS = [f"{key}_params" for key in COMPONENT_NAMES]
+OF_EXPERTS = {"dense_ffn", "router", "experts", "shared_experts"}
+COUNTS = [f"{key}_params" for key in COMPONENT_NAMES if key not in OF_EXPERTS]
 
 
 def lines_of(comparison: Comparison) -> dict[str, Line]:
@@ -33,10 +37,43 @@ def line(*values: float | str | None) -> Line:
 
 def test_every_field_of_an_architecture_and_every_component_is_a_line() -> None:
     found = lines_of(Comparison(THREE))
-    assert found.keys() >= {field.name for field in fields(Architecture)} | set(COUNTS)
+    assert found.keys() >= {field.name for field in fields(Architecture)} - NEWEST_FIELDS | set(COUNTS)
+    assert not found.keys() & NEWEST_FIELDS
     assert len(found) == len(Comparison(THREE).lines)
     for pin in THREE:
-        assert {part.key for part in pin.subject.account.components} == COMPONENT_NAMES.keys()
+        assert {part.key for part in pin.subject.account.components} == COMPONENT_NAMES.keys() - OF_EXPERTS
+    assert not found.keys() & {"active_params", *(f"{key}_params" for key in OF_EXPERTS)}
+
+
+def test_experts_are_lines_where_a_model_has_them() -> None:
+    dense = Architecture(d_model=64, d_ff=128, n_layers=6)
+    mixture = replace(dense, d_ff=32, n_experts=8, n_shared_experts=1, n_dense_layers=1, router="sigmoid")
+    pins = (Pin(dense, "dense"), Pin(mixture, "mixture"))
+    found = lines_of(Comparison(pins))
+    assert found["n_experts"].texts == ("0", "8")
+    assert found["router"].texts == ("Softmax", "Sigmoid")
+    assert found["active_params"].values == tuple(account(arch).active_params for arch in (dense, mixture))
+    assert found["ffn_params"].values == (account(dense)["ffn"].params, 0)
+    assert found["experts_params"].values == (0, account(mixture)["experts"].params)
+    experts = "the 2 of 8 routed experts that a token uses"
+    assert found["forward_flops_per_token"].own_assumptions(1) == (experts,)
+
+
+def test_windows_caps_and_factors_are_lines_where_a_model_has_them() -> None:
+    plain = Architecture(d_model=64, d_ff=128, n_layers=6, positions="rope")
+    windowed = replace(plain, window=128, layer_pattern="wwf", attention_scale=0.0625, embedding_scale=8.0)
+    found = lines_of(
+        Comparison(tuple(Pin(NamedModel(f"m{n}", arch, "a test")) for n, arch in enumerate((plain, windowed))))
+    )
+    assert found["window"].texts == ("–", "128")
+    assert found["window"].difference(1, 0) == ""
+    assert found["layer_pattern"].texts == ("f", "wwf")
+    assert found["attention_scale"].texts == ("–", "0.0625")
+    assert found["embedding_scale"].texts == ("1", "8")
+    assert found.keys() & NEWEST_FIELDS == windowed.changed().keys() & NEWEST_FIELDS
+    reach = "4 of 6 layers attend to 128 tokens at most"
+    assert found["forward_flops_per_token"].own_assumptions(1) == (reach,)
+    assert not found["forward_flops_per_token"].own_assumptions(0)
 
 
 def test_values_are_those_of_the_models() -> None:

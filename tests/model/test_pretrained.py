@@ -45,7 +45,10 @@ def same_bits(model: LanguageModel, other: LanguageModel) -> bool:
     )
 
 
-@given(arch=architectures() | mixtures(), dtype=st.sampled_from([torch.float32, torch.bfloat16, torch.float16, torch.float64]))
+@given(
+    arch=architectures() | mixtures(),
+    dtype=st.sampled_from([torch.float32, torch.bfloat16, torch.float16, torch.float64]),
+)
 @settings(max_examples=30, deadline=None)
 def test_every_architecture_comes_back_bit_by_bit(arch: Architecture, dtype: torch.dtype) -> None:
     sizes = {"vocab_size": 500, "max_seq_length": 32, "d_ff": 100}
