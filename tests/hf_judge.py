@@ -24,7 +24,14 @@ _OUTSIDE = {
     r"(wpe|embed_positions)\.": "position_embedding",
     r"norm|ln_f": "final_norm",
 }
-_IN_LAYER = {r"norm|\.ln_": "norms", r"attn|attention": "attention", r"mlp|ffn|\.fc[12]\.": "ffn"}
+_IN_LAYER = {
+    r"norm|\.ln_": "norms",
+    r"attn|attention": "attention",
+    r"\.shared_expert": "shared_experts",
+    r"\.experts\.": "experts",
+    r"\.(gate|router)\.weight": "router",
+    r"mlp|ffn|\.fc[12]\.": "ffn",
+}
 
 
 def count(config: PreTrainedConfig) -> dict[str, int]:
@@ -34,7 +41,9 @@ def count(config: PreTrainedConfig) -> dict[str, int]:
     for name, parameter in model.named_parameters():  # each parameter once, by its first name
         if ".visual." not in name:
             found[_component(name)] += parameter.numel()
-    return dict(found)
+    if found["experts"]:
+        found["dense_ffn"] = found.pop("ffn", 0)
+    return {key: params for key, params in found.items() if params}
 
 
 def on_meta(config: PreTrainedConfig) -> PreTrainedModel:
@@ -94,6 +103,8 @@ _GEMMA = {"hidden_activation": _GATED["hidden_act"]}
 _BOTH = (False, True)
 _BIASED = {"attention_bias": _BOTH}
 
+_LATENTS = {"q_lora_rank": (None, 6), "kv_lora_rank": (7,), "qk_rope_head_dim": (4, 8), "v_head_dim": (6,)}
+
 OPTIONS: dict[str, dict[str, tuple[Any, ...]]] = {
     "gpt2": _PLAIN_FUNCTION,
     "gpt_neo": _PLAIN_FUNCTION,
@@ -149,6 +160,27 @@ OPTIONS: dict[str, dict[str, tuple[Any, ...]]] = {
     "nemotron": _PLAIN | _BIASED | {"mlp_bias": _BOTH},
     "jais2": _PLAIN | _BIASED,
     "persimmon": _PLAIN | {"qk_layernorm": _BOTH},
+    "mixtral": _GATED | {"num_local_experts": (2, 5), "sliding_window": (None, 64)},
+    "qwen2_moe": _GATED
+    | {"num_experts": (0, 4, 6), "moe_intermediate_size": (8, 24), "shared_expert_intermediate_size": (8, 20)}
+    | {"norm_topk_prob": _BOTH, "mlp_only_layers": (None, [], [0], [0, 1]), "qkv_bias": _BOTH},
+    "qwen3_moe": _GATED
+    | _BIASED
+    | {"num_experts": (0, 8, 9), "moe_intermediate_size": (8, 24), "norm_topk_prob": _BOTH}
+    | {"mlp_only_layers": (None, [0], [0, 1, 2]), "decoder_sparse_step": (1, 4)},
+    "olmoe": _GATED | _BIASED | {"num_experts": (8, 10), "norm_topk_prob": _BOTH, "clip_qkv": (None, 8.0)},
+    "granitemoe": _GATED | _BIASED | {"num_local_experts": (2, 3), "residual_multiplier": (0.5, 1.0)},
+    "deepseek_v2": _GATED
+    | _BIASED
+    | _LATENTS
+    | {"n_routed_experts": (8,), "num_experts_per_tok": (2, 3), "n_shared_experts": (1, 2)}
+    | {"moe_intermediate_size": (8, 24), "first_k_dense_replace": (0, 1, 4), "topk_method": ("greedy",)},
+    "deepseek_v3": _GATED
+    | _BIASED
+    | _LATENTS
+    | {"n_routed_experts": (16,), "num_experts_per_tok": (2, 3), "n_group": (4,), "topk_group": (2,)}
+    | {"n_shared_experts": (1, 2), "moe_intermediate_size": (8, 24), "first_k_dense_replace": (0, 1, 4)},
+    "minicpm3": _GATED | _BIASED | _LATENTS | {"mlp_bias": _BOTH, "v_head_dim": (None, 6), "scale_depth": (None, 1.4)},
 }
 """Model type → what its configs may say about structure, in the words of transformers."""
 
@@ -170,18 +202,19 @@ _NAMES = {
     "falcon": {"intermediate_size": "ffn_hidden_size"},
     "mpt": {"hidden_size": "d_model", "num_hidden_layers": "n_layers", "num_attention_heads": "n_heads"}
     | {"max_position_embeddings": "max_seq_len", "intermediate_size": ""},
+    **{key: {"head_dim": "qk_nope_head_dim"} for key in ("deepseek_v2", "deepseek_v3", "minicpm3")},
 }
 """Model type → what it calls a size that most call otherwise; nothing when it has no such key."""
 
 _EVERY_HEAD_HAS_KEYS = (
     *("gpt2", "gpt_neo", "gpt_neox", "opt", "bloom", "falcon", "mpt", "gptj", "codegen", "gpt_bigcode", "gpt-sw3"),
-    *("biogpt", "xglm", "ctrl", "persimmon"),
+    *("biogpt", "xglm", "ctrl", "persimmon", "deepseek_v2", "deepseek_v3", "minicpm3"),
 )
 _HEAD_DIM_IS_GIVEN = (
     *("qwen3", "gemma", "gemma2", "gemma3_text", "vaultgemma", "qwen3_vl_text", "ernie4_5", "ministral3", "cwm"),
-    *("internlm3", "iquestcoder", "seed_oss", "glm", "glm4"),
+    *("internlm3", "iquestcoder", "seed_oss", "glm", "glm4", "deepseek_v2", "deepseek_v3", "minicpm3"),
 )
-_HEADS_DIVIDE_WIDTH = (*_EVERY_HEAD_HAS_KEYS, "stablelm", "phi", "cohere2")
+_HEADS_DIVIDE_WIDTH = (*_EVERY_HEAD_HAS_KEYS, "stablelm", "phi", "cohere2", "olmoe")
 
 
 @st.composite

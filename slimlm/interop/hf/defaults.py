@@ -78,6 +78,14 @@ arcee        32000      2560    18432 32       32      null       null     4096 
 nemotron     256000     6144    24576 32       48      null       null     4096           false        relu2
 jais2        150272     3328    26624 32       26      null       null     8192           false        relu2
 persimmon    262144     4096    16384 36       64      -          -        16384          false        relu2
+mixtral      32000      4096    14336 32       32      8          null     131072         false        silu
+qwen2_moe    151936     2048    1408  24       16      16         null     32768          false        silu
+qwen3_moe    151936     2048    768   24       32      4          null     32768          false        silu
+olmoe        50304      2048    2048  16       16      null       -        4096           false        silu
+granitemoe   32000      4096    11008 32       32      null       null     2048           false        silu
+deepseek_v2  102400     4096    1407  32       32      -          128      2048           false        silu
+deepseek_v3  129280     7168    2048  61       128     -          128      4096           false        silu
+minicpm3     73448      2560    6400  62       40      -          64       32768          true         silu
 """
 """Defaults by model type: null for a field that is derived from others, - for a field without a key."""
 

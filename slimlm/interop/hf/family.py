@@ -72,8 +72,9 @@ class Family:
     """Class names in the key `architectures`, separated by spaces."""
     keys: dict[str, str]
     """Field of Architecture (and "activation") → its key in the config, and after spaces the key's other names."""
-    rates: dict[str, float] = field(default_factory=dict)
-    """Defaults of real-valued fields where they are not dropout 0, epsilon 1e-5 and rotary base 10,000."""
+    rates: dict[str, Any] = field(default_factory=dict)
+    """Defaults of fields that few types have, and of real-valued fields where they are not dropout 0, epsilon 1e-5 and
+    rotary base 10,000."""
     fixed: dict[str, Any]
     """Fields of Architecture that the model type determines."""
     gated: bool = True

@@ -14,6 +14,7 @@ from slimlm.core.named_model import FROM_CONFIG, NamedModel, tidy_name
 from slimlm.interop.hf.attention import attention_fields, attention_keys
 from slimlm.interop.hf.family import Family, Reader, not_supported
 from slimlm.interop.hf.feed_forward import feed_forward
+from slimlm.interop.hf.types_experts import EXPERTS
 from slimlm.interop.hf.types_gated import GATED
 from slimlm.interop.hf.types_gated_variants import GATED_VARIANTS
 from slimlm.interop.hf.types_plain import PLAIN
@@ -23,7 +24,7 @@ from slimlm.utils.files import read_bytes, read_json, unreadable
 from slimlm.utils.text import shown
 from slimlm.utils.validation import FieldError
 
-FAMILIES = {family.model_type: family for family in (*PLAIN, *GATED, *PLAIN_VARIANTS, *GATED_VARIANTS)}
+FAMILIES = {family.model_type: family for family in (*PLAIN, *GATED, *PLAIN_VARIANTS, *GATED_VARIANTS, *EXPERTS)}
 """Supported model types."""
 
 MAX_BYTES = 1_000_000
@@ -109,24 +110,32 @@ def _read(source: Mapping[str, Any] | str | Path) -> tuple[Reader, Architecture]
 
 
 def _refuse_other_models(config: Mapping[str, Any]) -> None:
-    for key in _EXPERTS:
+    family = FAMILIES.get(str(_type_named(config)))
+    for key in () if family and "n_experts" in family.keys else _EXPERTS:
         value = config.get(key)
         if value is not None and (value not in (0, 1) or isinstance(value, bool)):
-            raise not_supported(key, value, f"it means a mixture of experts; {key}=1 or a dense model would work")
+            types = ", ".join(sorted(family.model_type for family in EXPERTS if "n_experts" in family.keys))
+            raise not_supported(key, value, f"it means a mixture of experts, and slimlm reads those of {types}")
     for key, meaning in _OTHER_MODELS.items():
         if config.get(key):
             raise not_supported(key, config[key], f"it means {meaning}")
 
 
 def _family(config: Mapping[str, Any]) -> Family:
-    """Return the family of a config, by `model_type` or else by the class in `architectures`."""
-    named, classes = config.get("model_type"), config.get("architectures")
-    if named is None and isinstance(classes, list):
-        named = next((name for name, family in FAMILIES.items() if set(family.classes.split()) & _words(classes)), None)
+    """Return the family of a config."""
+    named = _type_named(config)
     if isinstance(named, str) and named in FAMILIES:
         return FAMILIES[named]
     found = "model_type is missing" if named is None else f"model_type={shown(named)} is not supported"
     raise ValueError(f"{found}: slimlm reads {', '.join(sorted(FAMILIES))}")
+
+
+def _type_named(config: Mapping[str, Any]) -> Any:
+    """Return the model type of a config, by `model_type` or else by the class in `architectures`; None for neither."""
+    named, classes = config.get("model_type"), config.get("architectures")
+    if named is None and isinstance(classes, list):
+        return next((name for name, family in FAMILIES.items() if set(family.classes.split()) & _words(classes)), None)
+    return named
 
 
 def _words(values: list[Any]) -> set[str]:

@@ -26,7 +26,16 @@ def remarks(reader: Reader, architecture: Architecture) -> tuple[str, ...]:
     """Return the properties of a config that its architecture lacks, as short phrases with key and value."""
     turns = _rope(reader) if architecture.positions == "rope" else ()
     windows = _windows(reader, architecture.n_layers)
-    found = (reader.family.quirks, _alibi(reader), _gelu(reader), _by_key(reader), turns, windows, _class(reader))
+    found = (
+        reader.family.quirks,
+        _alibi(reader),
+        _gelu(reader),
+        _by_key(reader),
+        turns,
+        windows,
+        _experts(reader, architecture),
+        _class(reader),
+    )
     return tuple(phrase for phrases in found for phrase in phrases)
 
 
@@ -69,6 +78,17 @@ def _windows(reader: Reader, n_layers: int) -> Iterator[str]:
     if unrotated := windowed_without_rotation(reader, n_layers):
         what = f"sliding-window attention in {unrotated} layers without rotary positions"
         yield _said(what, "sliding_window", reader.get("sliding_window"))
+
+
+def _experts(reader: Reader, architecture: Architecture) -> Iterator[str]:
+    """Yield what the models of transformers do otherwise, or not at all, with experts and latents."""
+    if architecture.has_latents and architecture.layer_norm_eps != _LATENT_EPS:
+        yield f"norms of the latents with an epsilon of {_LATENT_EPS:g}"
+    if architecture.is_mixture and reader.whole("experts_per_token") is None:
+        yield _said("one expert per token, as none is said", reader.key("experts_per_token"), None)
+
+
+_LATENT_EPS = 1e-6
 
 
 def _class(reader: Reader) -> Iterator[str]:
