@@ -188,9 +188,48 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     ),
     # Models of another kind.
     (
-        {"model_type": "mixtral", "num_local_experts": 8},
-        "num_local_experts=8 is not supported: it means a mixture of experts; num_local_experts=1 or a dense model "
+        {"model_type": "gpt_oss", "num_local_experts": 32},
+        "num_local_experts=32 is not supported: it means a mixture of experts, and slimlm reads those of deepseek_v2, "
+        "deepseek_v3, granitemoe, mixtral, olmoe, qwen2_moe, qwen3_moe",
+    ),
+    (
+        {"model_type": "qwen3_moe", "decoder_sparse_step": 2},
+        "decoder_sparse_step=2 is not supported: slimlm's dense layers are the first ones; decoder_sparse_step=1 would "
+        "work",
+    ),
+    (
+        {"model_type": "qwen2_moe", "mlp_only_layers": [1]},
+        "mlp_only_layers=[1] is not supported: slimlm's dense layers are the first ones; mlp_only_layers=[] would work",
+    ),
+    (
+        {"model_type": "qwen2_moe", "mlp_only_layers": "all"},
+        'mlp_only_layers="all" is not allowed: it must be a list of whole numbers or null',
+    ),
+    (
+        {"model_type": "qwen3_moe", "decoder_sparse_step": None},
+        "decoder_sparse_step=null is not allowed: it must be a whole number of at least 1",
+    ),
+    (
+        {"model_type": "qwen3_moe", "use_sliding_window": True},
+        "use_sliding_window=true is not supported: slimlm reads no windows of this type; use_sliding_window=false "
         "would work",
+    ),
+    (
+        {"model_type": "mixtral", "num_experts_per_tok": 9},
+        "num_experts_per_tok=9 is not allowed: it must be at most num_local_experts=8; num_experts_per_tok=8 or "
+        "num_local_experts=9 would work",
+    ),
+    (
+        {"model_type": "deepseek_v3", "n_group": 7},
+        "n_group=7 is not allowed: it must divide n_routed_experts=256; n_group=1 would work",
+    ),
+    (
+        {"model_type": "deepseek_v2", "mlp_bias": True},
+        "mlp_bias=true is not supported: slimlm's experts have no biases; mlp_bias=false would work",
+    ),
+    (
+        {"model_type": "minicpm3", "scale_depth": "deep"},
+        'scale_depth="deep" is not allowed: it must be a number above 0, or null',
     ),
     (
         {"model_type": "gemma3", "text_config": {"model_type": "gemma3_text"}},
@@ -238,8 +277,8 @@ READ = ", ".join(sorted(FAMILIES))
         ({}, "model_type is missing"),
         ({"architectures": ["BertModel", 3]}, "model_type is missing"),
         ({"architectures": "LlamaForCausalLM"}, "model_type is missing"),
-        ({"model_type": "mixtral"}, 'model_type="mixtral" is not supported'),
-        ({"model_type": "qwen3_moe", "architectures": ["LlamaForCausalLM"]}, 'model_type="qwen3_moe" is not supported'),
+        ({"model_type": "gpt_oss"}, 'model_type="gpt_oss" is not supported'),
+        ({"model_type": "qwen3_5", "architectures": ["LlamaForCausalLM"]}, 'model_type="qwen3_5" is not supported'),
         ({"model_type": ["llama"]}, 'model_type=["llama"] is not supported'),
     ],
 )

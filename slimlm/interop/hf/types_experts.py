@@ -34,6 +34,7 @@ _DEEPSEEK_KEYS = (
         "n_dense_layers": "first_k_dense_replace",
         "n_expert_groups": "n_group",
         "groups_per_token": "topk_group",
+        "routed_scale": "routed_scaling_factor",
     }
 )
 _LATENT_SIZES = {"kv_lora_rank": 512, "q_lora_rank": 1536, "qk_rope_head_dim": 64, "v_head_dim": 128}
@@ -95,11 +96,10 @@ def _deepseek(reader: Reader) -> dict[str, Any]:
     if not found["n_experts"]:
         return found
     found.setdefault("experts_per_token", 1)  # null, which transformers counts but cannot run
-    scale = reader.get("routed_scaling_factor")
     grouped = reader.get("topk_method") == "group_limited_greedy" or reader.family.model_type == "deepseek_v3"
     if not grouped or "n_expert_groups" not in found or "groups_per_token" not in found:
         found |= {"n_expert_groups": 1, "groups_per_token": 1}
-    return found | {"routed_scale": 1.0 if scale is None else scale}
+    return found | {"routed_scale": reader.real("routed_scale")}
 
 
 def _minicpm(reader: Reader) -> dict[str, Any]:
@@ -179,13 +179,13 @@ EXPERTS = (
         rates=_EPS
         | _LATENT_SIZES
         | {"n_experts": 64, "experts_per_token": None, "n_shared_experts": 2, "n_dense_layers": 0, "d_dense": 11_008}
-        | {"n_expert_groups": None, "groups_per_token": None},
+        | {"n_expert_groups": None, "groups_per_token": None, "routed_scale": 1.0},
         fixed=_RMS | {"normalise_router": False},
         switches=_ATTENTION_BIAS,
         only={"mlp_bias": Only((False,), "slimlm's experts have no biases")},
         nulls="q_lora_rank",
         derive=_deepseek,
-        extras={"routed_scaling_factor": 1.0, "topk_method": "greedy"},
+        extras={"topk_method": "greedy"},
     ),
     Family(
         model_type="deepseek_v3",
@@ -194,12 +194,12 @@ EXPERTS = (
         rates=_EPS
         | _LATENT_SIZES
         | {"n_experts": 256, "experts_per_token": 8, "n_shared_experts": 1, "n_dense_layers": 3, "d_dense": 18_432}
-        | {"n_expert_groups": 8, "groups_per_token": 4},
+        | {"n_expert_groups": 8, "groups_per_token": 4, "routed_scale": 2.5},
         fixed=_RMS | {"router": "sigmoid"},
         switches=_ATTENTION_BIAS,
         nulls="q_lora_rank n_group topk_group first_k_dense_replace num_experts_per_tok v_head_dim",
         derive=_deepseek,
-        extras={"routed_scaling_factor": 2.5, "norm_topk_prob": True, "num_nextn_predict_layers": 0},
+        extras={"norm_topk_prob": True, "num_nextn_predict_layers": 0},
         quirks=(_ROUTER_BIAS,),
     ),
     Family(
