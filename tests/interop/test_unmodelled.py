@@ -49,12 +49,6 @@ def test_a_published_model_has_these_things_besides(name: str) -> None:
         ({"model_type": "llama", "hidden_act": "quick_gelu"}, "GELU by an approximation"),
         ({"model_type": "gpt2", "activation_function": "gelu_10"}, "GELU clipped at ±10"),
         ({"model_type": "mobilellm", "layer_sharing": True}, "every layer used twice in a row, counted once"),
-        (
-            {"model_type": "deepseek_v3"},
-            "a bias on the choice of experts, which balances them in training and is no param",
-        ),
-        ({"model_type": "deepseek_v2"}, "one expert per token, as none is said (num_experts_per_tok=null)"),
-        ({"model_type": "minicpm3"}, "norms of the latents with an epsilon of 1e-06"),
         ({"model_type": "mimo", "num_nextn_predict_layers": 1}, "layers that predict further tokens, not counted"),
         ({"model_type": "smollm3", "use_sliding_window": True, "sliding_window": 64}, "sliding-window attention in 9 "),
         (
