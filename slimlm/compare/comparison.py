@@ -242,6 +242,8 @@ DETAILS = ("rope_theta", "position_offset", "dropout", "attention_dropout", "lay
 def _shape(loads: Sequence[Workload]) -> Iterator[Line]:
     for key in _DIMENSIONS:
         yield _line(SHAPE_QUANTITIES[key], "Shape", loads)
+    if any(load.account.architecture.n_loops > 1 for load in loads):
+        yield _line(_field("n_loops", "whole"), "Shape", loads)
     for name in _NUMBERS:
         yield _line(_field(name, "whole"), "Shape", loads)
     for name in _CHOICES:
@@ -267,7 +269,7 @@ def _field(name: str, unit: Unit) -> Quantity:
 
 
 def _parameters(loads: Sequence[Workload]) -> Iterator[Line]:
-    for key in ("total_params", "embedding_ratio"):
+    for key in ("total_params", "non_embedding_params", "embedding_ratio"):
         yield _line(SHAPE_QUANTITIES[key], "Parameters", loads)
     for key, name in COMPONENT_NAMES.items():
         yield _line(_component(key, name), "Parameters", loads)

@@ -11,7 +11,7 @@ from slimlm.charts.published_map import published_map_chart
 from slimlm.charts.theme import text_width, wrap
 from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
 from slimlm.core.captions import TargetText, request_line, target_texts
-from slimlm.core.describe import counted
+from slimlm.core.describe import counted, shape_phrase
 from slimlm.core.design import Design
 from slimlm.core.published import published_near
 from slimlm.export.card_svg import Colors, Figure, chart_body, figure_column, figure_lines, rule, text_line
@@ -136,7 +136,7 @@ def headline(design: Design) -> str:
         return judged.text.removesuffix(".")
     arch, share = design.architecture, design.account.embedding_ratio
     words = next((name for part, name in _PARTS.items() if abs(part - share) < 0.015), format_share(share))
-    return f"{counted(arch.n_layers, 'layer')} × {arch.d_model:,}: {words} of the budget goes to the vocabulary"
+    return f"{shape_phrase(arch)}: {words} of the budget goes to the vocabulary"
 
 
 def _footer(design: Design, lines: list[str], colors: Colors, layout: _Layout, on: date) -> Iterator[str]:

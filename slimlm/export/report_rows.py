@@ -39,6 +39,7 @@ def figure_rows(named_model: NamedModel) -> list[Cells]:
     """Return total, ratio and expansion of a named model, which has no targets."""
     return [
         ("Total parameters", f"{named_model.total_params:,}"),
+        ("Non-embedding parameters", f"{named_model.account.non_embedding_params:,}"),
         ("Embedding ratio", format_share(named_model.account.embedding_ratio)),
         (expansion_name(named_model.architecture), f"{named_model.architecture.glu_expansion:.4f}"),
     ]
@@ -64,14 +65,23 @@ def dimension_rows(subject: Subject) -> list[Cells]:
     arch = subject.architecture
     structure, grouped = structure_words(arch), arch.kv_heads != arch.n_heads
     return [
+        *(_count_rows(subject) if isinstance(subject, Design) else ()),
         ("n_layers × d_model", f"{arch.n_layers:,} × {arch.d_model:,}"),
         ("d_ff", f"{arch.d_ff:,}"),
         ("n_heads × head_dim", f"{arch.n_heads:,} × {arch.head_width:,}"),
         *([("n_kv_heads", f"{arch.kv_heads:,}")] if grouped else []),
+        *([("n_loops", f"{arch.n_loops:,}")] if arch.n_loops > 1 else []),
         ("vocab_size, LM head", f"{arch.vocab_size:,}, {'tied' if arch.tied_lm_head else 'untied'}"),
         ("max_seq_length", f"{arch.max_seq_length:,}"),
         *([("Structure", " · ".join(structure))] if structure else []),
     ]
+
+
+def _count_rows(design: Design) -> list[Cells]:
+    """Return the counts of a design that are not among its targets."""
+    counts = {"total": ("Total parameters", design.total_params)}
+    counts["non_embedding"] = ("Non-embedding parameters", design.account.non_embedding_params)
+    return [(name, f"{count:,}") for budget, (name, count) in counts.items() if budget != design.config.budget]
 
 
 def table_rows(subject: Subject) -> Iterator[Cells]:
