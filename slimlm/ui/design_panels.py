@@ -88,12 +88,13 @@ def _show_figures(design: Design) -> "DeltaGenerator":
 
 
 def show_shape(column: "DeltaGenerator", arch: Architecture) -> None:
-    """Show depth, width and aspect ratio."""
+    """Show depth, width and aspect ratio, or how often the layers are used where that is more than once."""
     column.metric(
         "Depth × width",
         f"{arch.n_layers:,} × {arch.d_model:,}",
-        (f"used {times(arch.n_loops)} · " if arch.n_loops > 1 else "")
-        + f"d_model / layers {format_ratio(arch.d_model / arch.n_layers)}",
+        f"layers used {times(arch.n_loops)}"
+        if arch.n_loops > 1
+        else f"d_model / layers {format_ratio(arch.d_model / arch.n_layers)}",
         delta_color="off",
         delta_arrow="off",
         border=True,

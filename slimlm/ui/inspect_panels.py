@@ -39,12 +39,9 @@ def count_claim(model: NamedModel) -> str:
     """Return the parameter count and its confirmation by another source."""
     found = model.total_params
     if not isinstance(model, PublishedModel):
-        return f"Counted: {found:,} parameters, {model.account.non_embedding_params:,} of them non-embedding."
+        return f"Counted: {found:,} parameters."
     same = "equal to" if found == model.published_params else "not equal to"
-    return (
-        f"Counted: {found:,} parameters, {same} the count outside slimlm ({model.confirmed_by}); "
-        f"{model.account.non_embedding_params:,} of them are non-embedding."
-    )
+    return f"Counted: {found:,} parameters, {same} the count outside slimlm ({model.confirmed_by})."
 
 
 def _show_links(model: NamedModel) -> None:

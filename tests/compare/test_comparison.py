@@ -33,10 +33,16 @@ def line(*values: float | str | None) -> Line:
 
 def test_every_field_of_an_architecture_and_every_component_is_a_line() -> None:
     found = lines_of(Comparison(THREE))
-    assert found.keys() >= {field.name for field in fields(Architecture)} | set(COUNTS)
+    assert found.keys() >= ({field.name for field in fields(Architecture)} - {"n_loops"}) | set(COUNTS)
     assert len(found) == len(Comparison(THREE).lines)
     for pin in THREE:
         assert {part.key for part in pin.subject.account.components} == COMPONENT_NAMES.keys()
+
+
+def test_loops_are_a_line_where_a_model_has_them() -> None:
+    looped = Pin(Architecture(d_model=64, d_ff=64, n_layers=3, n_loops=3), "looped")
+    assert lines_of(Comparison((looped, THREE[0])))["n_loops"].values == (3, 1)
+    assert "n_loops" not in lines_of(Comparison(THREE))
 
 
 def test_values_are_those_of_the_models() -> None:
