@@ -1,10 +1,11 @@
 """Table rows of a report, shared by HTML and Markdown."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
 from slimlm.core.captions import target_texts
-from slimlm.core.config import ModelConfig
+from slimlm.core.config import ModelConfig, written
 from slimlm.core.describe import expansion_name, structure_words
 from slimlm.core.design import OFF_TARGET, TOLERANCE, Design, TargetActual
 from slimlm.core.named_model import NamedModel, Subject
@@ -32,7 +33,8 @@ _RULES = (
 
 def target_rows(design: Design) -> list[Cells]:
     """Return target, actual and miss of each knob."""
-    return [(text.label, *_target_cells(text.knob), _miss(text.knob)) for text in target_texts(design)]
+    unit = " bytes" if design.config.budget == "bytes" else ""
+    return [(text.label, *_target_cells(text.knob, unit), _miss(text.knob)) for text in target_texts(design)]
 
 
 def figure_rows(named_model: NamedModel) -> list[Cells]:
@@ -45,9 +47,9 @@ def figure_rows(named_model: NamedModel) -> list[Cells]:
     ]
 
 
-def _target_cells(knob: TargetActual) -> tuple[str, str]:
+def _target_cells(knob: TargetActual, unit: str) -> tuple[str, str]:
     if knob.name == "total_params":
-        return f"{knob.target:,}", f"{knob.actual:,}"
+        return f"{knob.target:,}{unit}", f"{knob.actual:,}{unit}"
     return f"{knob.target:.6g}", f"{knob.actual:.4f}"
 
 
@@ -110,7 +112,6 @@ def alternative_rows(design: Design) -> Iterator[Cells]:
 
 
 def request_rows(design: Design) -> list[Cells]:
-    """Return every field of the request with its value and meaning."""
-    docs = field_docs(ModelConfig)
-    names = field_names(ModelConfig)
-    return [(name, literal(getattr(design.config, name)), docs[name]) for name in names]
+    """Return the fields of the request with their values and meanings, as far as a file holds them."""
+    docs, values = field_docs(ModelConfig), written(asdict(design.config))
+    return [(name, literal(values[name]), docs[name]) for name in field_names(ModelConfig) if name in values]
