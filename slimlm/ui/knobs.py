@@ -63,15 +63,15 @@ def _total() -> Knob:
 def _budget_choice() -> None:
     """Draw the choice of what the total counts, beside it the precision of a budget in bytes."""
     state = st.session_state
-    in_bytes = state[BUDGET.field] == "bytes"
-    places = st.columns([0.66, 0.34], gap="small") if in_bytes else (st.container(), None)
-    with places[0]:
+    if state[BUDGET.field] != "bytes":
         _choice(BUDGET, on_change=_forget_total)
-    if in_bytes:
-        with places[1]:
-            _choice(BUDGET_PRECISION, label="Precision", on_change=_forget_total)
-    else:  # Streamlit forgets the value of a widget that is not drawn
-        state[BUDGET_PRECISION.field] = state[BUDGET_PRECISION.field]
+        state[BUDGET_PRECISION.field] = state[BUDGET_PRECISION.field]  # Streamlit forgets a widget that is not drawn
+        return
+    wide, narrow = st.columns([0.66, 0.34], gap="small")
+    with wide:
+        _choice(BUDGET, on_change=_forget_total)
+    with narrow:
+        _choice(BUDGET_PRECISION, label="Precision", on_change=_forget_total)
 
 
 @completed

@@ -140,7 +140,7 @@ def test_every_block_gets_the_gradient_of_all_its_uses() -> None:
     model = LanguageModel(LOOPED)
     _, loss = model(IDS, IDS)
     assert loss is not None
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
 
 
