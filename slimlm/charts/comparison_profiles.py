@@ -26,7 +26,7 @@ from slimlm.charts.palette import INK, MUTED
 from slimlm.charts.stages import Blocks, Box, block_line_layers, block_lines, stage_axis, stage_rows
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
 from slimlm.compare.pins import Pin
-from slimlm.core.describe import counted
+from slimlm.core.describe import shape_phrase
 from slimlm.utils.formatting import format_count
 
 _BOX_PX, _HEAD_PX, _GAP_PX = 180, 44, 26
@@ -175,7 +175,7 @@ def _caption(pins: Sequence[Pin], place: int, measure: Measure) -> Row:
 
 def _size_and_shape(pin: Pin) -> str:
     arch, total = pin.architecture, format_count(pin.subject.total_params)
-    shape = f"{counted(arch.n_layers, 'layer')} × {arch.d_model:,}"
+    shape = shape_phrase(arch)
     return shape if pin.name.startswith(total) else f"{total} · {shape}"
 
 

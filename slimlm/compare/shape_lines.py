@@ -74,7 +74,8 @@ def parameter_lines(loads: Sequence[Workload]) -> Iterator[Line]:
     yield _line(SHAPE_QUANTITIES["total_params"], "Parameters", loads)
     if any(load.account.architecture.is_mixture for load in loads):
         yield _line(ACTIVE_PARAMS, "Parameters", loads)
-    yield _line(SHAPE_QUANTITIES["embedding_ratio"], "Parameters", loads)
+    for key in ("non_embedding_params", "embedding_ratio"):
+        yield _line(SHAPE_QUANTITIES[key], "Parameters", loads)
     present = {part.key for load in loads for part in load.account.components}
     for key, name in COMPONENT_NAMES.items():
         if key in present:

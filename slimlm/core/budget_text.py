@@ -8,7 +8,7 @@ from slimlm.utils.formatting import format_bytes, format_count, format_size, par
 
 _LABELS: dict[Budget, str] = {
     "total": "Total parameters",
-    "non_embedding": "Non-embedding parameters",
+    "non_embedding": "Non-embedding",
     "active": "Active parameters",
 }
 
@@ -19,7 +19,7 @@ def budget_label(budget: Budget, precision: Precision = "int8") -> str:
     """Return the name of what a budget counts, as a heading.
 
     >>> budget_label("non_embedding"), budget_label("bytes", "int4")
-    ('Non-embedding parameters', 'Weights in int4')
+    ('Non-embedding', 'Weights in int4')
     """
     return f"Weights in {precision}" if budget == "bytes" else _LABELS[budget]
 
