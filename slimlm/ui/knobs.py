@@ -94,8 +94,8 @@ def _family_choice() -> None:
         format_func=words.__getitem__,
         key="family",
         on_change=_take_family,
-        help="Sets norm, positions, feed-forward, biases, QK-norm, block, tying, RoPE base, dropout and epsilon to "
-        "those of a published model of the family. Total, vocabulary, ratios and heads stay.",
+        help="Sets norm, positions, feed-forward, biases, QK-norm, block, tying, RoPE base, windows, dropout and "
+        "epsilon to those of a published model of the family. Total, vocabulary, ratios and heads stay.",
     )
 
 
