@@ -101,7 +101,7 @@ class AttentionChoices(BasicChoices):
 
 
 def shortest_pattern(kinds: str) -> str:
-    """Return the shortest pattern that, repeated, gives these kinds of layers.
+    """Return the shortest pattern that gives these layers, be it cut off after the last of them.
 
     >>> shortest_pattern("wwfwwfww"), shortest_pattern("fff"), shortest_pattern("wff")
     ('wwf', 'f', 'wff')
@@ -111,6 +111,16 @@ def shortest_pattern(kinds: str) -> str:
         if (pattern * (len(kinds) // length + 1))[: len(kinds)] == kinds:
             return pattern
     return kinds
+
+
+def reduced_pattern(pattern: str) -> str:
+    """Return the shortest pattern with the same layers for every number of layers.
+
+    >>> reduced_pattern("wfwf"), reduced_pattern("wfw")
+    ('wf', 'wfw')
+    """
+    lengths = (length for length in range(1, len(pattern) + 1) if len(pattern) % length == 0)
+    return next(pattern[:length] for length in lengths if pattern[:length] * (len(pattern) // length) == pattern)
 
 
 def regular_pattern(layers: int) -> str:
