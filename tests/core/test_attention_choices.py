@@ -15,7 +15,8 @@ PATTERNS = st.text("fwn", min_size=1, max_size=9)
 
 
 def architecture(**choices: Any) -> Architecture:
-    return Architecture(**{"d_model": 64, "d_ff": 128, "n_layers": 6, "positions": "rope"} | choices)
+    usual: dict[str, Any] = {"d_model": 64, "d_ff": 128, "n_layers": 6, "positions": "rope"}
+    return Architecture(**usual | choices)
 
 
 def patterned(pattern: str, n_layers: int, window: int = 4) -> Architecture:
