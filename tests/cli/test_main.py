@@ -67,6 +67,12 @@ def test_every_choice_of_structure_reaches_the_request(capsys: pytest.CaptureFix
     assert request_from_record(json.loads(capsys.readouterr().out)) == asked
 
 
+def test_windows_are_options_and_words(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--vocab-size", "4096", "--window", "128", "--layer-pattern", "WWF", "--embedding-scale", "12"]
+    assert main(["design", "3M", *given]) == 0
+    assert "2 of 3 layers attend to 128 tokens" in capsys.readouterr().out
+
+
 def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match=r"^0$"):
         main(["design", "--help"])
@@ -82,7 +88,7 @@ def test_inspect_prints_a_published_model_with_its_note(capsys: pytest.CaptureFi
     assert title == "gemma-3-270m · 268.1M parameters · 18 layers × d_model 640 · d_ff 2,048 · 4 heads (1 KV)"
     assert (origin, blank) == ("Published 2025.", "")
     assert judged.startswith("18 layers × 640 is a usual shape: ")
-    assert note.startswith("Note: RMSNorm multiplies by 1 + weight; ")
+    assert note == "Note: RMSNorm multiplies by 1 + weight."
     assert "\n".join(table) == format_param_table(published_model("gemma-3-270m").architecture)
 
 

@@ -207,7 +207,8 @@ def with_companions(name: str, value: Any) -> dict[str, Any]:
     }
     if name in of_experts:
         others[name] = {"n_experts": 65_536} | of_experts[name]
-    return others.get(name, {}) | {name: value}
+    companions: dict[str, Any] = others.get(name, {})
+    return companions | {name: value}
 
 
 def bad_values() -> list[Any]:
