@@ -20,7 +20,7 @@ class FrameworkChoice:
 
 def settings_of(framework: str, choices: Mapping[str, FrameworkChoice], arch: Architecture) -> dict[str, Scalar]:
     """Return a framework's settings for every choice; raises ValueError for choices that it does not support."""
-    choices = {**_newest(framework), **choices}
+    choices = {**choices, **{name: choice for name, choice in _newest(framework).items() if name not in choices}}
     unknown = {name: choice for name, choice in choices.items() if getattr(arch, name) not in choice.values}
     if unknown:
         problems = (f"{name}={getattr(arch, name)!r} ({choice.rule})" for name, choice in unknown.items())
