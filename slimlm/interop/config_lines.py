@@ -11,7 +11,9 @@ from slimlm.utils.text import shown
 
 _PAIR = re.compile(r"""(?P<key>[\w.\-/]++|"[^"]*"|'[^']*'):(?:[ \t]+(?P<value>.*))?$""")
 _COMMENT = re.compile(r"(?:^|[ \t])#.*$")
-_FRAME = re.compile(r"^[ \t]*(?:import [^\n]*|from [^\n]* import [^\n]*|@dataclass[^\n]*|class \w+[^\n]*:[ \t]*(?:\#.*)?)$", re.M)
+_FRAME = re.compile(
+    r"^[ \t]*(?:import [^\n]*|from [^\n]* import [^\n]*|@dataclass[^\n]*|class \w+[^\n]*:[ \t]*(?:\#.*)?)$", re.M
+)
 _DOCSTRING = re.compile(r'\A\s*(?:#[^\n]*\n\s*)*("""|\'\'\').*?\1', re.S)
 
 

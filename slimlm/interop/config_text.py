@@ -20,7 +20,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _MERGE_MARK = re.compile(r"^(?:<{7}|>{7}|\|{7})(?:[ \t].*)?$", re.M)
 _FENCE = re.compile(r"\A\s*```\w*[ \t]*\n(?P<body>.*)\n[ \t]*```\s*\Z", re.S)
 _COMMENTS = r"(?:\s|#[^\n]*\n|//[^\n]*\n)*+"
-_BRACE = re.compile(rf"\A{_COMMENTS}(?:(?:[^\n{{(]*[\s.=])?(?:\w+Config\s*(?=\{{)|(?=\w+Config\())|(?:\w+\s*=\s*)?(?=(?:dict|Namespace)?[{{(\[]))")
+_BRACE = re.compile(
+    rf"\A{_COMMENTS}(?:(?:[^\n{{(]*[\s.=])?(?:\w+Config\s*(?=\{{)|(?=\w+Config\())|(?:\w+\s*=\s*)?(?=(?:dict|Namespace)?[{{(\[]))"
+)
 _STATEMENTS = re.compile(
     rf"\A{_COMMENTS}(?:[^\W\d]\w*[ \t]*(?::[^\n=]*)?=(?!=)|import |from |@dataclass|class |\"\"\"|''')"
 )
@@ -82,7 +84,9 @@ def _value(text: str, what: str) -> Any:
 
 def _check_characters(text: str, what: str) -> None:
     if mark := _MERGE_MARK.search(text):
-        reason = f"is the mark of a merge conflict ({shown(mark.group()).strip(chr(34))}): keep one side without the marks"
+        reason = (
+            f"is the mark of a merge conflict ({shown(mark.group()).strip(chr(34))}): keep one side without the marks"
+        )
         raise unreadable_line(what, _line_of(text, mark.start()), reason)
     if control := _CONTROL.search(text):
         reason = f"holds the control character U+{ord(control.group()):04X}: the text without it would work"
