@@ -1,7 +1,7 @@
 """Readers of configs that are lines: `key: value` as in YAML, and `key = value` as in Python."""
 
 import re
-from collections.abc import Sequence
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,12 +29,12 @@ def read_key_lines(text: str, what: str) -> dict[str, Any]:
 
     Raises ValueError, in one sentence with the line, for anything else: YAML that has more than one reading here.
     """
-    lines = [line for line in _lines(text, what) if line.text]
+    lines = deque(line for line in _lines(text, what) if line.text)
     if not lines:
         raise ValueError(f"{what} has no keys: lines such as n_layer: 12 would work")
-    found, rest = _block(lines, what, 0)
-    if rest:
-        raise unreadable_line(what, rest[0].number, "is indented less than the lines before it")
+    found = _block(lines, what, 0)
+    if lines:
+        raise unreadable_line(what, lines[0].number, "is indented less than the lines before it")
     if not isinstance(found, dict):
         raise ValueError(f"{what} is {shown(found)}: a config has keys, such as n_layer: 12")
     return found
@@ -57,25 +57,25 @@ def _without_comment(line: str) -> str:
     return line if quoted and not line.lstrip().startswith("#") else _COMMENT.sub("", line).rstrip()
 
 
-def _block(lines: Sequence[_Line], what: str, depth: int) -> tuple[Any, Sequence[_Line]]:
-    """Return the value of the lines of one indentation, and the lines after them."""
+def _block(lines: deque[_Line], what: str, depth: int) -> Any:
+    """Return the value of the lines of one indentation, and take them from the lines."""
     if depth > DEEPEST:
         raise too_deep(what)
     indent, pairs, items, listed = lines[0].indent, [], [], lines[0].text.startswith("- ")
     while lines and lines[0].indent == indent and lines[0].text.startswith("- ") == listed:
-        line, lines = lines[0], lines[1:]
+        line = lines.popleft()
         if listed:
             items.append(bare_value(line.text[2:].strip(), what, line.number))
             continue
         key, value = _pair(line, what)
         if value is None and lines and _is_inside(lines[0], indent):
-            value, lines = _block(lines, what, depth + 1)
+            value = _block(lines, what, depth + 1)
         else:
             value = bare_value(value or "", what, line.number)
         pairs.append((key, value))
     if lines and lines[0].indent > indent:
         raise unreadable_line(what, lines[0].number, "is indented more than the line before it")
-    return (items if listed else unique(pairs, what)), lines
+    return items if listed else unique(pairs, what)
 
 
 def _is_inside(line: _Line, indent: int) -> bool:

@@ -169,6 +169,7 @@ _OPEN_LM = {
     "positional_embedding_type": "rotary",
     "moe_freq": 0,
 }
+_OPEN_LM_POSITIONS = {"rotary": "rope", "head_rotary": "rope", "llama_rotary": "rope", "none": "none"}
 _OPEN_LM_NORMS = {
     "default_layer_norm": "layernorm",
     "gain_only_layer_norm": "layernorm_no_bias",
@@ -182,18 +183,18 @@ _OPEN_LM_NORMS = {
 
 def _read_open_lm(given: Mapping[str, Any]) -> Foreign:
     reader = ForeignReader(given, "open_lm", _OPEN_LM)
-    reader.option("ffn_type", {"swiglu": "swiglu"})
-    reader.option("qk_norm", {False: ""})
     reader.option("moe_freq", {0: ""})
-    reader.option("positional_embedding_type", {"rotary": "rope"})
     width = reader.whole("hidden_dim")
+    ffn = reader.option(
+        "ffn_type", {"swiglu": "swiglu", "swiglu_torch": "swiglu", "gelu": "gelu", "gemma_geglu": "geglu"}
+    )
     norm_key = "model_norm" if given.get("norm_type") is None else "norm_type"
     names = {"d_model": "hidden_dim", "n_layers": "n_layers", "n_heads": "n_heads", "max_seq_length": "seq_len"}
     architecture = reader.build(
         names,
         vocab_size=reader.whole("vocab_size"),
         d_model=width,
-        d_ff=256 * -(-(2 * 4 * width // 3) // 256),
+        d_ff=4 * width if ffn == "gelu" else 256 * -(-(8 * width // 3) // 256),
         n_layers=reader.whole("n_layers"),
         n_heads=reader.whole("n_heads"),
         max_seq_length=reader.whole("seq_len"),
@@ -203,8 +204,12 @@ def _read_open_lm(given: Mapping[str, Any]) -> Foreign:
         norm=reader.option(norm_key, _OPEN_LM_NORMS),
         embedding_norm=reader.flag("post_embed_norm"),
         tied_lm_head=reader.flag("weight_tying"),
-        positions="rope",
+        positions=reader.option("positional_embedding_type", _OPEN_LM_POSITIONS),
+        qk_norm=reader.option("qk_norm", {False: "none", True: "full"}),
+        ffn=ffn,
+        bias="ffn" if ffn == "geglu" else "none",
     )
+    reader.passed_over("norm_type model_norm")
     head = "hidden_dim, n_layers and n_heads are open_lm's keys: read as open_lm's model"
     return Foreign(architecture, (head, *reader.left_over(f"vocab_size seq_len {norm_key}")))
 

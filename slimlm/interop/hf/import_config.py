@@ -75,7 +75,7 @@ def unread(source: Mapping[str, Any] | str | Path) -> tuple[str, ...]:
     """Return how a config was found in what was given, keys that its type does not know, and sizes left at defaults.
 
     >>> unread({"model_type": "gpt2", "n_embd": 64, "layers": 2, "vocab_size": 99, "n_head": 2, "n_positions": 64})
-    ('layers is no key of gpt2, and is not read', "n_layer 12 is gpt2's default: the config does not give it")
+    ('layers is no key of gpt2, and is not read', 'n_layer 12 is a default of gpt2, not in the config')
 
     Raises ValueError as `from_hf_config` does.
     """
@@ -105,12 +105,23 @@ def _read(source: Mapping[str, Any] | str | Path) -> Foreign:
         source = _load(Path(source))
     if not isinstance(source, Mapping):
         raise ValueError(f"a config of type {type(source).__name__} is not allowed: it must be a mapping or a path")
-    found = find_source(source, FAMILIES)
-    read = None if has_type(found.config) else read_foreign(found.config)
-    if read is None:
-        typed = with_likely_type(found.config, FAMILIES)
-        read, found = _read_typed(typed.config), replace(found, said=(*found.said, *typed.said))
+    found = find_source(source)
+    try:
+        read = _read_found(found.config)
+    except ValueError as error:
+        if not found.within:
+            raise
+        raise ValueError(f"in {found.within}, {error}") from None
     return replace(read, unread=(*found.said, *read.unread))
+
+
+def _read_found(config: Mapping[str, Any]) -> Foreign:
+    read = None if has_type(config) else read_foreign(config)
+    if read:
+        return read
+    typed = with_likely_type(config, FAMILIES)
+    read = _read_typed(typed.config)
+    return replace(read, unread=(*typed.said, *read.unread))
 
 
 def _read_typed(config: Mapping[str, Any]) -> Foreign:

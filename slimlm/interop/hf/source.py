@@ -49,6 +49,8 @@ class Source:
 
     config: Mapping[str, Any]
     said: tuple[str, ...] = ()
+    within: str = ""
+    """The key of the wrapper that holds it."""
 
 
 def has_type(config: Mapping[str, Any]) -> bool:
@@ -56,12 +58,9 @@ def has_type(config: Mapping[str, Any]) -> bool:
     return config.get("model_type") is not None or isinstance(config.get("architectures"), list)
 
 
-def find_source(given: Mapping[str, Any], known: Container[str]) -> Source:
-    """Return the config to read of what was given; `known` has the model types that are read.
-
-    Raises ValueError for a wrapper whose language model is of a type that is not read.
-    """
-    return _inner(_before_quantisation(Source(given)), known, 0)
+def find_source(given: Mapping[str, Any]) -> Source:
+    """Return the config to read of what was given: that of the language model, as it was before quantisation."""
+    return _inner(_before_quantisation(Source(given)), 0)
 
 
 def _before_quantisation(source: Source) -> Source:
@@ -75,7 +74,7 @@ def _before_quantisation(source: Source) -> Source:
     return Source(rest, (*source.said, *said))
 
 
-def _inner(source: Source, known: Container[str], depth: int) -> Source:
+def _inner(source: Source, depth: int) -> Source:
     """Return the config of the language model within a wrapper, the wrapper's tying with it when it has none."""
     given = source.config
     key = next((key for key in WRAPPERS if isinstance(given.get(key), Mapping) and given[key]), None)
@@ -87,22 +86,14 @@ def _inner(source: Source, known: Container[str], depth: int) -> Source:
             inner.setdefault(name, given[name])
     others = [part for part in given if part.endswith("_config") and part != key and given[part]]
     rest = f"{listed_keys(others)} and the rest of the file" if others else "the rest of the file"
-    found = _inner(Source(inner), known, depth + 1)
-    found = _before_quantisation(found)
-    _check_inner(found.config, key, known)
+    found = _inner(_before_quantisation(Source(inner)), depth + 1)
     said = f"{key}{_of_type(given)} is read by itself: {rest} left out"
-    return Source(found.config, (*source.said, said, *found.said))
+    return Source(found.config, (*source.said, said, *found.said), f"{key}.{found.within}" if found.within else key)
 
 
 def _of_type(given: Mapping[str, Any]) -> str:
     named = given.get("model_type")
     return f" of {shown(named)[1:-1]}" if isinstance(named, str) and named else ""
-
-
-def _check_inner(config: Mapping[str, Any], key: str, known: Container[str]) -> None:
-    named = config.get("model_type")
-    if named is not None and not (isinstance(named, str) and named in known):
-        raise ValueError(f"{key}.model_type={shown(named)} is not supported: slimlm does not read its language model")
 
 
 def with_likely_type(config: Mapping[str, Any], known: Container[str]) -> Source:
