@@ -162,6 +162,10 @@ def _rows(table: str) -> dict[str, frozenset[str]]:
     return {name: frozenset(keys.split()) for name, _, keys in (line.partition(":") for line in lines)}
 
 
+TYPES = tuple(sorted(_rows(_TABLE)))
+"""Model types whose keys the table has: those that are read, and others of the same make."""
+
+
 @cache
 def class_keys(model_type: str) -> frozenset[str]:
     """Return the keys that the configuration class of a model type knows, beside those of every config.
@@ -178,8 +182,3 @@ def known_keys(model_type: str) -> frozenset[str]:
     """Return the keys that a config of a model type may have, today's and earlier ones."""
     keys = class_keys(model_type) | _rows(_EARLIER).get(model_type, frozenset()) | frozenset(_NO_STRUCTURE.split())
     return keys | frozenset(_EARLIER_ROPE.split()) if "rope_parameters" in keys else keys
-
-
-def has_keys(model_type: str) -> bool:
-    """Whether the table has the keys of a model type."""
-    return model_type in _rows(_TABLE)

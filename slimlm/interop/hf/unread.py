@@ -4,9 +4,12 @@ from collections.abc import Iterator
 
 from slimlm.interop.foreign_reader import defaults_of, not_keys_of
 from slimlm.interop.hf.family import Reader
-from slimlm.interop.hf.known_keys import known_keys
+from slimlm.interop.hf.known_keys import class_keys, known_keys
 
 _SIZES = ("vocab_size", "d_model", "d_ff", "n_layers", "n_heads", "n_kv_heads", "head_dim", "max_seq_length")
+
+_SAYS_NOTHING = {("phi3", "attention_bias"): "False"}
+"""Model type and a key that it does not know → the value (as Python writes it) that agrees with the type."""
 
 
 def unread_keys(reader: Reader) -> tuple[str, ...]:
@@ -30,7 +33,10 @@ def _unknown(reader: Reader) -> list[str]:
     return [
         key
         for key, value in reader.given.items()
-        if key not in known and not key.startswith("_") and value not in (None, {}, [])
+        if key not in known
+        and not key.startswith("_")
+        and value not in (None, {}, [])
+        and _SAYS_NOTHING.get((family.model_type, key)) != repr(value)
     ]
 
 
@@ -39,6 +45,7 @@ def _omitted(reader: Reader) -> list[tuple[str, object]]:
     found = []
     for name in _SIZES:
         default = family.fields.get(name)
-        if default is not None and not reader.gives(name):
-            found.append((family.keys[name].split()[0], default))
+        key = family.keys[name].split()[0] if name in family.keys else ""
+        if default is not None and key in class_keys(family.model_type) and not reader.gives(name):
+            found.append((key, default))
     return found
