@@ -136,7 +136,7 @@ def listed_keys(keys: Sequence[str]) -> str:
     >>> listed_keys(["dim", "n_layers"]), listed_keys(list("abcdefghij"))
     ('dim and n_layers', 'a, b, c, d, e, f, g, h and 2 more')
     """
-    names = [shown(str(key)).strip('"') for key in keys[:_MOST_KEYS]]
+    names = [shown(str(key), 60).strip('"') for key in keys[:_MOST_KEYS]]
     while len(names) > 1 and sum(map(len, names)) > _LONGEST_LIST:
         names.pop()
     more = len(keys) - len(names)

@@ -83,6 +83,8 @@ hf_config norm_qk_type gelu_approximate rope_interleave rope_local_base_freq rop
 sliding_window_layer_placing sliding_window_layer_stride n_expert_per_token
 """
 
+_WORDS = {"ffn": "feed-forward", "qk_norm": "norm of queries and keys", "block": "block", "bias": "set of biases"}
+
 
 def is_litgpt(given: Mapping[str, Any]) -> bool:
     """Whether a file has litgpt's keys."""
@@ -118,10 +120,11 @@ def read_litgpt(given: Mapping[str, Any]) -> Foreign:
     )
     head = "n_embd and norm_class_name are litgpt's keys: read as litgpt's model, with an LM head of its own"
     padding = f"vocabulary of {reader.whole('vocab_size'):,} tokens padded to {rows:,} rows"
+    unmodelled = tuple(_unmodelled(reader))
     reader.passed_over(_NO_STRUCTURE)
     said = (head, padding) if rows != reader.whole("vocab_size") else (head,)
     sizes = "n_layer n_head n_embd vocab_size block_size"
-    return Foreign(architecture, (*said, *reader.left_over(sizes)), tuple(_unmodelled(reader)))
+    return Foreign(architecture, (*said, *reader.left_over(sizes)), unmodelled)
 
 
 def _rows(reader: ForeignReader) -> int:
@@ -152,7 +155,9 @@ def _choice(reader: ForeignReader, field: str, choice: FrameworkChoice) -> Any:
         if all(_same(key, given[key], settings, given) for key in keys):
             return value
     said = " and ".join(f"{key}={shown(given[key])}" for key in keys)
-    raise ValueError(f"{said} is not supported: {choice.rule or f'slimlm has no such {field}'}")
+    working = [f"{keys[0]}={shown(settings[keys[0]])}" for settings in choice.values.values() if keys[0] in settings]
+    remedy = f"; {' or '.join(dict.fromkeys(working))} would work" if field == "ffn" else ""
+    raise ValueError(f"{said} is not supported: slimlm has no such {_WORDS[field]}{remedy}")
 
 
 def _same(key: str, value: object, settings: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
@@ -170,12 +175,12 @@ def _same(key: str, value: object, settings: Mapping[str, Any], given: Mapping[s
 
 def _unmodelled(reader: ForeignReader) -> list[str]:
     found = []
-    share = reader.get("rotary_percentage")
+    name, share = str(reader.get("name")), reader.get("rotary_percentage")
     if 0 < share < 1:
         found.append(f"rotary positions on a part of each head (rotary_percentage={shown(share)})")
     if reader.get("gelu_approximate") == "tanh" and reader.get("mlp_class_name") != "LLaMAMLP":
         found.append('GELU by an approximation (gelu_approximate="tanh")')
-    if str(reader.get("name")).startswith("Gemma"):
+    if name.startswith("Gemma"):
         found.append("RMSNorm that multiplies by 1 + its weight")
     for key, (neutral, phrase) in _NEUTRAL.items():
         value = reader.get(key)

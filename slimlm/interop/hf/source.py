@@ -29,7 +29,7 @@ _LIKELY = (
     ("attention_types num_layers num_heads", "gpt_neo"),
     ("word_embed_proj_dim ffn_dim", "opt"),
     ("do_layer_norm_before ffn_dim", "opt"),
-    ("n_head n_layer apply_residual_connection_post_layernorm", "bloom"),
+    ("n_layer apply_residual_connection_post_layernorm", "bloom"),
     ("d_model n_heads n_layers expansion_ratio", "mpt"),
     ("d_model n_heads n_layers attn_config", "mpt"),
     ("hidden_size num_hidden_layers query_pre_attn_scalar", "gemma2"),
