@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     from slimlm.interop.hf import from_hf_config, to_hf_config
     from slimlm.interop.litgpt import litgpt_config
     from slimlm.interop.megatron import megatron_arguments
+    from slimlm.model.feed_forwards import SwiGLU
     from slimlm.model.language_model import LanguageModel
-    from slimlm.model.layers import MultiHeadAttention, SwiGLU, TransformerBlock
+    from slimlm.model.layers import MultiHeadAttention, TransformerBlock
     from slimlm.model.pretrained import export_pretrained, from_pretrained, save_pretrained
     from slimlm.notes.verdict import Verdict, verdict
     from slimlm.probing.probe import ProbeReport, probe
@@ -59,8 +60,9 @@ _LAZY = {
     "slimlm.interop.hf": ("from_hf_config", "to_hf_config"),
     "slimlm.interop.litgpt": ("litgpt_config",),
     "slimlm.interop.megatron": ("megatron_arguments",),
+    "slimlm.model.feed_forwards": ("SwiGLU",),
     "slimlm.model.language_model": ("LanguageModel",),
-    "slimlm.model.layers": ("MultiHeadAttention", "SwiGLU", "TransformerBlock"),
+    "slimlm.model.layers": ("MultiHeadAttention", "TransformerBlock"),
     "slimlm.model.pretrained": ("export_pretrained", "from_pretrained", "save_pretrained"),
     "slimlm.notes.verdict": ("Verdict", "verdict"),
     "slimlm.probing.probe": ("ProbeReport", "probe"),
@@ -75,6 +77,7 @@ _NEEDS = {
     "slimlm.data.synthetic": (NUMPY,),
     "slimlm.explorer.explorer": (IPYWIDGETS, ANYWIDGET, PICTURES),
     "slimlm.model.language_model": (TORCH,),
+    "slimlm.model.feed_forwards": (TORCH,),
     "slimlm.model.layers": (TORCH,),
     "slimlm.model.pretrained": (TORCH, SAFETENSORS),
     "slimlm.probing.probe": (TORCH, PSUTIL),

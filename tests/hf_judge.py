@@ -9,11 +9,18 @@ from typing import Any
 
 import torch
 from hypothesis import strategies as st
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    PreTrainedConfig,
+    PreTrainedModel,
+    Qwen3VLConfig,
+)
 
 _OUTSIDE = {
-    r"lm_head\.": "lm_head",
-    r"(wte|embed_in|embed_tokens|word_embeddings)\.weight": "token_embedding",
+    r"lm_head\.|output_projection\.": "lm_head",
+    r"(wte|embed_in|embed_tokens|word_embeddings|transformer\.w)\.weight": "token_embedding",
     r"(wpe|embed_positions)\.": "position_embedding",
     r"norm|ln_f": "final_norm",
 }
@@ -22,13 +29,27 @@ _IN_LAYER = {r"norm|\.ln_": "norms", r"attn|attention": "attention", r"mlp|ffn|\
 
 def count(config: PreTrainedConfig) -> dict[str, int]:
     """Return how many parameters every component has; a tied table is counted once, as the token embedding."""
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
-    model.tie_weights()
+    model = on_meta(config)
     found: Counter[str] = Counter()
     for name, parameter in model.named_parameters():  # each parameter once, by its first name
-        found[_component(name)] += parameter.numel()
+        if ".visual." not in name:
+            found[_component(name)] += parameter.numel()
     return dict(found)
+
+
+def on_meta(config: PreTrainedConfig) -> PreTrainedModel:
+    """Return the model that transformers builds of a config, without memory."""
+    kind: Any = AutoModelForCausalLM
+    if config.model_type == "qwen3_vl_text":  # has no class of its own
+        tied = getattr(config, "tie_word_embeddings", False)
+        config, kind = (
+            Qwen3VLConfig(text_config=config.to_dict(), tie_word_embeddings=tied),
+            AutoModelForImageTextToText,
+        )
+    with torch.device("meta"):
+        model: PreTrainedModel = kind.from_config(config)
+    model.tie_weights()
+    return model
 
 
 def _component(name: str) -> str:
@@ -37,8 +58,24 @@ def _component(name: str) -> str:
 
 
 def load(config: dict[str, Any]) -> PreTrainedConfig:
-    """Return the config as transformers reads it from a file."""
-    return AutoConfig.for_model(**config)
+    """Return the config as transformers reads it from a file; types that it lacks as those whose models they are."""
+    model_type = config.get("model_type", "")
+    if model_type == "mobilellm":
+        config = config | {"tie_word_embeddings": _tied(config)}
+    found = AutoConfig.for_model(**config | {"model_type": SAME_MODELS.get(model_type, model_type)})
+    if getattr(found, "head_dim", 0) is None:  # some classes declare null, and their models then raise TypeError
+        found.head_dim = found.hidden_size // found.num_attention_heads
+    if getattr(found, "num_key_value_heads", 0) is None:
+        found.num_key_value_heads = found.num_attention_heads
+    return found
+
+
+SAME_MODELS = {"mimo": "qwen2", "mobilellm": "llama"}
+"""Types that transformers lacks → the type that has the same models but for what unmodelled names."""
+
+
+def _tied(config: dict[str, Any]) -> Any:
+    return config.get("share_embedding") or config.get("tie_word_embeddings", False)
 
 
 @cache
@@ -51,7 +88,7 @@ def real_configs() -> dict[str, tuple[dict[str, Any], int]]:
 
 _GELUS = ("gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "gelu_python", "quick_gelu")
 _GATED = {"hidden_act": ("silu", "swish", *_GELUS)}
-_PLAIN = {"hidden_act": ("relu", *_GELUS)}
+_PLAIN = {"hidden_act": ("relu", "relu2", *_GELUS)}
 _PLAIN_FUNCTION = {"activation_function": _PLAIN["hidden_act"]}
 _GEMMA = {"hidden_activation": _GATED["hidden_act"]}
 _BOTH = (False, True)
@@ -80,12 +117,53 @@ OPTIONS: dict[str, dict[str, tuple[Any, ...]]] = {
     "stablelm": _GATED | {"use_qkv_bias": _BOTH, "use_parallel_residual": _BOTH},
     "smollm3": _GATED | _BIASED | {"mlp_bias": _BOTH, "no_rope_layer_interval": (2, 4)},
     "granite": _GATED | _BIASED | {"mlp_bias": _BOTH, "residual_multiplier": (0.5, 1.0)},
+    "ernie4_5": _GATED | {"use_bias": _BOTH},
+    "helium": _GATED | _BIASED,
+    "ministral": _GATED | {"sliding_window": (None, 64)},
+    "ministral3": _GATED | {"sliding_window": (None, 64)},
+    "cwm": _GATED | {"sliding_window": (64, 8192)},
+    "internlm3": _GATED,
+    "iquestcoder": _GATED | _BIASED | {"mlp_bias": _BOTH},
+    "mobilellm": _GATED | _BIASED | {"mlp_bias": _BOTH, "share_embedding": _BOTH},
+    "mimo": _GATED | {"use_sliding_window": _BOTH, "max_window_layers": (0, 1)},
+    "qwen3_vl_text": _GATED | _BIASED,
+    "hunyuan_v1_dense": _GATED | _BIASED,
+    "seed_oss": _GATED | _BIASED,
+    "glm": _GATED | _BIASED | {"partial_rotary_factor": (0.5, 1.0)},
+    "glm4": _GATED | _BIASED,
+    "hyperclovax": _GATED | _BIASED | {"mlp_bias": _BOTH, "use_post_norm": _BOTH, "logits_scaling": (0.5, 1.0)},
+    "olmo3": _GATED | _BIASED | {"sliding_window": (64, 4096)},
+    "exaone4": _GATED | {"sliding_window_pattern": (1, 2, 4)},
+    "vaultgemma": _GEMMA | _BIASED,
+    "cohere": _GATED | _BIASED | {"logit_scale": (0.0625, 1.0)},
+    "cohere2": _GATED | _BIASED | {"sliding_window_pattern": (1, 2, 4), "sliding_window": (None, 64)},
+    "gptj": _PLAIN_FUNCTION | {"rotary_dim": (2, 4)},
+    "codegen": _PLAIN_FUNCTION | {"rotary_dim": (2, 4)},
+    "gpt_bigcode": _PLAIN_FUNCTION | {"multi_query": _BOTH, "scale_attn_weights": _BOTH},
+    "gpt-sw3": _PLAIN_FUNCTION,
+    "biogpt": _PLAIN | {"scale_embedding": _BOTH},
+    "xglm": _PLAIN_FUNCTION | {"scale_embedding": _BOTH},
+    "ctrl": {},
+    "nanochat": _PLAIN | _BIASED | {"final_logit_softcapping": (None, 15.0)},
+    "arcee": _PLAIN | _BIASED | {"mlp_bias": _BOTH},
+    "nemotron": _PLAIN | _BIASED | {"mlp_bias": _BOTH},
+    "jais2": _PLAIN | _BIASED,
+    "persimmon": _PLAIN | {"qk_layernorm": _BOTH},
 }
 """Model type → what its configs may say about structure, in the words of transformers."""
 
+_GPT2_NAMES = {
+    "hidden_size": "n_embd",
+    "intermediate_size": "n_inner",
+    "num_hidden_layers": "n_layer",
+    "num_attention_heads": "n_head",
+    "max_position_embeddings": "n_positions",
+}
 _NAMES = {
-    "gpt2": {"hidden_size": "n_embd", "intermediate_size": "n_inner", "num_hidden_layers": "n_layer"}
-    | {"num_attention_heads": "n_head", "max_position_embeddings": "n_positions"},
+    **dict.fromkeys(("gpt2", "gptj", "codegen", "gpt_bigcode", "gpt-sw3"), _GPT2_NAMES),
+    "ctrl": _GPT2_NAMES | {"intermediate_size": "dff"},
+    "xglm": {"hidden_size": "d_model", "num_hidden_layers": "num_layers", "num_attention_heads": "attention_heads"}
+    | {"intermediate_size": "ffn_dim"},
     "gpt_neo": {"num_hidden_layers": "num_layers", "num_attention_heads": "num_heads"},
     "opt": {"intermediate_size": "ffn_dim"},
     "bloom": {"num_hidden_layers": "n_layer", "num_attention_heads": "n_head", "intermediate_size": ""},
@@ -95,9 +173,15 @@ _NAMES = {
 }
 """Model type → what it calls a size that most call otherwise; nothing when it has no such key."""
 
-_EVERY_HEAD_HAS_KEYS = ("gpt2", "gpt_neo", "gpt_neox", "opt", "bloom", "falcon", "mpt")
-_HEAD_DIM_IS_GIVEN = ("qwen3", "gemma", "gemma2", "gemma3_text")
-_HEADS_DIVIDE_WIDTH = (*_EVERY_HEAD_HAS_KEYS, "stablelm", "phi")
+_EVERY_HEAD_HAS_KEYS = (
+    *("gpt2", "gpt_neo", "gpt_neox", "opt", "bloom", "falcon", "mpt", "gptj", "codegen", "gpt_bigcode", "gpt-sw3"),
+    *("biogpt", "xglm", "ctrl", "persimmon"),
+)
+_HEAD_DIM_IS_GIVEN = (
+    *("qwen3", "gemma", "gemma2", "gemma3_text", "vaultgemma", "qwen3_vl_text", "ernie4_5", "ministral3", "cwm"),
+    *("internlm3", "iquestcoder", "seed_oss", "glm", "glm4"),
+)
+_HEADS_DIVIDE_WIDTH = (*_EVERY_HEAD_HAS_KEYS, "stablelm", "phi", "cohere2")
 
 
 @st.composite
@@ -111,6 +195,10 @@ def small_configs(draw: st.DrawFn, model_type: str) -> dict[str, Any]:
     rest: dict[str, Any] = {"pad_token_id": None, "bos_token_id": None, "eos_token_id": None}
     if model_type == "falcon":
         rest |= draw(_falcon_blocks(sizes["num_attention_heads"]))
+    if model_type == "cwm":
+        rest["bos_token_id"] = 1
+    if model_type == "helium":
+        rest["head_dim"] = sizes["hidden_size"] // sizes["num_attention_heads"]
     if model_type == "gpt_neo":
         rest["attention_types"] = [[["global"], sizes["num_hidden_layers"]]]
     return {"model_type": model_type, **named, **chosen, **rest}

@@ -43,9 +43,12 @@ def anything_allowed(cls: type, name: str) -> st.SearchStrategy[Any]:
         return st.booleans()
     if options := field.metadata.get("options"):
         return st.sampled_from(options)
+    if allowed := field.metadata.get("letters"):
+        return st.text(allowed, min_size=1, max_size=field.metadata["longest"])
     limits = limits_of(cls, name)
     if limits.real_valued:
-        return st.floats(limits.low, limits.high) | (st.sampled_from(limits.words) if limits.words else st.nothing())
+        others = [*limits.words, *([None] if limits.optional else [])]
+        return st.floats(limits.low, limits.high) | (st.sampled_from(others) if others else st.nothing())
     low, high = int(limits.low), int(limits.high)
     numbers = log_spaced(max(1, low), high) | st.sampled_from([low, high])
     return st.none() | numbers if limits.optional else numbers
@@ -71,10 +74,31 @@ def structures(draw: st.DrawFn, most_heads: int = 16) -> dict[str, Any]:
 
 
 @st.composite
+def attention_options(draw: st.DrawFn, positions: str) -> dict[str, Any]:
+    """Draw windows, patterns, rotation, factors and caps that go together."""
+    rope = positions == "rope"
+    pattern = draw(st.text("fwn" if rope else "fw", min_size=1, max_size=6))
+    windowed = "w" in pattern
+    return {
+        "window": draw(st.integers(1, 40)) if windowed else None,
+        "layer_pattern": pattern,
+        "window_rope_theta": draw(st.none() | st.just(500.0)) if windowed and rope else None,
+        "rotary_share": draw(st.sampled_from([1.0, 0.5, 0.25, 0.4])) if rope else 1.0,
+        "attention_scale": draw(st.none() | st.floats(0.01, 2.0)),
+        "attention_softcap": draw(st.none() | st.floats(1.0, 50.0)),
+        "logit_softcap": draw(st.none() | st.floats(1.0, 50.0)),
+        "embedding_scale": draw(st.sampled_from([1.0, 12.0, 25.298221281347036])),
+        "residual_scale": draw(st.sampled_from([1.0, 0.22])),
+        "logit_scale": draw(st.sampled_from([1.0, 0.125])),
+    }
+
+
+@st.composite
 def any_requests(draw: st.DrawFn) -> ModelConfig:
     """Draw from the whole space of valid requests, out to the widest limits."""
     names = {field.name for field in dataclasses.fields(ModelConfig)}
     structure = draw(structures(most_heads=1024))
+    structure |= draw(attention_options(structure["positions"]))
     rest = {name: draw(anything_allowed(ModelConfig, name)) for name in sorted(names - structure.keys())}
     return ModelConfig(**structure, **rest)
 
@@ -146,7 +170,7 @@ def closed_form(source: Choices, d_model: int, d_ff: int, n_layers: int, n_heads
     given = None if n_heads else source.head_dim
     k, g = given or d_model // h, source.n_kv_heads or h
     w = {"layernorm": 2, "rmsnorm": 1, "layernorm_no_bias": 1, "layernorm_no_params": 0}[source.norm]
-    m = 3 if source.ffn in ("swiglu", "geglu") else 2
+    m = 3 if source.ffn in ("swiglu", "geglu", "geglu_tanh") else 2
     of_qkv, of_output, of_ffn = (h + 2 * g) * k, d_model, (m - 1) * d_ff + d_model
     biases = {
         "none": 0,

@@ -3,7 +3,9 @@
 import math
 from collections.abc import Iterator
 
-from slimlm.compare.comparison import DETAILS, Comparison, Line
+from slimlm.compare.comparison import Comparison
+from slimlm.compare.line import Line
+from slimlm.compare.shape_lines import DETAILS
 
 _HEADINGS = ("By a factor of 2 or more", "By 10 % or more", "By less than 10 %")
 _OTHERS = "Choices, and parts below 1 % or only in some models"

@@ -1,24 +1,45 @@
 """Architecture: all integers and choices that determine a model's shape."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
-from slimlm.core.basic_choices import AUTO_HEAD_DIMS, MOST_HEADS, PREFERRED_HEAD_DIM, BasicChoices
+from slimlm.core.attention_choices import UNROTATED, WINDOWED, AttentionChoices
+from slimlm.core.basic_choices import AUTO_HEAD_DIMS, MOST_HEADS, PREFERRED_HEAD_DIM
 from slimlm.utils.validation import FieldError, documented, required_whole, whole
 
 __all__ = [
     "AUTO_HEAD_DIMS",
     "MOST_HEADS",
+    "NEWEST_FIELDS",
     "PREFERRED_HEAD_DIM",
     "Architecture",
     "Choices",
     "ModelDims",
+    "recorded",
     "width_multiple",
 ]
 
 
+NEWEST_FIELDS = frozenset(
+    {"window", "layer_pattern", "window_rope_theta", "rotary_share", "attention_scale", "attention_softcap"}
+    | {"logit_softcap", "embedding_scale", "residual_scale", "logit_scale"}
+)
+"""Fields that records leave out at their default, so that records of earlier versions stay as they were."""
+
+
+def recorded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of fields without those of `NEWEST_FIELDS` that are at their default, for a record.
+
+    >>> recorded({"window": None, "layer_pattern": "f", "n_heads": 8})
+    {'n_heads': 8}
+    """
+    usual = {field.name: field.default for field in fields(Choices)}
+    return {name: value for name, value in values.items() if name not in NEWEST_FIELDS or value != usual[name]}
+
+
 @dataclass(frozen=True, kw_only=True)
-class Choices(BasicChoices):
+class Choices(AttentionChoices):
     """Choices that a request and a concrete architecture share; the solver does not change them.
 
     Raises ValueError, in one sentence, for a field outside its limits and for choices that exclude each other.
@@ -122,6 +143,39 @@ class Architecture(Choices):
     def head_width(self) -> int:
         """Width of one attention head: head_dim, or d_model / n_heads when that is None."""
         return self.d_model // self.n_heads if self.head_dim is None else self.head_dim
+
+    @property
+    def layer_kinds(self) -> str:
+        """Kind of each layer, one letter each: `layer_pattern` repeated over n_layers."""
+        pattern = self.layer_pattern
+        return (pattern * -(-self.n_layers // len(pattern)))[: self.n_layers]
+
+    @property
+    def n_windowed_layers(self) -> int:
+        """Number of layers that attend to a window."""
+        return self._layers_of(WINDOWED)
+
+    @property
+    def n_unrotated_layers(self) -> int:
+        """Number of layers without rotary positions in a model that has them."""
+        return self._layers_of(UNROTATED)
+
+    def _layers_of(self, kind: str) -> int:
+        """Count the layers of a kind without writing them out: a request's depth may be 10^15."""
+        if kind not in self.layer_pattern:
+            return 0
+        repeats, rest = divmod(self.n_layers, len(self.layer_pattern))
+        return repeats * self.layer_pattern.count(kind) + self.layer_pattern[:rest].count(kind)
+
+    def cached_tokens(self, tokens: int) -> int:
+        """Return the tokens that all layers together keep of a sequence: at most its window in a windowed layer."""
+        windowed = self.n_windowed_layers
+        return (self.n_layers - windowed) * tokens + windowed * min(tokens, self.window or tokens)
+
+    @property
+    def rotary_width(self) -> int:
+        """Elements of a head that rotary positions turn: the even part of head_width · rotary_share."""
+        return int(self.head_width * self.rotary_share) // 2 * 2
 
     @property
     def glu_expansion(self) -> float:

@@ -8,10 +8,13 @@ from slimlm.utils.validation import FieldError, check_fields, choice, documented
 
 Norm = Literal["layernorm", "rmsnorm", "layernorm_no_bias", "layernorm_no_params"]
 Positions = Literal["learned", "rope", "none", "alibi"]
-FeedForward = Literal["swiglu", "geglu", "gelu", "relu"]
+FeedForward = Literal["swiglu", "geglu", "gelu", "relu", "geglu_tanh", "gelu_tanh", "relu2"]
 Bias = Literal["none", "qkv", "attention", "ffn", "output_ffn", "all"]
 QkNorm = Literal["none", "head", "full"]
 Block = Literal["pre_norm", "sandwich_norm", "output_norm", "parallel", "parallel_one_norm"]
+
+GATED = ("swiglu", "geglu", "geglu_tanh")
+"""Feed-forwards with a gate: three matrices instead of two."""
 
 MOST_HEADS = 1024
 """Most attention heads per layer."""
@@ -71,8 +74,9 @@ class BasicChoices:
     )
 
     ffn: FeedForward = documented(
-        "Feed-forward: SwiGLU and GeGLU have a gate and three matrices, GELU and ReLU are plain with two.",
-        choice("swiglu", "geglu", "gelu", "relu"),
+        "Feed-forward: SwiGLU and GeGLU have a gate and three matrices, GELU, ReLU and ReLU² (its square) are plain "
+        "with two. GELU is exact, or the approximation by tanh of GPT-2 and Gemma.",
+        choice("swiglu", "geglu", "gelu", "relu", "geglu_tanh", "gelu_tanh", "relu2"),
     )
 
     bias: Bias = documented(
@@ -157,7 +161,7 @@ class BasicChoices:
     @property
     def is_gated(self) -> bool:
         """Whether the feed-forward has a gate: three matrices instead of two."""
-        return self.ffn in ("swiglu", "geglu")
+        return self.ffn in GATED
 
 
 def _check_auto_heads(kv_heads: int | None, head_dim: int | None) -> None:

@@ -86,7 +86,7 @@ def family_changes(name: str, head_dim: int | None = None) -> dict[str, Any]:
 def family_of(choices: Choices) -> str | None:
     """Return the family whose structure the choices have; None when there is none.
 
-    Tying, RoPE base, dropout and epsilon differ within families and are not compared.
+    Tying, RoPE base, dropout and epsilon differ within families and are not compared; GELU may be exact or by tanh.
 
     >>> family_of(ModelConfig()), family_of(family("gpt2"))
     (None, 'gpt2')
@@ -99,4 +99,10 @@ def _has_structure(choices: Choices, name: str) -> bool:
     shares = choices.n_kv_heads not in (None, choices.n_heads) or choices.head_dim is not None
     if example.norm == "layernorm" and shares:
         return False
-    return all(getattr(choices, field) == getattr(example, field) for field in _STRUCTURE)
+    return all(_alike(getattr(choices, field), getattr(example, field)) for field in _STRUCTURE)
+
+
+def _alike(one: object, other: object) -> bool:
+    """Whether two options are equal but for the kind of GELU, which families had exact before they had it by tanh."""
+    kinds = {"gelu_tanh": "gelu", "geglu_tanh": "geglu"}
+    return kinds.get(str(one), one) == kinds.get(str(other), other)

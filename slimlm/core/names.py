@@ -45,6 +45,9 @@ OPTION_NAMES: dict[str, dict[str, OptionName]] = {
         "geglu": _same("GeGLU"),
         "gelu": OptionName("GELU", "GELU MLP"),
         "relu": OptionName("ReLU", "ReLU MLP"),
+        "geglu_tanh": OptionName("GeGLU (tanh)", "GeGLU by tanh"),
+        "gelu_tanh": OptionName("GELU (tanh)", "GELU MLP by tanh"),
+        "relu2": OptionName("ReLU²", "ReLU² MLP"),
     },
     "qk_norm": {
         "none": OptionName("None", "no QK-norm"),

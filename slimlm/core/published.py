@@ -11,7 +11,7 @@ from typing import Any
 
 from slimlm.core.architecture import Architecture
 from slimlm.core.named_model import NamedModel
-from slimlm.utils.validation import FieldError
+from slimlm.utils.validation import FieldError, is_real
 
 _TABLE = Path(__file__).with_name("published.csv")
 
@@ -122,6 +122,6 @@ def _value(field: Field[Any], text: str) -> Any:
     """Parse a cell by the type of its field: switch, choice, real or whole number."""
     if field.type is bool:
         return {"true": True, "false": False}[text]
-    if "options" in field.metadata:
+    if isinstance(field.default, str):
         return text
-    return float(text) if field.type is float else int(text)
+    return float(text) if is_real(Architecture, field.name) else int(text)

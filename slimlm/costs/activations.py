@@ -9,7 +9,8 @@ terms that they neglect are included: fp32 statistics of each norm and of each r
 Norms and attention are fused, as on a GPU. slimlm's model on a CPU saves the same bytes in fp32, with three exceptions:
 PyTorch's RMSNorm also keeps its normalised output (in bf16 two fp32 copies instead of the input: 6 · d_model more bytes
 per token); dropout keeps factors in the model's precision instead of a byte mask; ALiBi keeps one table of
-n_heads · T² biases, which FlashAttention computes.
+n_heads · T² biases, which FlashAttention computes. A cap on the scores is fused in FlashAttention, but not in slimlm's
+model.
 """
 
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class TrainingMemory:
     outer_bytes: int
     """Activations of the embeddings and the final norm."""
     logits_bytes: int
-    """Logits, and in fp32 their log-softmax and its gradient."""
+    """Logits (with a cap, its tanh too), and in fp32 their log-softmax and its gradient."""
 
     @property
     def total_bytes(self) -> int:
@@ -64,23 +65,37 @@ def training_memory(
     check_whole(sequences=sequences)
     architecture, batch = account.architecture, sequences * tokens
     number = TRAINING_STATES[precision].activation_bytes
-    kept = block_bytes_per_token(architecture, tokens, precision, recompute)
-    if recompute == "full":  # the recomputed block already counts its own input
-        kept += (architecture.n_layers - 1) * number * architecture.d_model
-    else:
-        kept *= architecture.n_layers
+    kept = _blocks_bytes_per_token(architecture, tokens, precision, recompute)
+    capped = number if architecture.logit_softcap else 0
     return TrainingMemory(
         state_bytes=training_state_bytes(account, precision),
         block_bytes=batch * kept,
         outer_bytes=batch * outer_bytes_per_token(architecture, precision),
-        logits_bytes=batch * architecture.vocab_size * (number + 2 * _FP32),
+        logits_bytes=batch * architecture.vocab_size * (number + capped + 2 * _FP32),
     )
+
+
+def _blocks_bytes_per_token(arch: Architecture, tokens: int, precision: TrainingPrecision, recompute: Recompute) -> int:
+    """Return what all blocks keep per token; with full recomputation the input of each, and the largest in full."""
+    windowed = arch.n_windowed_layers
+    full = block_bytes_per_token(arch, tokens, precision, recompute)
+    of_kinds = [(arch.n_layers - windowed, full)]
+    if windowed:
+        reach = min(tokens, arch.window or tokens)
+        of_kinds.append((windowed, block_bytes_per_token(arch, reach, precision, recompute)))
+    if recompute != "full":
+        return sum(layers * kept for layers, kept in of_kinds)
+    # The recomputed block already counts its own input.
+    inputs = (arch.n_layers - 1) * TRAINING_STATES[precision].activation_bytes * arch.d_model
+    return inputs + max(kept for layers, kept in of_kinds if layers)
 
 
 def block_bytes_per_token(
     architecture: Architecture, tokens: int, precision: TrainingPrecision = "mixed", recompute: Recompute = "selective"
 ) -> int:
     """Return what one block keeps per token of a sequence of `tokens` tokens, without recomputing the block.
+
+    A windowed block keeps that of a sequence as long as its window.
 
     Raises ValueError for an unknown precision or recompute, or for tokens below 1.
     """
@@ -126,9 +141,11 @@ def _attention_numbers(arch: Architecture) -> int:
 def _ffn_numbers(arch: Architecture) -> int:
     """Count the activation's input and output, and with a gate the other factor and the product.
 
-    ReLU needs only its output, which the down projection keeps anyway.
+    ReLU needs only its output, which the down projection keeps anyway; the square of ReLU² needs it besides.
     """
-    return {"swiglu": 4, "geglu": 4, "gelu": 2, "relu": 1}[arch.ffn] * arch.d_ff
+    if arch.is_gated:
+        return 4 * arch.d_ff
+    return arch.d_ff if arch.ffn == "relu" else 2 * arch.d_ff
 
 
 def _mask_bytes(arch: Architecture) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import prod
 
 from slimlm.core.accounting import Account
+from slimlm.core.architecture import Architecture
 from slimlm.utils.validation import check_whole
 
 
@@ -20,10 +21,16 @@ class ForwardFlops:
     matrices_flops_per_token: int
     """2 per weight of a matrix product: projections, feed-forward and LM head."""
     attention_flops_per_token: int
-    """Scores and weighted values over the full T × T square: 4 · n_layers · n_heads · head_dim · T."""
+    """Scores and weighted values over the full T × T square: 4 · n_layers · n_heads · head_dim · T.
+
+    A windowed layer has min(window, T) in place of T: the T × window band.
+    """
     causal_attention_flops_per_token: int
     """Scores and weighted values over the lower triangle, where token t attends to t tokens, as in causal kernels:
-    2 · n_layers · n_heads · head_dim · (T + 1)."""
+    2 · n_layers · n_heads · head_dim · (T + 1).
+
+    In a windowed layer, token t attends to min(window, t) tokens. Rounded to a whole number.
+    """
 
     @property
     def flops_per_token(self) -> int:
@@ -70,12 +77,25 @@ def forward_flops(account: Account, tokens: int) -> ForwardFlops:
     """
     check_whole(tokens=tokens)
     arch = account.architecture
-    width = arch.n_layers * arch.n_heads * arch.head_width
+    width = arch.n_heads * arch.head_width
     return ForwardFlops(
         matrices_flops_per_token=2 * matrix_params(account),
-        attention_flops_per_token=4 * width * tokens,
-        causal_attention_flops_per_token=2 * width * (tokens + 1),
+        attention_flops_per_token=4 * width * arch.cached_tokens(tokens),
+        causal_attention_flops_per_token=_rounded(4 * width * _causal_pairs(arch, tokens), tokens),
     )
+
+
+def _causal_pairs(arch: Architecture, tokens: int) -> int:
+    """Count the pairs of a token and one that it attends to, itself included, in all layers of a sequence."""
+    windowed, reach = arch.n_windowed_layers, min(tokens, arch.window or tokens)
+    beyond = tokens - reach  # tokens that attend to a full window
+    full = tokens * (tokens + 1) // 2
+    return (arch.n_layers - windowed) * full + windowed * (reach * (reach + 1) // 2 + beyond * reach)
+
+
+def _rounded(number: int, divisor: int) -> int:
+    """Divide whole numbers beyond the precision of a float, and round."""
+    return (2 * number + divisor) // (2 * divisor)
 
 
 def six_n_flops_per_token(params: int) -> int:

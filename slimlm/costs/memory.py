@@ -49,23 +49,33 @@ def _tensor_bytes(shape: Shape, precision: Precision, group_size: int | None) ->
 def kv_cache_bytes_per_token(architecture: Architecture, precision: Precision = "bf16") -> int:
     """Return the cache of one token: a key and a value in every layer, 2 · n_layers · n_kv_heads · head_dim numbers.
 
+    A windowed layer keeps it until the window has passed: see `kv_cache_bytes`.
+
     Grouped-query attention shrinks it (Shazeer 2019, arXiv 1911.02150; Ainslie et al. 2023, arXiv 2305.13245). Scales
     of a quantised cache and the padding of paged caches are not counted.
 
     Raises ValueError for an unknown precision.
     """
     check_option("precision", precision, BITS)
-    numbers = 2 * architecture.n_layers * architecture.kv_heads * architecture.head_width
+    return architecture.n_layers * _layer_bytes_per_token(architecture, precision)
+
+
+def _layer_bytes_per_token(architecture: Architecture, precision: Precision) -> int:
+    numbers = 2 * architecture.kv_heads * architecture.head_width
     return numbers * BITS[precision] // 8  # exact: `numbers` is even, so int4 fills whole bytes
 
 
 def kv_cache_bytes(architecture: Architecture, tokens: int, sequences: int = 1, precision: Precision = "bf16") -> int:
-    """Return the cache of a batch of sequences of `tokens` tokens each, with every token cached in every layer.
+    """Return the cache of a batch of sequences of `tokens` tokens each.
+
+    Every layer caches every token, a windowed one only the last `window` of them: the least that an engine needs.
+    Engines that reserve whole pages for every layer take the cache of the model without windows.
 
     Raises ValueError for an unknown precision, or tokens or sequences that are not whole numbers of at least 1.
     """
     check_whole(tokens=tokens, sequences=sequences)
-    return sequences * tokens * kv_cache_bytes_per_token(architecture, precision)
+    check_option("precision", precision, BITS)
+    return sequences * architecture.cached_tokens(tokens) * _layer_bytes_per_token(architecture, precision)
 
 
 TrainingPrecision = Literal["mixed", "mixed_fp32_gradients", "fp32", "bf16"]

@@ -16,6 +16,7 @@ KORTHIKANTI = "Korthikanti et al. 2022 (arXiv 2205.05198), sec. 4.1 and 5"
 WILLIAMS = "Williams et al. 2009, Roofline (Communications of the ACM 52/4)"
 
 _CONTEXT = "sequences of {context} tokens"
+_REACH = (_CONTEXT, "{reach}")
 _BATCH = "{batch} of {context} tokens"
 _DECODING = (
     "{decode_batch} with {context} tokens of context",
@@ -33,7 +34,7 @@ _COMPUTE = (
         unit="flops",
         of=lambda work: work.forward.flops_per_token,
         better="less",
-        assumptions=("2 per weight of a matrix product, LM head included, and the full square of attention", _CONTEXT),
+        assumptions=("2 per weight of a matrix product, LM head included, and the full square of attention", *_REACH),
         source=CHOWDHERY,
     ),
     Quantity(
@@ -42,7 +43,7 @@ _COMPUTE = (
         unit="flops",
         of=lambda work: work.forward.causal_flops_per_token,
         better="less",
-        assumptions=("the lower triangle of attention alone, as causal kernels compute it", _CONTEXT),
+        assumptions=("the lower triangle of attention alone, as causal kernels compute it", *_REACH),
         source=DAO,
     ),
     Quantity(
@@ -51,7 +52,7 @@ _COMPUTE = (
         unit="flops",
         of=lambda work: work.forward.training_flops_per_token,
         better="less",
-        assumptions=("3 forward passes with the full square of attention", "no recomputation", _CONTEXT),
+        assumptions=("3 forward passes with the full square of attention", "no recomputation", *_REACH),
         source=KAPLAN,
     ),
     Quantity(
@@ -96,7 +97,7 @@ _MEMORY = (
         unit="bytes",
         of=lambda work: kv_cache_bytes_per_token(work.account.architecture, work.settings.cache_precision),
         better="less",
-        assumptions=("a key and a value in every layer", "in {cache_precision}"),
+        assumptions=("a key and a value in every layer", "{kept}", "in {cache_precision}"),
     ),
     Quantity(
         key="kv_cache_bytes",
@@ -106,7 +107,7 @@ _MEMORY = (
             work.account.architecture, work.context_length, work.settings.decode_batch, work.settings.cache_precision
         ),
         better="less",
-        assumptions=("{decode_batch} of {context} tokens", "in {cache_precision}"),
+        assumptions=("{decode_batch} of {context} tokens", "{kept}", "{pages}", "in {cache_precision}"),
     ),
 )
 
@@ -126,7 +127,7 @@ _TRAINING_MEMORY = (
         unit="bytes",
         of=lambda work: work.memory.block_bytes + work.memory.outer_bytes,
         better="less",
-        assumptions=(_BATCH, "norms and attention fused", "{recompute}"),
+        assumptions=(_BATCH, "norms and attention fused", "{recompute}", "{reach}"),
         source=KORTHIKANTI,
     ),
     Quantity(
@@ -135,7 +136,7 @@ _TRAINING_MEMORY = (
         unit="bytes",
         of=lambda work: work.memory.logits_bytes,
         better="less",
-        assumptions=(_BATCH, "the logits, and in fp32 their log-softmax and its gradient"),
+        assumptions=(_BATCH, "the logits, and in fp32 their log-softmax and its gradient", "{capped}"),
     ),
     Quantity(
         key="training_memory_bytes",
@@ -241,6 +242,7 @@ _DECODE = (
             "one token per sequence",
             "every weight once except lookup tables",
             "the KV cache",
+            "{kept}",
             *_DECODING,
         ),
     ),
@@ -250,7 +252,7 @@ _DECODE = (
         unit="tokens_per_second",
         of=lambda work: work.step.tokens_per_second,
         better="more",
-        assumptions=("bound by {bound} at the peak of one {chip}", *_DECODING),
+        assumptions=("bound by {bound} at the peak of one {chip}", "{kept}", *_DECODING),
         source=f"{WILLIAMS}; {{chip_source}}",
     ),
 )

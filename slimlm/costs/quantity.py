@@ -6,13 +6,15 @@ from functools import cached_property
 from typing import Literal
 
 from slimlm.core.accounting import Account
+from slimlm.core.architecture import Architecture
+from slimlm.core.describe import counted
 from slimlm.costs.activations import RECOMPUTE, TrainingMemory, training_memory
 from slimlm.costs.compute import ForwardFlops, forward_flops
 from slimlm.costs.hardware import DecodeStep, TrainingRun, decode_step, training_run
 from slimlm.costs.laws import BESIROGLU
-from slimlm.costs.memory import TRAINING_STATES
+from slimlm.costs.memory import TRAINING_STATES, kv_cache_bytes_per_token
 from slimlm.costs.settings import CostSettings
-from slimlm.utils.formatting import SHORT_UNITS, UNITS, Unit
+from slimlm.utils.formatting import SHORT_UNITS, UNITS, Unit, format_bytes
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,19 @@ class Workload:
     def terms(self) -> dict[str, str]:
         """Values of the placeholders in assumptions and sources."""
         extrapolated = BESIROGLU.is_extrapolated(self.account.total_params)
-        return setting_terms(self.settings, f"{self.context_length:,}") | {
-            "extrapolated": "extrapolated: the model is outside that range" if extrapolated else "",
-            "bound": self.step.bound,
-            "hours": f"{self.run.accelerator_hours:,.1f}",
-        }
+        return (
+            setting_terms(self.settings, f"{self.context_length:,}")
+            | {
+                "extrapolated": "extrapolated: the model is outside that range" if extrapolated else "",
+                "bound": self.step.bound,
+                "hours": f"{self.run.accelerator_hours:,.1f}",
+            }
+            | window_terms(self.account.architecture, self.settings, self.context_length)
+        )
+
+
+NO_WINDOWS = {"reach": "", "kept": "", "pages": "", "capped": ""}
+"""Terms of a model without windows and caps."""
 
 
 def setting_terms(settings: CostSettings, context: str) -> dict[str, str]:
@@ -106,6 +116,24 @@ def setting_terms(settings: CostSettings, context: str) -> dict[str, str]:
         "utilisation": f"{100 * settings.utilisation:g}",
         "usd_per_hour": f"{settings.usd_per_hour:g}",
     }
+
+
+def window_terms(arch: Architecture, settings: CostSettings, tokens: int) -> dict[str, str]:
+    """Return what assumptions say of a model's windows and of the cap of its logits; empty without them."""
+    terms = dict(NO_WINDOWS)
+    if arch.logit_softcap is not None:
+        terms["capped"] = "the tanh of their cap"
+    if not (windowed := arch.n_windowed_layers):
+        return terms
+    layers = f"{windowed:,} of {counted(arch.n_layers, 'layer')}"
+    terms |= {
+        "reach": f"{layers} attend to {arch.window:,} tokens at most",
+        "kept": f"{layers} keep {arch.window:,} tokens at most",
+    }
+    if arch.cached_tokens(tokens) < arch.n_layers * tokens:
+        whole = settings.decode_batch * tokens * kv_cache_bytes_per_token(arch, settings.cache_precision)
+        terms["pages"] = f"engines that reserve pages for every token of every layer need {format_bytes(whole)}"
+    return terms
 
 
 def _sequences(count: int) -> str:

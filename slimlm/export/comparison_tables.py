@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from slimlm.charts.comparison_profiles import profiles_chart
 from slimlm.charts.comparison_strips import Measure, comparison_chart
-from slimlm.compare.comparison import Comparison, Line, Value
+from slimlm.compare.comparison import Comparison
 from slimlm.compare.findings import Finding, findings
+from slimlm.compare.line import Line, Value
 from slimlm.compare.ranking import ranked
 from slimlm.costs import Cost
 from slimlm.costs.quantity import joined

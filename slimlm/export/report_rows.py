@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
+from slimlm.core.architecture import NEWEST_FIELDS
 from slimlm.core.captions import target_texts
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import expansion_name, structure_words
@@ -100,7 +101,8 @@ def alternative_rows(design: Design) -> Iterator[Cells]:
 
 
 def request_rows(design: Design) -> list[Cells]:
-    """Return every field of the request with its value and meaning."""
+    """Return the fields of the request with value and meaning; the newest ones only where they are not at default."""
     docs = field_docs(ModelConfig)
-    names = field_names(ModelConfig)
+    changed = design.config.changed()
+    names = [name for name in field_names(ModelConfig) if name not in NEWEST_FIELDS or name in changed]
     return [(name, literal(getattr(design.config, name)), docs[name]) for name in names]

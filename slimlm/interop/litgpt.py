@@ -26,8 +26,10 @@ LITGPT = {
             "swiglu": {"mlp_class_name": "LLaMAMLP"},
             "geglu": {"mlp_class_name": "GemmaMLP", "gelu_approximate": "none"},
             "gelu": {"mlp_class_name": "GptNeoxMLP", "gelu_approximate": "none"},
+            "geglu_tanh": {"mlp_class_name": "GemmaMLP", "gelu_approximate": "tanh"},
+            "gelu_tanh": {"mlp_class_name": "GptNeoxMLP", "gelu_approximate": "tanh"},
         },
-        "its feed-forwards are SwiGLU, GeGLU and GELU",
+        "its feed-forwards are SwiGLU, and GeGLU and GELU, exact or by tanh",
     ),
     "bias": FrameworkChoice(
         {

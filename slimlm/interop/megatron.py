@@ -13,6 +13,8 @@ from slimlm.interop.framework_choices import FrameworkChoice, Scalar, padding_li
 _FLAG = True
 """Value of an argument without a value."""
 
+_ALL_BIASES = FrameworkChoice({"all": {}}, "its GELU by tanh has biases, and so have all its projections then")
+
 _MEGATRON = {
     "norm": FrameworkChoice(
         {"layernorm": {"--normalization": "LayerNorm"}, "rmsnorm": {"--normalization": "RMSNorm"}},
@@ -28,8 +30,13 @@ _MEGATRON = {
     ),
     # With its fusion, Megatron's GELU is the tanh approximation (fused_bias_gelu.py), and needs biases.
     "ffn": FrameworkChoice(
-        {"swiglu": {"--swiglu": _FLAG}, "gelu": {"--no-bias-gelu-fusion": _FLAG}},
-        "its feed-forwards are SwiGLU and GELU",
+        {
+            "swiglu": {"--swiglu": _FLAG},
+            "gelu": {"--no-bias-gelu-fusion": _FLAG},
+            "gelu_tanh": {},
+            "relu2": {"--squared-relu": _FLAG, "--no-bias-gelu-fusion": _FLAG},
+        },
+        "its feed-forwards are SwiGLU, GELU and ReLU²",
     ),
     "bias": FrameworkChoice(
         {
@@ -59,7 +66,8 @@ def megatron_arguments(architecture: Architecture, *, make_vocab_size_divisible_
     Raises ValueError, with the choices that would work, when Megatron-LM cannot express the architecture.
     """
     arch = architecture
-    words = settings_of("Megatron-LM", _MEGATRON, arch)
+    choices = _MEGATRON | {"bias": _ALL_BIASES} if arch.ffn == "gelu_tanh" else _MEGATRON
+    words = settings_of("Megatron-LM", choices, arch)
     if arch.positions == "rope":
         words["--rotary-base"] = whole_theta("Megatron-LM", arch)
     arguments = {

@@ -31,12 +31,14 @@ def renamed_weights(model: LanguageModel, layout: Tensors) -> dict[str, Tensor]:
 def _with_gemma_scales(found: dict[str, Tensor], model: LanguageModel, layout: Tensors) -> dict[str, Tensor]:
     """Divide by the factors that the class multiplies by: norms 1 + weight, token embeddings √d_model.
 
-    A tied head has the divided embeddings too, for which the final norm makes up.
+    A model with that embedding_scale keeps its embeddings. A tied head has the divided embeddings too, for which the
+    final norm makes up.
     """
     norms = {name for name in found if "norm" in name}
     final, embedding = f"{layout.outer['final_norm']}.weight", f"{layout.outer['token_embedding']}.weight"
     # The class rounds the factor to the type of the weights.
-    scale = float(torch.tensor(sqrt(model.d_model), dtype=found[embedding].dtype))
+    theirs, own = torch.tensor([sqrt(model.d_model), model.architecture.embedding_scale], dtype=found[embedding].dtype)
+    scale = float(theirs / own)
     factors = {embedding: 1 / scale, final: scale if model.architecture.tied_lm_head else 1.0}
     scaled = {name: weight * factors[name] if name in factors else weight for name, weight in found.items()}
     return {name: weight - 1 if name in norms else weight for name, weight in scaled.items()}

@@ -8,7 +8,6 @@ Shapes: B batch, T tokens, D d_model, V vocab_size.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import Any, Self
 
 import torch
@@ -21,8 +20,9 @@ from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
 from slimlm.core.table import count_parameters
 from slimlm.model.initialisation import OnInitialised, Weights, random_seed
+from slimlm.model.layer_positions import LayerPositions
 from slimlm.model.layers import TransformerBlock, make_norm
-from slimlm.model.positions import PositionTables, alibi_bias, rotary_angles
+from slimlm.model.scales import scaled_embeddings, scaled_logits
 from slimlm.solver.solver import solve
 from slimlm.utils.progress import Progress
 from slimlm.utils.validation import check_whole
@@ -67,7 +67,7 @@ class LanguageModel(nn.Module):
             self.final_norm = _norm(arch).to(dtype)
             self.lm_head = nn.Linear(arch.d_model, arch.vocab_size, bias=arch.lm_head_bias, dtype=dtype)
         self._tie()
-        self._position_tables = _position_tables(arch)
+        self.layer_positions = LayerPositions(arch)
         self.register_load_state_dict_pre_hook(_refuse_two_tables)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_post_hook(_tie_again)  # type: ignore[no-untyped-call]
         self._check_count()
@@ -103,27 +103,19 @@ class LanguageModel(nn.Module):
         """
         self._check_ids(input_ids)
         x = self.dropout(self.embedding_norm(self._embed(input_ids)))  # (B, T, D)
-        positions = self.attention_positions(input_ids.shape[1], x)
-        for block in self.blocks:
-            x = block(x, is_causal=True, **positions)
-        logits: Tensor = self.lm_head(self.final_norm(x))  # (B, T, V)
+        for number, block in enumerate(self.blocks):
+            x = block(x, is_causal=True, **self.layer_positions(number, input_ids.shape[1], x))
+        logits = scaled_logits(self.architecture, self.lm_head(self.final_norm(x)))  # (B, T, V)
         return logits, None if labels is None else self._loss(logits, input_ids, labels)
 
     def _embed(self, input_ids: Tensor) -> Tensor:
-        tokens: Tensor = self.token_embedding(input_ids)
+        tokens = scaled_embeddings(self.architecture, self.token_embedding(input_ids))
         if self.architecture.positions != "learned":
             return tokens
         first = self.architecture.position_offset
         rows = torch.arange(first, first + input_ids.shape[1], device=input_ids.device)
         embedded: Tensor = tokens + self.position_embedding(rows)
         return embedded
-
-    def attention_positions(self, tokens: int, like: Tensor) -> dict[str, Any]:
-        """Return the keyword arguments that give the blocks positions; tables are computed once and kept."""
-        if self._position_tables is None:
-            return {}
-        name = "rotary" if self.architecture.positions == "rope" else "score_bias"
-        return {name: self._position_tables(tokens, like)}
 
     def _loss(self, logits: Tensor, input_ids: Tensor, labels: Tensor) -> Tensor:
         if labels.shape != input_ids.shape:
@@ -177,8 +169,7 @@ class LanguageModel(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         # Each module's parameters are replaced separately, which would duplicate the shared one: the head releases it
         # meanwhile. Position tables of the earlier device or dtype are of no use.
-        if self._position_tables is not None:
-            self._position_tables.clear()
+        self.layer_positions.clear()
         if self.architecture.tied_lm_head:
             self.lm_head.register_parameter("weight", None)
         try:
@@ -216,12 +207,6 @@ def _norm(arch: Architecture) -> nn.Module:
     return make_norm(arch.norm, arch.d_model, arch.layer_norm_eps)
 
 
-def _position_tables(arch: Architecture) -> PositionTables | None:
-    if arch.positions == "rope":
-        return PositionTables(partial(rotary_angles, head_dim=arch.head_width, theta=arch.rope_theta))
-    return PositionTables(partial(alibi_bias, arch.n_heads)) if arch.positions == "alibi" else None
-
-
 def _blocks(
     arch: Architecture, device: torch.device, dtype: torch.dtype | None, progress: Progress | None
 ) -> Iterator[TransformerBlock]:
@@ -248,4 +233,7 @@ def _block(arch: Architecture) -> TransformerBlock:
         bias=arch.bias,
         qk_norm=arch.qk_norm,
         block=arch.block,
+        attention_scale=arch.attention_scale,
+        attention_softcap=arch.attention_softcap,
+        residual_scale=arch.residual_scale,
     )

@@ -44,9 +44,15 @@ def rotary_angles(
 
 
 def rotate(x: Tensor, rotary: Rotary) -> Tensor:
-    """Rotate queries or keys (B, T, H, K) by their positions: elements i and i + K / 2 are a pair."""
-    cos, sin = (angles[:, None] for angles in rotary)  # (T, 1, K)
-    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)
+    """Rotate queries or keys (B, T, H, K) by their positions: elements i and i + R / 2 are a pair.
+
+    R is the width of the angles: K, or less where only the start of each head is rotated.
+    """
+    cos, sin = (angles[:, None] for angles in rotary)  # (T, 1, R)
+    width = cos.shape[-1]
+    if width < x.shape[-1]:
+        return torch.cat((rotate(x[..., :width], rotary), x[..., width:]), dim=-1)
+    return torch.addcmul(x * cos, x.roll(width // 2, dims=-1), sin)
 
 
 def alibi_bias(
@@ -70,6 +76,27 @@ def alibi_bias(
     per_head = torch.tensor(slopes, device="cpu", dtype=torch.float32).to(distance.device, non_blocking=True)
     scores = -per_head[:, None, None] * distance  # (H, T, T)
     return scores.masked_fill(distance < 0, -math.inf).to(dtype)[None]
+
+
+def in_reach(window: int, tokens: int, device: torch.device | None = None, dtype: torch.dtype | None = None) -> Tensor:
+    """Return which keys (columns) each query attends to, boolean (1, 1, T, T): itself and `window` − 1 tokens before.
+
+    `dtype` is that of the model, which the table does not depend on. Raises ValueError for a window or tokens below 1.
+    """
+    check_whole(window=window, tokens=tokens)
+    positions = torch.arange(tokens, device=device)
+    distance = positions[:, None] - positions[None, :]
+    return ((distance >= 0) & (distance < window))[None, None]
+
+
+def windowed_alibi_bias(
+    n_heads: int, window: int, tokens: int, device: torch.device | None = None, dtype: torch.dtype | None = None
+) -> Tensor:
+    """Return `alibi_bias` with −∞ for keys outside a window as well.
+
+    Raises ValueError as `alibi_bias` and `in_reach` do.
+    """
+    return alibi_bias(n_heads, tokens, device, dtype).masked_fill(~in_reach(window, tokens, device), -math.inf)
 
 
 class PositionTables:

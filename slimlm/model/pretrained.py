@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from slimlm.core.accounting import Shape, account
-from slimlm.core.architecture import Architecture
+from slimlm.core.architecture import NEWEST_FIELDS, Architecture, recorded
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
 from slimlm.interop.hf.export_config import native_class, to_hf_config
@@ -49,8 +49,8 @@ def save_pretrained(model: LanguageModel, folder: str | Path) -> Path:
     """
     record = {
         "format": FORMAT,
-        "architecture": model.architecture.concrete(),
-        "request": asdict(model.config) if model.config else None,
+        "architecture": recorded(model.architecture.concrete()),
+        "request": recorded(asdict(model.config)) if model.config else None,
     }
     return _write(Path(folder), {_CONFIG: record}, dict(model.named_parameters()))
 
@@ -153,7 +153,7 @@ def _fields(kind: type[_Fields], name: str, saved: object) -> _Fields:
     if not isinstance(saved, dict):
         raise ValueError(f"the saved {name} must be an object of fields and their values")
     known = {field.name for field in fields(kind)}
-    check_names(f"the saved {name}", saved, known, known)
+    check_names(f"the saved {name}", saved, known, known - NEWEST_FIELDS)
     return kind(**saved)
 
 

@@ -20,6 +20,7 @@ from slimlm.core.architecture import Architecture
 from slimlm.model.device import Clock
 from slimlm.model.initialisation import CHUNK, OnInitialised, Weights, chunk_rows
 from slimlm.model.language_model import LanguageModel
+from slimlm.model.scales import scaled_embeddings, scaled_logits
 from slimlm.utils.progress import Progress
 
 SLICE = 64 * CHUNK
@@ -67,7 +68,8 @@ class StreamedModel:
         arch, model = self.architecture, self.model
         report = partial(self._report, progress, "initialising the embedding", of_work=False)
         with self.initialise_clock.running():
-            x = self.weights.pick_rows("token_embedding.weight", ids, model.token_embedding.weight, report)
+            rows = self.weights.pick_rows("token_embedding.weight", ids, model.token_embedding.weight, report)
+            x = scaled_embeddings(arch, rows)
             if arch.positions == "learned":
                 rows = torch.arange(arch.position_offset, arch.position_offset + ids.shape[1], device=ids.device)
                 table = model.position_embedding.weight
@@ -77,7 +79,6 @@ class StreamedModel:
 
     def _through_blocks(self, streams: list[Tensor], progress: Progress) -> list[Tensor]:
         arch, block = self.architecture, self.model.blocks[0]
-        positions = self.model.attention_positions(streams[0].shape[1], streams[0])
         prepare = self._prepare_slices if self.slices else self._initialise
         size = account(arch).layer_params
         with self._in_use(block, progress):
@@ -86,7 +87,8 @@ class StreamedModel:
                 with self.initialise_clock.running():
                     prepare(block, f"blocks.{number}.", partial(self._report, progress, f"initialising {layer}"))
                 self._activity = f"running {layer}"
-                streams = self._pass(lambda x: block(x, is_causal=True, **positions), streams)
+                positions = self.model.layer_positions(number, streams[0].shape[1], streams[0])
+                streams = self._pass(partial(block, is_causal=True, **positions), streams)
                 self._report(progress, self._activity, size)
         return streams
 
@@ -142,7 +144,7 @@ class StreamedModel:
         name = "token_embedding.weight" if arch.tied_lm_head else "lm_head.weight"
         report = partial(self._report, progress, "initialising the LM head")
         for first, rows in self._slices(name, (arch.vocab_size, arch.d_model), report):
-            yield first, self._pass(partial(F.linear, weight=rows), streams)
+            yield first, [scaled_logits(arch, logits) for logits in self._pass(partial(F.linear, weight=rows), streams)]
             self._report(progress, "running the LM head", rows.numel())
 
     def _pass(self, layer: Callable[[Tensor], Tensor], streams: list[Tensor]) -> list[Tensor]:

@@ -4,6 +4,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from slimlm.core.accounting import Account
+from slimlm.core.architecture import recorded
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design, targets_of
 from slimlm.core.named_model import NamedModel
@@ -24,8 +25,8 @@ def to_record(design: Design) -> dict[str, Any]:
 def _record(config: ModelConfig, account: Account) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        "request": asdict(config),
-        "architecture": account.architecture.concrete(),
+        "request": recorded(asdict(config)),
+        "architecture": recorded(account.architecture.concrete()),
         "account": {
             "total_params": account.total_params,
             "components": [

@@ -1,14 +1,16 @@
 """Fields of a request as controls, and the codec of their values as text, for links and flags."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
 
+from slimlm.core.architecture import NEWEST_FIELDS
 from slimlm.core.config import ModelConfig
 from slimlm.core.names import OPTION_NAMES
 from slimlm.utils.formatting import format_size, parse_number, parse_size
-from slimlm.utils.validation import check_field, field_docs, nearest_allowed
+from slimlm.utils.validation import check_field, field_docs, is_real, nearest_allowed
 
 Value = int | float | bool | str | None
 
@@ -25,6 +27,7 @@ ALIGNMENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 LATER_FIELDS = frozenset(
     {"n_kv_heads", "head_dim", "norm", "positions", "ffn", "bias", "qk_norm", "block"}
     | {"rope_theta", "lm_head_bias", "embedding_norm", "position_offset"}
+    | NEWEST_FIELDS
 )
 """Fields that were added after the first designs were saved. Their defaults describe those designs.
 
@@ -56,6 +59,11 @@ class Knob:
         )
 
     @property
+    def is_real(self) -> bool:
+        """Whether the values are real numbers."""
+        return is_real(ModelConfig, self.field)
+
+    @property
     def help(self) -> str:
         """Documentation of the field."""
         return field_docs(ModelConfig)[self.field]
@@ -84,7 +92,7 @@ class Knob:
 
     def as_linked(self, value: Value) -> Value:
         """Round a real value as a link does; other values are returned unchanged."""
-        return self.read(self.write(value)) if isinstance(self.default, float) else value
+        return self.read(self.write(value)) if self.is_real and value is not None else value
 
     def nearest(self, text: str) -> Value:
         """Return the valid value nearest to the text: the value itself, the limit it exceeds, or the default."""
@@ -116,6 +124,25 @@ def _read_optional(text: str) -> int | None:
     return parse_size(text) if text.strip() else None
 
 
+def _write_exact(value: float) -> str:
+    return repr(float(value)).removesuffix(".0")
+
+
+def _read_exact(text: str) -> float | None:
+    """Read a real number with all its digits; a percentage or fraction as other knobs do; None for empty text."""
+    if not text.strip():
+        return None
+    try:
+        value = float(text) if len(text) <= 40 else math.nan
+    except ValueError:
+        return parse_number(text)
+    return value if math.isfinite(value) else parse_number(text)
+
+
+def _read_pattern(text: str) -> str:
+    return text.strip().lower()
+
+
 def _read_heads(text: str) -> int | str:
     if text.strip().lower() == "auto":
         return "auto"
@@ -134,6 +161,7 @@ def _read_ratio(text: str) -> float | str:
 
 
 _number = partial(Knob, write=_write_number, read=parse_number)
+_exact = partial(Knob, write=_write_exact, read=_read_exact)
 _switch = partial(Knob, write=_write_switch, read=_read_switch)
 
 
@@ -165,6 +193,19 @@ OFFSET = Knob("position_offset", "Extra position rows")
 DEPTH = Knob("n_layers", "Fixed number of layers", read=_read_optional, unset="chosen by the solver")
 LENGTH = Knob("max_seq_length", "Maximum sequence length")
 ALIGNMENT = Knob("multiple_of", "Hardware alignment", ALIGNMENTS)
+WINDOW = Knob("window", "Attention window", read=_read_optional, unset="no window")
+PATTERN = Knob("layer_pattern", "Layer pattern", read=_read_pattern)
+WINDOW_BASE = _exact("window_rope_theta", "RoPE base in windows", unset="that of the other layers")
+ROTARY = _number("rotary_share", "Rotary share")
+SCALES = (
+    _exact("attention_scale", "Attention scale", unset="1 / √head_dim"),
+    _exact("attention_softcap", "Attention soft-cap", unset="no cap"),
+    _exact("logit_softcap", "Logit soft-cap", unset="no cap"),
+    _exact("embedding_scale", "Embedding scale"),
+    _exact("residual_scale", "Residual scale"),
+    _exact("logit_scale", "Logit scale"),
+)
+WINDOWS = (WINDOW, PATTERN, WINDOW_BASE, ROTARY, *SCALES)
 EXTRAS = (_switch("lm_head_bias", "LM head bias"), _switch("embedding_norm", "Embedding norm"))
 REGULARISATION = (
     _number("dropout", "Dropout"),
@@ -173,7 +214,8 @@ REGULARISATION = (
 )
 _NUMBERS = (KV_HEADS, HEAD_DIM, ROPE_BASE, OFFSET, DEPTH, LENGTH, ALIGNMENT)
 KNOBS: dict[str, Knob] = {
-    knob.field: knob for knob in (*SLIDERS, HEADS, TIED, *STRUCTURE, BLOCK, *_NUMBERS, *EXTRAS, *REGULARISATION)
+    knob.field: knob
+    for knob in (*SLIDERS, HEADS, TIED, *STRUCTURE, BLOCK, *_NUMBERS, *EXTRAS, *REGULARISATION, *WINDOWS)
 }
 
 

@@ -32,6 +32,8 @@ class Option:
         """Placeholder of the value in the help text."""
         if self.knob.words:
             return "|".join(self.knob.words)
+        if isinstance(self.knob.default, str):
+            return "LETTERS"
         return "|".join([*field_limits(ModelConfig, self.knob.field).words, "N"])
 
     @property

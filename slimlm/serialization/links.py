@@ -16,7 +16,7 @@ from slimlm.serialization.fields import KNOBS
 from slimlm.utils.files import check_names, check_size, read_json, unique
 from slimlm.utils.formatting import format_size, parse_size, shown
 from slimlm.utils.text import one_line
-from slimlm.utils.validation import check_option
+from slimlm.utils.validation import check_option, is_real
 
 SEPARATOR, SHAPE = "~", "shape"
 
@@ -117,7 +117,7 @@ def read_shape(given: Mapping[str, str], what: str) -> Architecture:
 def _write(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(_FIELDS[name].default, float):  # the value may be an int: config.json holds rope_theta=100000
+    if is_real(Architecture, name):  # the value may be an int: config.json holds rope_theta=100000
         return repr(float(value)).removesuffix(".0")
     return format_size(value) if isinstance(value, int) else str(value)
 
@@ -129,7 +129,7 @@ def _read(name: str, text: str) -> object:
     if isinstance(default, str):
         return text
     try:
-        return _read_real(text) if isinstance(default, float) else parse_size(text)
+        return _read_real(text) if is_real(Architecture, name) else parse_size(text)
     except ValueError as error:
         raise ValueError(f"{name}={text[:40]!r} is not a number") from error
 

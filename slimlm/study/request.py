@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from slimlm.core.architecture import Architecture
+from slimlm.core.architecture import Architecture, recorded
 from slimlm.core.config import ModelConfig
 from slimlm.core.named_model import NamedModel
 from slimlm.runs.recipe import TrainRecipe
@@ -130,11 +130,11 @@ class StudyRequest:
     def to_record(self) -> dict[str, Any]:
         """Return the request as data for JSON."""
         return {
-            "base": asdict(self.base),
+            "base": recorded(asdict(self.base)),
             "x": {"name": self.x.name, "values": list(self.x.values)},
             "y": {"name": self.y.name, "values": list(self.y.values)},
             "models": [
-                {"name": model.name, "origin": model.origin, "architecture": model.architecture.concrete()}
+                {"name": model.name, "origin": model.origin, "architecture": recorded(model.architecture.concrete())}
                 for model in self.models
             ],
             "recipe": asdict(self.recipe),

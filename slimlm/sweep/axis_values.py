@@ -44,6 +44,16 @@ _DEFAULTS = {
     "dropout": "0, 0.1, 0.2",
     "attention_dropout": "0, 0.1, 0.2",
     "layer_norm_eps": "1e-6, 1e-5",
+    "window": "256, 512, 1024",
+    "layer_pattern": "w, wf, wwwf, wwwwwf",
+    "window_rope_theta": "none, 10000, 100000",
+    "rotary_share": "0.25, 0.5, 1",
+    "attention_scale": "none, 0.0625, 0.125",
+    "attention_softcap": "none, 50",
+    "logit_softcap": "none, 30",
+    "embedding_scale": "1, 12, 16",
+    "residual_scale": "1, 0.22",
+    "logit_scale": "1, 0.125",
 }
 
 
@@ -126,7 +136,7 @@ def _read(knob: Knob, text: str) -> dict[Value, None]:
 def _part(knob: Knob, part: str) -> list[Value]:
     if ".." not in part:
         return [_single(knob, part)]
-    if knob.words or isinstance(knob.default, bool):
+    if isinstance(knob.default, bool | str):
         raise ValueError(f"{part[:40]!r} is a range of words; write them one by one: {default_values(knob.field)}")
     found = _RANGE.fullmatch(part) if len(part) <= 120 else None
     if not found:
@@ -155,7 +165,7 @@ def _end(value: Value) -> int | float:
 
 
 def _is_whole(knob: Knob) -> bool:
-    return not isinstance(knob.default, float)
+    return not knob.is_real
 
 
 def _spaced(first: int | float, last: int | float, count: int, log: bool, whole: bool) -> list[str]:

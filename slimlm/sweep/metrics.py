@@ -8,7 +8,7 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.design import Design
 from slimlm.core.shape_law import published_aspect_ratio
 from slimlm.costs.quantities import COST_QUANTITIES
-from slimlm.costs.quantity import Quantity, Workload, joined, setting_terms
+from slimlm.costs.quantity import NO_WINDOWS, Quantity, Workload, joined, setting_terms
 from slimlm.costs.settings import CostSettings
 from slimlm.costs.shape import SHAPE_QUANTITIES
 from slimlm.utils.formatting import SHORT_UNITS, Unit, shown
@@ -110,6 +110,7 @@ _TERMS = setting_terms(_SETTINGS, "max_seq_length") | {
     "extrapolated": "extrapolated outside that range",
     "bound": "memory or compute",
     "hours": "the",
+    **NO_WINDOWS,
 }
 
 

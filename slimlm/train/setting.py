@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from slimlm.core.architecture import Architecture
+from slimlm.core.architecture import Architecture, recorded
 from slimlm.core.design import Design
 from slimlm.data.token_data import TokenData
 from slimlm.runs.recipe import TrainRecipe
@@ -50,8 +50,8 @@ def run_spec(
     architecture = design.architecture if isinstance(design, Design) else design
     return {
         "format": FORMAT,
-        "architecture": architecture.concrete(),
-        "request": asdict(design.config) if isinstance(design, Design) else None,
+        "architecture": recorded(architecture.concrete()),
+        "request": recorded(asdict(design.config)) if isinstance(design, Design) else None,
         "recipe": asdict(recipe),
         "data": {
             "name": data.name,

@@ -94,14 +94,19 @@ def whole(default: Any, low: int, high: int, *words: str) -> Any:
     return _limited(default, Limits(low, high, default is None, words))
 
 
-def real(default: float, low: float, high: float, *words: str) -> Any:
-    """Declare a real-valued field; `words` are allowed instead of a number."""
-    return _limited(default, Limits(low, high, words=words, real_valued=True))
+def real(default: float | None, low: float, high: float, *words: str) -> Any:
+    """Declare a real-valued field; a default of None makes it optional, and `words` are allowed instead of a number."""
+    return _limited(default, Limits(low, high, default is None, words, real_valued=True))
 
 
 def choice(default: str, *others: str) -> Any:
     """Declare a field whose value is one of a few words."""
     return dataclasses.field(default=default, metadata={"options": (default, *others)})
+
+
+def letters(default: str, allowed: str, longest: int) -> Any:
+    """Declare a field of text that consists of some letters alone."""
+    return dataclasses.field(default=default, metadata={"letters": allowed, "longest": longest})
 
 
 def required_whole(low: int, high: int) -> Any:
@@ -143,9 +148,13 @@ def _usual(field: dataclasses.Field[Any]) -> Callable[[Any], bool]:
         return lambda value: type(value) is str and value in options
     if field.type is bool:
         return lambda value: value is True or value is False
+    if "letters" in field.metadata:
+        return lambda value: value == field.default
     limits: Limits = field.metadata["limits"]
     kind = float if limits.real_valued else int
     low, high = limits.low, limits.high
+    if limits.optional:
+        return lambda value: value is None or (type(value) is kind and low <= value <= high)
     return lambda value: type(value) is kind and low <= value <= high
 
 
@@ -162,6 +171,11 @@ def _check(field: dataclasses.Field[Any], value: object) -> None:
     if options := field.metadata.get("options"):
         if not (isinstance(value, str) and value in options):
             _refuse(field, value, f"one of {', '.join(map(repr, options))}", field.default)
+        return
+    if allowed := field.metadata.get("letters"):
+        longest = field.metadata["longest"]
+        if not (isinstance(value, str) and 1 <= len(value) <= longest and set(value) <= set(allowed)):
+            _refuse(field, value, f"1 to {longest:,} letters of {', '.join(map(repr, allowed))}", field.default)
         return
     limits: Limits = field.metadata["limits"]
     if (value is None and limits.optional) or (isinstance(value, str) and value in limits.words):
@@ -193,6 +207,12 @@ def field_limits(cls: type, name: str) -> Limits:
     """Return the limits of a numeric field."""
     limits: Limits = _field(cls, name).metadata["limits"]
     return limits
+
+
+def is_real(cls: type, name: str) -> bool:
+    """Return whether a field holds real numbers."""
+    limits: Limits | None = _field(cls, name).metadata.get("limits")
+    return limits is not None and limits.real_valued
 
 
 def nearest_allowed(cls: type, name: str, value: object) -> object:

@@ -4,10 +4,12 @@ from dataclasses import fields, replace
 
 import pytest
 
-from slimlm.compare.comparison import Comparison, Line, longest_context
+from slimlm.compare.comparison import Comparison, longest_context
+from slimlm.compare.line import Line
 from slimlm.compare.pins import Pin, pin_of
 from slimlm.compare.presets import preset_pins
-from slimlm.core.architecture import Architecture
+from slimlm.core.architecture import NEWEST_FIELDS, Architecture
+from slimlm.core.named_model import NamedModel
 from slimlm.core.names import COMPONENT_NAMES
 from slimlm.core.published import published_model
 from slimlm.costs import CostSettings, costs
@@ -33,10 +35,28 @@ def line(*values: float | str | None) -> Line:
 
 def test_every_field_of_an_architecture_and_every_component_is_a_line() -> None:
     found = lines_of(Comparison(THREE))
-    assert found.keys() >= {field.name for field in fields(Architecture)} | set(COUNTS)
+    assert found.keys() >= {field.name for field in fields(Architecture)} - NEWEST_FIELDS | set(COUNTS)
+    assert not found.keys() & NEWEST_FIELDS
     assert len(found) == len(Comparison(THREE).lines)
     for pin in THREE:
         assert {part.key for part in pin.subject.account.components} == COMPONENT_NAMES.keys()
+
+
+def test_windows_caps_and_factors_are_lines_where_a_model_has_them() -> None:
+    plain = Architecture(d_model=64, d_ff=128, n_layers=6, positions="rope")
+    windowed = replace(plain, window=128, layer_pattern="wwf", attention_scale=0.0625, embedding_scale=8.0)
+    found = lines_of(
+        Comparison(tuple(Pin(NamedModel(f"m{n}", arch, "a test")) for n, arch in enumerate((plain, windowed))))
+    )
+    assert found["window"].texts == ("–", "128")
+    assert found["window"].difference(1, 0) == ""
+    assert found["layer_pattern"].texts == ("f", "wwf")
+    assert found["attention_scale"].texts == ("–", "0.0625")
+    assert found["embedding_scale"].texts == ("1", "8")
+    assert found.keys() & NEWEST_FIELDS == windowed.changed().keys() & NEWEST_FIELDS
+    reach = "4 of 6 layers attend to 128 tokens at most"
+    assert found["forward_flops_per_token"].own_assumptions(1) == (reach,)
+    assert not found["forward_flops_per_token"].own_assumptions(0)
 
 
 def test_values_are_those_of_the_models() -> None:

@@ -45,7 +45,7 @@ def test_frozen_and_keyword_only() -> None:
 def test_derived_values(architecture: Architecture) -> None:
     assert architecture.glu_expansion == architecture.d_ff / architecture.d_model
     assert architecture.vocabulary_tables == (1 if architecture.tied_lm_head else 2)
-    assert architecture.is_gated == (architecture.ffn in {"swiglu", "geglu"})
+    assert architecture.is_gated == (architecture.ffn in {"swiglu", "geglu", "geglu_tanh"})
     assert dataclasses.replace(architecture) == architecture
 
 

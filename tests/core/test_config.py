@@ -37,6 +37,17 @@ def test_defaults_are_the_specification() -> None:
         "layer_norm_eps": 1e-6,
         "n_layers": None,
         "multiple_of": 1,
+    } | {
+        "window": None,
+        "layer_pattern": "f",
+        "window_rope_theta": None,
+        "rotary_share": 1.0,
+        "attention_scale": None,
+        "attention_softcap": None,
+        "logit_softcap": None,
+        "embedding_scale": 1.0,
+        "residual_scale": 1.0,
+        "logit_scale": 1.0,
     }
 
 

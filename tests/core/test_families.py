@@ -2,11 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slimlm.core.basic_choices import FeedForward
 from slimlm.core.config import ModelConfig
 from slimlm.core.families import MODEL_FAMILIES, family, family_of, in_family
 from slimlm.core.published import published_models
@@ -75,6 +77,12 @@ def test_a_family_is_known_by_its_published_models() -> None:
     assert found["gemma-3-270m"] == "gemma"
     assert found["gpt2"] == "gpt2"
     assert found["TinyStories-1M"] is None
+
+
+@pytest.mark.parametrize(("name", "kinds"), [("gpt2", ("gelu", "gelu_tanh")), ("gemma", ("geglu", "geglu_tanh"))])
+def test_a_family_with_gelu_is_known_by_either_kind(name: str, kinds: tuple[FeedForward, ...]) -> None:
+    assert {family_of(replace(family(name), ffn=ffn)) for ffn in kinds} == {name}
+    assert family_of(replace(family(name), ffn="relu")) is None
 
 
 def test_fields_override_the_family() -> None:

@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from slimlm.core.accounting import BLOCK_NORMS, account
 from slimlm.core.architecture import Architecture
+from slimlm.core.basic_choices import Positions
 from slimlm.core.published import published_model
 from slimlm.costs.activations import block_bytes_per_token, outer_bytes_per_token, training_memory
 from slimlm.model.language_model import LanguageModel
@@ -68,6 +69,23 @@ def test_the_pytorch_model_saves_exactly_this(arch: Architecture, tokens: int) -
         ours += 4 * norm_widths(arch)
     log_softmax = 4 * arch.vocab_size
     assert saved_bytes_per_token(arch, tokens) == ours + log_softmax
+
+
+@pytest.mark.parametrize("positions", ["rope", "alibi", "none"])
+def test_windows_partial_rotation_and_factors_save_no_more(positions: Positions) -> None:
+    arch = Architecture(
+        **{"d_model": 32, "d_ff": 48, "n_layers": 3, "n_heads": 4, "n_kv_heads": 2, "vocab_size": 50},
+        **{"dropout": 0.0, "attention_dropout": 0.0, "window": 3, "layer_pattern": "wf"},
+        **{"embedding_scale": 4.0, "residual_scale": 0.5, "attention_scale": 0.3, "logit_scale": 0.25},
+        positions=positions,
+        rotary_share=0.5 if positions == "rope" else 1.0,
+    )
+    ours = 3 * block_bytes_per_token(arch, 12, "fp32") + outer_bytes_per_token(arch, "fp32")
+    assert saved_bytes_per_token(arch, 12) == ours + 4 * arch.vocab_size
+    capped = replace(arch, logit_softcap=5.0)
+    more = training_memory(account(capped), 12, 1, "fp32").logits_bytes
+    more -= training_memory(account(arch), 12, 1, "fp32").logits_bytes
+    assert saved_bytes_per_token(capped, 12) == ours + 4 * arch.vocab_size + more / 12
 
 
 @pytest.mark.parametrize("norm", ["layernorm", "rmsnorm"])

@@ -8,7 +8,8 @@ import pytest
 from jinja2 import UndefinedError
 
 from slimlm import export
-from slimlm.compare.comparison import Comparison, Line
+from slimlm.compare.comparison import Comparison
+from slimlm.compare.line import Line
 from slimlm.compare.pins import Pin
 from slimlm.core.config import ModelConfig
 from slimlm.costs.shape import SHAPE_QUANTITIES

@@ -66,7 +66,7 @@ def in_words_of(words: dict[str, dict[Any, Any]], arch: Architecture) -> Archite
 TO_MEGATRON: dict[str, dict[Any, Any]] = {
     "norm": {"layernorm_no_bias": "layernorm", "layernorm_no_params": "rmsnorm"},
     "positions": {"alibi": "none"},
-    "ffn": {"geglu": "swiglu", "relu": "gelu"},
+    "ffn": {"geglu": "swiglu", "geglu_tanh": "swiglu", "relu": "gelu", "gelu_tanh": "gelu"},
     "bias": {"attention": "qkv", "ffn": "none", "output_ffn": "all"},
     "qk_norm": {"full": "head"},
     "block": dict.fromkeys(("sandwich_norm", "output_norm", "parallel", "parallel_one_norm"), "pre_norm"),
@@ -175,6 +175,13 @@ def test_exact_gelu_and_every_bias_in_megatron() -> None:
     assert not {"--swiglu", "--disable-bias-linear", "--add-qkv-bias", "--rotary-base"} & arguments.keys()
 
 
+def test_gelu_by_tanh_and_squared_relu_in_megatron() -> None:
+    by_tanh = arguments_of(megatron_arguments(replace(DEFAULT, ffn="gelu_tanh", bias="all")))
+    assert not {"--swiglu", "--no-bias-gelu-fusion", "--squared-relu", "--disable-bias-linear"} & by_tanh.keys()
+    squared = arguments_of(megatron_arguments(replace(DEFAULT, ffn="relu2")))
+    assert {"--squared-relu", "--no-bias-gelu-fusion", "--disable-bias-linear"} <= squared.keys()
+
+
 @given(arch=architectures(), multiple=st.sampled_from([1, 64, 128, 1000]))
 @settings(max_examples=100, deadline=None)
 def test_megatron_builds_the_design_and_its_padding(arch: Architecture, multiple: int) -> None:
@@ -198,7 +205,7 @@ def test_megatron_builds_the_design_and_its_padding(arch: Architecture, multiple
 TO_LITGPT: dict[str, dict[Any, Any]] = {
     "norm": {"layernorm_no_bias": "layernorm"},
     "positions": {"alibi": "none", "learned": "none"},
-    "ffn": {"relu": "gelu"},
+    "ffn": {"relu": "gelu", "relu2": "gelu"},
     "bias": {"attention": "qkv", "ffn": "none", "output_ffn": "all"},
     "embedding_norm": {True: False},
     "position_offset": {1: 0, 2: 0, 3: 0},

@@ -30,8 +30,15 @@ WRITERS: dict[str, Callable[[Architecture], str]] = {"Megatron-LM": megatron_arg
         (
             "Megatron-LM",
             {"ffn": "geglu", "qk_norm": "full"},
-            "Megatron-LM cannot express ffn='geglu' (its feed-forwards are SwiGLU and GELU) and qk_norm='full' (it can "
-            "normalise each head's queries and keys); ffn='swiglu' or 'gelu' and qk_norm='none' or 'head' would work",
+            "Megatron-LM cannot express ffn='geglu' (its feed-forwards are SwiGLU, GELU and ReLU²) and qk_norm='full' "
+            "(it can normalise each head's queries and keys); ffn='swiglu' or 'gelu' or 'gelu_tanh' or 'relu2' and "
+            "qk_norm='none' or 'head' would work",
+        ),
+        (
+            "Megatron-LM",
+            {"ffn": "gelu_tanh"},
+            "Megatron-LM cannot express bias='qkv' (its GELU by tanh has biases, and so have all its projections then)"
+            "; bias='all' would work",
         ),
         (
             "Megatron-LM",

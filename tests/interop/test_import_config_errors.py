@@ -183,7 +183,7 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"model_type": "gpt2", "activation_function": "silu"},
-        'activation_function="silu" is not supported: a feed-forward without a gate has relu or a kind of gelu; '
+        'activation_function="silu" is not supported: a feed-forward without a gate has relu, relu2 or a kind of gelu; '
         'activation_function="gelu_new" would work',
     ),
     # Models of another kind.
@@ -246,7 +246,7 @@ def test_activations_of_other_kinds_are_refused() -> None:
     for name in (name for name in ACT2FN if "gelu" not in name):
         if name not in ("silu", "swish"):
             assert refused({"model_type": "llama", "hidden_act": name}).startswith(f'hidden_act="{name}" is not')
-        if name != "relu":
+        if name not in ("relu", "relu2"):
             assert refused({"model_type": "phi", "hidden_act": name}).startswith(f'hidden_act="{name}" is not')
 
 

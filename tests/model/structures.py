@@ -12,4 +12,13 @@ STRUCTURES: list[dict[str, Any]] = [
     {"norm": "rmsnorm", "ffn": "geglu", "block": "sandwich_norm", "n_kv_heads": 1, "head_dim": 8},
     {"block": "parallel", "bias": "all", "ffn": "gelu", "positions": "rope", "norm": "layernorm_no_bias"},
     {"block": "parallel_one_norm", "lm_head_bias": True, "norm": "layernorm_no_params"},
+    {"positions": "rope", "window": 4, "layer_pattern": "wf", "window_rope_theta": 100.0, "n_kv_heads": 2},
+    {"positions": "rope", "window": 3, "layer_pattern": "nw", "rotary_share": 0.5, "head_dim": 8},
+    {"positions": "alibi", "window": 3, "layer_pattern": "fw", "embedding_scale": 4.0, "residual_scale": 0.5},
 ]
+
+CAPPED: dict[str, Any] = {
+    **{"positions": "rope", "window": 4, "layer_pattern": "wf", "n_kv_heads": 2, "block": "sandwich_norm"},
+    **{"attention_scale": 0.3, "attention_softcap": 2.0, "logit_scale": 0.5, "logit_softcap": 3.0},
+}
+"""A structure with caps, for which there is no fused kernel."""

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from slimlm.core.architecture import Architecture
 from slimlm.core.basic_choices import Positions
-from slimlm.model.layers import GeGLU, MultiHeadAttention, PlainFeedForward, SwiGLU, TransformerBlock, make_norm
+from slimlm.model.feed_forwards import FEED_FORWARDS, GeGLU, PlainFeedForward, SwiGLU
+from slimlm.model.layers import MultiHeadAttention, TransformerBlock, make_norm
 from slimlm.model.positions import alibi_bias, rotary_angles
 from tests import reference
 
@@ -51,6 +52,12 @@ def test_swiglu_is_down_of_silu_gate_times_up(d_model: int, d_ff: int, seed: int
     torch.manual_seed(seed)
     layer, x = SwiGLU(d_model, d_ff), torch.randn(2, 3, d_model)
     close(layer(x), reference.feed_forward(reference.weights_of(layer), x.double()))
+
+
+@pytest.mark.parametrize("kind", FEED_FORWARDS)
+def test_every_feed_forward_applies_its_activation(kind: str) -> None:
+    layer, x = FEED_FORWARDS[kind](D, D_FF, bias=True), tokens()
+    close(layer(x), reference.feed_forward(reference.weights_of(layer), x.double(), kind))
 
 
 def test_weights_are_matrices_without_biases() -> None:

@@ -12,15 +12,24 @@ import torch
 from torch import Tensor
 
 from slimlm.core.architecture import Architecture
-from slimlm.model import language_model, positions
+from slimlm.model import layer_positions, positions
 from slimlm.model.language_model import LanguageModel
-from slimlm.model.positions import PositionTables, alibi_bias, rotary_angles
+from slimlm.model.positions import PositionTables, alibi_bias, in_reach, rotary_angles, windowed_alibi_bias
 
 ROPE = Architecture(vocab_size=40, max_seq_length=32, n_heads=2, d_model=16, d_ff=8, n_layers=2, positions="rope")
 ALIBI = replace(ROPE, positions="alibi")
+WINDOWED = replace(ROPE, window=4, layer_pattern="wfwn", window_rope_theta=100.0, rotary_share=0.5, n_layers=5)
+WINDOWED_ALIBI = replace(ALIBI, window=4, layer_pattern="wf", attention_softcap=5.0)
+WIDE = replace(WINDOWED, window=9)
+"""A window that holds the whole sequence, which needs no table."""
+MODELS = [
+    pytest.param(arch, id=f"{arch.positions}-{arch.layer_pattern}") for arch in (ROPE, ALIBI, WINDOWED, WINDOWED_ALIBI)
+]
 MAKERS: dict[str, Callable[..., Any]] = {
     "rope": partial(rotary_angles, head_dim=8, theta=10_000.0),
     "alibi": partial(alibi_bias, 4),
+    "reach": partial(in_reach, 3),
+    "windowed alibi": partial(windowed_alibi_bias, 4, 3),
 }
 
 
@@ -35,7 +44,9 @@ def test_kept_tables_equal_fresh_ones(kind: str, dtype: torch.dtype) -> None:
     for tokens in (7, 3, 7):
         fresh = parts(MAKERS[kind](tokens, dtype=dtype))
         kept = parts(tables(tokens, like))
-        assert all(torch.equal(one, other) and one.dtype == dtype for one, other in zip(kept, fresh, strict=True))
+        assert all(
+            torch.equal(one, other) and one.dtype in (dtype, torch.bool) for one, other in zip(kept, fresh, strict=True)
+        )
     assert tables(3, like) is tables(3, like)
     assert parts(tables(3, torch.empty(1, device="meta")))[0].is_meta
 
@@ -55,9 +66,9 @@ def test_the_latest_tables_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatc
     assert made == [1, 2, 3, 4, 9, 20, 9]
 
 
-@pytest.mark.parametrize("arch", [ROPE, ALIBI], ids=["rope", "alibi"])
+@pytest.mark.parametrize(("arch", "tables"), [(ROPE, 1), (ALIBI, 1), (WINDOWED, 3), (WINDOWED_ALIBI, 2), (WIDE, 2)])
 def test_a_model_computes_its_tables_once_and_they_are_no_part_of_its_state(
-    monkeypatch: pytest.MonkeyPatch, arch: Architecture
+    monkeypatch: pytest.MonkeyPatch, arch: Architecture, tables: int
 ) -> None:
     made: list[int] = []
 
@@ -68,18 +79,18 @@ def test_a_model_computes_its_tables_once_and_they_are_no_part_of_its_state(
 
         return count
 
-    for name in ("rotary_angles", "alibi_bias"):
-        monkeypatch.setattr(language_model, name, counting(getattr(positions, name)))
+    for name in ("rotary_angles", "alibi_bias", "in_reach", "windowed_alibi_bias"):
+        monkeypatch.setattr(layer_positions, name, counting(getattr(positions, name)))
     model, ids = LanguageModel(arch).eval(), torch.randint(40, (2, 9))
     names, expected = list(model.state_dict()), model(ids)[0]
     for _ in range(3):
         assert torch.equal(model(ids)[0], expected)
-    assert len(made) == 1
+    assert len(made) == tables
     assert list(model.state_dict()) == names
     assert not list(model.buffers())
 
 
-@pytest.mark.parametrize("arch", [ROPE, ALIBI], ids=["rope", "alibi"])
+@pytest.mark.parametrize("arch", MODELS)
 def test_copies_and_moves_give_the_same_logits(arch: Architecture) -> None:
     model, ids = LanguageModel(arch).eval(), torch.randint(40, (2, 9))
     with torch.inference_mode():
@@ -92,7 +103,7 @@ def test_copies_and_moves_give_the_same_logits(arch: Architecture) -> None:
     assert LanguageModel(arch, device="meta")(ids.to("meta"))[0].is_meta
 
 
-@pytest.mark.parametrize("arch", [ROPE, ALIBI], ids=["rope", "alibi"])
+@pytest.mark.parametrize("arch", MODELS)
 def test_a_compiled_model_has_the_same_logits(arch: Architecture) -> None:
     model, ids = LanguageModel(arch).eval(), torch.randint(40, (2, 9))
     expected = model(ids)[0]

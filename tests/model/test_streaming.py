@@ -15,7 +15,7 @@ from slimlm.core.architecture import Architecture
 from slimlm.model import initialisation, streaming
 from slimlm.model.language_model import LanguageModel
 from slimlm.model.streaming import StreamedModel, slice_rows
-from tests.model.structures import STRUCTURES
+from tests.model.structures import CAPPED, STRUCTURES
 
 CPU = torch.device("cpu")
 
@@ -43,7 +43,9 @@ def both(
     return whole, [torch.cat([logits[number] for _, logits in parts], -1) for number in range(2)]
 
 
-@pytest.mark.parametrize("structure", STRUCTURES, ids=lambda structure: "-".join(map(str, structure.values())))
+@pytest.mark.parametrize(
+    "structure", [*STRUCTURES, CAPPED], ids=lambda structure: "-".join(map(str, structure.values()))
+)
 def test_every_structure_gives_the_logits_of_the_whole_model(structure: dict[str, Any]) -> None:
     arch = Architecture(vocab_size=60, max_seq_length=16, d_model=32, d_ff=24, n_layers=3, n_heads=4, **structure)
     whole, streamed = both(arch)
@@ -70,7 +72,9 @@ def test_tables_in_slices_give_the_logits_of_the_whole_model(
         torch.testing.assert_close(one, other, rtol=1e-5 if dtype == torch.float32 else 1e-2, atol=1e-6)
 
 
-@pytest.mark.parametrize("structure", STRUCTURES, ids=lambda structure: "-".join(map(str, structure.values())))
+@pytest.mark.parametrize(
+    "structure", [*STRUCTURES, CAPPED], ids=lambda structure: "-".join(map(str, structure.values()))
+)
 def test_blocks_in_slices_give_the_logits_of_the_whole_model(small_slices: None, structure: dict[str, Any]) -> None:
     arch = Architecture(vocab_size=60, max_seq_length=16, d_model=32, d_ff=24, n_layers=3, n_heads=4, **structure)
     assert slice_rows(arch.d_ff, arch.d_model) < arch.d_ff

@@ -19,7 +19,7 @@ from slimlm.model.positions import alibi_bias, rotary_angles, rotate
 from tests import reference
 from tests.model.structures import STRUCTURES
 from tests.model.test_layers import CAUSAL, D, H, T, close, tokens
-from tests.strategies import structures, width_grain
+from tests.strategies import attention_options, structures, width_grain
 
 pytestmark = pytest.mark.usefixtures("seeded_on_one_thread")
 
@@ -30,6 +30,8 @@ pytestmark = pytest.mark.usefixtures("seeded_on_one_thread")
 @st.composite
 def architectures(draw: st.DrawFn) -> Architecture:
     structure = draw(structures(most_heads=4))
+    if draw(st.booleans()):
+        structure |= draw(attention_options(structure["positions"]))
     grain = width_grain(structure["n_heads"], structure["head_dim"], structure["positions"])
     return Architecture(
         **structure,

@@ -161,6 +161,7 @@ BAD: dict[type, list[Any]] = {
     bool: [0, 1, None, "True", 1.0, math.nan],
 }
 WORDS = [None, 1, True, "", "other", ["layernorm"], object]
+LETTERS = [None, 1, True, "", "other", "W", "f" * 257, ["f"], object]
 BASES: dict[type, dict[str, Any]] = {
     ModelConfig: {"n_heads": 1024},
     Architecture: {"d_model": 1024, "d_ff": 1024, "n_layers": 1, "n_heads": 1024, "head_dim": 1},
@@ -170,7 +171,7 @@ BASES: dict[type, dict[str, Any]] = {
 def bad_numbers(cls: type, field: dataclasses.Field[Any]) -> list[Any]:
     limits = field.metadata.get("limits")
     kind: Any = float if limits and limits.real_valued else field.type if field.type in BAD else int
-    bad = list(BAD[kind])
+    bad = [value for value in BAD[kind] if not (value is None and limits and limits.optional)]
     if kind is not bool:
         bad += [limits_of(cls, field.name).low - 1, limits_of(cls, field.name).high + 1]
     if kind is int and not limits_of(cls, field.name).optional:
@@ -178,11 +179,24 @@ def bad_numbers(cls: type, field: dataclasses.Field[Any]) -> list[Any]:
     return bad
 
 
+def with_companions(name: str, value: Any) -> dict[str, Any]:
+    """Return a value with values of other fields without which it is refused for another reason."""
+    windowed, rope = {"window": 8, "layer_pattern": "wf"}, {"positions": "rope", "head_dim": 2}
+    others: dict[str, Any] = {
+        "window": windowed if value is not None else {},
+        "layer_pattern": rope | {"window": 8 if "w" in str(value) else None},
+        "window_rope_theta": windowed | rope,
+        "rotary_share": rope,
+    }
+    return others.get(name, {}) | {name: value}
+
+
 def bad_values() -> list[Any]:
     cases = []
     for cls in BASES:
         for field in dataclasses.fields(cls):
-            bad = list(WORDS) if options_of(cls, field.name) else bad_numbers(cls, field)
+            words = LETTERS if "letters" in field.metadata else WORDS if options_of(cls, field.name) else None
+            bad = list(words) if words else bad_numbers(cls, field)
             cases += [
                 pytest.param(cls, field.name, value, id=f"{cls.__name__}-{field.name}-{shown(value)}") for value in bad
             ]
@@ -196,15 +210,16 @@ def shown(value: object) -> str:
 @pytest.mark.parametrize(("cls", "name", "value"), bad_values())
 def test_bad_values_are_refused_and_the_remedy_works(cls: type, name: str, value: Any) -> None:
     text = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
+    base = BASES[cls]
     with pytest.raises(FieldError, match=f"^{name}={re.escape(text)} is not allowed: it must be ") as caught:
-        cls(**(BASES[cls] | {name: value}))
+        cls(**(base | {name: value}))
     error = caught.value
     assert len(str(error)) < 250
     assert error.field == name
     assert error.value is value
     for field, working in error.remedies:
         assert str(error).endswith(f"; {field}={working!r} would work")
-        cls(**(BASES[cls] | {field: working}))
+        cls(**(base | with_companions(field, working)))
     if not error.remedies:
         required = next(field for field in dataclasses.fields(cls) if field.name == name)
         assert required.default is dataclasses.MISSING, "a field with a default always knows a value that works"
@@ -224,7 +239,7 @@ def test_every_value_within_the_limits_is_taken(name: str) -> None:
     @settings(deadline=None)
     def check(value: Any) -> None:
         beside: dict[str, Any] = {"n_heads": value} if name == "n_kv_heads" and value else {}
-        assert getattr(ModelConfig(**beside | {name: value}), name) is value
+        assert getattr(ModelConfig(**beside | with_companions(name, value)), name) is value
 
     check()
 

@@ -68,16 +68,18 @@ USUAL: dict[str, Options] = {
 }
 """Requirements on these fields, unless a class has others."""
 
+_GATED = ("swiglu", "geglu", "geglu_tanh")
+_PLAIN = ("gelu", "relu", "gelu_tanh", "relu2")
 _LLAMA: dict[str, Options] = USUAL | {
     "norm": ("rmsnorm",),
     "positions": ("rope",),
-    "ffn": ("swiglu", "geglu"),
+    "ffn": _GATED,
     "head_dim": _even_width,
 }
 _GPT: dict[str, Options] = USUAL | {
     "norm": ("layernorm",),
     "positions": ("learned",),
-    "ffn": ("gelu", "relu"),
+    "ffn": _PLAIN,
     "n_kv_heads": lambda arch: (arch.n_heads,),
     "head_dim": _own_width,
 }
@@ -97,7 +99,11 @@ _ROTARY = _SIZES | {"num_key_value_heads": "n_kv_heads", "rope_theta": "rope_the
 _RMS = _ROTARY | {"head_dim": "head_dim", "rms_norm_eps": "layer_norm_eps"}
 _LAYERNORM = _ROTARY | {"layer_norm_eps": "layer_norm_eps"}
 
-_ACTIVATIONS = {"swiglu": "silu", "geglu": "gelu", "gelu": "gelu", "relu": "relu"}
+_TANH = "gelu_pytorch_tanh"
+_ACTIVATIONS = {"swiglu": "silu", "geglu": "gelu", "gelu": "gelu", "relu": "relu", "relu2": "relu2"} | {
+    "geglu_tanh": _TANH,
+    "gelu_tanh": _TANH,
+}
 
 
 def _act(arch: Architecture) -> dict[str, Any]:
@@ -105,7 +111,7 @@ def _act(arch: Architecture) -> dict[str, Any]:
 
 
 def _activation_function(arch: Architecture) -> dict[str, Any]:
-    return {"activation_function": _ACTIVATIONS[arch.ffn]}
+    return {"activation_function": "gelu_new" if arch.ffn == "gelu_tanh" else _ACTIVATIONS[arch.ffn]}
 
 
 def _biases(arch: Architecture) -> dict[str, Any]:
@@ -154,7 +160,7 @@ NATIVE = (
         name="Gemma3ForCausalLM",
         model_type="gemma3_text",
         needs=_LLAMA
-        | {"ffn": ("geglu", "swiglu"), "bias": ("none", "attention"), "qk_norm": ("head",)}
+        | {"ffn": ("geglu_tanh", "geglu", "swiglu"), "bias": ("none", "attention"), "qk_norm": ("head",)}
         | {"block": ("sandwich_norm",), "d_model": _divided_width},
         keys=_RMS,
         settings=lambda arch: (
@@ -204,7 +210,7 @@ NATIVE = (
         title="StarCoder2",
         name="Starcoder2ForCausalLM",
         model_type="starcoder2",
-        needs=_LLAMA | {"norm": ("layernorm",), "ffn": ("gelu", "relu"), "bias": ("none", "all")},
+        needs=_LLAMA | {"norm": ("layernorm",), "ffn": _PLAIN, "bias": ("none", "all")},
         keys=_ROTARY
         | {"head_dim": "head_dim", "norm_epsilon": "layer_norm_eps"}
         | {"residual_dropout": "dropout", "embedding_dropout": "dropout"},
@@ -228,7 +234,7 @@ NATIVE = (
         name="PhiForCausalLM",
         model_type="phi",
         needs=_LLAMA
-        | {"norm": ("layernorm",), "ffn": ("gelu", "relu"), "bias": ("all",), "block": ("parallel_one_norm",)}
+        | {"norm": ("layernorm",), "ffn": _PLAIN, "bias": ("all",), "block": ("parallel_one_norm",)}
         | {"lm_head_bias": (True,), "head_dim": _own_width},
         keys=_LAYERNORM | {"resid_pdrop": "dropout", "embd_pdrop": "dropout"},
         settings=lambda arch: _act(arch) | {"partial_rotary_factor": 1.0},

@@ -14,8 +14,9 @@ class Switch:
     """A boolean key."""
 
     default: bool
-    when_true: dict[str, str] = field(default_factory=dict)
+    when_true: dict[str, Any] = field(default_factory=dict)
     """Fields of Architecture that the key sets; a bias is added to those of the model type."""
+    when_false: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,41 @@ class Only:
     allowed: tuple[Any, ...]
     """Supported values; the first is the default."""
     reason: str
+
+
+def _same(value: float) -> float:
+    return value
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A key that scales or caps something by a number above 0; null leaves that out."""
+
+    default: float | None
+    field: str
+    """Field of Architecture."""
+    of: Callable[[float], float] = _same
+    """Value of the key → value of the field."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Windows:
+    """Keys that say which layers attend to how many tokens."""
+
+    key: str = "sliding_window"
+    """Key of the number of tokens."""
+    pattern: "Callable[[Reader, int], str]"
+    """Reader and number of layers → the kinds of the layers, as `Architecture.layer_pattern`, if no list names them."""
+    listed: bool = True
+    """Whether the key layer_types may name the kind of every layer."""
+    names: str = "layer_types"
+    """Key that names the kind of every layer."""
+    full: str = "f"
+    """Kind of the layers without a window."""
+    without: str | None = "f"
+    """Kind of all layers where no window is given; None for a type whose pattern holds then too."""
+    local_base: tuple[str, float] | None = None
+    """Key of the rotary base in layers with a window, and its default."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +80,14 @@ class Family:
     """Whether the feed-forward has a gate."""
     switches: dict[str, Switch] = field(default_factory=dict)
     only: dict[str, Only] = field(default_factory=dict)
+    factors: dict[str, Factor] = field(default_factory=dict)
+    windows: Windows | None = None
+    rotary_share: float | None = None
+    """Default of the part of each head that is rotated, where the type has a key for it."""
+    rope: dict[str, Any] = field(default_factory=dict)
+    """What a config says about rotary positions that has no object for them."""
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Other name of a switch → its key."""
     nulls: str = ""
     """Keys, separated by spaces, that may be null although their default is not: derived when numbers, else false."""
     derive: "Callable[[Reader], dict[str, Any]] | None" = None
@@ -64,6 +108,7 @@ class Family:
         """Config key → default."""
         by_field = {self.keys[name].split()[0]: value for name, value in self.fields.items() if name in self.keys}
         by_switch = {key: switch.default for key, switch in self.switches.items()}
+        by_switch |= {key: factor.default for key, factor in self.factors.items()}
         return by_field | by_switch | {key: only.allowed[0] for key, only in self.only.items()} | self.extras
 
 
@@ -77,7 +122,8 @@ class Reader:
                 raise not_allowed(outer, given[outer], "it must be an object or null")
         inner = {key: value for key, value in given.items() if isinstance(value, Mapping)}
         nested = {f"{key}.{name}": value for key, values in inner.items() for name, value in values.items()}
-        self.given, self._given = given, {**given, **nested}
+        named = {key: given[alias] for alias, key in family.aliases.items() if alias in given}
+        self.given, self._given = given, {**named, **given, **nested}
 
     def gives(self, name: str) -> bool:
         """Whether the config has a value of its own for a field, under any name of its key."""
@@ -137,7 +183,7 @@ class Reader:
         Raises ValueError when that is no object.
         """
         key = "rope_scaling" if self.get("rope_scaling") else "rope_parameters"
-        found = self.get(key) or {}
+        found = self.get(key) or self.family.rope
         if isinstance(found, Mapping):
             found = found.get("full_attention") or found
         if not isinstance(found, Mapping):

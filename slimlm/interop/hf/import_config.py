@@ -15,34 +15,26 @@ from slimlm.core.named_model import FROM_CONFIG, NamedModel, tidy_name
 from slimlm.interop.config_text import MAX_BYTES, read_config_text
 from slimlm.interop.foreign import read_foreign
 from slimlm.interop.foreign_reader import Foreign
+from slimlm.interop.hf.attention import attention_fields, attention_keys
 from slimlm.interop.hf.family import Family, Reader, not_supported
+from slimlm.interop.hf.feed_forward import feed_forward
 from slimlm.interop.hf.refusals import refuse_other_models, refuse_type
 from slimlm.interop.hf.source import find_source, has_type, with_likely_type
 from slimlm.interop.hf.types_gated import GATED
+from slimlm.interop.hf.types_gated_variants import GATED_VARIANTS
 from slimlm.interop.hf.types_plain import PLAIN
+from slimlm.interop.hf.types_plain_variants import PLAIN_VARIANTS
 from slimlm.interop.hf.unmodelled import remarks
 from slimlm.interop.hf.unread import unread_keys
 from slimlm.utils.files import read_bytes, unreadable
 from slimlm.utils.text import shown
 from slimlm.utils.validation import FieldError
 
-FAMILIES = {family.model_type: family for family in (*PLAIN, *GATED)}
+FAMILIES = {family.model_type: family for family in (*PLAIN, *GATED, *PLAIN_VARIANTS, *GATED_VARIANTS)}
 """Supported model types."""
 
 _WHOLE = ("vocab_size", "max_seq_length", "n_heads", "n_kv_heads", "head_dim", "d_model", "d_ff", "n_layers")
 _REAL = ("dropout", "attention_dropout", "layer_norm_eps")
-
-_GELUS = {
-    "gelu",
-    "gelu_10",
-    "gelu_accurate",
-    "gelu_fast",
-    "gelu_new",
-    "gelu_python",
-    "gelu_python_tanh",
-    "gelu_pytorch_tanh",
-    "quick_gelu",
-}
 
 
 def from_hf_config(source: Mapping[str, Any] | str | Path) -> Architecture:
@@ -63,8 +55,8 @@ def from_hf_config(source: Mapping[str, Any] | str | Path) -> Architecture:
 def unmodelled(source: Mapping[str, Any] | str | Path) -> tuple[str, ...]:
     """Return the properties of a config that its Architecture does not describe.
 
-    >>> unmodelled({"model_type": "mistral"})
-    ('sliding-window attention (sliding_window=4096)',)
+    >>> unmodelled({"model_type": "olmo", "clip_qkv": 8.0})
+    ('clipped queries, keys and values (clip_qkv=8.0)',)
 
     Raises ValueError as `from_hf_config` does.
     """
@@ -166,43 +158,36 @@ def _architecture(reader: Reader) -> Architecture:
     if fields["positions"] == "rope":
         given = reader.rope().get("rope_theta")
         fields["rope_theta"] = reader.real("rope_theta") if given is None else given
+    fields |= attention_fields(reader, fields)
+    names = {name: reader.key(name) for name in reader.family.keys.keys() & fields}
     try:
         return Architecture(**fields)
     except FieldError as error:
-        raise error.renamed({name: reader.key(name) for name in reader.family.keys.keys() & fields}) from None
+        raise error.renamed(names | attention_keys(reader)) from None
 
 
 def _structure(reader: Reader) -> dict[str, Any]:
     """Return the choices and switches of Architecture: fixed by the model type, set by a key, or derived."""
     family = reader.family
-    found = {"bias": "none", **family.fixed}
+    found, biases = dict(family.fixed), {"": family.fixed.get("bias", "none")}
     for key, switch in family.switches.items():
-        if reader.switch(key):
-            found |= switch.when_true | {"bias": _both(found["bias"], switch.when_true.get("bias", "none"))}
+        chosen = switch.when_true if reader.switch(key) else switch.when_false
+        found |= chosen
+        biases |= {key: chosen["bias"]} if "bias" in chosen else {}
+    found["bias"] = _together(biases)
     if "activation" in family.fields:
-        found["ffn"] = _feed_forward(reader)
+        found["ffn"] = feed_forward(reader)
     return found | (family.derive(reader) if family.derive else {})
 
 
-def _both(bias: str, other: str) -> str:
-    """Return the option of `Architecture.bias` that unites two options."""
-    parts = {*BIASED[bias], *BIASED[other]}
-    return next(word for word, biased in BIASED.items() if set(biased) == parts)
-
-
-def _feed_forward(reader: Reader) -> str:
-    """Return the option of `Architecture.ffn` for an activation, named as in transformers (activations.ACT2FN)."""
-    key, gated = reader.key("activation"), reader.family.gated
-    name = reader.get(key)
-    if isinstance(name, str) and name in _GELUS:
-        return "geglu" if gated else "gelu"
-    if gated and name in ("silu", "swish"):
-        return "swiglu"
-    if not gated and name == "relu":
-        return "relu"
-    kinds = "a gated feed-forward has silu, swish" if gated else "a feed-forward without a gate has relu"
-    working = f"{key}={shown(reader.family.fields['activation'])}"
-    raise not_supported(key, name, f"{kinds} or a kind of gelu; {working} would work")
+def _together(biases: Mapping[str, str]) -> str:
+    """Return the option of `Architecture.bias` that unites some options, given by the keys that set them."""
+    parts = {part for option in biases.values() for part in BIASED.get(option, (option,))}
+    found = next((word for word, biased in BIASED.items() if set(biased) == parts), None)
+    if found is None:
+        last = list(biases)[-1]
+        raise not_supported(last, True, f"slimlm has no biases in these projections alone; {last}=false would work")
+    return found
 
 
 def hf_named_model(config: Mapping[str, Any] | Path, name: str) -> NamedModel:

@@ -1,7 +1,17 @@
 """Model types with a gated feed-forward: Llama and its variants."""
 
+from math import sqrt
+from typing import Any
+
 from slimlm.interop.hf.defaults import ROPE_KEYS
-from slimlm.interop.hf.family import Family, Only, Switch
+from slimlm.interop.hf.family import Factor, Family, Only, Reader, Switch, Windows
+from slimlm.interop.hf.layer_patterns import (
+    after_full_ones,
+    every_second,
+    everywhere,
+    one_full_in,
+    without_rotation,
+)
 
 _RMS_KEYS = ROPE_KEYS | {"layer_norm_eps": "rms_norm_eps"}
 _EPS = {"layer_norm_eps": 1e-6}
@@ -11,7 +21,38 @@ _ATTENTION_BIAS = {"attention_bias": Switch(False, {"bias": "attention"})}
 _MLP_BIAS = {"mlp_bias": Switch(False, {"bias": "ffn"})}
 
 _SOME_SLIDE = {"sliding_window": 4096, "layer_types": None}
-_GEMMA = ("RMSNorm that multiplies by 1 + its weight", "embeddings multiplied by √d_model")
+_QWEN = _SOME_SLIDE | {"use_sliding_window": False, "max_window_layers": 28}
+_ALL_SLIDE = Windows(pattern=everywhere, listed=False)
+_QWEN_WINDOWS = Windows(pattern=after_full_ones)
+
+GEMMA = ("RMSNorm that multiplies by 1 + its weight",)
+"""What Gemma has besides its architecture: a difference of the stored weights alone."""
+
+
+def caps(scores: float | None, logits: float | None) -> dict[str, Factor]:
+    """Return Gemma's soft-caps, with these defaults, and its factor of the attention scores."""
+    return {
+        "attn_logit_softcapping": Factor(scores, "attention_softcap"),
+        "final_logit_softcapping": Factor(logits, "logit_softcap"),
+        "query_pre_attn_scalar": Factor(256, "attention_scale", lambda scalar: scalar**-0.5),
+    }
+
+
+def root_of_width(reader: Reader) -> dict[str, Any]:
+    """Return Gemma's factor of the embeddings: √d_model."""
+    width = reader.whole("d_model")
+    return {"embedding_scale": sqrt(width)} if width and 0 < width <= 10**15 else {}
+
+
+def multipliers(logits: Factor, attention: float | None) -> dict[str, Factor]:
+    """Return the factors of Granite and HyperCLOVA X."""
+    return {
+        "embedding_multiplier": Factor(1.0, "embedding_scale"),
+        "residual_multiplier": Factor(1.0, "residual_scale"),
+        "attention_multiplier": Factor(attention, "attention_scale"),
+        "logits_scaling": logits,
+    }
+
 
 GATED = (
     Family(
@@ -28,6 +69,7 @@ GATED = (
         keys=_RMS_KEYS,
         rates=_EPS,
         fixed=_RMS,
+        windows=_ALL_SLIDE,
         extras={"sliding_window": 4096},
     ),
     Family(
@@ -37,7 +79,8 @@ GATED = (
         rates=_EPS,
         fixed=_RMS | {"bias": "qkv"},
         nulls="num_key_value_heads",
-        extras=_SOME_SLIDE | {"use_sliding_window": False},
+        windows=_QWEN_WINDOWS,
+        extras=_QWEN,
     ),
     Family(
         model_type="qwen3",
@@ -47,7 +90,8 @@ GATED = (
         fixed=_RMS | {"qk_norm": "head"},
         switches=_ATTENTION_BIAS,
         nulls="num_key_value_heads",
-        extras=_SOME_SLIDE | {"use_sliding_window": False},
+        windows=_QWEN_WINDOWS,
+        extras=_QWEN,
     ),
     Family(
         model_type="gemma",
@@ -56,7 +100,8 @@ GATED = (
         rates=_EPS,
         fixed=_RMS,
         switches=_ATTENTION_BIAS,
-        quirks=_GEMMA,
+        derive=root_of_width,
+        quirks=GEMMA,
     ),
     Family(
         model_type="gemma2",
@@ -65,13 +110,11 @@ GATED = (
         rates=_EPS,
         fixed=_RMS | {"block": "sandwich_norm"},
         switches=_ATTENTION_BIAS,
-        extras={
-            **_SOME_SLIDE,
-            "attn_logit_softcapping": 50.0,
-            "final_logit_softcapping": 30.0,
-            "query_pre_attn_scalar": 256,
-        },
-        quirks=_GEMMA,
+        factors=caps(50.0, 30.0),
+        windows=Windows(pattern=every_second),
+        derive=root_of_width,
+        extras=_SOME_SLIDE,
+        quirks=GEMMA,
     ),
     Family(
         model_type="gemma3_text",
@@ -80,13 +123,13 @@ GATED = (
         rates=_EPS | {"rope_theta": 1_000_000.0},
         fixed=_RMS | {"block": "sandwich_norm", "qk_norm": "head"},
         switches=_ATTENTION_BIAS,
-        extras={
-            **_SOME_SLIDE,
-            "attn_logit_softcapping": None,
-            "final_logit_softcapping": None,
-            "query_pre_attn_scalar": 256,
-        },
-        quirks=(*_GEMMA, "another rotary base in layers with sliding-window attention"),
+        factors=caps(None, None),
+        windows=Windows(
+            pattern=one_full_in(6, "sliding_window_pattern"), local_base=("rope_local_base_freq", 10_000.0)
+        ),
+        derive=root_of_width,
+        extras=_SOME_SLIDE | {"sliding_window_pattern": 6, "rope_local_base_freq": None},
+        quirks=GEMMA,
     ),
     Family(
         model_type="olmo",
@@ -108,6 +151,8 @@ GATED = (
         classes="Phi3ForCausalLM",
         keys=_RMS_KEYS | {"dropout": "resid_pdrop"},
         fixed=_RMS,
+        windows=_ALL_SLIDE,
+        rotary_share=1.0,
         extras={"sliding_window": None, "partial_rotary_factor": 1.0},
     ),
     Family(
@@ -120,6 +165,7 @@ GATED = (
             "use_parallel_residual": Switch(False, {"block": "parallel_one_norm"}),
         },
         only={"qk_layernorm": Only((False,), "slimlm has no norm with weights of its own for every head")},
+        rotary_share=0.25,
         extras={"partial_rotary_factor": 0.25},
     ),
     Family(
@@ -130,6 +176,7 @@ GATED = (
         fixed=_RMS,
         switches=_ATTENTION_BIAS | _MLP_BIAS,
         nulls="num_key_value_heads",
+        windows=Windows(pattern=without_rotation, listed=False, names="no_rope_layers", without=None),
         extras={
             "sliding_window": None,
             "layer_types": None,
@@ -145,11 +192,6 @@ GATED = (
         rates=_EPS,
         fixed=_RMS,
         switches=_ATTENTION_BIAS | _MLP_BIAS,
-        extras={
-            "embedding_multiplier": 1.0,
-            "residual_multiplier": 1.0,
-            "attention_multiplier": 1.0,
-            "logits_scaling": 1.0,
-        },
+        factors=multipliers(Factor(1.0, "logit_scale", lambda scaling: 1 / scaling), 1.0),
     ),
 )

@@ -3,12 +3,12 @@
 from typing import Any
 
 from slimlm.interop.hf.defaults import KEYS, ROPE_KEYS
-from slimlm.interop.hf.family import Family, Only, Reader, Switch, not_supported
+from slimlm.interop.hf.family import Factor, Family, Only, Reader, Switch, Windows, not_supported
+from slimlm.interop.hf.layer_patterns import by_attention_types, everywhere
 
 _ROPE = {"norm": "layernorm", "positions": "rope"}
 _LEARNED = {"norm": "layernorm", "positions": "learned"}
 
-_TANH = "GELU by its tanh approximation"
 _MPT_IGNORES_IT = "transformers builds the same MPT whatever this key says"
 
 
@@ -55,7 +55,8 @@ PLAIN = (
         rates={"dropout": 0.1, "attention_dropout": 0.1},
         fixed=_LEARNED | {"bias": "all"},
         gated=False,
-        extras={"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False},
+        switches={"scale_attn_weights": Switch(True, when_false={"attention_scale": 1.0})},
+        extras={"scale_attn_by_inverse_layer_idx": False},
     ),
     Family(
         model_type="gpt_neo",
@@ -68,10 +69,12 @@ PLAIN = (
             "dropout": "resid_dropout",
             "layer_norm_eps": "layer_norm_epsilon",
         },
-        fixed=_LEARNED | {"bias": "output_ffn"},
+        fixed=_LEARNED | {"bias": "output_ffn", "attention_scale": 1.0},
         gated=False,
+        windows=Windows(
+            key="window_size", pattern=by_attention_types, listed=False, names="attention_types", without=None
+        ),
         extras={"window_size": 256, "attention_types": None},
-        quirks=("attention scores not divided by √head_dim",),
     ),
     Family(
         model_type="gpt_neox",
@@ -83,6 +86,7 @@ PLAIN = (
             "attention_bias": Switch(True, {"bias": "attention"}),
             "use_parallel_residual": Switch(True, {"block": "parallel"}),
         },
+        rotary_share=0.25,
         extras={"rotary_pct": 0.25},
     ),
     Family(
@@ -115,10 +119,9 @@ PLAIN = (
             "dropout": "hidden_dropout",
             "layer_norm_eps": "layer_norm_epsilon",
         },
-        fixed={"norm": "layernorm", "positions": "alibi", "ffn": "gelu", "bias": "all", "embedding_norm": True},
+        fixed={"norm": "layernorm", "positions": "alibi", "ffn": "gelu_tanh", "bias": "all", "embedding_norm": True},
         gated=False,
         extras={"apply_residual_connection_post_layernorm": False},
-        quirks=(_TANH,),
     ),
     Family(
         model_type="falcon",
@@ -168,7 +171,8 @@ PLAIN = (
             "attn_config.qk_ln": Only((False,), _MPT_IGNORES_IT),
             "attn_config.attn_type": Only(("multihead_attention",), _MPT_IGNORES_IT),
         },
-        extras={"logit_scale": None, "attn_config.clip_qkv": None, "attn_config.softmax_scale": None},
+        factors={"attn_config.softmax_scale": Factor(None, "attention_scale")},
+        extras={"logit_scale": None, "attn_config.clip_qkv": None},
     ),
     Family(
         model_type="phi",
@@ -177,6 +181,7 @@ PLAIN = (
         fixed=_ROPE | {"bias": "all", "block": "parallel_one_norm", "lm_head_bias": True},
         gated=False,
         switches={"qk_layernorm": Switch(False, {"qk_norm": "head"})},
+        rotary_share=0.5,
         extras={"partial_rotary_factor": 0.5},
     ),
     Family(
@@ -190,6 +195,7 @@ PLAIN = (
             "norm_type": Only(("layer_norm",), "transformers builds StarCoder2 with LayerNorm whatever this key says"),
             "mlp_type": Only(("default",), "transformers builds StarCoder2 without a gate whatever this key says"),
         },
+        windows=Windows(pattern=everywhere, listed=False),
         extras={"sliding_window": None},
     ),
 )
