@@ -37,6 +37,7 @@ _META_NAMES = {
     "layer_norm_eps": "norm_eps",
     "rope_theta": "rope_theta",
     "dropout": "dropout",
+    "window": "sliding_window",
 }
 
 
@@ -98,15 +99,15 @@ def _read_meta(given: Mapping[str, Any]) -> Foreign:
         tied_lm_head=tied,
         norm="rmsnorm",
         positions="rope",
+        window=reader.whole("sliding_window"),
+        layer_pattern="w" if reader.whole("sliding_window") else "f",
     )
     program = "llama2.c, with a tied LM head" if tied else "Meta's params.json, with an LM head of its own"
     head = f"dim, n_layers and n_heads are keys of {program}: read as Llama"
     reader.passed_over("multiple_of ffn_dim_multiplier max_batch_size")
-    window, scaled = reader.whole("sliding_window"), reader.flag("use_scaled_rope")
-    unmodelled = [f"sliding-window attention (sliding_window={window})"] if window else []
-    unmodelled += ["rescaled rotary positions (use_scaled_rope=true)"] if scaled else []
+    unmodelled = ("rescaled rotary positions (use_scaled_rope=true)",) if reader.flag("use_scaled_rope") else ()
     sizes = "max_seq_len" if given.get("hidden_dim") else "multiple_of max_seq_len"
-    return Foreign(architecture, (head, *reader.left_over(sizes)), tuple(unmodelled))
+    return Foreign(architecture, (head, *reader.left_over(sizes)), unmodelled)
 
 
 _NANO_GPT = {

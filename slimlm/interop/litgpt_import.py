@@ -3,6 +3,7 @@
 Checked against the sources of Lightning-AI/litgpt: litgpt/config.py and litgpt/model.py.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,6 +49,9 @@ _DEFAULTS: dict[str, Any] = {
     "attention_logit_softcapping": None,
     "final_logit_softcapping": None,
     "sliding_window_size": None,
+    "sliding_window_indices": None,
+    "sliding_window_layer_placing": None,
+    "rope_local_base_freq": None,
     "latent_attention": None,
 }
 """Defaults of litgpt's Config."""
@@ -67,16 +71,8 @@ _NAMES = {
 
 _OWN = ("padded_vocab_size", "n_query_groups", "norm_class_name", "mlp_class_name", "rotary_percentage")
 
-_NEUTRAL: dict[str, tuple[Any, str]] = {
-    "rope_condense_ratio": (1, "rescaled rotary positions"),
-    "rope_adjustments": (None, "rescaled rotary positions"),
-    "scale_embeddings": (False, "embeddings multiplied by √d_model"),
-    "attention_scores_scalar": (None, "attention scores with a scale of their own"),
-    "attention_logit_softcapping": (None, "soft-capped attention scores"),
-    "final_logit_softcapping": (None, "soft-capped logits"),
-    "sliding_window_size": (None, "sliding-window attention in some layers"),
-}
-"""Key → the value that means nothing special, and the meaning of any other."""
+_NEUTRAL: dict[str, Any] = {"rope_condense_ratio": 1, "rope_adjustments": None}
+"""Key → the value that means rotary positions as they are."""
 
 _NO_STRUCTURE = """
 hf_config norm_qk_type gelu_approximate rope_interleave rope_local_base_freq rope_indices sliding_window_indices
@@ -137,14 +133,43 @@ def _structure(reader: ForeignReader) -> dict[str, Any]:
     found: dict[str, Any] = {"norm": reader.option("norm_class_name", norms)}
     if found["norm"] == "layernorm" and "OLMo" in str(reader.get("name")):
         found["norm"] = "layernorm_no_params"
-    share = reader.get("rotary_percentage")
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-        raise ValueError(f"rotary_percentage={shown(share)} is not allowed: it must be a number between 0 and 1")
-    found["positions"] = "rope" if share else "none"
-    found["rope_theta"] = reader.real("rope_base")
+    found |= _rotation(reader) | _windows(reader)
+    found["embedding_scale"] = math.sqrt(reader.whole("n_embd")) if reader.flag("scale_embeddings") else 1.0
+    scale = reader.real("attention_scores_scalar")
+    found["attention_scale"] = None if scale is None else 1 / math.sqrt(scale)
+    found["attention_softcap"] = reader.real("attention_logit_softcapping")
+    found["logit_softcap"] = reader.real("final_logit_softcapping")
     for field in ("ffn", "qk_norm", "block", "bias"):
         found[field] = _choice(reader, field, LITGPT[field])
     return found
+
+
+def _rotation(reader: ForeignReader) -> dict[str, Any]:
+    share = reader.get("rotary_percentage")
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        raise ValueError(f"rotary_percentage={shown(share)} is not allowed: it must be a number between 0 and 1")
+    if not share:
+        return {"positions": "none"}
+    return {"positions": "rope", "rope_theta": reader.real("rope_base"), "rotary_share": float(share)}
+
+
+def _windows(reader: ForeignReader) -> dict[str, Any]:
+    """Return the window and its layers: those that a list of 0 and 1 names, every second, or all (Config, Block)."""
+    size, layers = reader.whole("sliding_window_size"), reader.whole("n_layer")
+    if size is None:
+        return {}
+    chosen, theta = reader.get("sliding_window_indices"), reader.real("rope_local_base_freq")
+    if chosen is None:
+        every_second = reader.get("sliding_window_layer_placing") == "interleaved"
+        pattern = "wf" if every_second else "w"
+    elif isinstance(chosen, list) and len(chosen) >= layers and all(one in (0, 1) for one in chosen):
+        pattern = "".join("w" if one else "f" for one in chosen[:layers])
+    else:
+        rule = f"it must be a list of {layers:,} times 0 or 1, a 1 for each layer with a window"
+        raise ValueError(f"sliding_window_indices={shown(chosen)} is not allowed: {rule}")
+    if "w" not in pattern:
+        return {}
+    return {"window": size, "layer_pattern": pattern, "window_rope_theta": theta}
 
 
 def _choice(reader: ForeignReader, field: str, choice: FrameworkChoice) -> Any:
@@ -164,8 +189,6 @@ def _same(key: str, value: object, settings: Mapping[str, Any], given: Mapping[s
     """Whether a file's value is that of some settings, or means nothing beside another value."""
     if key in ("norm_qk_type", "gelu_approximate") and key not in settings:
         return True
-    if key == "gelu_approximate":  # the tanh approximation has the same parameters, and is told of
-        return True
     if key == "attn_bias" and given["bias"]:
         return True
     if key == "shared_attention_norm" and not given["parallel_residual"]:
@@ -174,16 +197,9 @@ def _same(key: str, value: object, settings: Mapping[str, Any], given: Mapping[s
 
 
 def _unmodelled(reader: ForeignReader) -> list[str]:
-    found = []
-    name, share = str(reader.get("name")), reader.get("rotary_percentage")
-    if 0 < share < 1:
-        found.append(f"rotary positions on a part of each head (rotary_percentage={shown(share)})")
-    if reader.get("gelu_approximate") == "tanh" and reader.get("mlp_class_name") != "LLaMAMLP":
-        found.append('GELU by an approximation (gelu_approximate="tanh")')
-    if name.startswith("Gemma"):
-        found.append("RMSNorm that multiplies by 1 + its weight")
-    for key, (neutral, phrase) in _NEUTRAL.items():
-        value = reader.get(key)
-        if value != neutral:
-            found.append(f"{phrase} ({key}={shown(value)})")
-    return found
+    gemma = str(reader.get("name")).startswith("Gemma")
+    found = ["RMSNorm that multiplies by 1 + its weight"] if gemma else []
+    values = {key: reader.get(key) for key in _NEUTRAL}
+    return found + [
+        f"rescaled rotary positions ({key}={shown(value)})" for key, value in values.items() if value != _NEUTRAL[key]
+    ]

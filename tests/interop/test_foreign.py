@@ -64,7 +64,7 @@ def test_a_file_reads_as_the_config_that_transformers_has_of_the_same_model() ->
     assert sum(count(AutoConfig.for_model(**llama)).values()) == count_total(foreign(LLAMA_3_8B).architecture)
     mistral = {"model_type": "mistral", "max_position_embeddings": 2048, "rms_norm_eps": 1e-5}
     assert count_total(foreign(MISTRAL).architecture) == count_total(from_hf_config(mistral))
-    assert foreign(MISTRAL).unmodelled == ("sliding-window attention (sliding_window=4096)",)
+    assert (foreign(MISTRAL).architecture.window, foreign(MISTRAL).architecture.layer_pattern) == (4096, "w")
     assert foreign(META | {"use_scaled_rope": True}).unmodelled == ("rescaled rotary positions (use_scaled_rope=true)",)
 
 
@@ -167,19 +167,39 @@ def test_published_models_go_to_litgpt_and_back() -> None:
 def test_what_litgpt_has_besides_is_told() -> None:
     found = foreign(LITGPT | {"scale_embeddings": True, "gelu_approximate": "tanh", "name": "Gemma-2b", "p_mem": 0.1}
                     | {"mlp_class_name": "GemmaMLP", "rotary_percentage": 0.25, "hf_config": {"org": "a"}})  # fmt: skip
-    assert found.unmodelled == (
-        "rotary positions on a part of each head (rotary_percentage=0.25)",
-        'GELU by an approximation (gelu_approximate="tanh")',
-        "RMSNorm that multiplies by 1 + its weight",
-        "embeddings multiplied by √d_model (scale_embeddings=true)",
-    )
+    assert found.unmodelled == ("RMSNorm that multiplies by 1 + its weight",)
+    arch = found.architecture
+    assert (arch.ffn, arch.rotary_share, arch.embedding_scale) == ("geglu_tanh", 0.25, 768**0.5)
     assert found.unread[1:] == ("p_mem is no key of litgpt, and is not read",)
     assert foreign(LITGPT | {"name": "OLMo-1B", "norm_class_name": "LayerNorm"}).architecture.norm == (
         "layernorm_no_params"
     )
+    rescaled = foreign(LITGPT | {"rope_condense_ratio": 4, "rope_adjustments": {"factor": 8.0}})
+    assert rescaled.unmodelled == (
+        "rescaled rotary positions (rope_condense_ratio=4)",
+        'rescaled rotary positions (rope_adjustments={"factor": 8.0})',
+    )
     inner = {"model_name": "mini", "model_config": LITGPT, "precision": "bf16-mixed"}
     assert from_hf_config(inner) == foreign(LITGPT).architecture
     assert unread(inner)[0] == "model_config is read by itself: the rest of the file left out"
+
+
+@pytest.mark.parametrize(
+    ("windows", "pattern"),
+    [
+        ({}, "w"),
+        ({"sliding_window_layer_placing": "all"}, "w"),
+        ({"sliding_window_layer_placing": "interleaved"}, "wf"),
+        ({"sliding_window_indices": [1, 1, 1, 0] * 4}, "wwwf" * 4),
+    ],
+)
+def test_the_windows_and_limits_of_litgpt_are_read(windows: dict[str, Any], pattern: str) -> None:
+    limits = {"attention_scores_scalar": 256, "attention_logit_softcapping": 50.0, "final_logit_softcapping": 30.0}
+    arch = foreign(LITGPT | limits | {"sliding_window_size": 64} | windows).architecture
+    assert (arch.window, arch.layer_pattern) == (64, pattern)
+    assert (arch.attention_scale, arch.attention_softcap, arch.logit_softcap) == (1 / 16, 50.0, 30.0)
+    none = foreign(LITGPT | {"sliding_window_size": 64, "sliding_window_indices": [0] * 16}).architecture
+    assert none == foreign(LITGPT).architecture
 
 
 @pytest.mark.parametrize(
@@ -200,6 +220,7 @@ def test_what_litgpt_has_besides_is_told() -> None:
         (LITGPT | {"mlp_class_name": "MyMLP"}, 'mlp_class_name="MyMLP" and gelu_approximate="none" is not supported:'),
         (LITGPT | {"norm_class_name": "X"}, 'norm_class_name="X" is not supported by slimlm: norm_class_name="LayerN'),
         (LITGPT | {"rotary_percentage": 2}, "rotary_percentage=2 is not allowed: it must be a number between 0 and 1"),
+        (LITGPT | {"sliding_window_size": 8, "sliding_window_indices": [1, 2]}, "sliding_window_indices=[1, 2] is not"),
         (LITGPT | {"n_query_groups": 5}, "n_query_groups=5 is not allowed: it must divide n_head=16; n_query_groups="),
         ({"n_embd": 8, "n_layer": 1, "n_head": 1, "block_size": 0}, "block_size=0 is not allowed: it must be a whole"),
         ({"n_embd": 8, "n_layer": 1, "n_head": 3, "block_size": 8}, "n_embd=8 is not allowed: it must be a multiple"),

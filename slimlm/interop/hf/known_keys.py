@@ -53,6 +53,7 @@ codegen: activation_function attn_pdrop embd_pdrop layer_norm_epsilon max_positi
   n_inner n_layer n_positions resid_pdrop rotary_dim
 cohere: + attention_bias layer_norm_eps logit_scale use_qk_norm
 cohere2: + attention_bias head_dim layer_norm_eps layer_types logit_scale sliding_window
+ctrl: dff embd_pdrop layer_norm_epsilon max_position_embeddings n_embd n_head n_layer n_positions resid_pdrop
 cwm: + head_dim layer_types mlp_bias pretraining_tp rms_norm_eps sliding_window
 deepseek_v2: + attention_bias first_k_dense_replace head_dim kv_lora_rank mlp_bias moe_intermediate_size n_group
   n_routed_experts n_shared_experts norm_topk_prob num_experts num_experts_per_tok output_router_logits pretraining_tp
@@ -170,10 +171,12 @@ TYPES = tuple(sorted(_rows(_TABLE)))
 def class_keys(model_type: str) -> frozenset[str]:
     """Return the keys that the configuration class of a model type knows, beside those of every config.
 
+    A type without a class of transformers has the keys of Llama's.
+
     >>> sorted(class_keys("gpt-sw3") ^ class_keys("gpt2")), "head_dim" in class_keys("llama")
     ([], True)
     """
-    keys = _rows(_TABLE).get(model_type, frozenset())
+    keys = _rows(_TABLE)[model_type if model_type in TYPES else "llama"]
     return (keys - {"+"}) | (frozenset(_USUAL.split()) if "+" in keys else frozenset()) | frozenset(_EVERY.split())
 
 

@@ -8,6 +8,8 @@ from slimlm.interop.hf.family import not_supported
 from slimlm.interop.hf.known_keys import class_keys
 from slimlm.utils.text import shown, some_of
 
+_WELL_KNOWN = ("gpt2", "llama", "qwen3")
+
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts", "num_moe_experts")
 
 _OTHER_MODELS = {
@@ -86,7 +88,8 @@ def refuse_type(
 
 
 def _types(known: Collection[str], like: str) -> str:
-    return some_of(sorted(known), like.strip('"'))
+    """Name the types that are like a text, or three well-known ones, and the number of the others."""
+    return some_of((*_WELL_KNOWN, *sorted(set(known) - set(_WELL_KNOWN))), like.strip('"'))
 
 
 def _most_alike(config: Mapping[str, Any], known: Collection[str]) -> tuple[str, list[str]]:

@@ -30,6 +30,9 @@ def _unknown(reader: Reader) -> list[str]:
     family = reader.family
     names = {key.partition(".")[0] for names in family.keys.values() for key in names.split()}
     known = known_keys(family.model_type) | names | {key.partition(".")[0] for key in family.defaults}
+    known |= family.aliases.keys() | family.nulls.split()
+    if family.windows:
+        known |= {family.windows.key, family.windows.names}
     return [
         key
         for key, value in reader.given.items()
