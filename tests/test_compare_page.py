@@ -219,7 +219,20 @@ def test_a_config_is_added_from_its_text_and_a_broken_one_is_a_sentence() -> Non
     assert pins_in(page)[2].endswith("~d_model-192~d_ff-512~n_layers-5~name-llama")
     page.text_area(key="added_text").input("{")
     click(page, "Add it")
-    assert len(pins_in(page)) == 3 and "JSON" in page.error[0].value
+    assert len(pins_in(page)) == 3
+    assert shown(page.error[0].value) == "the config cannot be read: line 1 ends where a key was expected."
+
+
+def test_what_was_not_read_of_an_added_config_is_said() -> None:
+    page = opened(*TWO)
+    assert list(page.get("file_uploader")[0].proto.type) == [".json", ".yaml", ".yml", ".txt", ".py"]
+    page.text_area(key="added_text").input("dim: 64\nn_layers: 2\nn_heads: 2\nvocab_size: 99\nlayers: 3\n")
+    click(page, "Add it")
+    assert len(pins_in(page)) == 3 and not page.error
+    assert "layers is no key of Meta's params.json, and is not read" in shown(page.info[0].value)
+    page.text_area(key="added_text").input(CONFIG)
+    click(page, "Add it")
+    assert not any("is no key" in info.value for info in page.info)
 
 
 # Pins elsewhere.

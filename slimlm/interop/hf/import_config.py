@@ -203,10 +203,10 @@ def hf_named_model(config: Mapping[str, Any] | Path, name: str) -> NamedModel:
 
 
 def name_in(config: Mapping[str, Any]) -> str:
-    """Return the name in a Hugging Face config, or else its model type.
+    """Return the name in a config, or else its model type.
 
     >>> name_in({"model_type": "llama", "_name_or_path": "someone/small-llama"})
     'small-llama'
     """
-    held = config.get("_name_or_path") or config.get("model_type")
+    held = config.get("_name_or_path") or config.get("model_type") or config.get("name")
     return held.rstrip("/").rpartition("/")[2] if isinstance(held, str) else ""
