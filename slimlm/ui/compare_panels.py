@@ -13,6 +13,7 @@ from slimlm.compare.findings import findings
 from slimlm.compare.pin_links import write_pin
 from slimlm.compare.pins import LONGEST_NAME, MOST_PINS, Pin, moved_pin, pinned_as, renamed_pin, without_pin
 from slimlm.compare.presets import COMPARISON_PRESETS, preset_pins
+from slimlm.compare.remarks import config_remarks
 from slimlm.core.describe import counted
 from slimlm.core.published import published_model
 from slimlm.export.comparison_tables import TABLE_STYLE, assumptions_table, differences_table, equal_table
@@ -111,8 +112,6 @@ def _draw_adding() -> None:
         st.button("Add it", on_click=_add_text)
     if problem := st.session_state.pop("added_problem", None):
         st.error(plain(f"{problem}."), icon=":material/error:")
-    if remarks := st.session_state.pop("added_remarks", None):
-        st.info("\n".join(f"* {plain(remark)}" for remark in remarks), icon=":material/info:")
 
 
 def _add_published() -> None:
@@ -138,7 +137,6 @@ def _add_config(text: str | bytes, file: str) -> None:
     except ValueError as error:
         st.session_state.added_problem = str(error)
     else:
-        st.session_state.added_remarks = named_model.remarks
         pin(named_model, hint="")
 
 
@@ -157,6 +155,12 @@ def _start(label: str) -> None:
 
 
 # The comparison.
+
+
+def show_remarks(comparison: Comparison) -> None:
+    """List what was not read of the models that come from configs, if anything."""
+    if remarks := config_remarks(comparison.pins):
+        st.markdown("\n".join(f"* **{plain(name)}:** {plain(remark)}." for name, remark in remarks))
 
 
 def measure_switch() -> Measure:
