@@ -26,14 +26,18 @@ from slimlm.serialization.fields import (
     SLIDERS,
     STRUCTURE,
     TIED,
+    WINDOWS,
     Knob,
     Value,
 )
 from slimlm.solver.solver import solve
 from slimlm.ui import query_params, url_state
 from slimlm.ui.callbacks import completed
+from slimlm.ui.window_moves import MOST_APART, WindowKnobs, one_full_in, with_one_full_in, with_pattern, with_window
 from slimlm.utils.text import plain
 from slimlm.utils.validation import field_limits
+
+WINDOW, PATTERN, WINDOW_BASE, ROTARY, *SCALES = WINDOWS
 
 
 def draw_knobs() -> None:
@@ -45,6 +49,7 @@ def draw_knobs() -> None:
     _switch(TIED)
     _family_choice()
     _structure()
+    _windows()
     _more()
 
 
@@ -94,8 +99,8 @@ def _family_choice() -> None:
         format_func=words.__getitem__,
         key="family",
         on_change=_take_family,
-        help="Sets norm, positions, feed-forward, biases, QK-norm, block, tying, RoPE base, dropout and epsilon to "
-        "those of a published model of the family. Total, vocabulary, ratios and heads stay.",
+        help="Sets norm, positions, feed-forward, biases, QK-norm, block, tying, RoPE base, windows, dropout and "
+        "epsilon to those of a published model of the family. Total, vocabulary, ratios and heads stay.",
     )
 
 
@@ -122,6 +127,71 @@ def _structure() -> None:
         _number(KV_HEADS)
         _number(HEAD_DIM, unset="64 preferred" if state[HEADS.field] == "auto" else "")
         _number(ROPE_BASE, disabled=state["positions"] != "rope")
+
+
+def _windows() -> None:
+    """Draw the expander of attention windows: a window, the pattern in two ways, rotation, factors and caps."""
+    state = st.session_state
+    with st.expander(_counting("Attention windows", WINDOWS), key="attention_windows"):
+        _number(WINDOW, on_change=_take_window)
+        state.one_full_in = one_full_in(state[PATTERN.field])
+        st.number_input(
+            "One full layer in n",
+            min_value=1,
+            max_value=MOST_APART,
+            value=None,
+            key="one_full_in",
+            placeholder="another pattern",
+            on_change=_take_one_full_in,
+            help="Writes a regular pattern: the layers before each full one are windowed. 6 is Gemma 3's wwwwwf.",
+        )
+        _pattern()
+        turned = state["positions"] == "rope"
+        # What another field has made an error stays open, so that the user can remove it.
+        _number(WINDOW_BASE, disabled=not turned and state[WINDOW_BASE.field] is None)
+        _number(ROTARY, disabled=not turned and state[ROTARY.field] == 1)
+        for knob in SCALES:
+            _number(knob)
+
+
+def _pattern() -> None:
+    """Draw the field of the pattern, with what is wrong with its last text."""
+    problem = f"{PATTERN.field}_problem"
+    st.text_input(PATTERN.label, key=PATTERN.field, help=PATTERN.help, max_chars=256, on_change=_take_pattern)
+    if problem in st.session_state:
+        st.error(plain(f"{st.session_state[problem]}. {st.session_state[PATTERN.field]} is kept."))
+
+
+def _window_knobs() -> WindowKnobs:
+    """Return the knobs of windows; before a callback has taken a text, the pattern that was asked for last."""
+    state = st.session_state
+    return {
+        "window": state[WINDOW.field],
+        "layer_pattern": state.asked[PATTERN.field],
+        "window_rope_theta": state[WINDOW_BASE.field],
+    }
+
+
+@completed
+def _take_window() -> None:
+    move_knobs(cast("Mapping[str, Value]", with_window(st.session_state[WINDOW.field], _window_knobs())))
+
+
+@completed
+def _take_one_full_in() -> None:
+    move_knobs(cast("Mapping[str, Value]", with_one_full_in(st.session_state.one_full_in, _window_knobs())))
+
+
+@completed
+def _take_pattern() -> None:
+    state = st.session_state
+    try:
+        pattern = str(PATTERN.from_text(state[PATTERN.field]))
+    except ValueError as error:
+        state[f"{PATTERN.field}_problem"] = str(error)
+        state[PATTERN.field] = state.asked[PATTERN.field]
+        return
+    move_knobs(cast("Mapping[str, Value]", with_pattern(pattern, _window_knobs())))
 
 
 def _more() -> None:
@@ -198,21 +268,24 @@ def _take_typed(knob: Knob) -> None:
         st.session_state[f"{knob.field}_problem"] = str(error)
 
 
-def _number(knob: Knob, *, unset: str = "", disabled: bool = False) -> None:
+def _number(
+    knob: Knob, *, unset: str = "", disabled: bool = False, on_change: Callable[[], None] | None = None
+) -> None:
     limits = field_limits(ModelConfig, knob.field)
     default = cast("int | float | None", knob.default)
-    real = isinstance(default, float)
+    real, step = knob.is_real, 0.05 if limits.low == 0 or limits.high == 1 else default
     st.number_input(
         knob.label,
         min_value=limits.low,
         max_value=limits.high,
         value=default,
-        step=None if not real else 0.05 if limits.low == 0 else default,
+        step=step if real else None,
         format="%g" if real else None,
         key=knob.field,
         help=knob.help,
         placeholder=unset or knob.unset,
         disabled=disabled,
+        on_change=on_change,
     )
 
 

@@ -93,7 +93,7 @@ def test_inspect_prints_a_published_model_with_its_note(capsys: pytest.CaptureFi
     assert title == "gemma-3-270m · 268.1M parameters · 18 layers × d_model 640 · d_ff 2,048 · 4 heads (1 KV)"
     assert (origin, blank) == ("Published 2025.", "")
     assert judged.startswith("18 layers × 640 is a usual shape: ")
-    assert note.startswith("Note: RMSNorm multiplies by 1 + weight; ")
+    assert note == "Note: RMSNorm multiplies by 1 + weight."
     assert "\n".join(table) == format_param_table(published_model("gemma-3-270m").architecture)
 
 

@@ -200,6 +200,12 @@ def test_megatron_builds_the_design_and_its_padding(arch: Architecture, multiple
     assert ("--rotary-base" in arguments) == (arch.positions == "rope")
 
 
+def test_a_part_of_each_head_is_rotated() -> None:
+    part = replace(MODERN, rotary_share=0.25)
+    assert arguments_of(megatron_arguments(part))["--rotary-percent"] == "0.25"
+    assert yaml.safe_load(litgpt_config(part))["rotary_percentage"] == 0.25
+
+
 # litgpt
 
 TO_LITGPT: dict[str, dict[Any, Any]] = {

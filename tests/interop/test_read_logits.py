@@ -86,7 +86,6 @@ CONFIGS: dict[str, list[dict[str, Any]]] = {
     "cohere": [GROUPED | {"logit_scale": 0.25}],
     "cohere2": [
         GROUPED | {"sliding_window": 4, "sliding_window_pattern": 2},
-        GROUPED | {"sliding_window": None, "layer_types": ["full_attention"] * 3},
     ],
     "gptj": [GPT | {"rotary_dim": 4}, GPT | {"rotary_dim": 8}],
     "codegen": [GPT | {"rotary_dim": 4}],

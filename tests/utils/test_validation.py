@@ -188,7 +188,8 @@ def with_companions(name: str, value: Any) -> dict[str, Any]:
         "window_rope_theta": windowed | rope,
         "rotary_share": rope,
     }
-    return others.get(name, {}) | {name: value}
+    companions: dict[str, Any] = others.get(name, {})
+    return companions | {name: value}
 
 
 def bad_values() -> list[Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from slimlm.core.architecture import Architecture
+from slimlm.core.architecture import NEWEST_FIELDS, Architecture
 from slimlm.core.families import MODEL_FAMILIES
 from slimlm.core.names import OPTION_NAMES
 from slimlm.interop.hf.export_classes import NATIVE, USUAL, NativeClass
@@ -84,7 +84,7 @@ def _words(name: str, value: Any) -> str:
     if name in OPTION_NAMES:
         return OPTION_NAMES[name][value].phrase
     plain = name.replace("lm_head", "LM head").replace("n_kv", "KV").replace("_", " ")
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return plain if value else f"no {plain}"
     return f"{name if name in ('d_model', 'd_ff', 'head_dim') else plain} {value}"
 
@@ -92,7 +92,7 @@ def _words(name: str, value: Any) -> str:
 def _no_class(arch: Architecture) -> str:
     """Return the error that no class fits, with the changes that lead to the two nearest classes."""
     near = _nearest(arch)[:2]
-    named = arch.changed().keys() & USUAL.keys() | {name for _, changes in near for name in changes}
+    named = arch.changed().keys() & (USUAL.keys() | NEWEST_FIELDS) | {name for _, changes in near for name in changes}
     order = dict.fromkeys(("norm", "positions", "ffn", *sorted(named)))
     values = arch.concrete()
     leads = [f"{_with(changes)} {{}} {title}" for title, changes in near]
