@@ -36,6 +36,7 @@ def show(pins: tuple[Pin, ...]) -> None:
         comparison = compare_panels.draw_comparison(pins)
     with top:  # before the charts, which would jump down
         compare_panels.show_heading(comparison, measure)
+        compare_panels.show_remarks(comparison)
         compare_panels.show_findings(comparison)
     with charts:
         show_chart(comparison_chart(pins, measure), key="comparison")

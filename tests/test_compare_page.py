@@ -1,5 +1,7 @@
 """The Compare page without a browser, pins on the other pages, and what models cost."""
 
+import csv
+import io
 import json
 import re
 from html import escape
@@ -8,13 +10,15 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from slimlm.compare.comparison import Comparison
 from slimlm.compare.findings import Kind
-from slimlm.compare.pin_links import write_pin
+from slimlm.compare.pin_links import read_pin, write_pin
 from slimlm.compare.pins import FULL, MOST_PINS, pin_of
 from slimlm.compare.presets import COMPARISON_PRESETS, preset_pins
 from slimlm.core.config import ModelConfig
 from slimlm.core.published import published_model, published_models
 from slimlm.costs import CostSettings, costs
+from slimlm.export.comparison_tables import comparison_csv, comparison_html, comparison_markdown
 from slimlm.solver.alternatives import alternatives
 from tests.test_app import APP, shown
 
@@ -216,10 +220,33 @@ def test_a_config_is_added_from_its_text_and_a_broken_one_is_a_sentence() -> Non
     page.text_area(key="added_text").input(CONFIG)
     click(page, "Add it")
     assert pins_in(page)[2].startswith("shape~vocab_size-4096~")
-    assert pins_in(page)[2].endswith("~d_model-192~d_ff-512~n_layers-5~name-llama")
+    shape, _, remark = pins_in(page)[2].partition("~remark-")
+    assert shape.endswith("~d_model-192~d_ff-512~n_layers-5~name-llama")
+    assert remark == "max_position_embeddings 2,048 is a default of llama, not in the config"
     page.text_area(key="added_text").input("{")
     click(page, "Add it")
-    assert len(pins_in(page)) == 3 and "JSON" in page.error[0].value
+    assert len(pins_in(page)) == 3
+    assert shown(page.error[0].value) == "the config cannot be read: line 1 ends where a key was expected."
+
+
+def test_what_was_not_read_of_an_added_config_is_said() -> None:
+    page = opened(*TWO)
+    assert list(page.get("file_uploader")[0].proto.type) == [".json", ".yaml", ".yml", ".txt", ".py"]
+    page.text_area(key="added_text").input("dim: 64\nn_layers: 2\nn_heads: 2\nvocab_size: 99\nlayers: 3\n")
+    click(page, "Add it")
+    assert len(pins_in(page)) == 3 and not page.error
+    remark = "layers is no key of Meta's params.json, and is not read"
+    assert any(f"* **unnamed:** {remark}." in shown(text.value) for text in page.markdown)
+    again = opened(*pins_in(page))
+    assert any(remark in shown(text.value) for text in again.markdown)
+    (pinned,) = [read_pin(text) for text in pins_in(page)[2:]]
+    comparison = Comparison((pinned,))
+    assert remark in comparison_html(comparison).replace("&#39;", "'")
+    assert remark in comparison_markdown(comparison).replace("\\", "")
+    assert [row for row in csv.reader(io.StringIO(comparison_csv(comparison))) if remark in row] == [
+        ["Remarks", "remark", "Remark", "unnamed", remark, "", "", "", ""]
+    ]
+    assert write_pin(pinned) == pins_in(page)[2]
 
 
 # Pins elsewhere.

@@ -63,7 +63,8 @@ def test_a_good_text_is_read(reader: tuple[str, str, Callable[[Any], object]]) -
 def test_a_text_that_is_cut_off_anywhere_is_refused(reader: tuple[str, str, Callable[[Any], object]]) -> None:
     name, good, read = reader
     for end in [*range(1, 40), *range(40, len(good), 97), len(good) - 1]:
-        assert refusal(read, good[:end]).startswith(f"{name} is not JSON: ")
+        unread = "cannot be read: line 1 " if name == "the config" else "is not JSON: "
+        assert refusal(read, good[:end]).startswith(f"{name} {unread}")
 
 
 @pytest.mark.parametrize(
@@ -77,10 +78,6 @@ def test_a_text_that_is_cut_off_anywhere_is_refused(reader: tuple[str, str, Call
             "holds a number of 401 digits: it must have",
         ),
         (lambda good: good.replace("{", '{"long": -%s, ' % ("9" * 3000), 1), "holds a number of 3,001 digits: it must"),
-        (lambda good: good.replace('"', "'"), "is not JSON: Expecting property name enclosed in double quotes: line 1"),
-        (lambda good: good + good, "is not JSON: Extra data: line 1 column"),
-        (lambda good: good.replace("{", '{"a": "\t", ', 1), "is not JSON: Invalid control character at: line 1 column"),
-        (lambda good: "{", "is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
         (lambda good: '{"a":' * 600 + "1" + "}" * 600, "is nested too deeply: it must have at most 64"),
     ],
 )
@@ -91,12 +88,46 @@ def test_a_broken_text_is_one_sentence(
     assert refusal(read, broken(good)).startswith(f"{name} {sentence}")
 
 
+@pytest.mark.parametrize(
+    ("broken", "sentence", "of_config"),
+    [
+        (
+            lambda good: good.replace('"', "'").removesuffix("}"),
+            "is not JSON: Expecting property name enclosed in double quotes: line 1",
+            "cannot be read: line 1 ends before the { of line 1 is closed",
+        ),
+        (
+            lambda good: good + good,
+            "is not JSON: Extra data: line 1 column",
+            'cannot be read: line 1 goes on with "{" after the config: keep one config alone',
+        ),
+        (
+            lambda good: good.replace("{", '{"a": "\x01", ', 1),
+            "is not JSON: Invalid control character at: line 1 column",
+            "cannot be read: line 1 holds the control character U+0001: the text without it would work",
+        ),
+        (
+            lambda good: "{",
+            "is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
+            "cannot be read: line 1 ends where a key was expected",
+        ),
+    ],
+)
+def test_a_text_that_is_not_json_is_one_sentence(
+    broken: Callable[[str], str], sentence: str, of_config: str, reader: tuple[str, str, Callable[[Any], object]]
+) -> None:
+    name, good, read = reader
+    expected = of_config if name == "the config" else sentence
+    assert refusal(read, broken(good)).startswith(f"{name} {expected}")
+
+
 @pytest.mark.parametrize("name", ["the config", "the file"])
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "cp037"])
 def test_bytes_that_are_not_utf_8_are_one_sentence(encoding: str, name: str) -> None:
     good, read = READERS[name]
     found = refusal(read, good.encode(encoding))
-    assert found.startswith((f"{name} is not UTF-8 text: byte ", f"{name} is not JSON: "))
+    unread = "cannot be read: line 1 holds the control character U+0000" if name == "the config" else "is not JSON: "
+    assert found.startswith((f"{name} is not UTF-8 text: byte ", f"{name} {unread}"))
     assert refusal(read, bytes(range(128, 256))) == f"{name} is not UTF-8 text: byte 0 cannot be read"
     assert refusal(read, good.encode() + b"\xff") == f"{name} is not UTF-8 text: byte {len(good)} cannot be read"
 
@@ -109,7 +140,8 @@ def test_the_size_is_looked_at_before_the_text_is_read(reader: tuple[str, str, C
 @pytest.mark.parametrize("name", ["the config", "the file"])
 def test_an_empty_file_and_too_many_bytes_are_one_sentence(name: str) -> None:
     _, read = READERS[name]
-    assert refusal(read, "") == f"{name} is not JSON: Expecting value: line 1 column 1 (char 0)"
+    empty = {"the config": "is empty: the text of a config.json would work"}
+    assert refusal(read, "") == f"{name} {empty.get(name, 'is not JSON: Expecting value: line 1 column 1 (char 0)')}"
     assert "bytes: it must have at most" in refusal(read, b"\xff" * (MAX_BYTES + 1))
 
 

@@ -10,7 +10,7 @@ from slimlm.core.named_model import NamedModel
 from slimlm.core.published import LEFT_OUT, published_model
 from slimlm.serialization.links import read_named_model, write_named_model
 from slimlm.ui.inspect_panels import count_claim
-from slimlm.ui.inspect_picker import FIRST_SHOWN, link_of
+from slimlm.ui.inspect_picker import FIRST_SHOWN, link_of, read_config
 from slimlm.utils.text import plain
 from tests.models import ARCHITECTURES
 from tests.test_app import APP, chart_title, shown, table
@@ -62,7 +62,7 @@ def test_what_the_shape_does_not_show_and_who_is_left_out_is_said() -> None:
     text = said(opened(model="gemma-2b"))
     assert "* RMSNorm multiplies by 1 + weight" in text
     assert all(f"**{name}**: {reason}." in text for name, reason in LEFT_OUT.items())
-    assert "Not modelled" not in [head.value for head in opened(model="gpt2").subheader]
+    assert "**Remarks**" not in said(opened(model="gpt2"))
 
 
 @pytest.mark.parametrize(
@@ -105,6 +105,7 @@ def test_a_pasted_config_is_read_with_its_remarks_and_the_link_follows() -> None
     page = opened(model="gpt2")
     paste(page, '{"model_type": "mistral", "rope_scaling": {"type": "linear"}}')
     assert not page.exception and not page.error
+    assert "are defaults of mistral, not in the config" in said(page)
     assert 'rescaled rotary positions (rope_type="linear")' in said(page)
     assert page.query_params.keys() == {"architecture"}
     found = read_named_model(page.query_params["architecture"])
@@ -115,10 +116,31 @@ def test_a_shared_link_shows_remarks_and_origin_to_its_receiver() -> None:
     sender = opened(model="gpt2")
     paste(sender, '{"model_type": "mistral", "rope_scaling": {"type": "linear"}}')
     receiver = opened(architecture=sender.query_params["architecture"])
+    assert "are defaults of mistral, not in the config" in said(receiver)
     assert 'rescaled rotary positions (rope_type="linear")' in said(receiver)
     assert said(receiver) == said(sender)
     assert chart_title(receiver) == chart_title(sender)
     assert "From a config.json" in str(chart_title(receiver))
+
+
+def test_remarks_stand_before_the_figures() -> None:
+    page = opened(model="gpt2")
+    paste(page, 'LlamaConfig {"model_type": "llama", "dim": 256, "n_layers": 8,}')
+    assert not page.exception and not page.error
+    kinds = [element.value if element.type == "markdown" else element.type for element in page.main]
+    remarks = kinds.index("**Remarks**")
+    assert "dim and n\\_layers are not keys of llama" in kinds[remarks + 1]
+    assert remarks < kinds.index("metric") and not any(kind == "metric" for kind in kinds[:remarks])
+
+
+def test_files_of_several_kinds_are_read_under_their_own_names() -> None:
+    (uploader,) = opened(model="gpt2").get("file_uploader")
+    assert list(uploader.proto.type) == [".json", ".yaml", ".yml", ".txt", ".py"]
+    nano = "n_layer = 2\nn_head = 2\nn_embd = 8\nblock_size = 16\nvocab_size = 99\n"
+    names = [read_config(nano, file).name for file in ("mine.py", "params.json", "a.b.yaml", "config", "other.toml")]
+    assert names == ["mine", "unnamed", "a.b", "unnamed", "other.toml"]
+    assert read_config('{"model_type": "gpt2"}', "config.json").name == "gpt2"
+    assert read_config("n_embd: 8\nn_query_groups: 2\nn_head: 2\nname: small\n").name == "small"
 
 
 @pytest.mark.parametrize("remark", LIVELY)
@@ -130,7 +152,8 @@ def test_remarks_from_a_link_are_text(remark: str) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('{"model_type": ', "the config is not JSON: "),
+        ('{"model_type": ', "the config cannot be read: line 1 ends where a value was expected"),
+        ('<<<<<<< HEAD\n{"model_type": "llama"}', "the config cannot be read: line 1 is the mark of a merge conflict"),
         ('{"model_type": "**bert**"}', 'model_type="**bert**" is not supported: slimlm reads '),
         ('{"model_type": "llama", "num_local_experts": 8}', "num_local_experts=8 is not supported"),
     ],
@@ -174,6 +197,6 @@ def test_the_link_of_a_model_is_its_name_or_all_of_it() -> None:
 def test_the_tabs_keep_their_place_below_remarks_and_without_any() -> None:
     # Streamlit knows a fragment by its place: what is set in one that has moved meanwhile is lost.
     pages = [opened(model="gpt2"), opened(model="gemma-3-270m")]
-    assert ["**Not modelled**" in said(page) for page in pages] == [False, True]
+    assert ["**Remarks**" in said(page) for page in pages] == [False, True]
     places = {n for page in pages for n, child in page.main.children.items() if child.type == "tab_container"}
     assert len(places) == 1

@@ -10,18 +10,31 @@ A pin is its kind and parts separated by `~`, each a field and its value. Values
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from slimlm.compare.pins import MOST_PINS, Held, Pin, with_pin
 from slimlm.core.config import ModelConfig
 from slimlm.core.published import PublishedModel, published_model
 from slimlm.serialization.fields import KNOBS, to_short_query, values_of
-from slimlm.serialization.links import SHAPE, join, named_value, read_shape, shape_parts, split
+from slimlm.serialization.links import (
+    SHAPE,
+    fitting_remarks,
+    join,
+    named_value,
+    read_remarks,
+    read_shape,
+    shape_parts,
+    split,
+)
 from slimlm.utils.files import check_names, check_size, unique
 from slimlm.utils.formatting import shown
 
 LONGEST_TEXT = 1200
 """Most characters of a pin in a link."""
+
+_LONGEST_REMARKS = 600
+"""Most characters of all remarks on a pin, as an address quotes them."""
 
 _REQUEST, _MODEL = "design", "model"
 
@@ -39,7 +52,8 @@ def write_pin(pin: Pin) -> str:
         return join([_MODEL, pin.held.name], name)
     if isinstance(pin.held, ModelConfig):
         return join([_REQUEST], [*to_short_query(values_of(pin.held)).items(), *name])
-    return join([SHAPE], [*shape_parts(pin.held), *name])
+    remarks = [("remark", remark) for remark in fitting_remarks(pin.remarks, _LONGEST_REMARKS)]
+    return join([SHAPE], [*shape_parts(pin.held), *name, *remarks])
 
 
 def read_pin(text: str) -> Pin:
@@ -55,9 +69,11 @@ def read_pin(text: str) -> Pin:
     if kind not in (_REQUEST, SHAPE, _MODEL):
         raise ValueError(f"{shown(kind)} is not a kind of pin: it must be design, shape or model")
     model = parts.pop(0) if kind == _MODEL and parts else ""
-    given = unique([named_value(part) for part in parts], "it")
+    pairs = [named_value(part) for part in parts]
+    remarks = read_remarks(value for field, value in pairs if field == "remark" and kind == SHAPE)
+    given = unique([pair for pair in pairs if pair[0] != "remark" or kind != SHAPE], "it")
     name = given.pop("name", "")
-    return Pin(_read_held(kind, model, given)).renamed(name)
+    return replace(Pin(_read_held(kind, model, given)).renamed(name), remarks=remarks)
 
 
 def _read_held(kind: str, model: str, given: Mapping[str, str]) -> Held:

@@ -32,6 +32,8 @@ class Pin:
     held: Held
     given_name: str = ""
     """A name set by the user; empty for the published name, or for size and shape."""
+    remarks: tuple[str, ...] = ()
+    """Of an architecture that was read from a config: how it was read, what was not read, what slimlm lacks."""
 
     @property
     def name(self) -> str:
@@ -49,7 +51,7 @@ class Pin:
             return _solved(self.held)
         if isinstance(self.held, PublishedModel):
             return self.held.renamed(self.name) if self.given_name else self.held
-        return NamedModel(self.name, self.held, "Pinned")
+        return NamedModel(self.name, self.held, "Pinned", self.remarks)
 
     @property
     def named_model(self) -> NamedModel:
@@ -109,8 +111,10 @@ def _of_named_model(named_model: NamedModel) -> Pin:
     try:
         model = published_model(named_model.name)
     except ValueError:
-        return Pin(named_model.architecture)
-    return Pin(model if model.architecture == named_model.architecture else named_model.architecture)
+        return Pin(named_model.architecture, remarks=named_model.remarks)
+    if model.architecture == named_model.architecture and not named_model.remarks:
+        return Pin(model)
+    return Pin(named_model.architecture, remarks=named_model.remarks)
 
 
 def with_pin(pins: tuple[Pin, ...], pin: Pin) -> tuple[Pin, ...]:

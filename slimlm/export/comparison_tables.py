@@ -12,6 +12,7 @@ from slimlm.compare.comparison import Comparison
 from slimlm.compare.findings import Finding, findings
 from slimlm.compare.line import Line, Value
 from slimlm.compare.ranking import ranked
+from slimlm.compare.remarks import config_remarks
 from slimlm.costs import Cost
 from slimlm.costs.quantity import joined
 from slimlm.export.html_templates import drawing, render, render_part
@@ -71,6 +72,7 @@ def comparison_html(comparison: Comparison, measure: Measure = "share") -> str:
         "comparison.html.jinja",
         title=comparison.title,
         findings=findings(comparison),
+        remarks=config_remarks(comparison.pins),
         drawings=map(drawing, charts),
         comparison=comparison,
         groups=groups,
@@ -107,6 +109,7 @@ def comparison_markdown(comparison: Comparison) -> str:
     head = ("Figure", *comparison.names)
     sections = [f"# {lightly(comparison.title)}"]
     sections += map(_finding, findings(comparison))
+    sections += [f"**{lightly(name)}:** {lightly(remark)}." for name, remark in config_remarks(comparison.pins)]
     if len(comparison.pins) > 1:
         sections.append(f"In brackets: the difference from {lightly(comparison.names[comparison.baseline])}.")
     for name, lines in _grouped(comparison.lines):
@@ -143,6 +146,9 @@ def comparison_csv(comparison: Comparison) -> str:
             writer.writerow(
                 (line.group, line.key, line.name, spreadsheet_text(name), *figures, assumption, line.source)
             )
+    for name, remark in config_remarks(comparison.pins):
+        row = ("Remarks", "remark", "Remark", spreadsheet_text(name), spreadsheet_text(remark))
+        writer.writerow((*row, *[""] * (len(_CSV_HEAD) - len(row))))
     return text.getvalue()
 
 

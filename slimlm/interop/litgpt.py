@@ -16,7 +16,7 @@ from slimlm.interop.framework_choices import (
     whole_theta,
 )
 
-_LITGPT = {
+LITGPT = {
     # litgpt recognises a norm without parameters by the model's name (Config.norm_class).
     "norm": FrameworkChoice(
         {
@@ -75,6 +75,7 @@ _LITGPT = {
     "position_offset": FrameworkChoice({0: {}}, "it has no position table"),
     "n_loops": FrameworkChoice({1: {}}, "it runs each layer once"),
 }
+"""litgpt's settings for each choice of an architecture."""
 
 
 def litgpt_config(architecture: Architecture, *, padding_multiple: int = 512) -> str:
@@ -86,7 +87,7 @@ def litgpt_config(architecture: Architecture, *, padding_multiple: int = 512) ->
     Raises ValueError, with the choices that would work, when litgpt cannot express the architecture.
     """
     arch = architecture
-    words = settings_of("litgpt", _LITGPT | shared_rotation(arch, "rotary_percentage"), arch)
+    words = settings_of("litgpt", LITGPT | shared_rotation(arch, "rotary_percentage"), arch)
     if arch.positions == "rope":
         words["rope_base"] = whole_theta("litgpt", arch)
     comments = [padding_line(arch, "padding_multiple", padding_multiple)]

@@ -43,7 +43,7 @@ def write_named_model(model: NamedModel) -> str:
     """
     origins = [("origin", word) for word, origin in _ORIGINS.items() if origin == model.origin]
     parts = [*shape_parts(model.architecture), ("name", tidy_name(model.name)), *origins]
-    return join([SHAPE], [*parts, *(("remark", remark) for remark in _fitting(model.remarks))])
+    return join([SHAPE], [*parts, *(("remark", remark) for remark in fitting_remarks(model.remarks))])
 
 
 def read_named_model(text: str) -> NamedModel:
@@ -60,9 +60,8 @@ def read_named_model(text: str) -> NamedModel:
     pairs = [named_value(part) for part in parts]
     given = unique([pair for pair in pairs if pair[0] != "remark"], _WHAT)
     name, origin = given.pop("name", ""), given.pop("origin", "")
-    remarks = _lines(value for field, value in pairs if field == "remark")
-    check_size(len(remarks), _WHAT, MOST_REMARKS, "remarks")
-    return NamedModel(tidy_name(name), read_shape(given, _WHAT), _read_origin(origin), tuple(remarks))
+    remarks = read_remarks(value for field, value in pairs if field == "remark")
+    return NamedModel(tidy_name(name), read_shape(given, _WHAT), _read_origin(origin), remarks)
 
 
 def _read_origin(word: str) -> str:
@@ -76,16 +75,23 @@ def _lines(remarks: Iterable[str]) -> list[str]:
     return list(filter(None, (one_line(remark, LONGEST_REMARK) for remark in remarks)))
 
 
-def _fitting(remarks: Sequence[str]) -> list[str]:
-    """Return the remarks that fit into a link; a last one counts those that do not.
+def read_remarks(values: Iterable[str]) -> tuple[str, ...]:
+    """Return the remarks of a link, each as one line; raises ValueError for more than `MOST_REMARKS`."""
+    remarks = tuple(_lines(values))
+    check_size(len(remarks), _WHAT, MOST_REMARKS, "remarks")
+    return remarks
+
+
+def fitting_remarks(remarks: Sequence[str], longest: int = LONGEST_REMARKS) -> list[str]:
+    """Return the remarks that fit into a link with `longest` characters for them; a last one counts those that do not.
 
     What is returned fits as well, so that a model that was read is written the same again.
     """
     lines = _lines(remarks)
     ends = list(accumulate(len(quote_plus(line)) for line in lines))
-    if len(lines) <= MOST_REMARKS and (not lines or ends[-1] <= LONGEST_REMARKS):
+    if len(lines) <= MOST_REMARKS and (not lines or ends[-1] <= longest):
         return lines
-    room = LONGEST_REMARKS - len(quote_plus(_LEFT_OUT.format(len(lines))))
+    room = longest - len(quote_plus(_LEFT_OUT.format(len(lines))))
     kept = [line for line, end in zip(lines[: MOST_REMARKS - 1], ends, strict=False) if end <= room]
     return [*kept, _LEFT_OUT.format(len(lines) - len(kept))]
 

@@ -13,6 +13,7 @@ from slimlm.compare.findings import findings
 from slimlm.compare.pin_links import write_pin
 from slimlm.compare.pins import LONGEST_NAME, MOST_PINS, Pin, moved_pin, pinned_as, renamed_pin, without_pin
 from slimlm.compare.presets import COMPARISON_PRESETS, preset_pins
+from slimlm.compare.remarks import config_remarks
 from slimlm.core.describe import counted
 from slimlm.core.published import published_model
 from slimlm.export.comparison_tables import TABLE_STYLE, assumptions_table, differences_table, equal_table
@@ -23,7 +24,7 @@ from slimlm.ui.cost_panels import cost_settings
 from slimlm.ui.downloads import show_downloads
 from slimlm.ui.evidence import nearest_evidence
 from slimlm.ui.frame import view_in_url
-from slimlm.ui.inspect_picker import draw_published, read_config
+from slimlm.ui.inspect_picker import KINDS, draw_published, read_config
 from slimlm.ui.pins import PIN, change_pins, pin, pinned
 from slimlm.utils.text import plain
 
@@ -106,7 +107,7 @@ def _clear() -> None:
 def _draw_adding() -> None:
     draw_published("Add a published model", "Add a published model", key="added", on_change=_add_published)
     with st.popover("Add a config.json", icon=":material/data_object:", width="stretch"):
-        st.file_uploader("A file", type="json", key="added_file", on_change=_add_file, max_upload_size=1)
+        st.file_uploader("A file", type=list(KINDS), key="added_file", on_change=_add_file, max_upload_size=1)
         st.text_area("Or its text", key="added_text", placeholder='{"model_type": "llama", …}', max_chars=MAX_BYTES)
         st.button("Add it", on_click=_add_text)
     if problem := st.session_state.pop("added_problem", None):
@@ -122,7 +123,7 @@ def _add_published() -> None:
 @completed
 def _add_file() -> None:
     if file := st.session_state.added_file:
-        _add_config(file.getvalue(), file.name.removesuffix(".json"))
+        _add_config(file.getvalue(), file.name)
 
 
 @completed
@@ -154,6 +155,12 @@ def _start(label: str) -> None:
 
 
 # The comparison.
+
+
+def show_remarks(comparison: Comparison) -> None:
+    """List what was not read of the models that come from configs, if anything."""
+    if remarks := config_remarks(comparison.pins):
+        st.markdown("\n".join(f"* **{plain(name)}:** {plain(remark)}." for name, remark in remarks))
 
 
 def measure_switch() -> Measure:

@@ -56,6 +56,14 @@ def test_slimlms_own_format_holds_every_model(tmp_path: Path) -> None:
     assert model.token_embedding.weight.dtype == torch.bfloat16
 
 
+def test_what_was_not_read_of_a_config_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = to_hf_config(published_model("SmolLM2-135M").architecture)
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps(source | {"n_layers": 3}))
+    assert main(["export", str(file), "--format", "config", str(tmp_path / "new")]) == 0
+    assert capsys.readouterr().err == "slimlm: mine: n_layers is no key of llama, and is not read\n"
+
+
 def test_a_config_of_the_user_is_exported_again(tmp_path: Path) -> None:
     source = to_hf_config(published_model("SmolLM2-135M").architecture)
     (tmp_path / "config.json").write_text(json.dumps(source))

@@ -12,6 +12,7 @@ from slimlm.cli.main import main
 from slimlm.core.config import ModelConfig
 from slimlm.core.published import published_model, published_models
 from slimlm.core.table import format_param_table
+from slimlm.notes import design_notes
 from slimlm.notes.verdict import verdict
 from slimlm.serialization.design_json import request_from_record
 from slimlm.solver.solver import solve
@@ -21,7 +22,17 @@ def test_design_prints_the_table_of_the_request(capsys: pytest.CaptureFixture[st
     arguments = "design 10M --vocab-size 16k --embedding-ratio 35% --glu-expansion 2.66 --heads 8"
     assert main(arguments.split()) == 0
     design = solve(ModelConfig())
-    assert capsys.readouterr().out == f"{verdict(design)}\n\n{format_param_table(design)}\n"
+    table, _, notes = capsys.readouterr().out.partition("\nDesign notes\n")
+    assert table == f"{verdict(design)}\n\n{format_param_table(design)}\n"
+    assert notes.splitlines() == [f"  {note.severity}: {note.text} [{note.source}]" for note in design_notes(design)]
+
+
+def test_an_odd_request_is_answered_with_the_notes_of_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["design", "10M", "--vocab-size", "50257", "--embedding-ratio", "0.35"]) == 0
+    notes = capsys.readouterr().out.partition("\nDesign notes\n")[2]
+    assert notes.startswith(
+        "  warning: 102 layers are many: the fit of Levine and colleagues gives 95 only at a trillion"
+    )
 
 
 def test_every_option_reaches_the_request(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,11 +114,45 @@ def test_inspect_reads_a_config(
     assert main(["inspect", named]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith("mine · 7.242B parameters · 32 layers × d_model 4,096 · d_ff 14,336 · 32 heads (8 KV)\n")
-    assert '\nFrom a config.json.\nNote: rescaled rotary positions (rope_type="linear").\n' in printed
+    assert "\nFrom a config.json.\nNote: vocab_size 32,000, hidden_size 4,096, intermediate_size 14,336, " in printed
+    assert " are defaults of mistral, not in the config.\n" in printed
+    assert '\nNote: rescaled rotary positions (rope_type="linear").\n' in printed
     assert main(["inspect", named, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["architecture"]["n_kv_heads"] == 8
     assert solve(request_from_record(record)).total_params == record["account"]["total_params"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("params.json", '{"dim": 64, "n_layers": 2, "n_heads": 2, "vocab_size": 99, "layers": 3}'),
+        ("model_config.yaml", "n_embd: 64\nn_layer: 2\nn_head: 2\nn_query_groups: 1\nvocab_size: 99\nlayers: 3\n"),
+        (
+            "small.txt",
+            "LlamaConfig {\n 'model_type': 'llama', 'hidden_size': 64, 'num_attention_heads': 2, 'layers': 3}",
+        ),
+        ("small.py", "n_embd = 64\nn_layer = 2\nn_head = 2\nblock_size = 8\nlayers = 3  # in all\n"),
+    ],
+)
+def test_inspect_reads_files_of_other_kinds_and_says_what_it_did_not_read(
+    file: str, text: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "small"
+    home.mkdir()
+    (home / file).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(home)
+    for source in (file, ".") if file in ("params.json", "model_config.yaml") else (file,):
+        assert main(["inspect", source]) == 0
+        printed = capsys.readouterr().out
+        assert printed.startswith("small · ") and "\nNote: layers is no key of " in printed
+    assert main(["inspect", file, "--json"]) == 0
+    assert any("layers is no key of " in remark for remark in json.loads(capsys.readouterr().out)["remarks"])
+
+
+def test_a_file_that_is_not_there_is_not_taken_for_a_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "model_config.yaml"]) == 2
+    assert capsys.readouterr().err.startswith('slimlm: the config "model_config.yaml" cannot be read: No such file')
 
 
 def test_published_lists_every_model_in_straight_columns(capsys: pytest.CaptureFixture[str]) -> None:

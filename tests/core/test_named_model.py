@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.core.published import published_model, published_models
-from slimlm.interop.hf import import_config
+from slimlm.interop.hf import import_config, unmodelled, unread
 from slimlm.interop.hf.import_config import hf_named_model, name_in
 from slimlm.serialization.design_json import named_model_record, request_from_record
 from slimlm.solver.inverse import nearest_request, request_like
@@ -74,7 +74,9 @@ def test_a_config_is_read_with_its_remarks() -> None:
     config = {"model_type": "mistral", "rope_scaling": {"type": "linear"}, "_name_or_path": "someone/small/"}
     found = hf_named_model(config, name_in(config))
     assert (found.name, found.origin) == ("small", "From a config.json")
-    assert found.remarks == ('rescaled rotary positions (rope_type="linear")',)
+    assert found.remarks == (*unread(config), *unmodelled(config))
+    assert found.remarks[0].endswith("are defaults of mistral, not in the config")
+    assert 'rescaled rotary positions (rope_type="linear")' in found.remarks
     assert name_in({"model_type": "gpt2"}) == "gpt2"
     assert name_in({"_name_or_path": 3}) == ""
 

@@ -25,6 +25,7 @@ from slimlm.export import DOWNLOADS, NAMED_MODEL_DOWNLOADS, notebooks
 from slimlm.export.downloads import Download, components_csv, design_json, file_name, model_downloads
 from slimlm.export.generic_downloads import GenericDownload
 from slimlm.export.notebooks import mimebundle, notebook
+from slimlm.export.report_markdown import markdown
 from slimlm.interop.hf import to_hf_config
 from slimlm.model.language_model import LanguageModel
 from slimlm.serialization.design_json import request_from_record
@@ -55,6 +56,12 @@ def named_model_of(name: str) -> NamedModel:
 
 def test_files_of_a_named_model_have_its_name() -> None:
     assert file_name(NamedModel("a/b: c", ARCHITECTURES["gpt2"], ""), "-profile.svg") == "slimlm-a-b-c-profile.svg"
+
+
+def test_a_report_of_a_named_model_has_its_remarks() -> None:
+    remarks = ("dim is no key of llama, and is not read", "hidden_size 4,096 is a default of llama, not in the config")
+    model = NamedModel("mine", ARCHITECTURES["gpt2"], "From a config.json", remarks)
+    assert f"\n\nFrom a config.json.\n\n* {remarks[0]}\n* {remarks[1]}\n\n" in markdown(model).replace("\\", "")
 
 
 def test_file_names_hold_safe_characters_alone() -> None:

@@ -124,7 +124,11 @@ class Reader:
         inner = {key: value for key, value in given.items() if isinstance(value, Mapping)}
         nested = {f"{key}.{name}": value for key, values in inner.items() for name, value in values.items()}
         named = {key: given[alias] for alias, key in family.aliases.items() if alias in given}
-        self._given = {**named, **given, **nested}
+        self.given, self._given = given, {**named, **given, **nested}
+
+    def gives(self, name: str) -> bool:
+        """Whether the config has a value of its own for a field, under any name of its key."""
+        return any(self._given.get(key) is not None for key in self.family.keys[name].split())
 
     def get(self, key: str) -> Any:
         """Return the value of a key, or its default."""
