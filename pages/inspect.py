@@ -43,8 +43,6 @@ def main() -> None:
         "Costs": lambda: show_costs(named_model.account),
         "Export": lambda: show_framework_configs(named_model),
     }
-    with st.container():  # always there, so that the tabs keep their place
-        inspect_panels.show_remarks(named_model)
     show_sections(sections)
     inspect_panels.show_left_out()
     ui.name_page(named_model.name)

@@ -24,6 +24,7 @@ from slimlm.cli.train import add_train
 from slimlm.core.design import Design
 from slimlm.core.published import published_models
 from slimlm.core.table import format_param_table
+from slimlm.notes import design_notes
 from slimlm.notes.verdict import verdict
 from slimlm.serialization.design_json import named_model_record, to_record
 from slimlm.solver.solver import solve
@@ -130,6 +131,8 @@ def _design(options: argparse.Namespace) -> None:
         return
     print(f"{verdict(design)}\n")
     print(format_param_table(design))
+    print("\nDesign notes")
+    print("\n".join(f"  {note.severity}: {note.text} [{note.source}]" for note in design_notes(design)))
     if report:
         print()
         print(_format_report(report))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slimlm.cli.recipe import add_recipe, read_field, recipe_of, recipe_option
 from slimlm.cli.request import TOTAL_HELP, add_knobs, escaped, request_of
-from slimlm.cli.sources import is_file, named_model
+from slimlm.cli.sources import is_file, named_model, told
 from slimlm.cli.sweep import add_axes, axis_of
 from slimlm.cli.training_data import (
     BUILT_IN,
@@ -154,9 +154,12 @@ def _further(source: str) -> NamedModel:
     if not is_file(source) or not Path(source).is_file():
         return named_model(source)
     text = read_bytes(Path(source), source, _MAX_BYTES)
-    record = read_json(text, source, _MAX_BYTES)
+    try:
+        record = read_json(text, source, _MAX_BYTES)
+    except ValueError:  # a config may be text of another form
+        return told(named_model(source))
     if not isinstance(record, dict) or record.get("format") != FORMAT:
-        return named_model(source)
+        return told(named_model(source))
     return NamedModel(tidy_name(Path(source).stem), solve(request_from_text(text)).architecture, "From a design")
 
 

@@ -1,30 +1,43 @@
 """Models by request, name or path, as commands take them."""
 
 import argparse
+import sys
 from pathlib import Path
 
+from slimlm.cli.progress import is_first_process
 from slimlm.cli.request import request_of
-from slimlm.core.named_model import NamedModel, Subject
+from slimlm.core.named_model import FROM_CONFIG, NamedModel, Subject
 from slimlm.core.published import published_model
 from slimlm.interop.hf.import_config import hf_named_model
 from slimlm.serialization.flags import OPTIONS
 from slimlm.solver.solver import solve
 from slimlm.utils.formatting import parse_size
 
+_SUFFIXES = (".json", ".yaml", ".yml")
+
 
 def is_file(source: str) -> bool:
-    """Whether a source is meant as the path of a config.json or of its folder."""
+    """Whether a source is meant as the path of a config or of its folder."""
     path = Path(source)
-    return path.exists() or path.suffix == ".json" or len(path.parts) > 1
+    return path.exists() or path.suffix in _SUFFIXES or len(path.parts) > 1
 
 
 def named_model(source: str) -> NamedModel:
-    """Return the published model with this name, or the model of the config.json at this path."""
+    """Return the published model with this name, or the model of the config at this path."""
     if not is_file(source):
         return published_model(source)
     path = Path(source)
     home = path if path.is_dir() else path.parent
-    return hf_named_model(path, path.stem if path.is_file() and path.stem != "config" else home.resolve().name)
+    common = ("config", "params", "model_config")
+    return hf_named_model(path, path.stem if path.is_file() and path.stem not in common else home.resolve().name)
+
+
+def told(model: NamedModel) -> NamedModel:
+    """Print the remarks on a model from a config to the standard error, and return the model."""
+    if model.origin == FROM_CONFIG and is_first_process():
+        for remark in model.remarks:
+            print(f"slimlm: {model.name}: {remark}", file=sys.stderr)
+    return model
 
 
 def names_a_model(source: str) -> bool:
@@ -50,4 +63,4 @@ def subject_of(options: argparse.Namespace) -> Subject:
     given += ["--family"] if options.family else []
     if given:
         raise ValueError(f"{given[0]} does not apply to {source}, which has a shape of its own: a total would work")
-    return named_model(source)
+    return told(named_model(source))

@@ -30,6 +30,7 @@ def markdown(subject: Subject) -> str:
         f"# {lightly(subject.title)}",
         f"**{lightly(str(verdict(subject)))}**",
         *([f"{lightly(subject.origin)}."] if isinstance(subject, NamedModel) else []),
+        *([_markdown_remarks(subject)] if isinstance(subject, NamedModel) and subject.remarks else []),
         *([lightly(evidence.sentence)] if (evidence := evidence_for(subject)) else []),
         _markdown_figures(subject),
         markdown_table(("", "Actual"), dimension_rows(subject), left=1),
@@ -43,6 +44,10 @@ def markdown(subject: Subject) -> str:
         f"```python\n{python_code(subject)}\n```",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _markdown_remarks(model: NamedModel) -> str:
+    return "\n".join(f"* {lightly(remark)}" for remark in model.remarks)
 
 
 def _markdown_figures(subject: Subject) -> str:

@@ -8,7 +8,7 @@ litgpt pads the vocabulary, so the model can have more parameters than the desig
 from slimlm.core.architecture import Architecture
 from slimlm.interop.framework_choices import FrameworkChoice, Scalar, padded, padding_line, settings_of, whole_theta
 
-_LITGPT = {
+LITGPT = {
     # litgpt recognises a norm without parameters by the model's name (Config.norm_class).
     "norm": FrameworkChoice(
         {
@@ -64,6 +64,7 @@ _LITGPT = {
     "embedding_norm": FrameworkChoice({False: {}}, "it does not normalise embeddings"),
     "position_offset": FrameworkChoice({0: {}}, "it has no position table"),
 }
+"""litgpt's settings for each choice of an architecture."""
 
 
 def litgpt_config(architecture: Architecture, *, padding_multiple: int = 512) -> str:
@@ -75,7 +76,7 @@ def litgpt_config(architecture: Architecture, *, padding_multiple: int = 512) ->
     Raises ValueError, with the choices that would work, when litgpt cannot express the architecture.
     """
     arch = architecture
-    words = settings_of("litgpt", _LITGPT, arch)
+    words = settings_of("litgpt", LITGPT, arch)
     if arch.positions == "rope":
         words["rope_base"] = whole_theta("litgpt", arch)
     comments = [padding_line(arch, "padding_multiple", padding_multiple)]

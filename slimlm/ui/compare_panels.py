@@ -23,7 +23,7 @@ from slimlm.ui.cost_panels import cost_settings
 from slimlm.ui.downloads import show_downloads
 from slimlm.ui.evidence import nearest_evidence
 from slimlm.ui.frame import view_in_url
-from slimlm.ui.inspect_picker import draw_published, read_config
+from slimlm.ui.inspect_picker import KINDS, draw_published, read_config
 from slimlm.ui.pins import PIN, change_pins, pin, pinned
 from slimlm.utils.text import plain
 
@@ -106,11 +106,13 @@ def _clear() -> None:
 def _draw_adding() -> None:
     draw_published("Add a published model", "Add a published model", key="added", on_change=_add_published)
     with st.popover("Add a config.json", icon=":material/data_object:", width="stretch"):
-        st.file_uploader("A file", type="json", key="added_file", on_change=_add_file, max_upload_size=1)
+        st.file_uploader("A file", type=list(KINDS), key="added_file", on_change=_add_file, max_upload_size=1)
         st.text_area("Or its text", key="added_text", placeholder='{"model_type": "llama", …}', max_chars=MAX_BYTES)
         st.button("Add it", on_click=_add_text)
     if problem := st.session_state.pop("added_problem", None):
         st.error(plain(f"{problem}."), icon=":material/error:")
+    if remarks := st.session_state.pop("added_remarks", None):
+        st.info("\n".join(f"* {plain(remark)}" for remark in remarks), icon=":material/info:")
 
 
 def _add_published() -> None:
@@ -122,7 +124,7 @@ def _add_published() -> None:
 @completed
 def _add_file() -> None:
     if file := st.session_state.added_file:
-        _add_config(file.getvalue(), file.name.removesuffix(".json"))
+        _add_config(file.getvalue(), file.name)
 
 
 @completed
@@ -136,6 +138,7 @@ def _add_config(text: str | bytes, file: str) -> None:
     except ValueError as error:
         st.session_state.added_problem = str(error)
     else:
+        st.session_state.added_remarks = named_model.remarks
         pin(named_model, hint="")
 
 

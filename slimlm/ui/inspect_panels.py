@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 
 def show_named_model(model: NamedModel) -> "DeltaGenerator":
-    """Show name, links and figures; return the container of the PyTorch check."""
+    """Show name, links, remarks and figures; return the container of the PyTorch check."""
     show_heading(model, partial(_show_links, model))
+    show_remarks(model)
     show_verdict(verdict(model))
     place = _show_figures(model)
     st.caption(plain(count_claim(model)))
@@ -128,10 +129,10 @@ def _warm_up() -> None:
 
 
 def show_remarks(named_model: NamedModel) -> None:
-    """List the features that slimlm does not model, if any."""
+    """List how the model was read, what was not read, and what slimlm does not model, if anything."""
     if not named_model.remarks:
         return
-    st.markdown("**Not modelled**")
+    st.markdown("**Remarks**")
     st.markdown("\n".join(f"* {plain(remark)}" for remark in named_model.remarks))
 
 

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 FIRST_SHOWN = "SmolLM2-135M"
 
+KINDS = ("json", "yaml", "yml", "txt", "py")
+"""Kinds of file that may hold a config."""
+
+_COMMON_NAMES = ("", "config", "params", "model_config", "args")
+"""Names of files, without their kind, that name no model."""
+
 
 def linked_model() -> NamedModel:
     """Return the model that the link asks for; `FIRST_SHOWN` when it asks for none.
@@ -49,7 +55,7 @@ def draw_picker() -> "DeltaGenerator":
     with middle.popover(
         "Read a config.json", icon=":material/data_object:", width="stretch", wrap=True, key=_READER, on_change="rerun"
     ):
-        st.file_uploader("A file", type="json", key="config_file", on_change=_take_file, max_upload_size=1)
+        st.file_uploader("A file", type=list(KINDS), key="config_file", on_change=_take_file, max_upload_size=1)
         st.text_area("Or its text", key="config_text", placeholder='{"model_type": "llama", …}', max_chars=MAX_BYTES)
         st.button("Read the text", on_click=_take_text)
     if problem := st.session_state.get("config_problem"):
@@ -93,7 +99,7 @@ def _take_name() -> None:
 @completed
 def _take_file() -> None:
     if file := st.session_state.config_file:
-        _take_config(file.getvalue(), file.name.removesuffix(".json"))
+        _take_config(file.getvalue(), file.name)
 
 
 @completed
@@ -102,12 +108,14 @@ def _take_text() -> None:
 
 
 def read_config(text: str | bytes, file: str = "") -> NamedModel:
-    """Read the text of a config.json; the model has the name of its file unless that is just "config".
+    """Read the text of a config; the model has the name of its file unless that is a common one, such as config.json.
 
     Raises ValueError, in one sentence, for a text that no Architecture describes.
     """
     config = parse_hf_config(text)
-    return hf_named_model(config, name_in(config) if file in ("", "config") else file)
+    stem, _, kind = file.rpartition(".")
+    name = stem if kind in KINDS else file
+    return hf_named_model(config, name_in(config) if name in _COMMON_NAMES else name)
 
 
 def _take_config(text: str | bytes, file: str) -> None:

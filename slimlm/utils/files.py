@@ -12,7 +12,10 @@ from typing import Any, TypeVar
 
 from slimlm.utils.text import named, shown
 
-_MOST_DIGITS, _DEEPEST = 400, 64
+_MOST_DIGITS = 400
+
+DEEPEST = 64
+"""Most objects and lists in each other that a text may have."""
 
 _Value = TypeVar("_Value")
 
@@ -62,9 +65,7 @@ def read_json(text: str | bytes, what: str, most: int) -> Any:
     check_size(len(text), what, most, "characters" if isinstance(text, str) else "bytes")
 
     def integer(digits: str) -> int:
-        if len(digits) > _MOST_DIGITS:
-            raise ValueError(f"{what} holds a number of {len(digits):,} digits: it must have at most {_MOST_DIGITS}")
-        return int(digits)
+        return bounded_integer(digits, what)
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         return unique(pairs, what)
@@ -77,9 +78,16 @@ def read_json(text: str | bytes, what: str, most: int) -> Any:
     except json.JSONDecodeError as error:
         raise ValueError(f"{what} is not JSON: {error}") from None
     except RecursionError:
-        raise _too_deep(what) from None
+        raise too_deep(what) from None
     _check_depth(found, what)
     return found
+
+
+def bounded_integer(digits: str, what: str) -> int:
+    """Return the integer of a text; raises ValueError for more than 400 digits, which take long to convert."""
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"{what} holds a number of {len(digits):,} digits: it must have at most {_MOST_DIGITS}")
+    return int(digits)
 
 
 def unique(pairs: Sequence[tuple[str, _Value]], what: str) -> dict[str, _Value]:
@@ -106,15 +114,16 @@ def check_names(what: str, found: Iterable[str], known: Iterable[str], required:
 
 def _check_depth(found: object, what: str) -> None:
     level = [found]
-    for _ in range(_DEEPEST):
+    for _ in range(DEEPEST):
         nested = [value for value in level if isinstance(value, dict | list)]
         level = [item for value in nested for item in (value.values() if isinstance(value, dict) else value)]
     if any(isinstance(value, dict | list) for value in level):
-        raise _too_deep(what)
+        raise too_deep(what)
 
 
-def _too_deep(what: str) -> ValueError:
-    return ValueError(f"{what} is nested too deeply: it must have at most {_DEEPEST} objects and lists in each other")
+def too_deep(what: str) -> ValueError:
+    """Return the error for a text with too many objects and lists in each other."""
+    return ValueError(f"{what} is nested too deeply: it must have at most {DEEPEST} objects and lists in each other")
 
 
 @contextmanager

@@ -77,7 +77,11 @@ class Reader:
                 raise not_allowed(outer, given[outer], "it must be an object or null")
         inner = {key: value for key, value in given.items() if isinstance(value, Mapping)}
         nested = {f"{key}.{name}": value for key, values in inner.items() for name, value in values.items()}
-        self._given = {**given, **nested}
+        self.given, self._given = given, {**given, **nested}
+
+    def gives(self, name: str) -> bool:
+        """Whether the config has a value of its own for a field, under any name of its key."""
+        return any(self._given.get(key) is not None for key in self.family.keys[name].split())
 
     def get(self, key: str) -> Any:
         """Return the value of a key, or its default."""

@@ -5,25 +5,29 @@ classes build from each key. Tests compare them with the classes on the meta dev
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from slimlm.core.accounting import BIASED
 from slimlm.core.architecture import Architecture
 from slimlm.core.named_model import FROM_CONFIG, NamedModel, tidy_name
+from slimlm.interop.config_text import MAX_BYTES, read_config_text
+from slimlm.interop.foreign import read_foreign
+from slimlm.interop.foreign_reader import Foreign
 from slimlm.interop.hf.family import Family, Reader, not_supported
+from slimlm.interop.hf.refusals import refuse_other_models, refuse_type
+from slimlm.interop.hf.source import find_source, has_type, with_likely_type
 from slimlm.interop.hf.types_gated import GATED
 from slimlm.interop.hf.types_plain import PLAIN
 from slimlm.interop.hf.unmodelled import remarks
-from slimlm.utils.files import read_bytes, read_json, unreadable
+from slimlm.interop.hf.unread import unread_keys
+from slimlm.utils.files import read_bytes, unreadable
 from slimlm.utils.text import shown
 from slimlm.utils.validation import FieldError
 
 FAMILIES = {family.model_type: family for family in (*PLAIN, *GATED)}
 """Supported model types."""
-
-MAX_BYTES = 1_000_000
-"""A config.json has about 1 kB; long lists of labels make it 100 kB."""
 
 _WHOLE = ("vocab_size", "max_seq_length", "n_heads", "n_kv_heads", "head_dim", "d_model", "d_ff", "n_layers")
 _REAL = ("dropout", "attention_dropout", "layer_norm_eps")
@@ -40,21 +44,6 @@ _GELUS = {
     "quick_gelu",
 }
 
-_EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts", "num_moe_experts")
-_OTHER_MODELS = {
-    "text_config": "a model of several kinds of input; the object under text_config, by itself, may work",
-    "vision_config": "a model that reads images; the config of its language model, by itself, may work",
-    "audio_config": "a model that reads audio; the config of its language model, by itself, may work",
-    "is_encoder_decoder": "an encoder beside the decoder; slimlm describes decoders alone",
-    "add_cross_attention": "attention to an encoder; slimlm describes decoders alone",
-    "use_bidirectional_attention": "attention to later tokens; slimlm describes causal decoders",
-    "quantization_config": "weights that are stored in other shapes; the config without this key would work, for the "
-    "model before it was quantised",
-    "pruned_heads": "layers with different numbers of heads; all of slimlm's layers are alike",
-    "per_layer_config": "layers that differ from each other; all of slimlm's layers are alike",
-}
-"""Keys that indicate an unsupported kind of model unless they are empty."""
-
 
 def from_hf_config(source: Mapping[str, Any] | str | Path) -> Architecture:
     """Return the architecture that a Hugging Face config describes.
@@ -68,7 +57,7 @@ def from_hf_config(source: Mapping[str, Any] | str | Path) -> Architecture:
     Raises ValueError, in one sentence that names key and value, for an unreadable file, for a
     model type or a structure that no Architecture describes, and for values outside their limits.
     """
-    return _read(source)[1]
+    return _read(source).architecture
 
 
 def unmodelled(source: Mapping[str, Any] | str | Path) -> tuple[str, ...]:
@@ -79,51 +68,68 @@ def unmodelled(source: Mapping[str, Any] | str | Path) -> tuple[str, ...]:
 
     Raises ValueError as `from_hf_config` does.
     """
-    return remarks(*_read(source))
+    return _read(source).unmodelled
+
+
+def unread(source: Mapping[str, Any] | str | Path) -> tuple[str, ...]:
+    """Return how a config was found in what was given, keys that its type does not know, and sizes left at defaults.
+
+    >>> unread({"model_type": "gpt2", "n_embd": 64, "layers": 2, "vocab_size": 99, "n_head": 2, "n_positions": 64})
+    ('layers is no key of gpt2, and is not read', "n_layer 12 is gpt2's default: the config does not give it")
+
+    Raises ValueError as `from_hf_config` does.
+    """
+    return _read(source).unread
 
 
 def parse_hf_config(text: str | bytes) -> dict[str, Any]:
-    """Read the text of a config.json.
+    """Read the text of a config; see `read_config_text`, which raises ValueError, in one sentence, for other texts."""
+    return read_config_text(text)
 
-    Raises ValueError, in one sentence, for a text that `read_json` rejects or that is no object.
-    """
-    config = read_json(text, "the config", MAX_BYTES)
-    if not isinstance(config, dict):
-        raise ValueError(f"the config is {shown(config)}: a config.json holds an object such as {{...}}")
-    return config
+
+_FILES = ("config.json", "params.json", "model_config.yaml")
+"""Names of a config in the folder of a model, in the order in which they are looked for."""
 
 
 def _load(path: Path) -> dict[str, Any]:
     name = f"the config {shown(str(path), 120)}"
     try:
-        file = path / "config.json" if path.is_dir() else path
-        return parse_hf_config(read_bytes(file, name, MAX_BYTES))
-    except OSError as error:  # a folder without permission, or a name that is too long
-        raise unreadable(name, error) from None
+        found = [path / file for file in _FILES if (path / file).exists()] if path.is_dir() else [path]
+        return parse_hf_config(read_bytes(found[0] if found else path / _FILES[0], name, MAX_BYTES))
+    except (OSError, ValueError) as error:  # a folder without permission, or a name that is too long
+        raise (error if isinstance(error, ValueError) else unreadable(name, error)) from None
 
 
-def _read(source: Mapping[str, Any] | str | Path) -> tuple[Reader, Architecture]:
+def _read(source: Mapping[str, Any] | str | Path) -> Foreign:
     if isinstance(source, str | Path):
         source = _load(Path(source))
     if not isinstance(source, Mapping):
         raise ValueError(f"a config of type {type(source).__name__} is not allowed: it must be a mapping or a path")
-    _refuse_other_models(source)
-    reader = Reader(_family(source), source)
+    found = find_source(source, FAMILIES)
+    read = None if has_type(found.config) else read_foreign(found.config)
+    if read is None:
+        typed = with_likely_type(found.config, FAMILIES)
+        read, found = _read_typed(typed.config), replace(found, said=(*found.said, *typed.said))
+    return replace(read, unread=(*found.said, *read.unread))
+
+
+def _read_typed(config: Mapping[str, Any]) -> Foreign:
+    refuse_other_models(config, FAMILIES)
+    reader = Reader(_family(config), config)
     for key, only in reader.family.only.items():
         if reader.get(key) not in only.allowed:
             working = " or ".join(f"{key}={shown(value)}" for value in only.allowed)
             raise not_supported(key, reader.get(key), f"{only.reason}; {working} would work")
-    return reader, _architecture(reader)
+    architecture = _architecture(reader)
+    return Foreign(architecture, unread_keys(reader), remarks(reader, architecture))
 
 
-def _refuse_other_models(config: Mapping[str, Any]) -> None:
-    for key in _EXPERTS:
-        value = config.get(key)
-        if value is not None and (value not in (0, 1) or isinstance(value, bool)):
-            raise not_supported(key, value, f"it means a mixture of experts; {key}=1 or a dense model would work")
-    for key, meaning in _OTHER_MODELS.items():
-        if config.get(key):
-            raise not_supported(key, config[key], f"it means {meaning}")
+def _works(config: Mapping[str, Any]) -> bool:
+    try:
+        _read_typed(config)
+    except ValueError:
+        return False
+    return True
 
 
 def _family(config: Mapping[str, Any]) -> Family:
@@ -133,8 +139,7 @@ def _family(config: Mapping[str, Any]) -> Family:
         named = next((name for name, family in FAMILIES.items() if set(family.classes.split()) & _words(classes)), None)
     if isinstance(named, str) and named in FAMILIES:
         return FAMILIES[named]
-    found = "model_type is missing" if named is None else f"model_type={shown(named)} is not supported"
-    raise ValueError(f"{found}: slimlm reads {', '.join(sorted(FAMILIES))}")
+    raise refuse_type(config, FAMILIES, _works)
 
 
 def _words(values: list[Any]) -> set[str]:
@@ -197,8 +202,8 @@ def hf_named_model(config: Mapping[str, Any] | Path, name: str) -> NamedModel:
 
     Raises ValueError, in one sentence, for a config that no Architecture describes.
     """
-    reader, architecture = _read(config)
-    return NamedModel(tidy_name(name), architecture, FROM_CONFIG, remarks(reader, architecture))
+    read = _read(config)
+    return NamedModel(tidy_name(name), read.architecture, FROM_CONFIG, (*read.unread, *read.unmodelled))
 
 
 def name_in(config: Mapping[str, Any]) -> str:

@@ -1,0 +1,185 @@
+"""Keys that the configuration classes of transformers 5.23 know, and keys that say nothing about a model's structure.
+
+A test compares the table with transformers.
+"""
+
+from functools import cache
+
+_USUAL = """
+attention_dropout hidden_act intermediate_size max_position_embeddings num_key_value_heads rope_parameters
+"""
+"""What + stands for."""
+
+_EVERY = "hidden_size num_attention_heads num_hidden_layers tie_word_embeddings vocab_size"
+
+_NO_STRUCTURE = """
+add_cross_attention architectures attn_implementation auto_map bad_words_ids begin_suppress_tokens bos_token_id
+chunk_size_feed_forward cls_token_id cross_attention_hidden_size decoder_start_token_id diversity_penalty do_sample
+dtype early_stopping encoder_no_repeat_ngram_size eod_token_id eos_token_id exponential_decay_length_penalty
+finetuning_task forced_bos_token_id forced_eos_token_id gradient_checkpointing id2label initializer_range
+is_composition is_decoder is_encoder_decoder label2id length_penalty mask_token_id max_length min_length model_type
+no_repeat_ngram_size num_beam_groups num_beams num_return_sequences output_attentions output_hidden_states
+output_scores pad_token_id prefix problem_type pruned_heads quantization quantization_config remove_invalid_values
+repetition_penalty return_dict return_dict_in_generate sep_token_id suppress_tokens task_specific_params temperature
+tf_legacy_loss tie_encoder_decoder tokenizer_class top_k top_p torch_dtype torchscript transformers_version typical_p
+unk_token_id unsloth_fixed unsloth_version use_bfloat16 use_cache use_flash_attn use_return_dict
+"""
+"""Keys that every config may have: of generation, of special tokens, of files. So may keys that start with _."""
+
+_EARLIER = """
+bloom: attention_softmax_in_fp32 masked_softmax_fusion n_inner offset_alibi skip_bias_add skip_bias_add_qkv unk_token_id
+falcon: apply_residual_connection_post_layernorm
+gemma: hidden_activation
+gemma2: hidden_act
+gemma3_text: rope_local_base_freq sliding_window_pattern
+gpt2: n_ctx
+mpt: verbose
+opt: activation_dropout
+qwen2: use_mrope
+smollm3: max_window_layers pretraining_tp
+"""
+"""Keys that earlier versions wrote, and that say nothing that another key does not say."""
+
+_EARLIER_ROPE = "rope_scaling rope_theta"
+
+_TABLE = """
+apertus: + attention_bias rms_norm_eps
+arcee: + attention_bias head_dim mlp_bias rms_norm_eps
+biogpt: activation_dropout attention_probs_dropout_prob hidden_act hidden_dropout_prob intermediate_size
+  layer_norm_eps layerdrop max_position_embeddings scale_embedding
+bloom: apply_residual_connection_post_layernorm attention_dropout hidden_dropout layer_norm_epsilon n_head n_layer
+  pretraining_tp slow_but_exact
+codegen: activation_function attn_pdrop embd_pdrop layer_norm_epsilon max_position_embeddings n_ctx n_embd n_head
+  n_inner n_layer n_positions resid_pdrop rotary_dim
+cohere: + attention_bias layer_norm_eps logit_scale use_qk_norm
+cohere2: + attention_bias head_dim layer_norm_eps layer_types logit_scale sliding_window
+cwm: + head_dim layer_types mlp_bias pretraining_tp rms_norm_eps sliding_window
+deepseek_v2: + attention_bias first_k_dense_replace head_dim kv_lora_rank mlp_bias moe_intermediate_size n_group
+  n_routed_experts n_shared_experts norm_topk_prob num_experts num_experts_per_tok output_router_logits pretraining_tp
+  q_lora_rank qk_head_dim qk_nope_head_dim qk_rope_head_dim rms_norm_eps routed_scaling_factor topk_group topk_method
+  v_head_dim
+deepseek_v3: + attention_bias first_k_dense_replace head_dim kv_lora_rank moe_intermediate_size n_group
+  n_routed_experts n_shared_experts norm_topk_prob num_experts_per_tok num_local_experts num_mtp_layers
+  num_nextn_predict_layers output_router_logits pretraining_tp q_lora_rank qk_head_dim qk_nope_head_dim
+  qk_rope_head_dim rms_norm_eps rope_interleave routed_scaling_factor topk_group v_head_dim
+ernie4_5: head_dim hidden_act intermediate_size max_position_embeddings num_key_value_heads rms_norm_eps
+  rope_parameters use_bias
+exaone4: + layer_types rms_norm_eps sliding_window sliding_window_pattern
+falcon: activation alibi attention_dropout bias ffn_hidden_size hidden_dropout layer_norm_epsilon
+  max_position_embeddings multi_query new_decoder_architecture num_kv_heads num_ln_in_parallel_attn parallel_attn
+  rope_parameters
+gemma: + attention_bias head_dim rms_norm_eps use_bidirectional_attention
+gemma2: attention_bias attention_dropout attn_logit_softcapping final_logit_softcapping head_dim hidden_activation
+  intermediate_size layer_types max_position_embeddings num_key_value_heads query_pre_attn_scalar rms_norm_eps
+  rope_parameters sliding_window use_bidirectional_attention
+gemma3_text: _sliding_window_pattern attention_bias attention_dropout attn_logit_softcapping final_logit_softcapping
+  head_dim hidden_activation intermediate_size layer_types max_position_embeddings num_key_value_heads
+  query_pre_attn_scalar rms_norm_eps rope_parameters sliding_window use_bidirectional_attention
+glm: + attention_bias head_dim rms_norm_eps
+glm4: + attention_bias head_dim rms_norm_eps
+gpt-sw3: activation_function add_cross_attention attn_pdrop embd_pdrop layer_norm_epsilon max_position_embeddings
+  n_embd n_head n_inner n_layer n_positions reorder_and_upcast_attn resid_pdrop scale_attn_by_inverse_layer_idx
+  scale_attn_weights summary_activation summary_first_dropout summary_proj_to_labels summary_type summary_use_proj
+gpt2: activation_function add_cross_attention attn_pdrop embd_pdrop layer_norm_epsilon max_position_embeddings n_embd
+  n_head n_inner n_layer n_positions reorder_and_upcast_attn resid_pdrop scale_attn_by_inverse_layer_idx
+  scale_attn_weights summary_activation summary_first_dropout summary_proj_to_labels summary_type summary_use_proj
+gpt_bigcode: activation_function add_cross_attention attention_softmax_in_fp32 attn_pdrop embd_pdrop
+  layer_norm_epsilon max_position_embeddings multi_query n_embd n_head n_inner n_layer n_positions num_key_value_heads
+  resid_pdrop scale_attention_softmax_in_fp32 scale_attn_weights
+gpt_neo: activation_function attention_dropout attention_layers attention_types classifier_dropout embed_dropout
+  intermediate_size layer_norm_epsilon max_position_embeddings num_heads num_layers resid_dropout window_size
+gpt_neox: attention_bias attention_dropout classifier_dropout hidden_act hidden_dropout intermediate_size is_decoder
+  layer_norm_eps max_position_embeddings rope_parameters use_parallel_residual
+gpt_oss: + attention_bias head_dim layer_types num_experts num_experts_per_tok num_local_experts output_router_logits
+  rms_norm_eps router_aux_loss_coef sliding_window swiglu_alpha swiglu_limit
+gptj: activation_function attn_pdrop embd_pdrop layer_norm_epsilon max_position_embeddings n_embd n_head n_inner
+  n_layer n_positions resid_pdrop rotary_dim
+granite: + attention_bias attention_multiplier embedding_multiplier logits_scaling mlp_bias residual_multiplier
+  rms_norm_eps
+granitemoe: + attention_bias attention_multiplier embedding_multiplier logits_scaling num_experts_per_tok
+  num_local_experts output_router_logits residual_multiplier rms_norm_eps router_aux_loss_coef
+helium: + attention_bias head_dim mlp_bias rms_norm_eps
+hunyuan_v1_dense: + attention_bias eod_token_id head_dim pretraining_tp rms_norm_eps
+hyperclovax: + attention_bias attention_multiplier embedding_multiplier head_dim logits_scaling mlp_bias
+  residual_multiplier rms_norm_eps use_post_norm
+internlm3: + attention_bias bias head_dim mlp_bias qkv_bias rms_norm_eps
+iquestcoder: + attention_bias head_dim mlp_bias rms_norm_eps
+jais2: + attention_bias head_dim layer_norm_eps mlp_bias
+lfm2: block_auto_adjust_ff_dim block_ffn_dim_multiplier block_multiple_of conv_L_cache conv_bias full_attn_idxs
+  intermediate_size layer_types max_position_embeddings norm_eps num_key_value_heads rope_parameters
+llama: + attention_bias head_dim mlp_bias pretraining_tp rms_norm_eps
+minicpm3: + attention_bias dim_model_base head_dim kv_lora_rank mlp_bias pretraining_tp q_lora_rank qk_head_dim
+  qk_nope_head_dim qk_rope_head_dim rms_norm_eps scale_depth scale_emb v_head_dim
+ministral: + head_dim layer_types rms_norm_eps sliding_window
+ministral3: + head_dim rms_norm_eps sliding_window
+mistral: + head_dim rms_norm_eps sliding_window
+mixtral: + head_dim num_experts num_experts_per_tok num_local_experts output_router_logits rms_norm_eps
+  router_aux_loss_coef router_jitter_noise sliding_window
+mpt: attn_config d_model emb_pdrop embedding_fraction expansion_ratio init_device layer_norm_epsilon learned_pos_emb
+  logit_scale max_seq_len n_heads n_layers no_bias norm_type resid_pdrop
+nanochat: + attention_bias final_logit_softcapping rms_norm_eps
+nemotron: + attention_bias head_dim mlp_bias norm_eps
+olmo: + attention_bias clip_qkv
+olmo2: + attention_bias rms_norm_eps
+olmo3: + attention_bias layer_types rms_norm_eps sliding_window
+olmoe: + attention_bias clip_qkv norm_topk_prob num_experts num_experts_per_tok num_local_experts output_router_logits
+  rms_norm_eps router_aux_loss_coef
+opt: _remove_final_layer_norm activation_function attention_dropout do_layer_norm_before dropout enable_bias ffn_dim
+  init_std layer_norm_elementwise_affine layerdrop max_position_embeddings word_embed_proj_dim
+persimmon: attention_dropout hidden_act hidden_dropout intermediate_size layer_norm_eps max_position_embeddings
+  qk_layernorm rope_parameters
+phi: + embd_pdrop layer_norm_eps qk_layernorm resid_pdrop
+phi3: + embd_pdrop original_max_position_embeddings resid_pdrop rms_norm_eps sliding_window
+qwen2: + layer_types max_window_layers rms_norm_eps sliding_window use_sliding_window
+qwen2_5_vl_text: + layer_types max_window_layers rms_norm_eps sliding_window use_sliding_window
+qwen2_moe: + decoder_sparse_step layer_types max_window_layers mlp_only_layers moe_intermediate_size norm_topk_prob
+  num_experts num_experts_per_tok output_router_logits qkv_bias rms_norm_eps router_aux_loss_coef
+  shared_expert_intermediate_size sliding_window use_sliding_window
+qwen2_vl_text: + layer_types max_window_layers rms_norm_eps sliding_window use_sliding_window
+qwen3: + attention_bias head_dim layer_types max_window_layers rms_norm_eps sliding_window use_sliding_window
+qwen3_moe: + attention_bias decoder_sparse_step mlp_only_layers moe_intermediate_size norm_topk_prob num_experts
+  num_experts_per_tok num_local_experts output_router_logits rms_norm_eps router_aux_loss_coef sliding_window
+  use_sliding_window
+qwen3_vl_text: + attention_bias head_dim rms_norm_eps
+seed_oss: + attention_bias attention_out_bias head_dim mlp_bias pretraining_tp residual_dropout rms_norm_eps
+smollm3: + attention_bias layer_types mlp_bias no_rope_layer_interval no_rope_layers rms_norm_eps sliding_window
+  use_sliding_window
+stablelm: + hidden_dropout layer_norm_eps qk_layernorm use_parallel_residual use_qkv_bias
+starcoder2: + embedding_dropout norm_epsilon residual_dropout sliding_window use_bias
+vaultgemma: attention_bias attention_dropout attn_logit_softcapping final_logit_softcapping head_dim hidden_activation
+  intermediate_size layer_types max_position_embeddings num_key_value_heads query_pre_attn_scalar rms_norm_eps
+  rope_parameters sliding_window
+xglm: activation_dropout activation_function add_cross_attention attention_dropout attention_heads d_model
+  decoder_start_token_id dropout ffn_dim init_std layerdrop max_position_embeddings num_layers scale_embedding
+youtu: + attention_bias embedding_initializer_range head_dim kv_lora_rank q_lora_rank qk_head_dim qk_nope_head_dim
+  qk_rope_head_dim rms_norm_eps rope_interleave v_head_dim
+"""
+"""Model type: keys of its class beside those that every config has."""
+
+
+def _rows(table: str) -> dict[str, frozenset[str]]:
+    lines = table.replace("\n  ", " ").strip().splitlines()
+    return {name: frozenset(keys.split()) for name, _, keys in (line.partition(":") for line in lines)}
+
+
+@cache
+def class_keys(model_type: str) -> frozenset[str]:
+    """Return the keys that the configuration class of a model type knows, beside those of every config.
+
+    >>> sorted(class_keys("gpt-sw3") ^ class_keys("gpt2")), "head_dim" in class_keys("llama")
+    ([], True)
+    """
+    keys = _rows(_TABLE).get(model_type, frozenset())
+    return (keys - {"+"}) | (frozenset(_USUAL.split()) if "+" in keys else frozenset()) | frozenset(_EVERY.split())
+
+
+@cache
+def known_keys(model_type: str) -> frozenset[str]:
+    """Return the keys that a config of a model type may have, today's and earlier ones."""
+    keys = class_keys(model_type) | _rows(_EARLIER).get(model_type, frozenset()) | frozenset(_NO_STRUCTURE.split())
+    return keys | frozenset(_EARLIER_ROPE.split()) if "rope_parameters" in keys else keys
+
+
+def has_keys(model_type: str) -> bool:
+    """Whether the table has the keys of a model type."""
+    return model_type in _rows(_TABLE)
