@@ -14,6 +14,9 @@ from slimlm.core.accounting import Component, Shape
 from slimlm.core.describe import counted
 from slimlm.utils.formatting import format_count
 
+NOT_BUILT = "slimlm counts models whose layers differ and does not build them."
+"""Why such a model has no PyTorch check."""
+
 Tensors = Mapping[str, Shape]
 """Parameter name without the layer's number → shape; the part before the first dot is the component's key."""
 

@@ -7,11 +7,11 @@ values is written as runs: `{"runs":[[3,"conv"],[1,"full_attention"]]}`.
 from collections.abc import Mapping
 from itertools import groupby
 from json import dumps
-from typing import Any
+from typing import Any, NamedTuple
 
 from slimlm.core.layered import LayeredModel
 from slimlm.core.named_model import FROM_CONFIG, FROM_LINK, tidy_name
-from slimlm.serialization.links import LONGEST_TEXT, SEPARATOR, join, named_value, split
+from slimlm.serialization.links import LONGEST_TEXT, SEPARATOR, fitting, join, named_value, read_remarks, split
 from slimlm.utils.files import check_size, read_json, unique
 from slimlm.utils.formatting import shown
 
@@ -28,7 +28,8 @@ def write_layered(model: LayeredModel) -> str:
     """
     parts = [(key, dumps(_packed(value), separators=(",", ":"))) for key, value in model.config.items()]
     origin = [("origin", "config")] if model.origin == FROM_CONFIG else []
-    text = join([LAYERS], [*parts, ("name", tidy_name(model.name)), *origin])
+    said = [("remark", remark) for remark in fitting(model.remarks)]
+    text = join([LAYERS], [*parts, ("name", tidy_name(model.name)), *origin, *said])
     check_size(len(text), "the link of this model", LONGEST_TEXT, "characters")
     return text
 
@@ -38,16 +39,26 @@ def is_layered(text: str) -> bool:
     return text.partition(SEPARATOR)[0] == LAYERS
 
 
-def read_layered(text: str) -> tuple[dict[str, Any], str, str]:
-    """Return config, name and origin of a text that `write_layered` wrote.
+class LayeredLink(NamedTuple):
+    """What a link says of a model whose layers differ."""
+
+    config: dict[str, Any]
+    name: str
+    origin: str
+    remarks: tuple[str, ...]
+
+
+def read_layered(text: str) -> LayeredLink:
+    """Read a text that `write_layered` wrote.
 
     Raises ValueError, in one sentence, for any other text.
     """
     check_size(len(text), _WHAT, LONGEST_TEXT, "characters")
-    given = unique([named_value(part) for part in split(text)[1:]], _WHAT)
+    pairs = [named_value(part) for part in split(text)[1:]]
+    given = unique([pair for pair in pairs if pair[0] != "remark"], _WHAT)
     name, origin = tidy_name(given.pop("name", "")), given.pop("origin", "")
     config = {key: _unpacked(read_json(value, f"{_WHAT}, {key}", LONGEST_TEXT)) for key, value in given.items()}
-    return config, name, FROM_CONFIG if origin == "config" else FROM_LINK
+    return LayeredLink(config, name, FROM_CONFIG if origin == "config" else FROM_LINK, read_remarks(pairs))
 
 
 def _packed(value: Any) -> Any:

@@ -43,7 +43,7 @@ def write_named_model(model: NamedModel) -> str:
     """
     origins = [("origin", word) for word, origin in _ORIGINS.items() if origin == model.origin]
     parts = [*shape_parts(model.architecture), ("name", tidy_name(model.name)), *origins]
-    return join([SHAPE], [*parts, *(("remark", remark) for remark in _fitting(model.remarks))])
+    return join([SHAPE], [*parts, *(("remark", remark) for remark in fitting(model.remarks))])
 
 
 def read_named_model(text: str) -> NamedModel:
@@ -60,9 +60,7 @@ def read_named_model(text: str) -> NamedModel:
     pairs = [named_value(part) for part in parts]
     given = unique([pair for pair in pairs if pair[0] != "remark"], _WHAT)
     name, origin = given.pop("name", ""), given.pop("origin", "")
-    remarks = _lines(value for field, value in pairs if field == "remark")
-    check_size(len(remarks), _WHAT, MOST_REMARKS, "remarks")
-    return NamedModel(tidy_name(name), read_shape(given, _WHAT), _read_origin(origin), tuple(remarks))
+    return NamedModel(tidy_name(name), read_shape(given, _WHAT), _read_origin(origin), read_remarks(pairs))
 
 
 def _read_origin(word: str) -> str:
@@ -72,11 +70,18 @@ def _read_origin(word: str) -> str:
     return _ORIGINS[word]
 
 
+def read_remarks(pairs: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Return the remarks among the parts of a text; raises ValueError for more than `MOST_REMARKS`."""
+    remarks = _lines(value for field, value in pairs if field == "remark")
+    check_size(len(remarks), _WHAT, MOST_REMARKS, "remarks")
+    return tuple(remarks)
+
+
 def _lines(remarks: Iterable[str]) -> list[str]:
     return list(filter(None, (one_line(remark, LONGEST_REMARK) for remark in remarks)))
 
 
-def _fitting(remarks: Sequence[str]) -> list[str]:
+def fitting(remarks: Sequence[str]) -> list[str]:
     """Return the remarks that fit into a link; a last one counts those that do not.
 
     What is returned fits as well, so that a model that was read is written the same again.

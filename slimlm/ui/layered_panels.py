@@ -4,7 +4,7 @@ import streamlit as st
 
 from slimlm.charts.allocation import allocation_chart
 from slimlm.charts.layer_columns import layer_columns_chart
-from slimlm.core.layered import LayeredModel
+from slimlm.core.layered import NOT_BUILT, LayeredModel
 from slimlm.export.layered_downloads import costs_table, layered_downloads, layered_table
 from slimlm.serialization.layered_links import write_layered
 from slimlm.ui.chart_first import show_chart
@@ -15,8 +15,6 @@ from slimlm.ui.query_params import ARCHITECTURE
 from slimlm.ui.sections import show_sections
 from slimlm.utils.formatting import format_bytes, format_count, format_share
 from slimlm.utils.text import plain
-
-NOT_BUILT = "slimlm counts models whose layers differ and does not build them."
 
 
 def show_layered(model: LayeredModel) -> None:

@@ -13,16 +13,24 @@ MOST_LAYERS = 4096
 
 
 class Keys:
-    """A config's values, each checked when it is read; `used` holds the keys that were given and read."""
+    """A config's values, each checked when it is read.
+
+    `asked` holds the keys that were read, `given` those of them that the config gives under any name, and `used` the
+    names that it gives them, with their values.
+    """
 
     def __init__(self, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
         self._given, self._defaults = given, defaults
         self.used: dict[str, Any] = {}
+        self.asked: set[str] = set()
+        self.given: set[str] = set()
 
     def get(self, key: str, *others: str) -> Any:
         """Return a value under its key or another name of it; null counts as given where the default is null."""
+        self.asked.add(key)
         for name in (key, *others):
             if self._given.get(name) is not None:
+                self.given.add(key)
                 self.used[name] = self._given[name]
                 return self._given[name]
         return self._defaults.get(key)

@@ -1,11 +1,13 @@
 """The model of a config.json whose layers differ."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slimlm.core.layered import Layer, LayeredModel
 from slimlm.core.named_model import FROM_CONFIG, tidy_name
+from slimlm.interop.foreign_reader import defaults_of, not_keys_of
+from slimlm.interop.hf.known_keys import known_keys
 from slimlm.interop.layered import delta_types, mamba_types, scaled_types
 from slimlm.interop.layered.keys import Keys
 from slimlm.utils.text import shown
@@ -52,12 +54,11 @@ LAYERED = {
 }
 """Model types whose layers differ."""
 
-NOT_BUILT = "slimlm counts this model and does not build it: its layers differ"
-"""Why there is no PyTorch check."""
 
-
-def layered_model(config: Mapping[str, Any], name: str = "", origin: str = FROM_CONFIG) -> LayeredModel:
-    """Return the model of a config with a model type in `LAYERED`.
+def layered_model(
+    config: Mapping[str, Any], name: str = "", origin: str = FROM_CONFIG, said: Sequence[str] = ()
+) -> LayeredModel:
+    """Return the model of a config with a model type in `LAYERED`; `said` are remarks on how the config was found.
 
     >>> config = {"model_type": "lfm2", "num_hidden_layers": 2, "layer_types": ["conv", "full_attention"]}
     >>> layered_model(config, "small").order
@@ -71,6 +72,7 @@ def layered_model(config: Mapping[str, Any], name: str = "", origin: str = FROM_
     keys = Keys(config, kind.defaults)
     names = {"attention": "Attention", "recurrence": kind.recurrence, "ffn": kind.ffn, "norms": "RMSNorms"}
     tied = next((keys.switch(key) for key in kind.tied if keys.get(key) is not None), False)
+    layers = kind.layers(keys)
     return LayeredModel(
         name=tidy_name(name or model_type),
         origin=origin,
@@ -78,16 +80,32 @@ def layered_model(config: Mapping[str, Any], name: str = "", origin: str = FROM_
         d_model=keys.whole(kind.d_model),
         max_seq_length=keys.whole(kind.length),
         tied_lm_head=tied,
-        layers=kind.layers(keys),
+        layers=layers,
         names={key: text for key, text in names.items() if text},
-        remarks=_remarks(config),
+        remarks=(*said, *_remarks(config, keys)),
         config={"model_type": model_type} | keys.used,
     )
 
 
-def _remarks(config: Mapping[str, Any]) -> tuple[str, ...]:
-    more = [key for key in ("num_nextn_predict_layers", "mtp_num_hidden_layers") if config.get(key)]
-    found = [f"layers that predict further tokens are not counted ({key}={shown(config[key])})" for key in more]
-    if config["model_type"] == "nemotron_h" and config.get("tie_word_embeddings"):
-        found.append("two tables are counted, because the class does not tie them (tie_word_embeddings=true)")
-    return tuple(found)
+def linked_layered(config: Mapping[str, Any], name: str, origin: str, remarks: Sequence[str]) -> LayeredModel:
+    """Return the model of the keys that a link holds, with its remarks; raises ValueError for keys of no such model."""
+    if config.get("model_type") not in LAYERED:
+        raise ValueError(f"the link's model_type={shown(config.get('model_type'))} is not one whose layers differ")
+    return replace(layered_model(config, name, origin), remarks=tuple(remarks))
+
+
+def _remarks(config: Mapping[str, Any], keys: Keys) -> Iterator[str]:
+    model_type = config["model_type"]
+    known = known_keys(model_type) | keys.used.keys() | LAYERED[model_type].defaults.keys()
+    unknown = [key for key in config if key not in known and not key.startswith("_") and config[key]]
+    if unknown and LAYERED[model_type].judged:
+        yield not_keys_of(unknown, model_type)
+    sizes = ("vocab_size", "hidden_size", "num_hidden_layers", "intermediate_size", "num_attention_heads")
+    omitted = [(key, keys.get(key)) for key in sizes if key in keys.asked - keys.given]
+    if omitted:
+        yield from defaults_of(omitted, model_type)
+    for key in ("num_nextn_predict_layers", "mtp_num_hidden_layers"):
+        if config.get(key):
+            yield f"layers that predict further tokens are not counted ({key}={shown(config[key])})"
+    if model_type == "nemotron_h" and config.get("tie_word_embeddings"):
+        yield "two tables are counted, because the class does not tie them (tie_word_embeddings=true)"
