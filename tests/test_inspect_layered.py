@@ -29,7 +29,7 @@ def test_a_hybrid_is_counted_with_its_remarks_first_and_a_link_that_shows_it_aga
     paste(page, json.dumps(LFM2_1_2B))
     assert not page.exception and not page.error
     assert metrics(page)["Total parameters"] == ("1.170B", "1,170,340,608")
-    assert metrics(page)["KV cache per token"] == ("12.3 kB", "6 of 16 layers, 16 bits")
+    assert metrics(page)["KV cache per token"] == ("12.3 kB", "in 6 of 16 layers")
     assert metrics(page)["PyTorch check"][0] == "not built"
     assert any("num_experts_of_mine is no key of lfm2, and is not read" in shown(info.value) for info in page.info)
     assert "Counted: 1,170,340,608 parameters. slimlm counts models whose layers differ" in said(page)

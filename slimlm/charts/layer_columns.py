@@ -6,7 +6,7 @@ import altair as alt
 
 from slimlm.charts.components import COMPONENT_ENCODING, component_facts
 from slimlm.charts.palette import INK, MUTED, PAGE
-from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
+from slimlm.charts.theme import NARROW, Figure, Row, figure, layers, text_layer, text_width
 from slimlm.core.captions import source_line
 from slimlm.core.describe import counted
 from slimlm.core.layered import LayeredModel
@@ -15,7 +15,8 @@ from slimlm.utils.formatting import format_count
 MOST_COLUMNS = 200
 """Most layers that are drawn one by one."""
 
-_LEGEND_PX, _PLOT_PX, _DOTS_PX = 26, 190, 18
+_LEGEND_PX, _PLOT_PX, _DOTS_PX = 46, 190, 18
+_NARROW_COLUMN_PX = 140
 
 
 def layer_columns_chart(model: LayeredModel) -> Figure:
@@ -60,23 +61,22 @@ def _rows(model: LayeredModel, drawn: int) -> list[Row]:
 
 
 def _legend(rows: list[Row]) -> list[Row]:
-    """Return a square and a name for each component, side by side."""
+    """Return a square and a name for each component: side by side, or two in a line on a phone."""
     found, x = [], 0.0
     for name, fill in {row["name"]: row["fill"] for row in rows}.items():
-        found.append({"name": name, "fill": fill, "left": x})
+        row, column = divmod(len(found), 2)
+        narrow = {"narrow_left": column * _NARROW_COLUMN_PX, "narrow_top": 8 + 20 * row}
+        found.append({"name": name, "fill": fill, "left": x} | narrow)
         x += text_width(name, 13) + 36
     return found
 
 
 @cache
 def _legend_layers() -> Row:
-    square = alt.Chart().mark_square(
-        size=110, opacity=1, fill=alt.ExprRef("datum.fill"), x=alt.ExprRef("datum.left + 6"), y=8
-    )
-    return layers(square, text_layer("datum.name", x="datum.left + 18", y="8", fill=INK))
-
-
-_X = "range('x')[0] + "
+    left, top = f"({NARROW} ? datum.narrow_left : datum.left)", f"{NARROW} ? datum.narrow_top : 8"
+    place: Row = {"x": alt.ExprRef(f"{left} + 6"), "y": alt.ExprRef(top)}
+    square = alt.Chart().mark_square(size=110, opacity=1, fill=alt.ExprRef("datum.fill"), **place)
+    return layers(square, text_layer("datum.name", x=f"{left} + 18", y=top, fill=INK))
 
 
 @cache
@@ -115,4 +115,4 @@ def _dot_layers() -> Row:
 
 @cache
 def _scale_layers() -> Row:
-    return layers(text_layer("datum.text", x="width", y="8", fill=MUTED, align="right"))
+    return layers(text_layer(f"{NARROW} ? '' : datum.text", x="0", y="32", fill=MUTED))

@@ -70,7 +70,7 @@ def _show_figures(model: LayeredModel) -> None:
         ("Total parameters", format_count(account.total_params), whole if _is_dense(model) else active),
         ("Embedding ratio", format_share(account.embedding_ratio), f"vocabulary {model.vocab_size:,}"),
         ("Depth × width", f"{model.n_layers:,} × {model.d_model:,}", "layers differ"),
-        ("KV cache per token", format_bytes(2 * model.cache_per_token), f"{kept}, 16 bits"),
+        ("KV cache per token", format_bytes(2 * model.cache_per_token), f"in {kept}"),
     )
     for column, (label, value, detail) in zip(columns, figures, strict=False):
         column.metric(label, value, detail, delta_color="off", delta_arrow="off", border=True)
