@@ -7,7 +7,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from slimlm import ui
 from slimlm.charts.allocation import allocation_chart
-from slimlm.ui import design_panels, inspect_panels, inspect_picker
+from slimlm.core.layered import LayeredModel
+from slimlm.core.named_model import NamedModel
+from slimlm.ui import design_panels, inspect_panels, inspect_picker, layered_panels
 from slimlm.ui.chart_first import show_chart
 from slimlm.ui.check_panels import show_reason
 from slimlm.ui.cost_panels import show_costs
@@ -28,6 +30,16 @@ def main() -> None:
         st.error(plain(f"{error}."), icon=":material/error:")
         inspect_panels.show_left_out()
         return
+    if isinstance(named_model, LayeredModel):
+        layered_panels.show_layered(named_model)
+        inspect_panels.show_left_out()
+        ui.name_page(named_model.name)
+    else:
+        _show_named(named_model, button_place)
+
+
+def _show_named(named_model: NamedModel, button_place: DeltaGenerator | None) -> None:
+    """Show a model that an Architecture describes, and check its PyTorch model at last."""
     top = st.container(key="top")
     show_chart(allocation_chart(named_model), key="allocation")
     ui.let_the_browser_draw()

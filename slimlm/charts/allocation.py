@@ -10,13 +10,14 @@ from slimlm.charts.theme import NARROW, Figure, Row, figure, layers, text_layer,
 from slimlm.core.accounting import Component
 from slimlm.core.captions import RATIO_LINE, describe_allocation, in_words, largest_first, result_line, source_line
 from slimlm.core.design import Design
+from slimlm.core.layered import LayeredModel
 from slimlm.core.named_model import Subject
 from slimlm.utils.formatting import format_count
 
 _NAMES_PX, _VALUES_PX, _STRIP_PX, _ROW_PX, _BARS_TOP_PX = 142, 124, 36, 27, 52
 
 
-def allocation_chart(subject: Subject) -> Figure:
+def allocation_chart(subject: Subject | LayeredModel) -> Figure:
     """Show the parameters of each component: one strip of 100 %, and below it one bar each, largest first.
 
     Length encodes a component's share, on one scale for the strip and the bars; colour encodes the component. Count and
@@ -52,7 +53,7 @@ def _total_layers() -> Row:
     return layers(name, total)
 
 
-def _allocation_rows(subject: Subject) -> list[Row]:
+def _allocation_rows(subject: Subject | LayeredModel) -> list[Row]:
     rows, end = [], 0.0
     for index, part in enumerate(largest_first(subject)):
         start, end = end, end + part.share

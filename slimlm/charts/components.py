@@ -12,18 +12,22 @@ from slimlm.utils.formatting import format_share
 
 def component_facts(part: Component) -> Row:
     """Return the tooltip texts and colours of a component."""
+    color_key = _COLOR_KEYS.get(part.key, part.key)
     return {
-        "key": part.key,
+        "key": color_key,
         "name": part.name,
         "share": part.share,
         "exact": f"{part.params:,}",
         "percent": format_share(part.share),
         "formula": part.formula,
         "copies": f"{part.copies:,} × {part.copy_params:,}" if part.per_layer else "once",
-        "fill": COMPONENT_COLORS[part.key],
-        "ink": ink_on(COMPONENT_COLORS[part.key]),
+        "fill": COMPONENT_COLORS[color_key],
+        "ink": ink_on(COMPONENT_COLORS[color_key]),
     }
 
+
+_COLOR_KEYS = {"recurrence": "position_embedding"}
+"""Component → the component whose colour it has: no recurrence has a table of positions beside it."""
 
 COMPONENT_ENCODING: Row = {
     "color": alt.Color("key:N", scale=COLOR_SCALE, legend=None),

@@ -13,15 +13,17 @@ from typing import Any, NoReturn
 from slimlm.cli.app import open_app
 from slimlm.cli.evaluate import add_eval
 from slimlm.cli.export import add_export
+from slimlm.cli.layered_text import layered_json, layered_text
 from slimlm.cli.lr_find import add_lr_find
 from slimlm.cli.progress import show_progress
 from slimlm.cli.rank import add_rank
 from slimlm.cli.request import add_request, request_of
 from slimlm.cli.sample import add_sample
-from slimlm.cli.sources import named_model
+from slimlm.cli.sources import inspected_model
 from slimlm.cli.sweep import add_sweep
 from slimlm.cli.train import add_train
 from slimlm.core.design import Design
+from slimlm.core.layered import LayeredModel
 from slimlm.core.published import published_models
 from slimlm.core.table import format_param_table
 from slimlm.notes import design_notes
@@ -139,7 +141,10 @@ def _design(options: argparse.Namespace) -> None:
 
 
 def _inspect(options: argparse.Namespace) -> None:
-    found = named_model(options.model)
+    found = inspected_model(options.model)
+    if isinstance(found, LayeredModel):
+        print(layered_json(found) if options.json else layered_text(found))
+        return
     if options.json:
         print(json.dumps(named_model_record(found), indent=2))
         return

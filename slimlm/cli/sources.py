@@ -6,9 +6,11 @@ from pathlib import Path
 
 from slimlm.cli.progress import is_first_process
 from slimlm.cli.request import request_of
+from slimlm.core.layered import LayeredModel
 from slimlm.core.named_model import FROM_CONFIG, NamedModel, Subject
 from slimlm.core.published import published_model
 from slimlm.interop.hf.import_config import hf_named_model
+from slimlm.interop.read_model import read_model
 from slimlm.serialization.flags import OPTIONS
 from slimlm.solver.solver import solve
 from slimlm.utils.formatting import parse_size
@@ -26,10 +28,17 @@ def named_model(source: str) -> NamedModel:
     """Return the published model with this name, or the model of the config at this path."""
     if not is_file(source):
         return published_model(source)
-    path = Path(source)
-    home = path if path.is_dir() else path.parent
-    common = ("config", "params", "model_config")
-    return hf_named_model(path, path.stem if path.is_file() and path.stem not in common else home.resolve().name)
+    return hf_named_model(Path(source), _name_of(Path(source)))
+
+
+def inspected_model(source: str) -> NamedModel | LayeredModel:
+    """Return the published model with this name, or the model of the config at this path; some are only counted."""
+    return read_model(Path(source), _name_of(Path(source))) if is_file(source) else published_model(source)
+
+
+def _name_of(path: Path) -> str:
+    home, common = path if path.is_dir() else path.parent, ("config", "params", "model_config")
+    return path.stem if path.is_file() and path.stem not in common else home.resolve().name
 
 
 def told(model: NamedModel) -> NamedModel:

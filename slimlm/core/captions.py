@@ -7,6 +7,7 @@ from slimlm.core.budget_text import budget_amount, budget_label, budget_suffix, 
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import choice_words, expansion_name, head_word, length_words, structure_words
 from slimlm.core.design import Design, TargetActual
+from slimlm.core.layered import LayeredModel
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.utils.formatting import format_count, format_miss, format_ratio, format_share, format_size
 
@@ -57,8 +58,24 @@ def named_model_line(named_model: NamedModel) -> str:
     return f"{named_model.origin}: {' · '.join(parts)}"
 
 
-def source_line(subject: Subject) -> str:
-    """Return the request of a design, or the origin of a named model, on one line."""
+def layered_line(model: LayeredModel) -> str:
+    """Return the origin, the tables and the layers of a model whose layers differ on one line."""
+    parts = [
+        f"vocabulary {model.vocab_size:,}",
+        f"embedding ratio {model.account.embedding_ratio:.3f}",
+        "tied" if model.tied_lm_head else "untied",
+        model.order if len(model.order) <= _LONGEST_ORDER else f"{model.n_layers:,} layers that differ",
+    ]
+    return f"{model.origin}: {' · '.join(parts)}"
+
+
+_LONGEST_ORDER = 80
+
+
+def source_line(subject: Subject | LayeredModel) -> str:
+    """Return the request of a design, or the origin of another model, on one line."""
+    if isinstance(subject, LayeredModel):
+        return layered_line(subject)
     return request_line(subject.config) if isinstance(subject, Design) else named_model_line(subject)
 
 
@@ -116,13 +133,13 @@ def _budget_text(config: ModelConfig, total: TargetActual) -> TargetText:
     return TargetText(label, asked, rounded_amount(config, total.actual), total)
 
 
-def describe_allocation(subject: Subject) -> str:
+def describe_allocation(subject: Subject | LayeredModel) -> str:
     """Return the share of each component in one sentence, as the text alternative of a chart."""
     parts = [f"{part.name} {format_share(part.share)}" for part in largest_first(subject) if part.params]
     return f"{subject.title}: {', '.join(parts)}."
 
 
-def largest_first(subject: Subject) -> list[Component]:
+def largest_first(subject: Subject | LayeredModel) -> list[Component]:
     """Return the components of a model, largest first."""
     return sorted(subject.account.components, key=lambda part: -part.params)
 

@@ -13,6 +13,7 @@ from slimlm.core.budget_text import budget_noun
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import layers_phrase, structure_words
 from slimlm.core.design import Design
+from slimlm.core.layered import LayeredAccount
 from slimlm.utils.formatting import format_miss
 
 
@@ -45,6 +46,10 @@ def count_components(model: Module, accounted: Account) -> dict[str, int]:
     return dict(counts)
 
 
+_MOST_SHAPES = 9
+"""Most shapes that a row of the table lists: layers that differ can have hundreds."""
+
+
 class ComponentRow(NamedTuple):
     """One component in the parameter table; the rounded shares of all rows add up to 100 %."""
 
@@ -63,6 +68,8 @@ class ComponentRow(NamedTuple):
     def tensors_text(self) -> str:
         """Shapes of the component's tensors (in one layer), with the number of equal ones; or why it has none."""
         shapes = Counter(self.component.shapes.values())
+        if len(shapes) > _MOST_SHAPES:
+            return f"{shapes.total():,} tensors of {len(shapes):,} shapes"
         written = (
             f"{f'{count} × ' if count > 1 else ''}({', '.join(f'{size:,}' for size in shape)})"
             for shape, count in shapes.items()
@@ -75,7 +82,9 @@ class ComponentRow(NamedTuple):
         return percent(self.hundredths)
 
 
-def component_rows(accounted: Account, counts: dict[str, int] | None = None) -> tuple[ComponentRow, ...]:
+def component_rows(
+    accounted: Account | LayeredAccount, counts: dict[str, int] | None = None
+) -> tuple[ComponentRow, ...]:
     """Return a row for each component of an account; `counts` replaces the account's parameters by counted ones.
 
     >>> from slimlm.core.architecture import Architecture

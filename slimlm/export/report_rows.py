@@ -8,6 +8,7 @@ from slimlm.core.captions import target_texts
 from slimlm.core.config import ModelConfig, written
 from slimlm.core.describe import expansion_name, structure_words
 from slimlm.core.design import OFF_TARGET, TOLERANCE, Design, TargetActual
+from slimlm.core.layered import LayeredModel
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.table import component_rows, percent
 from slimlm.serialization.code import field_names, literal
@@ -86,7 +87,7 @@ def _count_rows(design: Design) -> list[Cells]:
     return [(name, f"{count:,}") for budget, (name, count) in counts.items() if budget != design.config.budget]
 
 
-def table_rows(subject: Subject) -> Iterator[Cells]:
+def table_rows(subject: Subject | LayeredModel) -> Iterator[Cells]:
     """Yield the rows of the parameter table and its sum."""
     for row in component_rows(subject.account):
         part = row.component

@@ -1,14 +1,18 @@
 """Model of the Inspect page, read from the link, and the fields that change the link."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from slimlm.core.layered import LayeredModel
 from slimlm.core.named_model import NamedModel
 from slimlm.core.published import PublishedModel, published_model, published_models
 from slimlm.interop.hf import MAX_BYTES, parse_hf_config
 from slimlm.interop.hf.import_config import hf_named_model, name_in
+from slimlm.interop.layered import linked_layered
+from slimlm.interop.read_model import read_model
+from slimlm.serialization.layered_links import is_layered, read_layered, write_layered
 from slimlm.serialization.links import read_named_model, write_named_model
 from slimlm.ui import query_params
 from slimlm.ui.callbacks import completed
@@ -28,13 +32,15 @@ _COMMON_NAMES = ("", "config", "params", "model_config", "args")
 """Names of files, without their kind, that name no model."""
 
 
-def linked_model() -> NamedModel:
+def linked_model() -> NamedModel | LayeredModel:
     """Return the model that the link asks for; `FIRST_SHOWN` when it asks for none.
 
     Raises ValueError, in one sentence, for a name that is not known or an architecture that is not possible.
     """
     if text := query_params.get(ARCHITECTURE):
-        return read_named_model(text)
+        if not is_layered(text):
+            return read_named_model(text)
+        return linked_layered(*read_layered(text))
     return published_model(query_params.get(MODEL, FIRST_SHOWN)[:80])
 
 
@@ -113,19 +119,25 @@ def read_config(text: str | bytes, file: str = "") -> NamedModel:
     Raises ValueError, in one sentence, for a text that no Architecture describes.
     """
     config = parse_hf_config(text)
+    return hf_named_model(config, _name_of(config, file))
+
+
+def _name_of(config: dict[str, Any], file: str) -> str:
     stem, _, kind = file.rpartition(".")
     name = stem if kind in KINDS else file
-    return hf_named_model(config, name_in(config) if name in _COMMON_NAMES else name)
+    return name_in(config) if name in _COMMON_NAMES else name
 
 
 def _take_config(text: str | bytes, file: str) -> None:
     st.session_state[_READER] = False  # it would cover the model, or the error
     try:
-        model = read_config(text, file)
+        config = parse_hf_config(text)
+        model = read_model(config, _name_of(config, file))
+        written = write_layered(model) if isinstance(model, LayeredModel) else write_named_model(model)
     except ValueError as error:
         st.session_state.config_problem = str(error)
         return
-    _show(ARCHITECTURE, write_named_model(model))
+    _show(ARCHITECTURE, written)
 
 
 def _show(parameter: str, value: str) -> None:

@@ -86,7 +86,8 @@ _FILES = ("config.json", "params.json", "model_config.yaml")
 """Names of a config in the folder of a model, in the order in which they are looked for."""
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load_config(path: Path) -> dict[str, Any]:
+    """Return the config in a file or in the folder of a model; raises ValueError, in one sentence, for others."""
     name = f"the config {shown(str(path), 120)}"
     try:
         found = [path / file for file in _FILES if (path / file).exists()] if path.is_dir() else [path]
@@ -97,7 +98,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _read(source: Mapping[str, Any] | str | Path) -> Foreign:
     if isinstance(source, str | Path):
-        source = _load(Path(source))
+        source = load_config(Path(source))
     if not isinstance(source, Mapping):
         raise ValueError(f"a config of type {type(source).__name__} is not allowed: it must be a mapping or a path")
     found = find_source(source)

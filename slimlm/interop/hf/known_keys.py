@@ -33,9 +33,19 @@ gemma: hidden_activation
 gemma2: hidden_act
 gemma3_text: rope_local_base_freq sliding_window_pattern
 gpt2: n_ctx
+lfm2: block_dim block_ff_dim block_mlp_init_scale block_norm_eps block_out_init_scale block_use_swiglu
+  block_use_xavier_init conv_dim conv_dim_out conv_use_xavier_init tie_embedding theta use_pos_enc num_heads
 mpt: verbose
+nemotron_h: attention_head_dim hybrid_override_pattern layer_norm_epsilon mamba_d_conv mamba_dt_init_floor
+  mamba_dt_limit mamba_dt_max mamba_dt_min mamba_expand mamba_n_groups mamba_state_dim mtp_hybrid_override_pattern
+  rms_norm_eps
 opt: activation_dropout
 qwen2: use_mrope
+qwen3_5_moe_text: full_attention_interval mtp_num_hidden_layers mtp_use_dedicated_embeddings
+  partial_rotary_factor mamba_ssm_dtype
+qwen3_5_text: full_attention_interval mtp_num_hidden_layers mtp_use_dedicated_embeddings
+  partial_rotary_factor mamba_ssm_dtype
+qwen3_next: full_attention_interval partial_rotary_factor
 smollm3: max_window_layers pretraining_tp
 """
 """Keys that earlier versions wrote, and that say nothing that another key does not say."""
@@ -69,6 +79,11 @@ exaone4: + layer_types rms_norm_eps sliding_window sliding_window_pattern
 falcon: activation alibi attention_dropout bias ffn_hidden_size hidden_dropout layer_norm_epsilon
   max_position_embeddings multi_query new_decoder_architecture num_kv_heads num_ln_in_parallel_attn parallel_attn
   rope_parameters
+falcon_h1: + attention_bias attention_in_multiplier attention_out_multiplier embedding_multiplier key_multiplier
+  layer_types lm_head_multiplier mamba_chunk_size mamba_conv_bias mamba_d_conv mamba_d_head mamba_d_ssm mamba_d_state
+  mamba_expand mamba_n_groups mamba_n_heads mamba_norm_before_gate mamba_proj_bias mamba_rms_norm mlp_bias
+  mlp_multipliers num_logits_to_keep projectors_bias rms_norm_eps ssm_in_multiplier ssm_multipliers ssm_out_multiplier
+  time_step_limit
 gemma: + attention_bias head_dim rms_norm_eps use_bidirectional_attention
 gemma2: attention_bias attention_dropout attn_logit_softcapping final_logit_softcapping head_dim hidden_activation
   intermediate_size layer_types max_position_embeddings num_key_value_heads query_pre_attn_scalar rms_norm_eps
@@ -120,6 +135,14 @@ mpt: attn_config d_model emb_pdrop embedding_fraction expansion_ratio init_devic
   logit_scale max_seq_len n_heads n_layers no_bias norm_type resid_pdrop
 nanochat: + attention_bias final_logit_softcapping rms_norm_eps
 nemotron: + attention_bias head_dim mlp_bias norm_eps
+nemotron_h: attention_bias attention_dropout chunk_size conv_kernel expand head_dim hidden_dropout intermediate_size
+  layer_norm_epsilon layer_types layers_block_type mamba_head_dim mamba_hidden_act mamba_num_heads mamba_proj_bias
+  mamba_ssm_cache_dtype max_position_embeddings mlp_bias mlp_hidden_act moe_intermediate_size moe_latent_size
+  moe_shared_expert_intermediate_size moe_shared_expert_overlap mtp_layers_block_type n_group n_groups
+  n_routed_experts n_shared_experts norm_topk_prob num_experts_per_tok num_key_value_heads num_local_experts
+  num_logits_to_keep num_nextn_predict_layers output_router_logits rescale_prenorm_residual residual_in_fp32
+  routed_scaling_factor sliding_window ssm_state_size time_step_floor time_step_limit time_step_max time_step_min
+  topk_group use_bias use_conv_bias use_mamba_kernels
 olmo: + attention_bias clip_qkv
 olmo2: + attention_bias rms_norm_eps
 olmo3: + attention_bias layer_types rms_norm_eps sliding_window
@@ -138,9 +161,19 @@ qwen2_moe: + decoder_sparse_step layer_types max_window_layers mlp_only_layers m
   shared_expert_intermediate_size sliding_window use_sliding_window
 qwen2_vl_text: + layer_types max_window_layers rms_norm_eps sliding_window use_sliding_window
 qwen3: + attention_bias head_dim layer_types max_window_layers rms_norm_eps sliding_window use_sliding_window
+qwen3_5_moe_text: + attention_bias head_dim layer_types linear_conv_kernel_dim
+  linear_key_head_dim linear_num_key_heads linear_num_value_heads linear_value_head_dim
+  moe_intermediate_size num_experts num_experts_per_tok output_router_logits rms_norm_eps
+  router_aux_loss_coef shared_expert_intermediate_size
+qwen3_5_text: + attention_bias head_dim layer_types linear_conv_kernel_dim linear_key_head_dim linear_num_key_heads
+  linear_num_value_heads linear_value_head_dim rms_norm_eps
 qwen3_moe: + attention_bias decoder_sparse_step mlp_only_layers moe_intermediate_size norm_topk_prob num_experts
   num_experts_per_tok num_local_experts output_router_logits rms_norm_eps router_aux_loss_coef sliding_window
   use_sliding_window
+qwen3_next: + attention_bias decoder_sparse_step head_dim layer_types linear_conv_kernel_dim linear_key_head_dim
+  linear_num_key_heads linear_num_value_heads linear_value_head_dim mlp_only_layers moe_intermediate_size
+  norm_topk_prob num_experts num_experts_per_tok output_router_logits rms_norm_eps router_aux_loss_coef
+  shared_expert_intermediate_size
 qwen3_vl_text: + attention_bias head_dim rms_norm_eps
 seed_oss: + attention_bias attention_out_bias head_dim mlp_bias pretraining_tp residual_dropout rms_norm_eps
 smollm3: + attention_bias layer_types mlp_bias no_rope_layer_interval no_rope_layers rms_norm_eps sliding_window

@@ -30,10 +30,12 @@ _KINDS = {
     "it has an encoder beside the decoder, and slimlm describes decoders alone": "bart blenderbot led longt5 m2m_100 "
     "marian mbart mt5 pegasus t5 t5gemma umt5 whisper",
     "its layers have no attention": "falcon_mamba mamba mamba2 rwkv rwkv7 xlstm",
-    "some of its layers are not attention (they are convolutions, recurrences or linear attention)": "bamba falcon_h1 "
-    "granitemoehybrid jamba kimi_linear lfm2 lfm2_moe minimax nemotron_h olmo_hybrid qwen3_5 qwen3_5_moe "
-    "qwen3_5_moe_text qwen3_5_text qwen3_next recurrent_gemma zamba zamba2",
-    "its layers differ from each other": "decilm gemma3n_text nemotron-nas openelm",
+    "some of its layers are not attention, and the Inspect page and the command inspect count it": "falcon_h1 lfm2 "
+    "nemotron_h qwen3_5_moe_text qwen3_5_text qwen3_next",
+    "some of its layers are not attention (they are convolutions, recurrences or linear attention)": "bamba "
+    "granitemoehybrid jamba kimi_linear lfm2_moe minimax olmo_hybrid qwen3_5 qwen3_5_moe recurrent_gemma zamba zamba2",
+    "its layers differ from each other, and the Inspect page and the command inspect count it": "nemotron-nas openelm",
+    "its layers differ from each other": "decilm gemma3n_text",
 }
 """Why types are not read; the types are separated by spaces."""
 

@@ -1,0 +1,90 @@
+"""Values of a config by key, with the defaults of its model type."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from slimlm.interop.hf.family import not_allowed, not_supported
+
+MOST = 10**9
+"""Largest size that a key may give."""
+
+MOST_LAYERS = 4096
+"""Most layers: each is counted by itself."""
+
+
+class Keys:
+    """A config's values, each checked when it is read.
+
+    `asked` holds the keys that were read, `given` those of them that the config gives under any name, and `used` the
+    names that it gives them, with their values.
+    """
+
+    def __init__(self, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+        self._given, self._defaults = given, defaults
+        self.used: dict[str, Any] = {}
+        self.asked: set[str] = set()
+        self.given: set[str] = set()
+
+    def get(self, key: str, *others: str) -> Any:
+        """Return a value under its key or another name of it; null counts as given where the default is null."""
+        self.asked.add(key)
+        for name in (key, *others):
+            if self._given.get(name) is not None:
+                self.given.add(key)
+                self.used[name] = self._given[name]
+                return self._given[name]
+        return self._defaults.get(key)
+
+    def whole(self, key: str, *others: str, least: int = 1) -> int:
+        """Return a whole number; raises ValueError for anything else."""
+        return self.checked(key, self.get(key, *others), least)
+
+    def checked(self, key: str, value: object, least: int = 1) -> int:
+        """Return a value that is a whole number within limits; raises ValueError for anything else."""
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MOST:
+            example = self._defaults.get(key)
+            known = f" such as {example}" if isinstance(example, int) else ""
+            raise not_allowed(key, value, f"it must be a whole number between {least} and {MOST:,}{known}")
+        return value
+
+    def real(self, key: str, *others: str) -> float:
+        """Return a positive number; raises ValueError for anything else."""
+        value = self.get(key, *others)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MOST:
+            raise not_allowed(key, value, "it must be a number above 0")
+        return value
+
+    def switch(self, key: str, *others: str) -> bool:
+        """Return true or false; raises ValueError for anything else."""
+        value = self.get(key, *others)
+        if not isinstance(value, bool):
+            raise not_allowed(key, value, "it must be true or false")
+        return value
+
+    def depth(self, key: str, *others: str) -> int:
+        """Return the number of layers; raises ValueError beyond `MOST_LAYERS`."""
+        count = self.whole(key, *others)
+        if count > MOST_LAYERS:
+            raise not_allowed(key, count, f"it must be at most {MOST_LAYERS:,}")
+        return count
+
+    def kinds(self, key: str, allowed: Sequence[str]) -> list[str] | None:
+        """Return a list with the kind of each layer, or None where there is none.
+
+        Raises ValueError for a list that is empty, too long or has other kinds.
+        """
+        value = self.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not 1 <= len(value) <= MOST_LAYERS:
+            raise not_allowed(key, value, f"it must be a list of 1 to {MOST_LAYERS:,} kinds of layer")
+        other = next((kind for kind in value if kind not in allowed), None)
+        if other is not None:
+            raise not_supported(key, other, f"the kinds of layer are {', '.join(allowed)}")
+        return value
+
+    def divided(self, key: str, whole: int, part_key: str, part: int) -> int:
+        """Return a number divided by another; raises ValueError when that is not whole."""
+        if whole % part:
+            raise not_allowed(part_key, part, f"it must divide {key}={whole}")
+        return whole // part

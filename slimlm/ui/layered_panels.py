@@ -1,0 +1,81 @@
+"""Panels of the Inspect page for a model whose layers differ: counted, drawn, and not built."""
+
+import streamlit as st
+
+from slimlm.charts.allocation import allocation_chart
+from slimlm.charts.layer_columns import layer_columns_chart
+from slimlm.core.layered import NOT_BUILT, LayeredModel
+from slimlm.export.layered_downloads import costs_table, layered_downloads, layered_table
+from slimlm.serialization.layered_links import write_layered
+from slimlm.ui.chart_first import show_chart
+from slimlm.ui.check_panels import show_state
+from slimlm.ui.downloads import show_downloads
+from slimlm.ui.frame import full_link
+from slimlm.ui.query_params import ARCHITECTURE
+from slimlm.ui.sections import show_sections
+from slimlm.utils.formatting import format_bytes, format_count, format_share
+from slimlm.utils.text import plain
+
+
+def show_layered(model: LayeredModel) -> None:
+    """Show name, remarks, figures, charts, table and memory of a model."""
+    _show_heading(model)
+    for remark in model.remarks:
+        st.info(plain(f"{remark}."), icon=":material/info:")
+    _show_figures(model)
+    st.caption(plain(f"Counted: {model.account.total_params:,} parameters. {NOT_BUILT}"))
+    show_chart(allocation_chart(model), key="allocation")
+    show_sections(
+        {
+            "Layers": lambda: show_chart(layer_columns_chart(model), key="layer_columns"),
+            "Shape": lambda: _show_text(layered_table(model)),
+            "Costs": lambda: _show_text(costs_table(model)),
+        }
+    )
+
+
+def _show_text(text: str) -> None:
+    st.markdown(text)
+
+
+def _show_heading(model: LayeredModel) -> None:
+    row = st.container(horizontal=True, vertical_alignment="center", key="heading")
+    with row.container(gap=None, width="stretch"):
+        st.title(plain(f"{model.name}, {format_count(model.total_params)} parameters"), anchor=False)
+        st.markdown(f":gray[:small[{plain(f'{model.n_layers:,} layers of width {model.d_model:,}: {model.order}.')}]]")
+    if not st.context.is_embedded:
+        buttons = row.container(horizontal=True, width="content")
+        with buttons.popover("Share", icon=":material/share:"):
+            _show_links(model)
+        with buttons.popover("Download", icon=":material/download:"):
+            show_downloads(layered_downloads(model))
+
+
+def _show_links(model: LayeredModel) -> None:
+    for caption, embedded in (
+        ("Link to this model", False),
+        ("The same without frame and sidebar, for screenshots", True),
+    ):
+        st.caption(caption)
+        link = full_link(None, embedded=embedded, extra={ARCHITECTURE: write_layered(model)})
+        st.code(link, language=None, wrap_lines=True)
+
+
+def _show_figures(model: LayeredModel) -> None:
+    account, columns = model.account, st.container(key="figures").columns(5)
+    active = f"{format_count(account.active_params)} active a token"
+    whole = f"{account.total_params:,}"
+    kept = f"{model.cached_layers:,} of {model.n_layers:,} layers"
+    figures = (
+        ("Total parameters", format_count(account.total_params), whole if _is_dense(model) else active),
+        ("Embedding ratio", format_share(account.embedding_ratio), f"vocabulary {model.vocab_size:,}"),
+        ("Depth × width", f"{model.n_layers:,} × {model.d_model:,}", "layers differ"),
+        ("KV cache per token", format_bytes(2 * model.cache_per_token), f"in {kept}"),
+    )
+    for column, (label, value, detail) in zip(columns, figures, strict=False):
+        column.metric(label, value, detail, delta_color="off", delta_arrow="off", border=True)
+    show_state(columns[4].empty(), "not built", "layers differ", reason=NOT_BUILT)
+
+
+def _is_dense(model: LayeredModel) -> bool:
+    return model.account.active_params == model.account.total_params
