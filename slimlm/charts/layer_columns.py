@@ -62,7 +62,8 @@ def _rows(model: LayeredModel, drawn: int) -> list[Row]:
 
 def _legend(rows: list[Row]) -> list[Row]:
     """Return a square and a name for each component: side by side, or two in a line on a phone."""
-    found, x = [], 0.0
+    found: list[Row] = []
+    x = 0.0
     for name, fill in {row["name"]: row["fill"] for row in rows}.items():
         row, column = divmod(len(found), 2)
         narrow = {"narrow_left": column * _NARROW_COLUMN_PX, "narrow_top": 8 + 20 * row}

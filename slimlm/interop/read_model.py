@@ -6,7 +6,7 @@ from typing import Any
 
 from slimlm.core.layered import LayeredModel
 from slimlm.core.named_model import NamedModel
-from slimlm.interop.hf.import_config import FAMILIES, hf_named_model, load_config
+from slimlm.interop.hf.import_config import hf_named_model, load_config
 from slimlm.interop.hf.source import find_source
 from slimlm.interop.layered import LAYERED, layered_model
 
@@ -20,7 +20,7 @@ def read_model(source: Mapping[str, Any] | Path, name: str) -> NamedModel | Laye
     Raises ValueError, in one sentence, for a config that is not read.
     """
     config = source if isinstance(source, Mapping) else load_config(source)
-    found = find_source(config, FAMILIES.keys() | LAYERED.keys())
-    if found.config.get("model_type") in LAYERED:
+    found = find_source(config)
+    if str(found.config.get("model_type")) in LAYERED:
         return layered_model(found.config, name, said=found.said)
     return hf_named_model(config, name)

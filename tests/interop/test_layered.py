@@ -238,7 +238,7 @@ def test_nemotron_nas_leaves_out_what_a_block_skips() -> None:
     assert (model.cache_per_token, model.order) == (2 * 32, "attention, linear, no attention")
 
 
-REFUSED = {
+REFUSED: dict[str, dict[str, Any]] = {
     'hidden_size="wide" is not allowed: it must be a whole number': {"model_type": "lfm2", "hidden_size": "wide"},
     "num_hidden_layers=1000000 is not allowed: it must be at most 4,096": {
         "model_type": "falcon_h1",
