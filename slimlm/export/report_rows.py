@@ -40,9 +40,16 @@ def figure_rows(named_model: NamedModel) -> list[Cells]:
     """Return total, ratio and expansion of a named model, which has no targets."""
     return [
         ("Total parameters", f"{named_model.total_params:,}"),
+        *active_rows(named_model),
         ("Embedding ratio", format_share(named_model.account.embedding_ratio)),
         (expansion_name(named_model.architecture), f"{named_model.architecture.glu_expansion:.4f}"),
     ]
+
+
+def active_rows(subject: Subject) -> list[Cells]:
+    """Return the parameters of a mixture that a token uses; nothing for a dense model."""
+    active = subject.account.active_params
+    return [("Active per token", f"{active:,}")] if subject.architecture.is_mixture else []
 
 
 def _target_cells(knob: TargetActual) -> tuple[str, str]:
@@ -67,6 +74,7 @@ def dimension_rows(subject: Subject) -> list[Cells]:
     return [
         ("n_layers × d_model", f"{arch.n_layers:,} × {arch.d_model:,}"),
         ("d_ff", f"{arch.d_ff:,}"),
+        *active_rows(subject),
         ("n_heads × head_dim", f"{arch.n_heads:,} × {arch.head_width:,}"),
         *([("n_kv_heads", f"{arch.kv_heads:,}")] if grouped else []),
         ("vocab_size, LM head", f"{arch.vocab_size:,}, {'tied' if arch.tied_lm_head else 'untied'}"),
@@ -81,6 +89,9 @@ def table_rows(subject: Subject) -> Iterator[Cells]:
         part = row.component
         yield part.name, part.formula, row.tensors_text, row.layers_text, f"{row.params:,}", row.share_text
     yield "Total", "", "", "", f"{subject.total_params:,}", percent(10_000)
+    for name, active in active_rows(subject):
+        share = percent(round(10_000 * subject.account.active_params / subject.total_params))
+        yield name, "", "", "", active, share
 
 
 def definitions(subject: Subject) -> list[str]:

@@ -14,7 +14,7 @@ from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
 from slimlm.core.architecture import Architecture
 from slimlm.core.captions import TargetText, target_texts
 from slimlm.core.config import ModelConfig
-from slimlm.core.describe import counted, heads_phrase
+from slimlm.core.describe import counted, ffn_words, heads_phrase, params_words, size_words
 from slimlm.core.design import Design, TargetActual
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.published import published_near
@@ -47,9 +47,9 @@ def _headline(subject: Subject) -> tuple[str, str]:
     arch = subject.architecture
     name = f"{subject.name}, " if isinstance(subject, NamedModel) else ""
     return (
-        f"{name}{format_count(subject.total_params)} parameters",
+        f"{name}{params_words(subject.account)}",
         f"{counted(arch.n_layers, 'layer')} of width {arch.d_model:,}, {heads_phrase(arch)} of {arch.head_width:,}, "
-        f"{subject.account['ffn'].name} of {arch.d_ff:,}.",
+        f"{ffn_words(subject.account)}.",
     )
 
 
@@ -164,7 +164,7 @@ def show_alternatives(others: tuple[Alternative, ...]) -> None:
         )
         cells = [f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}", f"{arch.head_width:,}"]
         row.html(_cells([*cells, *map(_miss_cell, other.design.targets)]))
-        name = f"{format_count(other.design.total_params)} · {other.change}"
+        name = f"{size_words(other.design.account)} · {other.change}"
         pin_button(row, other.request, name, key=f"pin_{number}", architecture=arch, icon_alone=True, width="content")
 
 
