@@ -88,10 +88,8 @@ def table_rows(subject: Subject) -> Iterator[Cells]:
     for row in component_rows(subject.account):
         part = row.component
         yield part.name, part.formula, row.tensors_text, row.layers_text, f"{row.params:,}", row.share_text
-    yield "Total", "", "", "", f"{subject.total_params:,}", percent(10_000)
-    for name, active in active_rows(subject):
-        share = percent(round(10_000 * subject.account.active_params / subject.total_params))
-        yield name, "", "", "", active, share
+    active = f"{subject.account.active_params:,} active per token" if subject.architecture.is_mixture else ""
+    yield "Total", active, "", "", f"{subject.total_params:,}", percent(10_000)
 
 
 def definitions(subject: Subject) -> list[str]:

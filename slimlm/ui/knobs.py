@@ -18,7 +18,11 @@ from slimlm.serialization.fields import (
     HEADS,
     KNOBS,
     KV_HEADS,
+    KV_LATENT,
     LENGTH,
+    N_EXPERTS,
+    OF_EXPERTS,
+    OF_LATENTS,
     OFFSET,
     RATIO,
     REGULARISATION,
@@ -45,6 +49,7 @@ def draw_knobs() -> None:
     _switch(TIED)
     _family_choice()
     _structure()
+    _experts()
     _more()
 
 
@@ -122,6 +127,30 @@ def _structure() -> None:
         _number(KV_HEADS)
         _number(HEAD_DIM, unset="64 preferred" if state[HEADS.field] == "auto" else "")
         _number(ROPE_BASE, disabled=state["positions"] != "rope")
+
+
+def _experts() -> None:
+    """Draw experts and latent attention; a choice that nothing uses is disabled, unless it has to be removed."""
+    state = st.session_state
+    for label, key, first, others in (
+        ("Experts", "expert_choices", N_EXPERTS, OF_EXPERTS),
+        ("Latent attention", "latent_choices", KV_LATENT, OF_LATENTS),
+    ):
+        with st.expander(_counting(label, (first, *others)), key=key):
+            _number(first)
+            for knob in others:
+                idle = not state[first.field] and state[knob.field] == knob.default
+                _any_knob(knob, disabled=idle)
+
+
+def _any_knob(knob: Knob, *, disabled: bool) -> None:
+    """Draw a switch, a choice or a number, as the field is one."""
+    if isinstance(knob.default, bool):
+        _switch(knob, disabled=disabled)
+    elif knob.words:
+        _choice(knob, disabled=disabled)
+    else:
+        _number(knob, disabled=disabled)
 
 
 def _more() -> None:
@@ -216,9 +245,16 @@ def _number(knob: Knob, *, unset: str = "", disabled: bool = False) -> None:
     )
 
 
-def _switch(knob: Knob) -> None:
-    st.toggle(knob.label, key=knob.field, help=knob.help)
+def _switch(knob: Knob, *, disabled: bool = False) -> None:
+    st.toggle(knob.label, key=knob.field, help=knob.help, disabled=disabled)
 
 
-def _choice(knob: Knob) -> None:
-    st.selectbox(knob.label, list(knob.words), format_func=knob.words.__getitem__, key=knob.field, help=knob.help)
+def _choice(knob: Knob, *, disabled: bool = False) -> None:
+    st.selectbox(
+        knob.label,
+        list(knob.words),
+        format_func=knob.words.__getitem__,
+        key=knob.field,
+        help=knob.help,
+        disabled=disabled,
+    )
