@@ -14,7 +14,7 @@ Scalar = str | int | float | bool
 class FrameworkChoice:
     """A framework's settings for each value of one choice that it supports, and the rule behind them."""
 
-    values: Mapping[Scalar, Mapping[str, Scalar]]
+    values: Mapping[Scalar | None, Mapping[str, Scalar]]
     rule: str
 
 

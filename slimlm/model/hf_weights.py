@@ -48,11 +48,17 @@ def _renamed_block(weights: dict[str, Tensor], layout: Tensors, n_heads: int) ->
     found: dict[str, Tensor] = {}
     for name, weight in weights.items():
         module, _, part = name.rpartition(".")
-        if not (layout.fused and module in _QKV):
+        if module == "ffn.experts":  # released checkpoints hold one matrix per expert, which loading stacks
+            matrix = layout.expert_matrices[part]
+            found |= {layout.expert.format(number, matrix): one for number, one in enumerate(weight)}
+        elif not (layout.fused and module in _QKV):
             found[f"{layout.inner[module]}.{part}"] = weight
         elif module == _QKV[0]:
             rows = [weights[f"{other}.{part}"] for other in _QKV]
             found[f"{layout.fused}.{part}"] = _fused_by_head(rows, n_heads) if layout.fused_by_head else torch.cat(rows)
+    if layout.choice_bias and "ffn.router.weight" in weights:
+        router = weights["ffn.router.weight"]
+        found[layout.choice_bias] = torch.zeros(router.shape[0], dtype=torch.float32, device=router.device)
     return {name: weight.T if layout.transposed and weight.ndim == 2 else weight for name, weight in found.items()}
 
 

@@ -66,6 +66,8 @@ USUAL: dict[str, Options] = {
     "embedding_norm": (False,),
     "position_offset": (0,),
     "n_loops": (1,),
+    "n_experts": lambda arch: () if arch.is_mixture else (0,),
+    "kv_lora_rank": lambda arch: () if arch.has_latents else (None,),
 }
 """Requirements on these fields, unless a class has others."""
 
