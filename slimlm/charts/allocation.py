@@ -9,6 +9,7 @@ from slimlm.charts.palette import INK, MUTED, PAGE
 from slimlm.charts.theme import NARROW, Figure, Row, figure, layers, text_layer, text_width
 from slimlm.core.accounting import Component
 from slimlm.core.captions import RATIO_LINE, describe_allocation, in_words, largest_first, result_line, source_line
+from slimlm.core.describe import size_words
 from slimlm.core.design import Design
 from slimlm.core.layered import LayeredModel
 from slimlm.core.named_model import Subject
@@ -27,7 +28,7 @@ def allocation_chart(subject: Subject | LayeredModel) -> Figure:
     result = [result_line(subject)] if isinstance(subject, Design) else []
     return figure(
         ({"values": rows}, _allocation_layers()),
-        ({"values": [{"total": f"{format_count(subject.total_params)} · 100 %"}]}, _total_layers()),
+        ({"values": [{"total": f"{size_words(subject.account)} · 100 %"}]}, _total_layers()),
         title=subject.title,
         subtitle=[source_line(subject), *result, RATIO_LINE],
         description=describe_allocation(subject),

@@ -12,7 +12,7 @@ from slimlm.charts.palette import COMPONENT_COLORS, INK, MUTED
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
 from slimlm.compare.pins import Pin
 from slimlm.core.accounting import Component
-from slimlm.core.describe import heads_phrase, layers_phrase
+from slimlm.core.describe import heads_phrase, layers_phrase, params_words, size_words
 from slimlm.core.names import COMPONENT_NAMES
 from slimlm.utils.formatting import format_count, format_share
 
@@ -69,7 +69,7 @@ def describe_comparison(pins: Sequence[Pin]) -> str:
 
 def _in_words(pin: Pin) -> str:
     parts = (f"{COMPONENT_NAMES[part.key]} {format_share(part.share)}" for part in parts_of(pin))
-    return f"{pin.name}, {format_count(pin.subject.total_params)} parameters: {', '.join(parts)}."
+    return f"{pin.name}, {params_words(pin.subject.account)}: {', '.join(parts)}."
 
 
 def parts_of(pin: Pin) -> list[Component]:
@@ -120,7 +120,7 @@ def _head(pins: Sequence[Pin], place: int, pin: Pin, measure: Measure) -> Row:
         "brief": brief,
         "brief_px": text_width(brief, 13),
         "y": top + _HEAD_PX / 2 - 2,
-        "total": format_count(pin.subject.total_params),
+        "total": size_words(pin.subject.account),
         "middle": top + _HEAD_PX + _STRIP_PX / 2,
         "end": length_of(pins, pin, measure),
     }

@@ -68,10 +68,18 @@ def _blocks_per_line(blocks: Blocks) -> int:
     return blocks.per_line(960, 4)
 
 
+def _counted_blocks(blocks: Blocks, account: Account) -> str:
+    """Write the number of blocks and their size before that of all: "12 blocks × 545.8k = "."""
+    if blocks.n_layers == 1:
+        return "1 block · "
+    n_dense = account.architecture.n_dense_layers
+    others = f"{blocks.n_layers - n_dense:,} blocks × {format_count(account.layer_params)}"
+    return f"{counted(n_dense, 'dense block')} + {others} = " if n_dense else f"{others} = "
+
+
 def _bracket(blocks: Blocks, account: Account) -> Row:
-    size = account.layer_params
-    count = f"{blocks.n_layers:,} blocks × {format_count(size)} = " if blocks.n_layers > 1 else "1 block · "
-    label = f"{count}{format_count(blocks.n_layers * size)} · {format_share(blocks.share)}"
+    within = sum(part.params for part in account.components if part.per_layer)
+    label = f"{_counted_blocks(blocks, account)}{format_count(within)} · {format_share(blocks.share)}"
     return {
         "start": blocks.start,
         "end": blocks.start + blocks.share,

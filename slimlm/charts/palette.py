@@ -13,8 +13,12 @@ COMPONENT_COLORS: dict[str, str] = {
     "norms": "#8D9DA5",
     "final_norm": "#824038",
     "lm_head": "#99C7E6",
+    "dense_ffn": "#26806F",
+    "experts": "#8A6E21",
+    "shared_experts": "#DDC7B4",
+    "router": "#C5D461",
 }
-"""Colour of each component by key, the same in every chart and on every page.
+"""Colour of each component by key, the same in every chart and on every page; both kinds of feed-forward share one.
 
 A search over calm colours that show on white and on near-black maximised the smallest CIEDE2000 distance between any
 two of them, in normal vision and under simulated protanopia, deuteranopia and tritanopia.

@@ -10,12 +10,12 @@ import altair as alt
 from slimlm.charts.layout import label_alignments, log_ticks
 from slimlm.charts.palette import COMPONENT_COLORS, INK, MUTED, PAGE, Shade
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width, wrap
-from slimlm.core.describe import shape_phrase
+from slimlm.core.describe import shape_phrase, size_words
 from slimlm.core.design import Design
 from slimlm.core.named_model import Subject
 from slimlm.core.published import PublishedModel, published_models
 from slimlm.core.shape_law import RESIDUAL, levine_shape, published_shape
-from slimlm.utils.formatting import format_count, format_share
+from slimlm.utils.formatting import format_share
 
 _HEIGHT_PX, _PLOT_PX = 400, 620
 _LINE_PX = 540
@@ -91,7 +91,7 @@ def _row(name: str, subject: Subject, *, ringed: bool = False) -> Row:
         "width": arch.d_model,
         "area": max(12.0, _LARGEST_PX * math.sqrt(min(account.total_params, _LARGEST) / _LARGEST)),
         "opacity": 0.08 + 0.92 * account.embedding_ratio,
-        "total": format_count(account.total_params),
+        "total": size_words(account),
         "share": format_share(account.embedding_ratio),
         "ringed": ringed,
         "name": "",

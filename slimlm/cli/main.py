@@ -24,7 +24,7 @@ from slimlm.cli.sweep import add_sweep
 from slimlm.cli.train import add_train
 from slimlm.core.design import Design
 from slimlm.core.layered import LayeredModel
-from slimlm.core.published import published_models
+from slimlm.core.published import all_published
 from slimlm.core.table import format_param_table
 from slimlm.notes import design_notes
 from slimlm.notes.verdict import verdict
@@ -153,10 +153,14 @@ def _inspect(options: argparse.Namespace) -> None:
 
 
 def _published(_: argparse.Namespace) -> None:
-    head = ("Name", "Family", "Year", "Parameters", "Embedding")
+    head = ("Name", "Family", "Year", "Parameters", "Active", "Embedding")
     rows = [
-        (model.name, model.family, str(model.year), f"{model.total_params:,}", format_share(model.embedding_ratio))
-        for model in published_models()
+        (
+            *(model.name, model.family, str(model.year), f"{model.total_params:,}"),
+            f"{model.account.active_params:,}" if model.architecture.is_mixture else "",
+            format_share(model.embedding_ratio),
+        )
+        for model in all_published()
     ]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):

@@ -184,6 +184,33 @@ def length_words(choices: Choices) -> str:
     return f"{choices.max_seq_length:,} tokens"
 
 
+def size_words(account: Account) -> str:
+    """Return the size of a model, rounded, and of a mixture what is active.
+
+    >>> from slimlm.core.accounting import account
+    >>> from slimlm.core.architecture import Architecture
+    >>> size_words(account(Architecture(d_model=256, d_ff=512, n_layers=8, n_experts=16)))
+    '57.0M (13.0M active)'
+    """
+    return f"{format_count(account.total_params)}{_active_words(account)}"
+
+
+def params_words(account: Account) -> str:
+    """Return the same with a noun: "46.70B parameters (12.88B active)"."""
+    return f"{format_count(account.total_params)} parameters{_active_words(account)}"
+
+
+def _active_words(account: Account) -> str:
+    return f" ({format_count(account.active_params)} active)" if account.architecture.is_mixture else ""
+
+
+def ffn_words(account: Account) -> str:
+    """Return the kind and the width of the feed-forward: "SwiGLU of 544", "8 experts (2 per token) of 544"."""
+    arch = account.architecture
+    kind = expert_words(arch)[0] if arch.is_mixture else OPTION_NAMES["ffn"][arch.ffn].phrase
+    return f"{kind} of {arch.d_ff:,}"
+
+
 def shape_line(account: Account) -> str:
     """Return the size and the shape of an architecture on one line.
 
@@ -193,10 +220,9 @@ def shape_line(account: Account) -> str:
     '10.05M parameters · 12 layers × d_model 216 · d_ff 544 · 8 heads'
     """
     arch = account.architecture
-    active = f" ({format_count(account.active_params)} active)" if arch.is_mixture else ""
     joint = " × " if arch.n_loops == 1 else " · "
     return (
-        f"{format_count(account.total_params)} parameters{active} · {layers_phrase(arch)}{joint}d_model "
+        f"{params_words(account)} · {layers_phrase(arch)}{joint}d_model "
         f"{arch.d_model:,} · d_ff {arch.d_ff:,} · {heads_phrase(arch)}"
     )
 

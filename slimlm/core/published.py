@@ -13,7 +13,7 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.named_model import NamedModel
 from slimlm.utils.validation import FieldError, is_real
 
-_TABLE = Path(__file__).with_name("published.csv")
+_TABLE, _EXPERTS = (Path(__file__).with_name(f"{name}.csv") for name in ("published", "published_experts"))
 
 LEFT_OUT = {
     "opt-350m": "its embeddings are 512 wide and projected to d_model 1024 and back, its blocks normalise after the "
@@ -60,13 +60,33 @@ _LONGEST_NAME = 200
 
 @cache
 def published_models() -> tuple[PublishedModel, ...]:
-    """Return all published models, smallest first.
+    """Return the published dense models with plain attention, smallest first: laws and notes compare with them.
 
     >>> from slimlm.utils.formatting import format_share
     >>> {model.name: format_share(model.embedding_ratio) for model in published_models()}["gpt2"]
     '31.0 %'
     """
-    with _TABLE.open(encoding="utf-8", newline="") as lines:
+    return _read(_TABLE)
+
+
+@cache
+def published_experts() -> tuple[PublishedModel, ...]:
+    """Return the published models with a mixture of experts or with latent attention, smallest first.
+
+    >>> {model.name: model.account.active_params for model in published_experts()}["Mixtral-8x7B"]
+    12879925248
+    """
+    return _read(_EXPERTS)
+
+
+@cache
+def all_published() -> tuple[PublishedModel, ...]:
+    """Return all published models, smallest first."""
+    return tuple(sorted((*published_models(), *published_experts()), key=lambda model: model.total_params))
+
+
+def _read(table: Path) -> tuple[PublishedModel, ...]:
+    with table.open(encoding="utf-8", newline="") as lines:
         return tuple(_model(row) for row in csv.DictReader(lines))
 
 
@@ -78,7 +98,7 @@ def published_model(name: str) -> PublishedModel:
 
     Raises FieldError, with similar names as remedies, when there is none.
     """
-    models = {model.name: model for model in published_models()}
+    models = {model.name: model for model in all_published()}
     rule = f"it must be one of the {len(models)} published models known here"
     if not isinstance(name, str) or len(name) > _LONGEST_NAME:
         raise FieldError("name", name, rule, (("name", "gpt2"),))
@@ -91,7 +111,7 @@ def published_model(name: str) -> PublishedModel:
 
 
 def published_near(total_params: int, factor: float = 3.0) -> tuple[PublishedModel, ...]:
-    """Return the models whose size is within a factor of a total, nearest (in log size) first; possibly none.
+    """Return the dense models whose size is within a factor of a total, nearest (in log size) first; possibly none.
 
     Raises FieldError for a factor below 1.
     """

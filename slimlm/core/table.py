@@ -14,6 +14,7 @@ from slimlm.core.config import ModelConfig
 from slimlm.core.describe import layers_phrase, structure_words
 from slimlm.core.design import Design
 from slimlm.core.layered import LayeredAccount
+from slimlm.core.names import COMPONENT_NAMES
 from slimlm.utils.formatting import format_miss
 
 
@@ -152,13 +153,19 @@ def _allocation(accounted: Account, rows: Sequence[ComponentRow]) -> str:
     widths = [max(least, *map(len, column)) for least, column in zip(_WIDTHS, zip(*lines, strict=True), strict=True)]
     head, *body, total, rest = [_aligned(line, widths) for line in lines]
     rule = "─" * len(head)
-    return "\n".join(["Parameter Allocation Table", rule, head, rule, *body, rule, total, rest])
+    active = [_aligned(_active(accounted), widths)] if accounted.architecture.is_mixture else []
+    return "\n".join(["Parameter Allocation Table", rule, head, rule, *body, rule, total, rest, *active])
 
 
 def _non_embedding(accounted: Account, total: int) -> _Cells:
     """Return the line of all parameters outside the vocabulary-sized tables."""
     rest = total - accounted.embedding_params
     return _cells("  Non-embedding", "", rest, round(10_000 * rest / total))
+
+
+def _active(accounted: Account) -> _Cells:
+    used = accounted.active_params
+    return _cells("  Active per token", "", used, round(10_000 * used / accounted.total_params))
 
 
 def _table_lines(accounted: Account, rows: Sequence[ComponentRow]) -> list[_Cells]:
@@ -181,10 +188,18 @@ def _table_lines(accounted: Account, rows: Sequence[ComponentRow]) -> list[_Cell
             sum(row.hundredths for row in backbone),
         ),
         line("attention", "  Attention"),
-        line("ffn", f"  FFN/{accounted['ffn'].name}"),
+        *(line(key, f"  {label}") for key, label in _feed_forwards(accounted).items()),
         line("norms", f"  {norm_name(arch)}"),
         line("final_norm", accounted["final_norm"].name),
     ]
+
+
+def _feed_forwards(accounted: Account) -> dict[str, str]:
+    """Return the labels of the feed-forward, or of the parts of a mixture of experts, by key."""
+    if not accounted.architecture.is_mixture:
+        return {"ffn": f"FFN/{accounted['ffn'].name}"}
+    keys = {part.key for part in accounted.components}
+    return {key: COMPONENT_NAMES[key] for key in ("dense_ffn", "router", "experts", "shared_experts") if key in keys}
 
 
 def _cells(label: str, per_layer: str, params: int, hundredths: int) -> _Cells:

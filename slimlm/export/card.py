@@ -208,6 +208,7 @@ def _figures(design: Design) -> list[Figure]:
     kv_heads = "" if arch.kv_heads == arch.n_heads else f", {arch.kv_heads:,} for keys and values"
     return [
         *map(_target, (total if in_bytes else total._replace(actual=f"{total.knob.actual:,}"), *others)),
+        *([Figure("Active per token", f"{design.account.active_params:,}", "parameters")] if arch.is_mixture else []),
         Figure("Depth × width", f"{arch.n_layers:,} × {arch.d_model:,}", "layers × d_model"),
         Figure("Feed-forward width", f"{arch.d_ff:,}", "d_ff"),
         Figure("Attention", f"{arch.n_heads:,} × {arch.head_width:,}", f"heads × head_dim{kv_heads}"),

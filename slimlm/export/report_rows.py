@@ -43,9 +43,16 @@ def figure_rows(named_model: NamedModel) -> list[Cells]:
     return [
         ("Total parameters", f"{named_model.total_params:,}"),
         ("Non-embedding parameters", f"{named_model.account.non_embedding_params:,}"),
+        *active_rows(named_model),
         ("Embedding ratio", format_share(named_model.account.embedding_ratio)),
         (expansion_name(named_model.architecture), f"{named_model.architecture.glu_expansion:.4f}"),
     ]
+
+
+def active_rows(subject: Subject) -> list[Cells]:
+    """Return the parameters of a mixture that a token uses; nothing for a dense model."""
+    active = subject.account.active_params
+    return [("Active per token", f"{active:,}")] if subject.architecture.is_mixture else []
 
 
 def _target_cells(knob: TargetActual, unit: str) -> tuple[str, str]:
@@ -71,6 +78,7 @@ def dimension_rows(subject: Subject) -> list[Cells]:
         *(_count_rows(subject) if isinstance(subject, Design) else ()),
         ("n_layers × d_model", f"{arch.n_layers:,} × {arch.d_model:,}"),
         ("d_ff", f"{arch.d_ff:,}"),
+        *active_rows(subject),
         ("n_heads × head_dim", f"{arch.n_heads:,} × {arch.head_width:,}"),
         *([("n_kv_heads", f"{arch.kv_heads:,}")] if grouped else []),
         *([("n_loops", f"{arch.n_loops:,}")] if arch.n_loops > 1 else []),
@@ -92,7 +100,8 @@ def table_rows(subject: Subject | LayeredModel) -> Iterator[Cells]:
     for row in component_rows(subject.account):
         part = row.component
         yield part.name, part.formula, row.tensors_text, row.layers_text, f"{row.params:,}", row.share_text
-    yield "Total", "", "", "", f"{subject.total_params:,}", percent(10_000)
+    active = f"{subject.account.active_params:,} active per token" if subject.architecture.is_mixture else ""
+    yield "Total", active, "", "", f"{subject.total_params:,}", percent(10_000)
 
 
 def definitions(subject: Subject) -> list[str]:

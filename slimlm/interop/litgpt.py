@@ -74,6 +74,8 @@ LITGPT = {
     "embedding_norm": FrameworkChoice({False: {}}, "it does not normalise embeddings"),
     "position_offset": FrameworkChoice({0: {}}, "it has no position table"),
     "n_loops": FrameworkChoice({1: {}}, "it runs each layer once"),
+    "n_experts": FrameworkChoice({0: {}}, "slimlm writes dense models for it"),
+    "kv_lora_rank": FrameworkChoice({None: {}}, "slimlm writes plain attention for it"),
 }
 """litgpt's settings for each choice of an architecture."""
 

@@ -62,6 +62,8 @@ _MEGATRON = {
     "embedding_norm": FrameworkChoice({False: {}}, "it does not normalise embeddings"),
     "position_offset": FrameworkChoice({0: {}}, "its position table starts at the first token"),
     "n_loops": FrameworkChoice({1: {}}, "it runs each layer once"),
+    "n_experts": FrameworkChoice({0: {}}, "slimlm writes dense models for it"),
+    "kv_lora_rank": FrameworkChoice({None: {}}, "slimlm writes plain attention for it"),
 }
 
 

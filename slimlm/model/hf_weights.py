@@ -51,13 +51,19 @@ def _renamed_block(weights: dict[str, Tensor], layout: Tensors, arch: Architectu
     for name, weight in weights.items():
         module, _, part = name.rpartition(".")
         fused, modules = _fused(module, layout)
-        if not fused:
+        if module == "ffn.experts":  # released checkpoints hold one matrix per expert, which loading stacks
+            matrix = layout.expert_matrices[part]
+            found |= {layout.expert.format(number, matrix): one for number, one in enumerate(weight)}
+        elif not fused:
             turned = layout.pairs and module in _QKV[:2]
             found[f"{layout.inner[module]}.{part}"] = _neighbours(weight, arch) if turned else weight
         elif module == modules[0]:
             rows = [weights[f"{other}.{part}"] for other in modules]
             by_head = layout.fused_by_head and modules is _QKV
             found[f"{fused}.{part}"] = _fused_by_head(rows, arch.n_heads) if by_head else torch.cat(rows)
+    if layout.choice_bias and "ffn.router.weight" in weights:
+        router = weights["ffn.router.weight"]
+        found[layout.choice_bias] = torch.zeros(router.shape[0], dtype=torch.float32, device=router.device)
     return {name: weight.T if layout.transposed and weight.ndim == 2 else weight for name, weight in found.items()}
 
 

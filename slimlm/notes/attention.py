@@ -75,6 +75,8 @@ _GROUPED = "Ainslie and colleagues find the quality of GQA close to that of mult
 def kv_cache(design: Design) -> Note | None:
     """Give the KV cache that GQA saves; without GQA, point out a cache that is larger than the weights."""
     arch = design.architecture
+    if arch.has_latents:  # whose cache is that of the latent
+        return None
     if arch.kv_heads < arch.n_heads:
         return _shared_heads(arch)
     cache, weights = kv_cache_bytes(arch, arch.max_seq_length), 2 * design.total_params

@@ -13,6 +13,7 @@ from slimlm.notes.note import (
     TAO,
     Note,
     Severity,
+    active_words,
     format_number,
     name_sizes,
 )
@@ -41,7 +42,7 @@ VOCABULARY_SLACK = 1.5
 
 def optimal_vocabulary(account: Account) -> tuple[int, float, float]:
     """Return a model's other parameters, the compute-optimal ones of one vocabulary table, and the ratio they give."""
-    rest = account.total_params - account["token_embedding"].params - account["lm_head"].params
+    rest = account.active_params - account["token_embedding"].params - account["lm_head"].params
     optimum = tao_vocabulary_params(rest)
     tables = account.architecture.vocabulary_tables * optimum
     return rest, optimum, tables / (rest + tables)
@@ -69,15 +70,16 @@ def vocabulary_optimum(design: Design) -> Note | None:
 
 def published_share(design: Design) -> Note | None:
     """Compare the embedding ratio with that of published models of about the size."""
-    near = sorted(published_near(design.total_params), key=lambda model: model.embedding_ratio)
+    near = sorted(published_near(design.account.active_params), key=lambda model: model.embedding_ratio)
     if not near:
         return None
-    share = format_share(design.account.embedding_ratio)
+    share = format_share(design.account.embedding_params / design.account.active_params)
+    of = ", of the active parameters" if design.architecture.is_mixture else ""
     middle = format_share(median([model.embedding_ratio for model in near]))
     ends = " to ".join(f"{format_share(model.embedding_ratio)} in {model.name}" for model in (near[0], near[-1]))
     text = (
-        f"The embedding ratio of {share} (vocabulary-sized matrices) compares with a median of {middle} in "
-        f"{name_sizes(near)} (from {ends})."
+        f"The embedding ratio of {share} (vocabulary-sized matrices{of}) compares with a median of {middle} in "
+        f"{name_sizes(near)} (from {ends}){active_words(design)}."
     )
     return Note("published_share", Severity.INFO, text, f"{share}, median {middle}", PUBLISHED)
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from slimlm.core.describe import counted
+from slimlm.core.design import Design
 from slimlm.core.published import PublishedModel
 from slimlm.utils.formatting import format_count
 
+DAI = "Dai et al. 2024, DeepSeekMoE (arXiv 2401.06066), sec. 3"
 AINSLIE = "Ainslie et al. 2023, GQA (arXiv 2305.13245), abstract"
 ANTHONY = "Anthony et al. 2024 (arXiv 2401.14489), sizing guidelines"
 BIAN = "Bian et al. 2025 (arXiv 2510.18245)"
@@ -58,6 +60,13 @@ def name_sizes(models: Sequence[PublishedModel]) -> str:
     totals = sorted({model.total_params for model in models})
     ends = " to ".join(map(format_count, dict.fromkeys((totals[0], totals[-1]))))
     return f"{counted(len(models), 'published model')} of {ends}"
+
+
+def active_words(design: Design) -> str:
+    """Say of a mixture that it is compared by what is active; nothing of a dense model."""
+    if not design.architecture.is_mixture:
+        return ""
+    return f"; they are dense, of about the {format_count(design.account.active_params)} that are active here"
 
 
 def format_number(value: float) -> str:

@@ -75,11 +75,13 @@ def _head_dim(account: Account) -> Oddity | None:
 
 
 def _embedding_share(account: Account) -> Oddity | None:
-    share = account.embedding_ratio
+    # A mixture is set beside dense models by what a token uses.
+    share = account.embedding_params / account.active_params
     low, high = _span(account, lambda model: model.embedding_ratio)
     if 1 - share >= (1 - high) / REST_SLACK:
         return None
-    vocabulary = f"The vocabulary takes {format_share(share)} of the parameters"
+    active = "active " if account.architecture.is_mixture else ""
+    vocabulary = f"The vocabulary takes {format_share(share)} of the {active}parameters"
     return Oddity(
         "embedding_share", f"{vocabulary}: {_most(account)} spend {format_share(low)} to {format_share(high)}"
     )
@@ -87,7 +89,7 @@ def _embedding_share(account: Account) -> Oddity | None:
 
 def _span(account: Account, figure: Callable[[PublishedModel], float]) -> tuple[float, float]:
     """Return the ends of the middle 80 % of the peers' figures."""
-    figures: Sequence[float] = [figure(model) for model in peers(account.total_params)]
+    figures: Sequence[float] = [figure(model) for model in peers(account.active_params)]
     deciles = quantiles(figures, n=10, method="inclusive")
     return deciles[0], deciles[-1]
 
@@ -98,9 +100,16 @@ def _ends(low: float, high: float) -> str:
 
 def _most(account: Account) -> str:
     largest = published_models()[-1].total_params
-    if account.total_params > 3 * largest:
-        return "the largest published models known here"
-    return f"most published models near {about(account.total_params)}"
+    dense = "dense " if account.architecture.is_mixture else ""
+    if account.active_params > 3 * largest:
+        return f"the largest published {dense}models known here"
+    return f"most published {dense}models near {size_near(account)}"
+
+
+def size_near(account: Account) -> str:
+    """Write the size at which a model is set beside dense ones: "100M", of a mixture "the 13B that are active"."""
+    size = about(account.active_params)
+    return f"the {size} that are active" if account.architecture.is_mixture else size
 
 
 def about(total_params: int) -> str:

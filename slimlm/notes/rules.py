@@ -6,7 +6,7 @@ A note never blocks a design. Where the evidence conflicts, a note gives every i
 from collections.abc import Callable
 
 from slimlm.core.design import Design
-from slimlm.notes import attention, budget, shape
+from slimlm.notes import attention, budget, experts, shape
 from slimlm.notes.note import Note, Severity
 
 RULES: tuple[Callable[[Design], Note | None], ...] = (
@@ -20,6 +20,7 @@ RULES: tuple[Callable[[Design], Note | None], ...] = (
     budget.published_share,
     budget.untied_head,
     shape.expansion,
+    experts.experts,
     attention.attention_width,
     attention.kv_cache,
     attention.windows,

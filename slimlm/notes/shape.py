@@ -24,6 +24,7 @@ from slimlm.notes.note import (
     VASWANI_FFN,
     Note,
     Severity,
+    active_words,
     format_number,
     name_sizes,
 )
@@ -87,7 +88,7 @@ def depth(design: Design) -> Note | None:
 
 def aspect_ratio(design: Design) -> Note | None:
     """Compare d_model / n_layers with that of published models of about this size."""
-    near = published_near(design.total_params)
+    near = published_near(design.account.active_params)
     if not near:
         return None
     ratio = design.architecture.d_model / design.architecture.n_layers
@@ -98,7 +99,7 @@ def aspect_ratio(design: Design) -> Note | None:
     middle = format_number(median(published))
     text = (
         f"d_model / n_layers is {format_number(ratio)}, far from the median {middle} of {name_sizes(near)} "
-        f"(from {format_number(min(published))} to {format_number(max(published))})."
+        f"(from {format_number(min(published))} to {format_number(max(published))}){active_words(design)}."
     )
     return Note("aspect_ratio", Severity.ADVICE, text, f"{format_number(ratio)}, median {middle}", PUBLISHED)
 
@@ -108,8 +109,9 @@ LEVINE_SLACK = 4 / 3
 
 
 def block_params(account: Account) -> int:
-    """Return the parameters outside embeddings, positions and LM head."""
-    return account.architecture.n_layers * account.layer_params + account["final_norm"].params
+    """Return the parameters that a token uses outside embeddings, positions and LM head."""
+    blocks = sum(part.active_params for part in account.components if part.per_layer)
+    return blocks + account["final_norm"].params
 
 
 def critical_text(d_model: int) -> str:
@@ -141,6 +143,8 @@ def expansion(design: Design) -> Note | None:
     """Compare d_ff / d_model with the usual value, 8/3 with a gate and 4 without."""
     arch = design.architecture
     got, gated = arch.glu_expansion, arch.is_gated
+    if arch.is_mixture:  # d_ff is the width of one expert
+        return None
     if abs(got / (8 / 3 if gated else 4) - 1) <= 0.1:
         return None
     name, usual, source = ("GLU", "8/3", SHAZEER) if gated else ("feed-forward", "4", VASWANI_FFN)

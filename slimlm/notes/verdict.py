@@ -13,7 +13,7 @@ from slimlm.core.design import OFF_TARGET, Design, TargetActual
 from slimlm.core.named_model import Subject
 from slimlm.core.shape_law import RESIDUAL, published_aspect_ratio
 from slimlm.notes.note import Severity, format_number
-from slimlm.notes.plausibility import Oddity, about, oddities
+from slimlm.notes.plausibility import Oddity, oddities, size_near
 from slimlm.notes.shape import alignment
 from slimlm.solver.alternatives import alternatives
 from slimlm.solver.solver import nearest_design
@@ -127,14 +127,15 @@ def bound(design: Design) -> str:
 
 def _in_range(subject: Subject) -> str:
     """Place an ordinary shape among the published ones."""
-    arch, total = subject.architecture, subject.total_params
-    ratio, law = arch.d_model / arch.n_layers, published_aspect_ratio(total)
+    arch, account = subject.architecture, subject.account
+    ratio, law = arch.d_model / arch.n_layers, published_aspect_ratio(account.active_params)
     kind = (
         "usual" if 1 / _UNUSUAL <= ratio / law <= _UNUSUAL else "wide and shallow" if ratio > law else "deep and narrow"
     )
+    dense = "published dense" if arch.is_mixture else "published"
     return (
         f"{shape_phrase(arch)} is a {kind} shape: d_model / n_layers is "
-        f"{format_number(ratio)} (published models near {about(total)}: {law:.0f})."
+        f"{format_number(ratio)} ({dense} models near {size_near(account)}: {law:.0f})."
     )
 
 

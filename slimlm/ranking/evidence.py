@@ -58,7 +58,7 @@ def _factors(study: ShippedStudy, account: Account) -> tuple[float, float] | Non
     if all(_actual(account, axis) is None for axis in ranking.axes):
         return None
     cells = [cell for cell in ranking.cells if cell.x is not None]
-    total = _nearest(account.total_params, [cell.total_params for cell in cells])
+    total = _nearest(account.active_params, [cell.total_params for cell in cells])
     sizes = [value for value in _values(request, "vocab_size") if isinstance(value, int)]
     vocabulary = _nearest(account.architecture.vocab_size, sizes or [request.base.vocab_size])
     return total, vocabulary
@@ -93,7 +93,8 @@ def _actual(account: Account, field: str) -> float | None:
 
 def _evidence(study: ShippedStudy, account: Account, size: float, vocabulary: float) -> Evidence:
     outside = _outside(study.ranking, account)
-    distances = [*_sizes(size, vocabulary), *outside]
+    kind = ["is a mixture of experts beside dense models"] if account.architecture.is_mixture else []
+    distances = [*_sizes(size, vocabulary), *kind, *outside]
     end = f"this design {' and '.join(distances)}: extrapolated" if distances else "this design has that size"
     sentence = f"{_measured(study)}: {study.ranking.answer}; {end}."
     return Evidence(study.name, sentence, size, bool(distances))

@@ -14,7 +14,7 @@ from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
 from slimlm.core.architecture import Architecture
 from slimlm.core.captions import TargetText, target_texts
 from slimlm.core.config import ModelConfig
-from slimlm.core.describe import counted, heads_phrase, layers_phrase, times
+from slimlm.core.describe import counted, ffn_words, heads_phrase, layers_phrase, params_words, size_words, times
 from slimlm.core.design import Design, TargetActual
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.published import published_near
@@ -48,9 +48,9 @@ def _headline(subject: Subject) -> tuple[str, str]:
     name = f"{subject.name}, " if isinstance(subject, NamedModel) else ""
     comma = "," if arch.n_loops > 1 else ""
     return (
-        f"{name}{format_count(subject.total_params)} parameters",
+        f"{name}{params_words(subject.account)}",
         f"{layers_phrase(arch)}{comma} of width {arch.d_model:,}, {heads_phrase(arch)} of {arch.head_width:,}, "
-        f"{subject.account['ffn'].name} of {arch.d_ff:,}.",
+        f"{ffn_words(subject.account)}.",
     )
 
 
@@ -81,8 +81,9 @@ def show_heading(subject: Subject, show_links: Callable[[], None]) -> None:
 def _show_figures(design: Design) -> "DeltaGenerator":
     """Show the actual values with their targets; return the container of the PyTorch check."""
     columns = st.container(key="figures").columns(5)
-    for column, text in zip(columns, target_texts(design), strict=False):
-        _show_target(column, text)
+    active = f", {format_count(design.account.active_params)} active" if design.architecture.is_mixture else ""
+    for column, text, more in zip(columns, target_texts(design), (active, "", ""), strict=False):
+        _show_target(column, text, more)
     show_shape(columns[3], design.architecture)
     return check_tile(columns[4])
 
@@ -101,12 +102,12 @@ def show_shape(column: "DeltaGenerator", arch: Architecture) -> None:
     )
 
 
-def _show_target(column: "DeltaGenerator", text: TargetText) -> None:
-    """Show one target; amber when it is missed by more than 5 %."""
+def _show_target(column: "DeltaGenerator", text: TargetText, more: str = "") -> None:
+    """Show one target, and more about it; amber when it is missed by more than 5 %."""
     column.metric(
         text.label,
         text.actual,
-        f"target {text.target}, {format_miss(text.knob.miss)}",
+        f"target {text.target}, {format_miss(text.knob.miss)}{more}",
         delta_color="orange" if text.knob.off_target else "off",
         delta_arrow="off",
         border=True,
@@ -168,7 +169,7 @@ def show_alternatives(others: tuple[Alternative, ...]) -> None:
         )
         cells = [f"{arch.n_layers:,} × {arch.d_model:,}", f"{arch.d_ff:,}", f"{arch.head_width:,}"]
         row.html(_cells([*cells, *map(_miss_cell, other.design.targets)]))
-        name = f"{format_count(other.design.total_params)} · {other.change}"
+        name = f"{size_words(other.design.account)} · {other.change}"
         pin_button(row, other.request, name, key=f"pin_{number}", architecture=arch, icon_alone=True, width="content")
 
 

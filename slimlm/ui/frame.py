@@ -12,7 +12,8 @@ from slimlm.serialization.fields import Value, to_query, to_short_query, values_
 from slimlm.ui import query_params, url_state
 from slimlm.ui.callbacks import completed
 from slimlm.ui.cost_panels import COST_PARAMETERS
-from slimlm.ui.knobs import draw_knobs, move_knobs
+from slimlm.ui.knob_widgets import move_knobs
+from slimlm.ui.knobs import draw_knobs
 from slimlm.ui.model_builds import PRECISION
 from slimlm.ui.pins import pinned
 from slimlm.ui.query_params import SCALE

@@ -40,7 +40,8 @@ def count_claim(model: NamedModel) -> str:
     """Return the parameter count and its confirmation by another source."""
     found = model.total_params
     if not isinstance(model, PublishedModel):
-        return f"Counted: {found:,} parameters."
+        active = f", {model.account.active_params:,} of them active per token" if model.architecture.is_mixture else ""
+        return f"Counted: {found:,} parameters{active}."
     same = "equal to" if found == model.published_params else "not equal to"
     return f"Counted: {found:,} parameters, {same} the count outside slimlm ({model.confirmed_by})."
 
@@ -55,10 +56,11 @@ def _show_links(model: NamedModel) -> None:
 
 
 def _show_figures(named_model: NamedModel) -> "DeltaGenerator":
-    arch = named_model.architecture
+    arch, account = named_model.architecture, named_model.account
+    active = f", {account.active_params:,} active" if arch.is_mixture else ""
     columns = st.container(key="figures").columns(5)
     figures = (
-        ("Total parameters", format_count(named_model.total_params), f"{named_model.total_params:,}"),
+        ("Total parameters", format_count(named_model.total_params), f"{named_model.total_params:,}{active}"),
         ("Embedding ratio", format_share(named_model.account.embedding_ratio), f"vocabulary {arch.vocab_size:,}"),
         (expansion_name(arch), f"{arch.glu_expansion:.3f}", f"d_ff {arch.d_ff:,}"),
     )

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from slimlm.core.describe import size_words
 from slimlm.core.layered import LayeredModel
 from slimlm.core.named_model import NamedModel
-from slimlm.core.published import PublishedModel, published_model, published_models
+from slimlm.core.published import PublishedModel, all_published, published_model
 from slimlm.interop.hf import MAX_BYTES, parse_hf_config
 from slimlm.interop.hf.import_config import hf_named_model, name_in
 from slimlm.interop.layered import linked_layered
@@ -17,7 +18,6 @@ from slimlm.serialization.links import read_named_model, write_named_model
 from slimlm.ui import query_params
 from slimlm.ui.callbacks import completed
 from slimlm.ui.query_params import ARCHITECTURE, MODEL
-from slimlm.utils.formatting import format_count
 from slimlm.utils.text import plain
 
 if TYPE_CHECKING:
@@ -71,13 +71,13 @@ def draw_picker() -> "DeltaGenerator":
 
 def _draw_names() -> None:
     linked = None if query_params.get(ARCHITECTURE) else query_params.get(MODEL, FIRST_SHOWN)
-    query_params.show("picked", linked if linked in {model.name for model in published_models()} else None)
+    query_params.show("picked", linked if linked in {model.name for model in all_published()} else None)
     draw_published("Published model", "Choose a published model", key="picked", on_change=_take_name)
 
 
 def draw_published(label: str, placeholder: str, *, key: str, on_change: Callable[[], None]) -> None:
     """Draw a list of the published models; the chosen name is stored in the session's state under `key`."""
-    names = {model.name: model for model in published_models()}
+    names = {model.name: model for model in all_published()}
     st.selectbox(
         label,
         list(names),
@@ -92,7 +92,7 @@ def draw_published(label: str, placeholder: str, *, key: str, on_change: Callabl
 
 def describe_model(model: PublishedModel) -> str:
     """Return the label of a published model in a list: name, family, year and size."""
-    return f"{model.name} · {model.family} {model.year} · {format_count(model.total_params)}"
+    return f"{model.name} · {model.family} {model.year} · {size_words(model.account)}"
 
 
 @completed

@@ -7,7 +7,7 @@ from slimlm.core.design import Design
 from slimlm.notes.offers import offers
 from slimlm.serialization.fields import KNOBS
 from slimlm.ui.chart_first import show_chart
-from slimlm.ui.knobs import move_knobs
+from slimlm.ui.knob_widgets import move_knobs
 from slimlm.utils.text import plain
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from slimlm.compare.pins import Pin, pin_of, pinned_as, with_pin
-from slimlm.core.describe import heads_phrase, shape_phrase
+from slimlm.core.describe import heads_phrase, shape_phrase, size_words
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.notes.verdict import verdict
@@ -63,7 +63,7 @@ def _show_both(model: NamedModel, design: Design) -> None:
 def _rows(subject: Subject) -> list[tuple[str, str]]:
     arch = subject.architecture
     return [
-        ("Total", format_count(subject.total_params)),
+        ("Total", size_words(subject.account)),
         ("Depth × width", shape_phrase(arch)),
         ("d_model / layers", format_ratio(arch.d_model / arch.n_layers)),
         ("Heads", f"{heads_phrase(arch)} of {arch.head_width:,}"),

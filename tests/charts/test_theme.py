@@ -11,6 +11,9 @@ from PIL import ImageFont
 from slimlm.charts.allocation import allocation_chart
 from slimlm.charts.palette import COMPONENT_COLORS, DARK, LIGHT, contrast, ink_on, luminance
 from slimlm.charts.theme import text_width
+from slimlm.core.accounting import account
+from slimlm.core.names import COMPONENT_NAMES
+from tests.core.test_expert_account import DEEPSEEK_V3
 from tests.figures import CHARTS, design_of, drawn, svg_of
 
 with warnings.catch_warnings():
@@ -26,22 +29,24 @@ def test_colours_stay_apart_in_every_vision(vision: str) -> None:
         # It warns that tritanopia is approximated: the model has no better matrix for it.
         warnings.simplefilter("ignore")
         matrix = np.eye(3) if vision == "Normal" else matrix_cvd_Machado2009(vision, 1.0)
-    srgb = np.array([list(bytes.fromhex(color[1:])) for color in COMPONENT_COLORS.values()]) / 255
+    srgb = np.array([list(bytes.fromhex(color[1:])) for color in dict.fromkeys(COMPONENT_COLORS.values())]) / 255
     seen = np.clip(colour.models.eotf_sRGB(srgb) @ np.asarray(matrix).T, 0, 1)
     lab = colour.XYZ_to_Lab(colour.RGB_to_XYZ(seen, "sRGB"))
     nearest = min(float(colour.delta_E(a, b, method="CIE 2000")) for a, b in itertools.combinations(lab, 2))
-    assert len(COMPONENT_COLORS) == 7
+    assert len(COMPONENT_COLORS) == 11
+    assert COMPONENT_COLORS["dense_ffn"] == COMPONENT_COLORS["ffn"], "no model has both"
     assert nearest >= 10
 
 
 def test_every_component_has_its_colour_in_every_chart() -> None:
     keys = [part.key for part in design_of("default").account.components]
-    assert list(COMPONENT_COLORS) == keys
+    of_mixture = [part.key for part in account(DEEPSEEK_V3).components]
+    assert set(COMPONENT_COLORS) == {*keys, *of_mixture} == COMPONENT_NAMES.keys()
     for kind in CHARTS:
         scale = drawn(kind, "untied").to_dict()["layer"][0]["layer"][0]["encoding"]["color"]["scale"]
         assert dict(zip(scale["domain"], scale["range"], strict=True)) == COMPONENT_COLORS
         svg = svg_of(drawn(kind, "untied")).upper()
-        assert all(f'FILL="{color}"' in svg for color in COMPONENT_COLORS.values())
+        assert all(f'FILL="{COMPONENT_COLORS[key]}"' in svg for key in keys)
 
 
 @pytest.mark.parametrize("color", COMPONENT_COLORS.values())

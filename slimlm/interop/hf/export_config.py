@@ -8,6 +8,9 @@ from slimlm.core.architecture import NEWEST_FIELDS, Architecture
 from slimlm.core.families import MODEL_FAMILIES
 from slimlm.core.names import OPTION_NAMES
 from slimlm.interop.hf.export_classes import NATIVE, USUAL, NativeClass
+from slimlm.interop.hf.export_experts import EXPERT_CLASSES
+
+ALL_CLASSES = (*NATIVE, *EXPERT_CLASSES)
 
 INITIALIZER_RANGE = 0.02
 """Standard deviation of every weight matrix at initialisation, as in `LanguageModel`."""
@@ -21,7 +24,7 @@ def native_class(architecture: Architecture) -> NativeClass:
 
     Raises ValueError when there is none, with the choices that lead to one.
     """
-    found = next((native for native in NATIVE if native.changes(architecture) == {}), None)
+    found = next((native for native in ALL_CLASSES if native.changes(architecture) == {}), None)
     if found is None:
         raise ValueError(_no_class(architecture))
     return found
@@ -56,10 +59,11 @@ def no_class_sentence(architecture: Architecture) -> str:
     >>> no_class_sentence(Architecture(d_model=216, d_ff=544, n_layers=12)).partition(". ")[2]
     'Switch to Llama (RMSNorm + RoPE) or GPT-2 (GELU MLP + biases on every projection).'
     """
-    if any(native.changes(architecture) == {} for native in NATIVE):
+    if any(native.changes(architecture) == {} for native in ALL_CLASSES):
         return ""
     ways = [f"{title} ({_in_words(changes)})" for title, changes in _familiar(architecture)]
-    return f"No Hugging Face class that slimlm can write fits this mix. Switch to {' or '.join(ways)}."
+    switch = f" Switch to {' or '.join(ways)}." if ways else ""
+    return f"No Hugging Face class that slimlm can write fits this mix.{switch}"
 
 
 def _familiar(arch: Architecture) -> list[tuple[str, dict[str, Any]]]:
@@ -100,8 +104,8 @@ def _no_class(arch: Architecture) -> str:
     leads = [f"{_with(changes)} {{}} {title}" for title, changes in near]
     remedies = ", ".join(lead.format("to" if number else "leads to") for number, lead in enumerate(leads))
     return (
-        f"{_with({name: values[name] for name in order})} has no class in transformers; {remedies}; "
-        "slimlm's save_pretrained keeps any design"
+        f"{_with({name: values[name] for name in order})} has no class in transformers; "
+        f"{f'{remedies}; ' if remedies else ''}slimlm's save_pretrained keeps any design"
     )
 
 
@@ -119,7 +123,7 @@ def _nearest(arch: Architecture) -> list[tuple[str, dict[str, Any]]]:
 
 def _reachable(arch: Architecture) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield the possible changes that lead to each class, and its display name."""
-    for native in NATIVE:
+    for native in ALL_CLASSES:
         changes = native.changes(arch)
         if changes is not None and _is_valid(arch, changes):
             yield changes, native.title

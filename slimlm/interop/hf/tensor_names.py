@@ -4,7 +4,7 @@ Checked against the modelling files of transformers 5.23 (src/transformers/model
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,12 @@ class Tensors:
     """Name of the fused projection of gate and up in a block: the rows of gate, then up."""
     pairs: bool = False
     """Whether rotary positions turn neighbours, not elements half a head apart."""
+    expert: str = ""
+    """Name of a matrix of an expert in a block; braces stand for the expert's number and the matrix."""
+    expert_matrices: Mapping[str, str] = field(default_factory=dict)
+    """Stacked matrix of the experts → its name within an expert."""
+    choice_bias: str = ""
+    """Name of a bias on the choice of experts, of which slimlm has none."""
     gemma_scales: bool = False
     """Whether norms multiply by 1 + weight, and token embeddings are multiplied by √d_model."""
 
@@ -59,6 +65,32 @@ _OUTPUT_NORMS = {
 _OUTER = _outer("model.embed_tokens", "model.norm")
 _LLAMA = Tensors(outer=_OUTER, layer="model.layers.*", inner=_INPUT_NORMS | _attention() | _QK_NORMS | _GATED)
 
+_QWEN_EXPERTS = {f"{name}_proj": f"{name}_proj" for name in ("gate", "up", "down")}
+_ROUTED = {"ffn.router": "mlp.gate"}
+_LATENTS = {
+    "attention.q_proj": "self_attn.q_proj",
+    "attention.q_a_proj": "self_attn.q_a_proj",
+    "attention.q_a_norm": "self_attn.q_a_layernorm",
+    "attention.q_b_proj": "self_attn.q_b_proj",
+    "attention.kv_a_proj": "self_attn.kv_a_proj_with_mqa",
+    "attention.kv_a_norm": "self_attn.kv_a_layernorm",
+    "attention.kv_b_proj": "self_attn.kv_b_proj",
+    "attention.o_proj": "self_attn.o_proj",
+}
+
+
+def _shared(name: str) -> dict[str, str]:
+    return {f"ffn.shared_experts.{matrix}_proj": f"mlp.{name}.{matrix}_proj" for matrix in ("gate", "up", "down")}
+
+
+_QWEN_MOE = Tensors(
+    outer=_OUTER,
+    layer="model.layers.*",
+    inner=_LLAMA.inner | _ROUTED | _shared("shared_expert") | {"ffn.shared_expert_gate": "mlp.shared_expert_gate"},
+    expert="mlp.experts.{}.{}.weight",
+    expert_matrices=_QWEN_EXPERTS,
+)
+
 _GEMMA = Tensors(
     outer=_OUTER,
     layer="model.layers.*",
@@ -71,6 +103,22 @@ _GEMMA = Tensors(
 )
 
 TENSORS = {
+    **dict.fromkeys(("qwen2_moe", "qwen3_moe", "olmoe"), _QWEN_MOE),
+    "mixtral": Tensors(
+        outer=_OUTER,
+        layer="model.layers.*",
+        inner=_INPUT_NORMS | _attention() | {"ffn.router": "block_sparse_moe.gate"},
+        expert="block_sparse_moe.experts.{}.{}.weight",
+        expert_matrices={"gate_proj": "w1", "up_proj": "w3", "down_proj": "w2"},
+    ),
+    "deepseek_v3": Tensors(
+        outer=_OUTER,
+        layer="model.layers.*",
+        inner=_INPUT_NORMS | _LATENTS | _GATED | _ROUTED | _shared("shared_experts"),
+        expert="mlp.experts.{}.{}.weight",
+        expert_matrices=_QWEN_EXPERTS,
+        choice_bias="mlp.gate.e_score_correction_bias",
+    ),
     **dict.fromkeys(("llama", "mistral", "qwen2", "qwen3", "olmo", "smollm3", "stablelm", "granite"), _LLAMA),
     **dict.fromkeys(("cohere", "cohere2"), replace(_LLAMA, pairs=True)),
     **dict.fromkeys(("gemma2", "gemma3_text"), _GEMMA),
