@@ -45,7 +45,11 @@ CONFIGS: dict[str, list[dict[str, Any]]] = {
     "qwen3": [WIDE | {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 0}],
     "gemma": [WIDE, WIDE | {"hidden_act": "gelu"}],
     "gemma2": [WIDE | {"sliding_window": 4, "query_pre_attn_scalar": 7, "attn_logit_softcapping": 2.0}],
-    "gemma3_text": [WIDE | {"sliding_window": 4, "sliding_window_pattern": 2, "rope_local_base_freq": 10.0}],
+    "gemma3_text": [
+        WIDE
+        | {"sliding_window": 4, "sliding_window_pattern": 2, "rope_local_base_freq": 10.0}
+        | {"attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0}
+    ],
     "olmo": [WIDE],
     "olmo2": [WIDE],
     "phi3": [GROUPED | {"sliding_window": 4}],

@@ -44,6 +44,7 @@ def test_a_published_model_has_these_things_besides(name: str) -> None:
         ),
         ({"model_type": "mpt", "attn_config": {"clip_qkv": 6.0}}, "clipped queries, keys and values"),
         ({"model_type": "mpt", "logit_scale": "inv_sqrt_d_model"}, "scaled logits"),
+        ({"model_type": "gemma3_text", "attn_logit_softcapping": 50.0}, "soft-capped attention scores, which"),
         ({"model_type": "olmo", "clip_qkv": 8.0}, "clipped queries, keys and values"),
         ({"model_type": "llama", "rope_scaling": {"type": "linear", "factor": 2.0}}, "rescaled rotary positions"),
         ({"model_type": "llama", "hidden_act": "quick_gelu"}, "GELU by an approximation"),

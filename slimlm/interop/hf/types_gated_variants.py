@@ -5,7 +5,7 @@ from typing import Any
 from slimlm.interop.hf.defaults import ROPE_KEYS
 from slimlm.interop.hf.family import Factor, Family, Only, Reader, Switch, Windows, not_supported
 from slimlm.interop.hf.layer_patterns import after_full_ones, every_second, everywhere, first_full, one_full_in
-from slimlm.interop.hf.types_gated import GEMMA, caps, multipliers, root_of_width
+from slimlm.interop.hf.types_gated import GEMMA, SCORES_CAP, caps, multipliers, root_of_width
 
 _RMS_KEYS = ROPE_KEYS | {"layer_norm_eps": "rms_norm_eps"}
 _NORM_KEYS = ROPE_KEYS | {"layer_norm_eps": "layer_norm_eps"}
@@ -236,7 +236,7 @@ GATED_VARIANTS = (
         rates={"layer_norm_eps": 1e-6},
         fixed=_RMS,
         switches=_ATTENTION_BIAS,
-        factors=caps(50.0, 30.0),
+        factors=caps(30.0) | SCORES_CAP,
         windows=Windows(pattern=every_second),
         derive=root_of_width,
         extras=_SOME_SLIDE,

@@ -11,6 +11,7 @@ from slimlm.utils.text import shown
 
 _NEUTRAL_AND_PHRASE: dict[str, tuple[Any, str]] = {
     "scale_attn_by_inverse_layer_idx": (False, "attention scores divided by the number of the layer"),
+    "attn_logit_softcapping": (None, "soft-capped attention scores, which transformers leaves out"),
     "clip_qkv": (None, "clipped queries, keys and values"),
     "attn_config.clip_qkv": (None, "clipped queries, keys and values"),
     "logit_scale": (None, "scaled logits"),
