@@ -17,7 +17,7 @@ from tests.interop.test_import_config_errors import SENTENCES, VALUES
 
 _OBJECTS = ("rope_parameters", "rope_scaling", "attn_config")
 _OFFER = re.compile(r"""([\w.]+)=("[^"]*"|'[^']*'|[\w.+-]+)|\bor ("[^"]*"|null|-?\d[\d.]*)\b""")
-FAULTS = [
+FAULTS: list[dict[str, Any]] = [
     {"model_type": "helium", "head_dim": 64},
     {"model_type": "internlm3", "attention_bias": True},
     {"model_type": "internlm3", "qkv_bias": False, "bias": True},
