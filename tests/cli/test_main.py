@@ -67,6 +67,12 @@ def test_every_choice_of_structure_reaches_the_request(capsys: pytest.CaptureFix
     assert request_from_record(json.loads(capsys.readouterr().out)) == asked
 
 
+def test_windows_are_options_and_words(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--vocab-size", "4096", "--window", "128", "--layer-pattern", "WWF", "--embedding-scale", "12"]
+    assert main(["design", "3M", *given]) == 0
+    assert "2 of 3 layers attend to 128 tokens" in capsys.readouterr().out
+
+
 def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match=r"^0$"):
         main(["design", "--help"])

@@ -30,6 +30,7 @@ from slimlm.utils.validation import (
     required_whole,
     whole,
 )
+from tests.companions import with_companions
 from tests.strategies import anything_allowed, limits_of, options_of
 
 
@@ -177,19 +178,6 @@ def bad_numbers(cls: type, field: dataclasses.Field[Any]) -> list[Any]:
     if kind is int and not limits_of(cls, field.name).optional:
         bad.append(None)
     return bad
-
-
-def with_companions(name: str, value: Any) -> dict[str, Any]:
-    """Return a value with values of other fields without which it is refused for another reason."""
-    windowed, rope = {"window": 8, "layer_pattern": "wf"}, {"positions": "rope", "head_dim": 2}
-    others: dict[str, Any] = {
-        "window": windowed if value is not None else {},
-        "layer_pattern": rope | {"window": 8 if "w" in str(value) else None},
-        "window_rope_theta": windowed | rope,
-        "rotary_share": rope,
-    }
-    companions: dict[str, Any] = others.get(name, {})
-    return companions | {name: value}
 
 
 def bad_values() -> list[Any]:
