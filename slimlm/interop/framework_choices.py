@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from slimlm.core.accounting import count_total
 from slimlm.core.architecture import NEWEST_FIELDS, Architecture
@@ -35,7 +36,9 @@ def settings_of(framework: str, choices: Mapping[str, FrameworkChoice], arch: Ar
 def _newest(framework: str) -> dict[str, FrameworkChoice]:
     """Return the choices that few models have, of which frameworks are not written any but the default."""
     rule = f"slimlm does not write it for {framework}"
-    defaults = {field.name: field.default for field in fields(Architecture) if field.name in NEWEST_FIELDS}
+    defaults: dict[str, Any] = {
+        field.name: field.default for field in fields(Architecture) if field.name in NEWEST_FIELDS
+    }
     return {name: FrameworkChoice({usual: {}}, rule) for name, usual in sorted(defaults.items())}
 
 

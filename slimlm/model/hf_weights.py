@@ -76,7 +76,7 @@ def _fused(module: str, layout: Tensors) -> tuple[str, tuple[str, ...]]:
 def _neighbours(weight: Tensor, arch: Architecture) -> Tensor:
     """Put the rows that rotary positions turn together, half a head apart, next to each other."""
     width, turned = arch.head_width, arch.rotary_width
-    heads = weight.unflatten(0, (-1, width))  # (heads, K, …)
+    heads = weight.reshape(-1, width, *weight.shape[1:])  # (heads, K, …)
     pairs = torch.stack([heads[:, : turned // 2], heads[:, turned // 2 : turned]], dim=2).flatten(1, 2)
     return torch.cat([pairs, heads[:, turned:]], dim=1).flatten(0, 1)
 

@@ -126,7 +126,8 @@ def test_a_config_describes_its_architecture(title: str, data: st.DataObject) ->
 
 def shortened(arch: Architecture) -> Architecture:
     """Return the same architecture with the shortest pattern, and without windows that no layer has."""
-    kinds, changes = arch.layer_kinds, {}
+    kinds = arch.layer_kinds
+    changes: dict[str, Any] = {}
     if set(kinds) == {"n"}:
         return replace(arch, layer_pattern="f", window=None, window_rope_theta=None, positions="none")
     if "w" not in kinds:

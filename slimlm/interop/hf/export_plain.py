@@ -1,5 +1,6 @@
 """Classes of transformers with a feed-forward without a gate."""
 
+from slimlm.core.architecture import Architecture
 from slimlm.interop.hf.export_base import (
     GPT,
     LAYERNORM,
@@ -12,9 +13,15 @@ from slimlm.interop.hf.export_base import (
     NativeClass,
     act,
     activation_function,
+    any_value,
     even_share,
     own_width,
 )
+
+
+def _softmax_scale(arch: Architecture) -> dict[str, float]:
+    return {} if arch.attention_scale is None else {"softmax_scale": arch.attention_scale}
+
 
 PLAIN_CLASSES = (
     NativeClass(
@@ -55,7 +62,7 @@ PLAIN_CLASSES = (
         title="GPT-2",
         name="GPT2LMHeadModel",
         model_type="gpt2",
-        needs=GPT | {"bias": ("all",)},
+        needs=GPT | {"bias": ("all",), "attention_scale": (None, 1.0)},
         keys={
             "vocab_size": "vocab_size",
             "n_embd": "d_model",
@@ -68,7 +75,9 @@ PLAIN_CLASSES = (
             "embd_pdrop": "dropout",
             "attn_pdrop": "attention_dropout",
         },
-        settings=activation_function,
+        settings=lambda arch: (
+            activation_function(arch) | ({} if arch.attention_scale is None else {"scale_attn_weights": False})
+        ),
     ),
     NativeClass(
         title="OPT",
@@ -91,7 +100,7 @@ PLAIN_CLASSES = (
         model_type="mpt",
         needs=GPT
         | {"norm": ("layernorm_no_bias",), "positions": ("alibi",), "ffn": ("gelu",), "bias": ("none",)}
-        | {"d_ff": lambda arch: (4 * arch.d_model,)},
+        | {"d_ff": lambda arch: (4 * arch.d_model,), "attention_scale": any_value("attention_scale")},
         keys={
             "vocab_size": "vocab_size",
             "d_model": "d_model",
@@ -100,7 +109,9 @@ PLAIN_CLASSES = (
             "max_seq_len": "max_seq_length",
             "layer_norm_epsilon": "layer_norm_eps",
         },
-        settings=lambda arch: {"expansion_ratio": 4, "no_bias": True, "attn_config": {"alibi": True}},
+        settings=lambda arch: (
+            {"expansion_ratio": 4, "no_bias": True} | {"attn_config": {"alibi": True} | _softmax_scale(arch)}
+        ),
     ),
 )
 """Classes, those that more tools support first."""
