@@ -73,7 +73,7 @@ def test_a_link_holds_the_request_both_knobs_their_values_and_the_figures() -> N
 def test_a_knob_of_a_link_without_values_has_its_usual_ones() -> None:
     page = opened(x="ffn")
     assert page.text_input("sweep_xs").value == "swiglu, geglu, gelu, relu, geglu_tanh, gelu_tanh, relu2"
-    assert title(page).startswith("Forward FLOPs per token of 16 designs")
+    assert title(page).startswith("Forward FLOPs per token of 28 designs")
 
 
 def test_a_bad_link_says_what_was_ignored() -> None:

@@ -103,13 +103,14 @@ def test_inspect_reads_a_config(
 ) -> None:
     home = tmp_path / "mine"
     home.mkdir()
-    (home / "config.json").write_text('{"model_type": "mistral"}', encoding="utf-8")
+    (home / "config.json").write_text('{"model_type": "mistral", "rope_scaling": {"type": "linear"}}', encoding="utf-8")
     monkeypatch.chdir(home)
     assert main(["inspect", named]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith("mine · 7.242B parameters · 32 layers × d_model 4,096 · d_ff 14,336 · 32 heads (8 KV)\n")
     assert "\nFrom a config.json.\nNote: vocab_size 32,000, hidden_size 4,096, intermediate_size 14,336, " in printed
     assert " are defaults of mistral, not in the config.\n" in printed
+    assert '\nNote: rescaled rotary positions (rope_type="linear").\n' in printed
     assert main(["inspect", named, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["architecture"]["n_kv_heads"] == 8

@@ -114,7 +114,7 @@ def test_kept_scores_grow_with_the_square_of_the_sequence_as_in_unfused_attentio
 
 def test_a_gpt_block_keeps_what_korthikanti_and_colleagues_count() -> None:
     arch = published_model("gpt2").architecture
-    assert (arch.dropout, arch.attention_dropout, arch.ffn) == (0.1, 0.1, "gelu")
+    assert (arch.dropout, arch.attention_dropout, arch.ffn) == (0.1, 0.1, "gelu_tanh")
     h, a, s = arch.d_model, arch.n_heads, 1024
     statistics = 2 * 2 * 4  # of two norms, which they neglect
     assert block_bytes_per_token(arch, s, recompute="none") == h * (34 + 5 * a * s // h) + statistics

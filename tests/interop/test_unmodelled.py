@@ -98,6 +98,7 @@ def test_what_every_model_of_a_type_has_is_told_of(model_type: str, remarks: tup
     ("config", "phrase"),
     [
         ({"model_type": "gpt_neox", "rotary_pct": 1.0}, "rotary positions"),
+        ({"model_type": "qwen2_vl_text", "rope_scaling": {"type": "mrope"}}, "rescaled rotary positions"),
         ({"model_type": "gemma2", "final_logit_softcapping": None}, "soft-capped logits"),
         ({"model_type": "mistral", "sliding_window": None}, "sliding-window attention"),
         ({"model_type": "mistral", "sliding_window": -1}, "sliding-window attention"),

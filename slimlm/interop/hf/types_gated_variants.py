@@ -51,7 +51,27 @@ def _alike_biases(reader: Reader) -> dict[str, Any]:
     return {}
 
 
+_QWEN2_VL: dict[str, Any] = {
+    "keys": _RMS_KEYS,
+    "rates": {"rope_theta": 1_000_000.0},
+    "fixed": _RMS | {"bias": "qkv"},
+    "nulls": "num_key_value_heads tie_word_embeddings",
+    "windows": Windows(pattern=after_full_ones),
+    "extras": _SOME_SLIDE | {"use_sliding_window": False, "max_window_layers": 80},
+}
+
 GATED_VARIANTS = (
+    Family(model_type="qwen2_vl_text", classes="Qwen2VLTextModel", **_QWEN2_VL),
+    Family(model_type="qwen2_5_vl_text", classes="Qwen2_5_VLTextModel", **_QWEN2_VL),
+    Family(
+        model_type="glm4v_text",
+        classes="Glm4vTextModel",
+        keys=_RMS_KEYS,
+        fixed=_RMS | {"block": "sandwich_norm", "bias": "qkv"},
+        nulls="num_key_value_heads tie_word_embeddings",
+        rotary_share=1.0,
+        extras={"partial_rotary_factor": None},
+    ),
     Family(
         model_type="ernie4_5",
         classes="Ernie4_5ForCausalLM Ernie4_5_ForCausalLM",

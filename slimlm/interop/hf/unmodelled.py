@@ -57,7 +57,7 @@ def _alibi(reader: Reader) -> Iterator[str]:
 def _rope(reader: Reader) -> Iterator[str]:
     rope = reader.rope()
     kind = rope.get("rope_type", rope.get("type"))
-    if kind not in (None, "default"):
+    if kind not in (None, "default", "mrope"):  # mrope differs for images alone
         yield _said("rescaled rotary positions", "rope_type", kind)
     if rope.get("llama_4_scaling_beta"):
         beta, start = rope["llama_4_scaling_beta"], rope.get("original_max_position_embeddings")

@@ -54,8 +54,7 @@ def _pattern(reader: Reader, windows: Windows, n_layers: int) -> str:
         )
     for name in listed:
         if not isinstance(name, str) or name not in _LISTED:
-            working = " and ".join(_LISTED)
-            raise not_supported("layer_types", name, f"slimlm's layers have {working}; a list of these would work")
+            raise not_supported("layer_types", name, f"slimlm's layers have {' or '.join(_LISTED)}")
     return "".join(windows.full if name == "full_attention" else WINDOWED for name in listed)
 
 
