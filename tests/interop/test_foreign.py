@@ -16,6 +16,7 @@ from slimlm.interop.foreign_reader import Foreign
 from slimlm.interop.framework_choices import padded
 from slimlm.interop.hf import from_hf_config, unmodelled, unread
 from slimlm.interop.litgpt import litgpt_config
+from slimlm.utils.validation import FieldError
 from tests.hf_judge import count
 from tests.strategies import architectures
 
@@ -283,6 +284,22 @@ def test_a_file_that_is_no_model_is_refused_in_one_sentence(given: dict[str, Any
     with pytest.raises(ValueError, match=r"^[^\n]+$") as caught:
         from_hf_config(given)
     assert str(caught.value).startswith(sentence)
+
+
+SIZES = {"dim", "n_heads", "n_head", "n_embd", "n_kv_heads", "n_query_groups", "hidden_dim", "head_size", "head_dim"}
+SIZES |= {"block_size", "n_layer", "vocab_size"}
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data(), base=st.sampled_from([META, MISTRAL, STORIES, OPEN_LM, LITGPT, read_config_text(SHAKESPEARE)]))
+def test_what_a_refusal_says_would_work_works(data: st.DataObject, base: dict[str, Any]) -> None:
+    sizes = sorted(SIZES & base.keys())
+    changed = base | data.draw(st.dictionaries(st.sampled_from(sizes), st.integers(1, 2000), min_size=1, max_size=2))
+    try:
+        from_hf_config(changed)
+    except FieldError as error:
+        for key, value in error.remedies:
+            assert count_total(from_hf_config(changed | {key: value})) > 0
 
 
 VALUES: st.SearchStrategy[Any] = (
