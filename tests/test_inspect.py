@@ -127,7 +127,7 @@ def test_remarks_stand_before_the_figures() -> None:
     page = opened(model="gpt2")
     paste(page, 'LlamaConfig {"model_type": "llama", "dim": 256, "n_layers": 8,}')
     assert not page.exception and not page.error
-    kinds = [element.value if element.type == "markdown" else element.type for element in page.main]
+    kinds = [getattr(part, "value", "") if part.type == "markdown" else part.type for part in page.main]
     remarks = kinds.index("**Remarks**")
     assert "dim and n\\_layers are not keys of llama" in kinds[remarks + 1]
     assert remarks < kinds.index("metric") and not any(kind == "metric" for kind in kinds[:remarks])

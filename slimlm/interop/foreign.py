@@ -58,13 +58,13 @@ def _has(*keys: str) -> Callable[[Mapping[str, Any]], bool]:
 
 def _meta_width(reader: ForeignReader) -> int:
     """Return d_ff: two thirds of 4·dim, times the multiplier, up to a multiple (llama, model.py, FeedForward)."""
-    width, multiplier, multiple = reader.whole("hidden_dim"), reader.real("ffn_dim_multiplier"), None
-    if width is not None:
-        return int(width)
+    given, multiplier = reader.whole("hidden_dim"), reader.real("ffn_dim_multiplier")
+    if given is not None:
+        return int(given)
     width, multiple = 2 * (4 * reader.whole("dim")) // 3, reader.whole("multiple_of")
     if multiplier is not None:
         width = int(multiplier * width)
-    return max(1, -(-width // multiple)) * int(multiple)
+    return int(max(1, -(-width // multiple)) * multiple)
 
 
 def _meta_vocabulary(reader: ForeignReader) -> Any:

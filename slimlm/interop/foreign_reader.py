@@ -95,7 +95,9 @@ class ForeignReader:
         try:
             return Architecture(**fields)
         except FieldError as error:
-            raise error.renamed(names) from None
+            from slimlm.interop.hf.remedies import with_working_remedies  # its package reads files with this reader
+
+            raise with_working_remedies(error, fields, {}).renamed(names) from None
 
     def left_over(self, sizes: str) -> Iterator[str]:
         """Yield what was not read: unknown keys, and `sizes` (keys, separated by spaces) that the file leaves out."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from slimlm.cli.main import main
+from slimlm.cli.rank_request import _further
 from slimlm.core.config import ModelConfig
 from slimlm.ranking.record import read_ranking
 from slimlm.serialization.design_json import to_record
@@ -136,6 +137,17 @@ def test_what_is_no_study_is_refused_in_a_sentence(
     assert main(options(line)) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "a" / STUDY).exists()
+
+
+def test_a_further_model_may_be_any_text_of_a_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "small.txt"
+    file.write_text("LlamaConfig {'model_type': 'llama', 'hidden_size': 64, 'num_attention_heads': 2, 'layers': 3}")
+    found = _further(str(file))
+    assert (found.name, found.architecture.d_model) == ("small", 64)
+    assert "slimlm: small: layers is no key of llama, and is not read\n" in capsys.readouterr().err
+    file.write_text("{'model_type': ")
+    with pytest.raises(ValueError, match=r"^the config cannot be read: line 1 ends where a value was expected$"):
+        _further(str(file))
 
 
 def test_a_published_model_and_a_saved_design_are_further_cells(

@@ -76,7 +76,7 @@ def test_a_config_is_read_with_its_remarks() -> None:
     assert (found.name, found.origin) == ("small", "From a config.json")
     assert found.remarks == (*unread(config), *unmodelled(config))
     assert found.remarks[0].endswith("are defaults of mistral, not in the config")
-    assert 'rescaled rotary positions (rope_type="linear")' in found.remarks
+    assert found.remarks[-1] == 'rescaled rotary positions (rope_type="linear")'
     assert name_in({"model_type": "gpt2"}) == "gpt2"
     assert name_in({"_name_or_path": 3}) == ""
 

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoConfig
@@ -230,16 +230,19 @@ def check_outcome(text: str | bytes) -> None:
         assert "Expecting" not in str(error) and "char " not in str(error), "a parser's words"
 
 
+LONG = MAX_BYTES // 5
+
+
 @pytest.mark.parametrize(
     "piece",
     ["{", "[", "(", "9", ".", " ", "a", "a ", "a:", "a: ", "- ", "=", '"', "'", "\\", "#", "//", "\n", "*", "a=1 ", "`",
      "Config", "x Config", "import ", "class a:", "\t", "{'a':", "a:\n ", "[1,", "1*", '"""', "from a import "],
 )  # fmt: skip
-def test_a_text_at_the_limit_takes_no_longer_than_its_length_allows(piece: str) -> None:
+def test_a_long_text_takes_no_longer_than_its_length_allows(piece: str) -> None:
     start = time.process_time()
     for head in ("", "{'a': ", "a: ", "a = "):
-        check_outcome((head + piece * MAX_BYTES)[:MAX_BYTES])
-    assert time.process_time() - start < 30
+        check_outcome((head + piece * LONG)[:LONG])
+    assert time.process_time() - start < 5
 
 
 def test_a_text_beyond_the_limit_is_refused() -> None:

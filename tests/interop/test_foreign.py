@@ -16,19 +16,54 @@ from slimlm.interop.foreign_reader import Foreign
 from slimlm.interop.framework_choices import padded
 from slimlm.interop.hf import from_hf_config, unmodelled, unread
 from slimlm.interop.litgpt import litgpt_config
+from slimlm.utils.validation import FieldError
 from tests.hf_judge import count
 from tests.strategies import architectures
 
-META = {"dim": 256, "n_layers": 8, "n_heads": 16, "vocab_size": 50000, "norm_eps": 1e-5, "multiple_of": 128}
-LLAMA_3_8B = {"dim": 4096, "ffn_dim_multiplier": 1.3, "multiple_of": 1024, "n_heads": 32, "n_kv_heads": 8}
+META: dict[str, Any] = {
+    "dim": 256,
+    "n_layers": 8,
+    "n_heads": 16,
+    "vocab_size": 50000,
+    "norm_eps": 1e-5,
+    "multiple_of": 128,
+}
+LLAMA_3_8B: dict[str, Any] = {
+    "dim": 4096,
+    "ffn_dim_multiplier": 1.3,
+    "multiple_of": 1024,
+    "n_heads": 32,
+    "n_kv_heads": 8,
+}
 LLAMA_3_8B |= {"n_layers": 32, "norm_eps": 1e-05, "rope_theta": 500000.0, "vocab_size": 128256}
-MISTRAL = {"dim": 4096, "n_layers": 32, "head_dim": 128, "hidden_dim": 14336, "n_heads": 32, "n_kv_heads": 8}
+MISTRAL: dict[str, Any] = {
+    "dim": 4096,
+    "n_layers": 32,
+    "head_dim": 128,
+    "hidden_dim": 14336,
+    "n_heads": 32,
+    "n_kv_heads": 8,
+}
 MISTRAL |= {"norm_eps": 1e-05, "vocab_size": 32000, "sliding_window": 4096}
-STORIES = {"dim": 288, "n_layers": 6, "n_heads": 6, "n_kv_heads": 6, "vocab_size": 32000, "multiple_of": 32}
+STORIES: dict[str, Any] = {
+    "dim": 288,
+    "n_layers": 6,
+    "n_heads": 6,
+    "n_kv_heads": 6,
+    "vocab_size": 32000,
+    "multiple_of": 32,
+}
 STORIES |= {"max_seq_len": 256, "dropout": 0.0}
-OPEN_LM = {"hidden_dim": 2048, "n_layers": 24, "n_heads": 16, "seq_len": 2048, "vocab_size": 50432}
+OPEN_LM: dict[str, Any] = {"hidden_dim": 2048, "n_layers": 24, "n_heads": 16, "seq_len": 2048, "vocab_size": 50432}
 OPEN_LM |= {"post_embed_norm": False, "weight_tying": False}
-DCLM = {"hidden_dim": 4096, "n_layers": 32, "n_heads": 32, "seq_len": 2048, "vocab_size": 50432, "qk_norm": True}
+DCLM: dict[str, Any] = {
+    "hidden_dim": 4096,
+    "n_layers": 32,
+    "n_heads": 32,
+    "seq_len": 2048,
+    "vocab_size": 50432,
+    "qk_norm": True,
+}
 DCLM |= {"model_norm": "gain_only_lp_layer_norm", "norm_type": "gain_only_lp_layer_norm", "ffn_type": "swiglu_torch"}
 
 
@@ -58,18 +93,23 @@ def test_a_file_has_the_parameters_that_are_known_of_its_model(given: dict[str, 
 
 
 def test_a_file_reads_as_the_config_that_transformers_has_of_the_same_model() -> None:
-    llama = {"model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_key_value_heads": 8}
+    llama: dict[str, Any] = {
+        "model_type": "llama",
+        "hidden_size": 4096,
+        "intermediate_size": 14336,
+        "num_key_value_heads": 8,
+    }
     llama |= {"vocab_size": 128256, "rope_theta": 500000.0, "rms_norm_eps": 1e-5}
     assert foreign(LLAMA_3_8B).architecture == from_hf_config(llama)
     assert sum(count(AutoConfig.for_model(**llama)).values()) == count_total(foreign(LLAMA_3_8B).architecture)
-    mistral = {"model_type": "mistral", "max_position_embeddings": 2048, "rms_norm_eps": 1e-5}
+    mistral: dict[str, Any] = {"model_type": "mistral", "max_position_embeddings": 2048, "rms_norm_eps": 1e-5}
     assert count_total(foreign(MISTRAL).architecture) == count_total(from_hf_config(mistral))
     assert (foreign(MISTRAL).architecture.window, foreign(MISTRAL).architecture.layer_pattern) == (4096, "w")
     assert foreign(META | {"use_scaled_rope": True}).unmodelled == ("rescaled rotary positions (use_scaled_rope=true)",)
 
 
 def test_nano_gpt_is_gpt_2_with_the_exact_gelu_and_may_have_no_biases() -> None:
-    sizes = {"n_layer": 6, "n_head": 6, "n_embd": 384, "vocab_size": 65}
+    sizes: dict[str, Any] = {"n_layer": 6, "n_head": 6, "n_embd": 384, "vocab_size": 65}
     found = foreign({**sizes, "block_size": 256, "dropout": 0.2}).architecture
     gpt2 = from_hf_config({"model_type": "gpt2", **sizes, "n_positions": 256, "activation_function": "gelu"})
     assert count_total(found) == sum(count(AutoConfig.for_model("gpt2", **sizes, n_positions=256)).values())
@@ -127,7 +167,14 @@ def test_the_choices_of_open_lm_are_read() -> None:
     )
 
 
-LITGPT = {"n_embd": 768, "n_layer": 16, "n_head": 16, "n_query_groups": 8, "head_size": 48, "block_size": 512}
+LITGPT: dict[str, Any] = {
+    "n_embd": 768,
+    "n_layer": 16,
+    "n_head": 16,
+    "n_query_groups": 8,
+    "head_size": 48,
+    "block_size": 512,
+}
 LITGPT |= {"vocab_size": 6400, "padded_vocab_size": 6400, "rotary_percentage": 1.0, "parallel_residual": False}
 LITGPT |= {"bias": False, "norm_class_name": "RMSNorm", "mlp_class_name": "LLaMAMLP", "intermediate_size": 2048}
 
@@ -141,7 +188,9 @@ def test_what_slimlm_writes_for_litgpt_is_read_back(arch: Architecture, multiple
         return
     found = foreign(read_config_text(text))
     rows = padded(arch.vocab_size, multiple)
-    same = {name: value for name, value in arch.concrete().items() if name not in ("dropout", "attention_dropout")}
+    same: dict[str, Any] = {
+        name: value for name, value in arch.concrete().items() if name not in ("dropout", "attention_dropout")
+    }
     same |= {"vocab_size": rows, "tied_lm_head": False}
     if arch.positions != "rope":
         same["rope_theta"] = 10_000.0
@@ -194,7 +243,11 @@ def test_what_litgpt_has_besides_is_told() -> None:
     ],
 )
 def test_the_windows_and_limits_of_litgpt_are_read(windows: dict[str, Any], pattern: str) -> None:
-    limits = {"attention_scores_scalar": 256, "attention_logit_softcapping": 50.0, "final_logit_softcapping": 30.0}
+    limits: dict[str, Any] = {
+        "attention_scores_scalar": 256,
+        "attention_logit_softcapping": 50.0,
+        "final_logit_softcapping": 30.0,
+    }
     arch = foreign(LITGPT | limits | {"sliding_window_size": 64} | windows).architecture
     assert (arch.window, arch.layer_pattern) == (64, pattern)
     assert (arch.attention_scale, arch.attention_softcap, arch.logit_softcap) == (1 / 16, 50.0, 30.0)
@@ -233,7 +286,23 @@ def test_a_file_that_is_no_model_is_refused_in_one_sentence(given: dict[str, Any
     assert str(caught.value).startswith(sentence)
 
 
-VALUES = (
+SIZES = {"dim", "n_heads", "n_head", "n_embd", "n_kv_heads", "n_query_groups", "hidden_dim", "head_size", "head_dim"}
+SIZES |= {"block_size", "n_layer", "vocab_size"}
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data(), base=st.sampled_from([META, MISTRAL, STORIES, OPEN_LM, LITGPT, read_config_text(SHAKESPEARE)]))
+def test_what_a_refusal_says_would_work_works(data: st.DataObject, base: dict[str, Any]) -> None:
+    sizes = sorted(SIZES & base.keys())
+    changed = base | data.draw(st.dictionaries(st.sampled_from(sizes), st.integers(1, 2000), min_size=1, max_size=2))
+    try:
+        from_hf_config(changed)
+    except FieldError as error:
+        for key, value in error.remedies:
+            assert count_total(from_hf_config(changed | {key: value})) > 0
+
+
+VALUES: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.integers(-2, 600) | st.floats() | st.text(max_size=5) | st.just([1]) | st.just({})
 )
 

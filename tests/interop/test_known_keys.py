@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from transformers import AutoConfig, PreTrainedConfig
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES  # type: ignore[attr-defined]
 
 from slimlm.interop.hf import FAMILIES, unread
 from slimlm.interop.hf.known_keys import TYPES, class_keys, known_keys

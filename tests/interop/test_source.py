@@ -3,13 +3,21 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from slimlm.core.accounting import count_total
 from slimlm.interop.hf import FAMILIES, from_hf_config, unread
 from slimlm.interop.hf.known_keys import class_keys
 from tests.hf_judge import count, load, real_configs
 
-LLAMA = {"model_type": "llama", "hidden_size": 64, "intermediate_size": 99, "num_hidden_layers": 2, "vocab_size": 300}
+LLAMA: dict[str, Any] = {
+    "model_type": "llama",
+    "hidden_size": 64,
+    "intermediate_size": 99,
+    "num_hidden_layers": 2,
+    "vocab_size": 300,
+}
 LLAMA |= {"num_attention_heads": 4, "max_position_embeddings": 64}
 
 
@@ -151,6 +159,34 @@ def test_what_a_refusal_says_would_work_works() -> None:
     with pytest.raises(ValueError, match=r"vocab_size=32000, that of Llama 1 and 2, would work$"):
         from_hf_config(meta)
     assert from_hf_config(meta | {"vocab_size": 32000}).vocab_size == 32_000
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 99) | st.floats() | st.text(max_size=4) | st.just(LLAMA),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["text_config", "model_type", "hidden_size", "quant_method"]), inner, max_size=3
+        )
+    ),
+    max_leaves=5,
+)
+HOSTILE = ["text_config", "llm_config", "model_config", "quantization_config", "quantization", "model_type"]
+HOSTILE += ["architectures", "num_experts", "vision_config", "is_encoder_decoder", "dim", "n_layers", "n_heads"]
+HOSTILE += ["n_embd", "n_head", "n_layer", "block_size", "sequence_len", "hidden_dim", "padded_vocab_size"]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.dictionaries(st.sampled_from(HOSTILE), VALUES, max_size=6), st.booleans())
+def test_whatever_a_file_holds_the_answer_is_a_model_or_a_sentence(config: dict[str, Any], is_llama: bool) -> None:
+    source = LLAMA | config if is_llama else config
+    try:
+        found = from_hf_config(source)
+    except ValueError as error:
+        assert str(error).isprintable() and len(str(error)) < 1000
+    else:
+        assert count_total(found) > 0
+        assert all(phrase.isprintable() and len(phrase) <= 200 for phrase in unread(source))
 
 
 def test_a_type_that_the_keys_suggest_is_always_one_that_reads_them() -> None:

@@ -8,28 +8,64 @@ import pytest
 from slimlm.core.accounting import count_total
 from slimlm.interop.hf import FAMILIES, from_hf_config, parse_hf_config, unmodelled, unread
 
-QWEN3_32B = {"model_type": "qwen3", "hidden_size": 5120, "intermediate_size": 25600, "num_hidden_layers": 64}
+QWEN3_32B: dict[str, Any] = {
+    "model_type": "qwen3",
+    "hidden_size": 5120,
+    "intermediate_size": 25600,
+    "num_hidden_layers": 64,
+}
 QWEN3_32B |= {"num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 151936}
 QWEN3_32B |= {"max_position_embeddings": 40960, "tie_word_embeddings": False, "architectures": ["Qwen3ForCausalLM"]}
-LLAMA_3_8B = {"model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32}
+LLAMA_3_8B: dict[str, Any] = {
+    "model_type": "llama",
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 32,
+}
 LLAMA_3_8B |= {"num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256}
 LLAMA_3_8B |= {"max_position_embeddings": 8192, "architectures": ["LlamaForCausalLM"]}
-GEMMA_3_4B = {"hidden_size": 2560, "intermediate_size": 10240, "model_type": "gemma3_text", "num_hidden_layers": 34}
+GEMMA_3_4B: dict[str, Any] = {
+    "hidden_size": 2560,
+    "intermediate_size": 10240,
+    "model_type": "gemma3_text",
+    "num_hidden_layers": 34,
+}
 GEMMA_3_4B |= {"rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "sliding_window": 1024}
-QWEN3_VL_2B = {"model_type": "qwen3_vl_text", "hidden_size": 2048, "intermediate_size": 6144, "head_dim": 128}
+QWEN3_VL_2B: dict[str, Any] = {
+    "model_type": "qwen3_vl_text",
+    "hidden_size": 2048,
+    "intermediate_size": 6144,
+    "head_dim": 128,
+}
 QWEN3_VL_2B |= {"num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8, "vocab_size": 151936}
 QWEN3_VL_2B |= {"max_position_embeddings": 262144, "tie_word_embeddings": True}
-LLAMA_2_C = {"model_type": "llama", "hidden_size": 512, "num_hidden_layers": 8, "num_attention_heads": 8}
+LLAMA_2_C: dict[str, Any] = {
+    "model_type": "llama",
+    "hidden_size": 512,
+    "num_hidden_layers": 8,
+    "num_attention_heads": 8,
+}
 LLAMA_2_C |= {"intermediate_size": 1376, "vocab_size": 32000, "max_position_embeddings": 1024}
-META = {"dim": 256, "n_layers": 8, "n_heads": 16, "n_kv_heads": 16, "vocab_size": 50000}
+META: dict[str, Any] = {"dim": 256, "n_layers": 8, "n_heads": 16, "n_kv_heads": 16, "vocab_size": 50000}
 META |= {"norm_eps": 1e-05, "multiple_of": 128}
-GPT_2_CHINESE = {"initializer_range": 0.02, "layer_norm_epsilon": 1e-05, "n_ctx": 1024, "n_embd": 768, "n_head": 12}
+GPT_2_CHINESE: dict[str, Any] = {
+    "initializer_range": 0.02,
+    "layer_norm_epsilon": 1e-05,
+    "n_ctx": 1024,
+    "n_embd": 768,
+    "n_head": 12,
+}
 GPT_2_CHINESE |= {"n_layer": 10, "n_positions": 1024, "vocab_size": 13317}
-LLAMA_60M = {"architectures": ["LLaMAForCausalLM"], "bos_token_id": 0, "eos_token_id": 1, "hidden_act": "silu"}
+LLAMA_60M: dict[str, Any] = {
+    "architectures": ["LLaMAForCausalLM"],
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+    "hidden_act": "silu",
+}
 LLAMA_60M |= {"hidden_size": 512, "intermediate_size": 1376, "initializer_range": 0.02, "max_sequence_length": 1024}
 LLAMA_60M |= {"model_type": "llama", "num_attention_heads": 8, "num_hidden_layers": 8, "pad_token_id": -1}
 LLAMA_60M |= {"rms_norm_eps": 1e-06, "transformers_version": "4.28.1", "use_cache": True, "vocab_size": 32000}
-NANO_CHAT_D20 = {
+NANO_CHAT_D20: dict[str, Any] = {
     "sequence_len": 2048,
     "vocab_size": 65536,
     "n_layer": 20,

@@ -42,10 +42,11 @@ _REAL = ("dropout", "attention_dropout", "layer_norm_eps")
 
 
 def from_hf_config(source: Mapping[str, Any] | str | Path) -> Architecture:
-    """Return the architecture that a Hugging Face config describes.
+    """Return the architecture that a Hugging Face config, or a file of another program, describes.
 
-    The source is the config itself (see `parse_hf_config`), or the path of a config.json or of the folder that holds
-    it. A missing key has the default of its model type.
+    The source is the config itself (see `parse_hf_config`), or the path of its file or of the folder that holds
+    it. A missing key has the default of its model type; `unread` tells which sizes are defaults. Of a wrapper, the
+    config of the language model is read; of quantised weights, the model before quantisation.
 
     >>> from_hf_config({"model_type": "llama", "hidden_size": 576, "num_attention_heads": 9}).head_width
     64

@@ -93,6 +93,7 @@ gemma3_text: _sliding_window_pattern attention_bias attention_dropout attn_logit
   query_pre_attn_scalar rms_norm_eps rope_parameters sliding_window use_bidirectional_attention
 glm: + attention_bias head_dim rms_norm_eps
 glm4: + attention_bias head_dim rms_norm_eps
+glm4v_text: + rms_norm_eps
 gpt-sw3: activation_function add_cross_attention attn_pdrop embd_pdrop layer_norm_epsilon max_position_embeddings
   n_embd n_head n_inner n_layer n_positions reorder_and_upcast_attn resid_pdrop scale_attn_by_inverse_layer_idx
   scale_attn_weights summary_activation summary_first_dropout summary_proj_to_labels summary_type summary_use_proj
