@@ -1,5 +1,7 @@
 """Short text descriptions of an architecture."""
 
+from typing import Protocol
+
 from slimlm.core.accounting import Account
 from slimlm.core.architecture import Architecture, Choices
 from slimlm.core.attention_choices import UNROTATED, WINDOWED
@@ -184,7 +186,21 @@ def length_words(choices: Choices) -> str:
     return f"{choices.max_seq_length:,} tokens"
 
 
-def size_words(account: Account) -> str:
+class Counted(Protocol):
+    """An account, of layers that are alike or differ."""
+
+    @property
+    def total_params(self) -> int:
+        """All parameters."""
+        ...
+
+    @property
+    def active_params(self) -> int:
+        """Parameters that one token uses."""
+        ...
+
+
+def size_words(account: Counted) -> str:
     """Return the size of a model, rounded, and of a mixture what is active.
 
     >>> from slimlm.core.accounting import account
@@ -195,13 +211,14 @@ def size_words(account: Account) -> str:
     return f"{format_count(account.total_params)}{_active_words(account)}"
 
 
-def params_words(account: Account) -> str:
+def params_words(account: Counted) -> str:
     """Return the same with a noun: "46.70B parameters (12.88B active)"."""
     return f"{format_count(account.total_params)} parameters{_active_words(account)}"
 
 
-def _active_words(account: Account) -> str:
-    return f" ({format_count(account.active_params)} active)" if account.architecture.is_mixture else ""
+def _active_words(account: Counted) -> str:
+    active = account.active_params
+    return f" ({format_count(active)} active)" if active < account.total_params else ""
 
 
 def ffn_words(account: Account) -> str:

@@ -133,12 +133,12 @@ class ExpertChoices(AttentionChoices):
             working = (("n_dense_layers", 1),)
             self._refuse_unused(("d_dense",), "only dense first layers have it", "n_dense_layers", working)
         if self.bias in ("ffn", "output_ffn", "all"):
-            working = {"ffn": "none", "output_ffn": "none", "all": "attention"}[self.bias]
-            self._refuse("bias", "experts have no biases", (("bias", working), ("n_experts", 0)), "n_experts")
+            without = {"ffn": "none", "output_ffn": "none", "all": "attention"}[self.bias]
+            self._refuse("bias", "experts have no biases", (("bias", without), ("n_experts", 0)), "n_experts")
         if self.experts_per_token > self.n_experts:
             rule = f"it must be at most {{n_experts}}={self.n_experts}"
-            working = (("experts_per_token", self.n_experts), ("n_experts", self.experts_per_token))
-            self._refuse("experts_per_token", rule, working)
+            remedies = (("experts_per_token", self.n_experts), ("n_experts", self.experts_per_token))
+            self._refuse("experts_per_token", rule, remedies)
         self._check_groups()
 
     def _check_groups(self) -> None:

@@ -11,7 +11,7 @@ from itertools import groupby
 from math import prod
 
 from slimlm.core.accounting import Component, Shape
-from slimlm.core.describe import counted
+from slimlm.core.describe import counted, params_words
 from slimlm.utils.formatting import format_count
 
 NOT_BUILT = "slimlm counts models whose layers differ and does not build them."
@@ -173,8 +173,9 @@ class LayeredModel:
     @property
     def title(self) -> str:
         """Name, size and shape on one line."""
-        size = f"{format_count(self.total_params)} parameters"
-        return f"{self.name} · {size} · {counted(self.n_layers, 'layer')} × d_model {self.d_model:,}"
+        return (
+            f"{self.name} · {params_words(self.account)} · {counted(self.n_layers, 'layer')} × d_model {self.d_model:,}"
+        )
 
     def renamed(self, name: str) -> "LayeredModel":
         """Return the model under another name."""

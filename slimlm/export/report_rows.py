@@ -100,7 +100,8 @@ def table_rows(subject: Subject | LayeredModel) -> Iterator[Cells]:
     for row in component_rows(subject.account):
         part = row.component
         yield part.name, part.formula, row.tensors_text, row.layers_text, f"{row.params:,}", row.share_text
-    active = f"{subject.account.active_params:,} active per token" if subject.architecture.is_mixture else ""
+    account = subject.account
+    active = f"{account.active_params:,} active per token" if account.active_params < account.total_params else ""
     yield "Total", active, "", "", f"{subject.total_params:,}", percent(10_000)
 
 

@@ -4,6 +4,7 @@ import streamlit as st
 
 from slimlm.charts.allocation import allocation_chart
 from slimlm.charts.layer_columns import layer_columns_chart
+from slimlm.core.describe import params_words
 from slimlm.core.layered import NOT_BUILT, LayeredModel
 from slimlm.export.layered_downloads import costs_table, layered_downloads, layered_table
 from slimlm.serialization.layered_links import write_layered
@@ -41,7 +42,7 @@ def _show_text(text: str) -> None:
 def _show_heading(model: LayeredModel) -> None:
     row = st.container(horizontal=True, vertical_alignment="center", key="heading")
     with row.container(gap=None, width="stretch"):
-        st.title(plain(f"{model.name}, {format_count(model.total_params)} parameters"), anchor=False)
+        st.title(plain(f"{model.name}, {params_words(model.account)}"), anchor=False)
         st.markdown(f":gray[:small[{plain(f'{model.n_layers:,} layers of width {model.d_model:,}: {model.order}.')}]]")
     if not st.context.is_embedded:
         buttons = row.container(horizontal=True, width="content")

@@ -8,10 +8,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from slimlm.core.accounting import account
 from slimlm.core.architecture import Architecture
+from slimlm.core.precision import Precision
 from slimlm.core.published import published_model
 from slimlm.costs.memory import (
     TRAINING_STATES,
-    Precision,
     TrainingPrecision,
     kv_cache_bytes,
     kv_cache_bytes_per_token,

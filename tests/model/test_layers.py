@@ -241,7 +241,8 @@ def test_block_hands_on_its_two_dropouts(
     dropout: float, attention_dropout: float, expected: tuple[float, float, float]
 ) -> None:
     block = TransformerBlock(D, D_FF, H, dropout, attention_dropout)
-    assert (block.attention.dropout.p, block.ffn.dropout.p, block.attention.attention_dropout) == expected
+    made: Any = (block.attention.dropout.p, block.ffn.dropout.p, block.attention.attention_dropout)  # type: ignore[union-attr]
+    assert made == expected
 
 
 LAYERS: list[Callable[[], nn.Module]] = [

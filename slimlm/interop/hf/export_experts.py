@@ -7,39 +7,29 @@ from typing import Any
 
 from slimlm.core.accounting import BIASED
 from slimlm.core.architecture import Architecture
-from slimlm.interop.hf.export_classes import USUAL, NativeClass, Options
+from slimlm.interop.hf.export_base import USUAL, NativeClass, Options, any_value, even_width, own_width
 
 _NO_DENSE: dict[str, Options] = {"n_dense_layers": (0,), "d_dense": (None,)}
 _NO_SHARED: dict[str, Options] = {"n_shared_experts": (0,), "d_shared": (None,), "shared_expert_gate": (False,)}
-_NO_FACTORS: dict[str, Options] = {
-    **{"window": (None,), "layer_pattern": ("f",), "window_rope_theta": (None,), "rotary_share": (1.0,)},
-    **{"attention_scale": (None,), "attention_softcap": (None,), "logit_softcap": (None,)},
-    **{"embedding_scale": (1.0,), "residual_scale": (1.0,), "logit_scale": (1.0,)},
-}
 _SOFTMAX: dict[str, Options] = {
     **{"router": ("softmax",), "routed_scale": (1.0,), "n_expert_groups": (1,), "groups_per_token": (1,)}
 }
-_MIXTURE: dict[str, Options] = (
-    USUAL
-    | _NO_FACTORS
-    | {
-        "norm": ("rmsnorm",),
-        "positions": ("rope",),
-        "ffn": ("swiglu", "geglu", "geglu_tanh"),
-        "bias": ("none", "attention"),
-        "n_experts": lambda arch: (arch.n_experts,) if arch.is_mixture else (),
-    }
-)
+_MIXTURE: dict[str, Options] = USUAL | {
+    "norm": ("rmsnorm",),
+    "positions": ("rope",),
+    "ffn": ("swiglu", "geglu", "geglu_tanh"),
+    "bias": ("none", "attention"),
+    "n_experts": lambda arch: (arch.n_experts,) if arch.is_mixture else (),
+}
 _ACTIVATIONS = {"swiglu": "silu", "geglu": "gelu", "geglu_tanh": "gelu_pytorch_tanh"}
 
 
-def _own_width(arch: Architecture) -> tuple[int, ...]:
-    """Return d_model / n_heads, for classes without a key for head_dim; nothing when that is not whole."""
-    return () if arch.d_model % arch.n_heads else (arch.d_model // arch.n_heads,)
+def _free(*names: str) -> dict[str, Options]:
+    """Return the requirements on fields that few models have and a class has a key for."""
+    return {name: any_value(name) for name in ("experts_per_token", *names)}
 
 
-def _even_width(arch: Architecture) -> tuple[int, ...]:
-    return (arch.head_width + arch.head_width % 2,)
+_DENSE_FIRST = _free("normalise_router", "n_dense_layers", "d_dense")
 
 
 def _whole_groups(arch: Architecture) -> tuple[int, ...]:
@@ -84,7 +74,8 @@ EXPERT_CLASSES = (
         | _NO_DENSE
         | _NO_SHARED
         | _SOFTMAX
-        | {"bias": ("none",), "normalise_router": (True,), "head_dim": _even_width},
+        | _free()
+        | {"bias": ("none",), "normalise_router": (True,), "head_dim": even_width},
         keys=_SIZES | {"intermediate_size": "d_ff", "num_local_experts": "n_experts", "head_dim": "head_dim"},
         settings=lambda arch: _act(arch) | {"sliding_window": None},
     ),
@@ -92,7 +83,7 @@ EXPERT_CLASSES = (
         title="Qwen3-MoE",
         name="Qwen3MoeForCausalLM",
         model_type="qwen3_moe",
-        needs=_MIXTURE | _NO_SHARED | _SOFTMAX | {"qk_norm": ("head",), "head_dim": _even_width},
+        needs=_MIXTURE | _NO_SHARED | _SOFTMAX | _DENSE_FIRST | {"qk_norm": ("head",), "head_dim": even_width},
         keys=_SIZES
         | {"moe_intermediate_size": "d_ff", "num_experts": "n_experts", "head_dim": "head_dim"}
         | {"norm_topk_prob": "normalise_router"},
@@ -102,7 +93,12 @@ EXPERT_CLASSES = (
         title="OLMoE",
         name="OlmoeForCausalLM",
         model_type="olmoe",
-        needs=_MIXTURE | _NO_DENSE | _NO_SHARED | _SOFTMAX | {"qk_norm": ("full",), "head_dim": _own_width},
+        needs=_MIXTURE
+        | _NO_DENSE
+        | _NO_SHARED
+        | _SOFTMAX
+        | _free("normalise_router")
+        | {"qk_norm": ("full",), "head_dim": own_width},
         keys=_SIZES | {"intermediate_size": "d_ff", "num_experts": "n_experts", "norm_topk_prob": "normalise_router"},
         settings=_biased,
     ),
@@ -112,7 +108,9 @@ EXPERT_CLASSES = (
         model_type="qwen2_moe",
         needs=_MIXTURE
         | _SOFTMAX
-        | {"bias": ("qkv", "none"), "head_dim": _own_width, "n_shared_experts": (1,), "shared_expert_gate": (True,)},
+        | _DENSE_FIRST
+        | _free("d_shared")
+        | {"bias": ("qkv", "none"), "head_dim": own_width, "n_shared_experts": (1,), "shared_expert_gate": (True,)},
         keys=_SIZES
         | {"moe_intermediate_size": "d_ff", "num_experts": "n_experts", "norm_topk_prob": "normalise_router"}
         | {"shared_expert_intermediate_size": "d_shared"},
@@ -123,6 +121,8 @@ EXPERT_CLASSES = (
         name="DeepseekV3ForCausalLM",
         model_type="deepseek_v3",
         needs=_MIXTURE
+        | _DENSE_FIRST
+        | _free("routed_scale", "groups_per_token", "q_lora_rank", "qk_rope_head_dim", "v_head_dim")
         | {
             "kv_lora_rank": lambda arch: (arch.kv_lora_rank,) if arch.has_latents else (),
             "router": ("sigmoid",),
