@@ -49,8 +49,9 @@ def _newest(loads: Sequence[Workload]) -> Iterator[Line]:
     for name, unit in _NEWEST.items():
         if name in had:
             line = _line(_field(name, unit), "Shape", loads)
-            words = {value: value for value in line.values if isinstance(value, str)}
-            yield replace(line, labels=words | dict(_labels(name)))
+            words: dict[str | bool, str] = {value: value for value in line.values if isinstance(value, str)}
+            words.update(_labels(name))
+            yield replace(line, labels=words)
 
 
 def _labels(name: str) -> Mapping[str | bool, str]:

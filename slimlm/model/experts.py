@@ -70,12 +70,13 @@ class Router(nn.Module):
         """Return the scores with those outside each token's best groups below all others."""
         if self.n_groups == self.groups_per_token:
             return scores
-        grouped = scores.unflatten(-1, (self.n_groups, -1))
+        grouped = scores.view(*scores.shape[:-1], self.n_groups, -1)
         counted = min(2, grouped.shape[-1]) if self.kind == "sigmoid" else 1
         groups = grouped.topk(counted, dim=-1).values.sum(dim=-1).topk(self.groups_per_token, dim=-1).indices
         used = torch.zeros(*scores.shape[:-1], self.n_groups, dtype=torch.bool, device=scores.device)
         used = used.scatter(-1, groups, True)
-        return grouped.masked_fill(~used[..., None], -1.0).flatten(-2)
+        below: Tensor = grouped.masked_fill(~used[..., None], -1.0).flatten(-2)
+        return below
 
 
 class Experts(nn.Module):
@@ -132,7 +133,7 @@ class Experts(nn.Module):
         return product(inner, self.down_proj)
 
     def _looped(self, rows: Tensor, flat: Tensor) -> Tensor:
-        parts = zip(rows.split(self._loads(flat)), self.each_expert(), strict=True)
+        parts = zip(torch.split(rows, self._loads(flat)), self.each_expert(), strict=True)
         return torch.cat([self._expert(part, *matrices) for part, matrices in parts])
 
     def each_expert(self) -> Iterator[Matrices]:

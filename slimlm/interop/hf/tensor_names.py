@@ -82,7 +82,10 @@ def _shared(name: str) -> dict[str, str]:
 _QWEN_MOE = Tensors(
     outer=_OUTER,
     layer="model.layers.*",
-    inner=_LLAMA.inner | _ROUTED | _shared("shared_expert") | {"ffn.shared_expert_gate": "mlp.shared_expert_gate"},
+    inner=dict(_LLAMA.inner)
+    | _ROUTED
+    | _shared("shared_expert")
+    | {"ffn.shared_expert_gate": "mlp.shared_expert_gate"},
     expert="mlp.experts.{}.{}.weight",
     expert_matrices=_QWEN_EXPERTS,
 )
