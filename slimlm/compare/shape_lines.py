@@ -50,7 +50,8 @@ def _newest(loads: Sequence[Workload]) -> Iterator[Line]:
         if name in had:
             line = _line(_field(name, unit), "Shape", loads)
             words: dict[str | bool, str] = {value: value for value in line.values if isinstance(value, str)}
-            yield replace(line, labels=words | dict(_labels(name)))
+            words.update(_labels(name))
+            yield replace(line, labels=words)
 
 
 def _labels(name: str) -> Mapping[str | bool, str]:

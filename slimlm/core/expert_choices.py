@@ -130,11 +130,11 @@ class ExpertChoices(AttentionChoices):
             names, rule = ("d_shared", "shared_expert_gate"), "only shared experts have it"
             self._refuse_unused(names, rule, "n_shared_experts", (("n_shared_experts", 1),))
         if not self.n_dense_layers:
-            working = (("n_dense_layers", 1),)
-            self._refuse_unused(("d_dense",), "only dense first layers have it", "n_dense_layers", working)
+            rule = "only dense first layers have it"
+            self._refuse_unused(("d_dense",), rule, "n_dense_layers", (("n_dense_layers", 1),))
         if self.bias in ("ffn", "output_ffn", "all"):
             without = {"ffn": "none", "output_ffn": "none", "all": "attention"}[self.bias]
-            self._refuse("bias", "experts have no biases", (("bias", without), ("n_experts", 0)), "n_experts")
+            self._refuse("bias", "experts have no biases", (("bias", without),), "n_experts")
         if self.experts_per_token > self.n_experts:
             rule = f"it must be at most {{n_experts}}={self.n_experts}"
             remedies = (("experts_per_token", self.n_experts), ("n_experts", self.experts_per_token))

@@ -75,8 +75,8 @@ class Router(nn.Module):
         groups = grouped.topk(counted, dim=-1).values.sum(dim=-1).topk(self.groups_per_token, dim=-1).indices
         used = torch.zeros(*scores.shape[:-1], self.n_groups, dtype=torch.bool, device=scores.device)
         used = used.scatter(-1, groups, True)
-        kept: Tensor = grouped.masked_fill(~used[..., None], -1.0).flatten(-2)
-        return kept
+        below: Tensor = grouped.masked_fill(~used[..., None], -1.0).flatten(-2)
+        return below
 
 
 class Experts(nn.Module):

@@ -79,7 +79,9 @@ class TrainStep:
         self._loss: Callable[[Tensor, Tensor], Tensor] = token_loss
         self._parameters = list(model.parameters())
         self._reset_totals()
-        self.compiles = recipe.compile == "on" or (recipe.compile == "auto" and self.device.type == "cuda")
+        # Each step of a mixture has other numbers of tokens per expert, for which code would be compiled anew.
+        static = self.device.type == "cuda" and not model.architecture.is_mixture
+        self.compiles = recipe.compile == "on" or (recipe.compile == "auto" and static)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._wants_graph = self._may_capture()
         self._windows: Tensor | None = None
@@ -100,6 +102,7 @@ class TrainStep:
             "the device is not CUDA": self.device.type != "cuda",
             "several processes exchange gradients": self._processes.count > 1,
             "Muon reads its learning rate on the CPU": self.recipe.optimizer == "muon",
+            "the tokens of each expert are counted on the CPU": self.model.architecture.is_mixture,
         }
         reason = next((text for text, applies in reasons.items() if applies), None)
         if reason and (self.recipe.cuda_graph == "on" or self.device.type == "cuda"):

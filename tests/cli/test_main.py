@@ -10,7 +10,7 @@ import pytest
 
 from slimlm.cli.main import main
 from slimlm.core.config import ModelConfig
-from slimlm.core.published import published_model, published_models
+from slimlm.core.published import all_published, published_model
 from slimlm.core.table import format_param_table
 from slimlm.notes import design_notes
 from slimlm.notes.verdict import verdict
@@ -158,10 +158,13 @@ def test_a_file_that_is_not_there_is_not_taken_for_a_name(capsys: pytest.Capture
 def test_published_lists_every_model_in_straight_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["published"]) == 0
     head, *rows = capsys.readouterr().out.splitlines()
-    assert head.split() == ["Name", "Family", "Year", "Parameters", "Embedding"]
+    assert head.split() == ["Name", "Family", "Year", "Parameters", "Active", "Embedding"]
     assert {len(row) for row in rows} == {len(head)}
-    assert [row.split()[0] for row in rows] == [model.name.split()[0] for model in published_models()]
-    assert all(f"{model.total_params:,}" in row for row, model in zip(rows, published_models(), strict=True))
+    assert [row.split()[0] for row in rows] == [model.name.split()[0] for model in all_published()]
+    for row, model in zip(rows, all_published(), strict=True):
+        active = f"{model.total_params:,}  {model.account.active_params:,}  "
+        assert active.replace(" ", "") in row.replace(" ", "") if model.architecture.is_mixture else True
+        assert f"{model.total_params:,}" in row
 
 
 def test_json_holds_request_architecture_and_account(capsys: pytest.CaptureFixture[str]) -> None:
@@ -214,7 +217,7 @@ def test_probe_joins_the_json(capsys: pytest.CaptureFixture[str]) -> None:
         ("design 10M --heads some", "slimlm: 'some' is neither auto nor a whole number"),
         (
             "inspect gpt3",
-            "slimlm: name='gpt3' is not allowed: it must be one of the 60 published models known here; name='gpt2'",
+            "slimlm: name='gpt3' is not allowed: it must be one of the 73 published models known here; name='gpt2'",
         ),
         (
             "inspect opt-350m",

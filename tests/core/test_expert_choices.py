@@ -65,8 +65,7 @@ def architecture(**choices: Any) -> Architecture:
         ),
         (
             MIXTURE | {"bias": "all"},
-            "bias='all' is not allowed with n_experts=8: experts have no biases; bias='attention' or n_experts=0 would "
-            "work",
+            "bias='all' is not allowed with n_experts=8: experts have no biases; bias='attention' would work",
         ),
         (
             MIXTURE | {"n_expert_groups": 3},

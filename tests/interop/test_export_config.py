@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from slimlm.core.architecture import Architecture
 from slimlm.core.attention_choices import shortest_pattern
 from slimlm.interop.hf import from_hf_config
-from slimlm.interop.hf.export_classes import NATIVE, NativeClass
-from slimlm.interop.hf.export_config import INITIALIZER_RANGE, native_class, to_hf_config
+from slimlm.interop.hf.export_classes import NativeClass
+from slimlm.interop.hf.export_config import ALL_CLASSES, INITIALIZER_RANGE, native_class, to_hf_config
+from slimlm.interop.hf.export_experts import EXPERT_CLASSES
 from slimlm.interop.hf.tensor_names import TENSORS
 from tests.native import BY_TITLE, of_class
 from tests.strategies import architectures
@@ -69,8 +70,8 @@ def test_a_well_known_structure_finds_its_class(arch: Architecture, title: str) 
 
 
 def test_every_class_has_a_name_and_tensors_of_its_own() -> None:
-    assert len({native.name for native in NATIVE}) == len(BY_TITLE) == len(NATIVE)
-    assert {native.model_type for native in NATIVE} == TENSORS.keys()
+    assert len({native.name for native in ALL_CLASSES}) == len(BY_TITLE) + len(EXPERT_CLASSES) == len(ALL_CLASSES)
+    assert {native.model_type for native in ALL_CLASSES} == TENSORS.keys()
 
 
 # What the config says

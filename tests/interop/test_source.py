@@ -133,7 +133,7 @@ def test_the_likely_type_reads_what_transformers_builds() -> None:
         ({"hidden_size": 64, "type_vocab_size": 2}, "type_vocab_size=2 is not supported: it is a key of encoders suc"),
         ({"model_type": "bert"}, 'model_type="bert" is not supported: it is an encoder, and slimlm describes decoder'),
         ({"model_type": "mamba"}, 'model_type="mamba" is not supported: its layers have no attention; slimlm reads '),
-        ({"model_type": "lfm2"}, 'model_type="lfm2" is not supported: some of its layers are not attention (they are'),
+        ({"model_type": "lfm2"}, 'model_type="lfm2" is not supported: some of its layers are not attention, and the I'),
         ({"model_type": "t5"}, 'model_type="t5" is not supported: it has an encoder beside the decoder, and slimlm d'),
         ({"num_experts": 8}, "num_experts=8 is not supported: it means a mixture of experts, and no model_type says"),
         ({"model_type": "llama", "num_experts": True}, "num_experts=true is not supported: it means a mixture of exp"),

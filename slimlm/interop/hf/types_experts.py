@@ -45,6 +45,8 @@ _COUNTS = (
 )
 _LATENTS = ("kv_lora_rank", "q_lora_rank", "qk_rope_head_dim", "v_head_dim")
 
+_MOST_FACTOR = 10**9
+
 _NO_SLIDING = {"use_sliding_window": Only((False,), "slimlm reads no windows of this type")}
 _ROUTER_BIAS = "a bias on the choice of experts, which balances them in training and is no parameter"
 
@@ -107,8 +109,10 @@ def _minicpm(reader: Reader) -> dict[str, Any]:
     layers, width = reader.whole("n_layers") or 1, reader.whole("d_model") or 1
     depth, base = reader.get("scale_depth"), reader.get("dim_model_base")
     for key, value in (("scale_depth", depth), ("dim_model_base", base)):
-        if isinstance(value, bool) or not isinstance(value, int | float | None) or (value is not None and value <= 0):
+        if isinstance(value, bool) or not isinstance(value, int | float | None):
             raise not_allowed(key, value, "it must be a number above 0, or null")
+        if value is not None and not 0 < value <= _MOST_FACTOR:
+            raise not_allowed(key, value, f"it must be a number above 0 and at most {_MOST_FACTOR:,}, or null")
     factors = {
         "residual_scale": 1.0 if depth is None else depth / sqrt(max(1, layers)),
         "logit_scale": 1.0 if base is None else base / max(1, width),

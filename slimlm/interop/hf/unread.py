@@ -7,6 +7,7 @@ from slimlm.interop.hf.family import Reader
 from slimlm.interop.hf.known_keys import class_keys, known_keys
 
 _SIZES = ("vocab_size", "d_model", "d_ff", "n_layers", "n_heads", "n_kv_heads", "head_dim", "max_seq_length")
+_EXPERT_SIZES = ("n_experts", "experts_per_token", "n_shared_experts", "d_shared", "d_dense")
 
 _SAYS_NOTHING = {("phi3", "attention_bias"): "False"}
 """Model type and a key that it does not know → the value (as Python writes it) that agrees with the type."""
@@ -46,7 +47,7 @@ def _unknown(reader: Reader) -> list[str]:
 def _omitted(reader: Reader) -> list[tuple[str, object]]:
     family = reader.family
     found = []
-    for name in _SIZES:
+    for name in (*_SIZES, *_EXPERT_SIZES):
         default = family.fields.get(name)
         key = family.keys[name].split()[0] if name in family.keys else ""
         if default is not None and key in class_keys(family.model_type) and not reader.gives(name):
