@@ -148,8 +148,8 @@ EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
     ),
     "^the saved model has unknown fields: 'pickle'$": lambda record: record.update(pickle="gASV"),
     "^the saved model has missing fields: 'request'$": lambda record: record.pop("request"),
-    "^the saved architecture has unknown fields: 'd_out', 'n_experts'$": (
-        lambda record: record["architecture"].update(n_experts=8, d_out=4)
+    "^the saved architecture has unknown fields: 'd_out', 'n_hashes'$": (
+        lambda record: record["architecture"].update(n_hashes=8, d_out=4)
     ),
     "^the saved architecture has missing fields: 'd_model', 'rope_theta'$": (
         lambda record: [record["architecture"].pop(name) for name in ("rope_theta", "d_model")]
