@@ -57,10 +57,11 @@ def _show_links(model: NamedModel) -> None:
 
 def _show_figures(named_model: NamedModel) -> "DeltaGenerator":
     arch, account = named_model.architecture, named_model.account
-    active = f", {account.active_params:,} active" if arch.is_mixture else ""
+    differs = account.active_params < account.total_params
+    detail_of_total = f"{format_count(account.active_params)} active a token" if differs else f"{account.total_params:,}"
     columns = st.container(key="figures").columns(5)
     figures = (
-        ("Total parameters", format_count(named_model.total_params), f"{named_model.total_params:,}{active}"),
+        ("Total parameters", format_count(named_model.total_params), detail_of_total),
         ("Embedding ratio", format_share(named_model.account.embedding_ratio), f"vocabulary {arch.vocab_size:,}"),
         (expansion_name(arch), f"{arch.glu_expansion:.3f}", f"d_ff {arch.d_ff:,}"),
     )
