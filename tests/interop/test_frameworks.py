@@ -301,5 +301,6 @@ def test_litgpt_builds_the_design_and_its_padding(arch: Architecture, multiple: 
 
 
 @given(eps=st.floats(1e-12, 0.1))
+@settings(deadline=None)
 def test_litgpt_gets_every_epsilon_as_a_number(eps: float) -> None:
     assert yaml.safe_load(litgpt_config(replace(MODERN, layer_norm_eps=eps)))["norm_eps"] == eps
