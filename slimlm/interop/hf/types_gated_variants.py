@@ -182,7 +182,7 @@ GATED_VARIANTS = (
         rates={"layer_norm_eps": 1e-6, "dropout": 0.1, "attention_dropout": 0.1},
         fixed=_RMS,
         switches=_QKV_BIAS | {"attention_out_bias": Switch(False, {"bias": "output"})} | _MLP_BIAS,
-        nulls="num_key_value_heads head_dim",
+        nulls="num_key_value_heads",
     ),
     Family(
         model_type="glm",
