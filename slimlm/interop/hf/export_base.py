@@ -1,13 +1,12 @@
 """What the classes of `slimlm.interop.hf.export_classes` have in common: requirements, and keys of their configs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from functools import cache
+from dataclasses import dataclass
 from math import isclose, sqrt
 from typing import Any
 
 from slimlm.core.accounting import BIASED
-from slimlm.core.architecture import NEWEST_FIELDS, Architecture
+from slimlm.core.architecture import Architecture
 from slimlm.core.attention_choices import FULL, UNROTATED, WINDOWED
 
 Options = tuple[Any, ...] | Callable[[Architecture], tuple[Any, ...]]
@@ -23,8 +22,7 @@ class NativeClass:
     name: str
     model_type: str
     needs: Mapping[str, Options]
-    """Field of Architecture → supported values. Another field must be at its default if few models have it
-    (`NEWEST_FIELDS`), and may have any value else."""
+    """Field of Architecture → supported values; a field that is not listed may have any."""
     keys: Mapping[str, str]
     """Config key → the field of Architecture that gives its value."""
     settings: Callable[[Architecture], Mapping[str, Any]]
@@ -40,17 +38,7 @@ class NativeClass:
                 return None
             if values[name] not in allowed:
                 found[name] = allowed[0]
-        return found | {name: usual for name, usual in _usual(self.needs).items() if values[name] != usual}
-
-
-def _usual(needs: Mapping[str, Options]) -> dict[str, Any]:
-    """Return the defaults of the fields that few models have and a class does not mention."""
-    return {name: value for name, value in _defaults().items() if name not in needs}
-
-
-@cache
-def _defaults() -> dict[str, Any]:
-    return {field.name: field.default for field in fields(Architecture) if field.name in NEWEST_FIELDS}
+        return found
 
 
 def any_value(name: str) -> Options:
@@ -145,6 +133,9 @@ USUAL: dict[str, Options] = {
     "lm_head_bias": (False,),
     "embedding_norm": (False,),
     "position_offset": (0,),
+    **{"window": (None,), "layer_pattern": (FULL,), "window_rope_theta": (None,), "rotary_share": (1.0,)},
+    **{"attention_scale": (None,), "attention_softcap": (None,), "logit_softcap": (None,)},
+    **{"embedding_scale": (1.0,), "residual_scale": (1.0,), "logit_scale": (1.0,)},
 }
 """Requirements on these fields, unless a class has others."""
 

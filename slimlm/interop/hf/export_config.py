@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from slimlm.core.architecture import NEWEST_FIELDS, Architecture
+from slimlm.core.architecture import Architecture
 from slimlm.core.families import MODEL_FAMILIES
 from slimlm.core.names import OPTION_NAMES
 from slimlm.interop.hf.export_classes import NATIVE, USUAL, NativeClass
@@ -98,7 +98,7 @@ def _words(name: str, value: Any) -> str:
 def _no_class(arch: Architecture) -> str:
     """Return the error that no class fits, with the changes that lead to the two nearest classes."""
     near = _nearest(arch)[:2]
-    named = arch.changed().keys() & (USUAL.keys() | NEWEST_FIELDS) | {name for _, changes in near for name in changes}
+    named = arch.changed().keys() & USUAL.keys() | {name for _, changes in near for name in changes}
     order = dict.fromkeys(("norm", "positions", "ffn", *sorted(named)))
     values = arch.concrete()
     leads = [f"{_with(changes)} {{}} {title}" for title, changes in near]
