@@ -15,7 +15,6 @@ from transformers import (
     AutoModelForImageTextToText,
     PreTrainedConfig,
     PreTrainedModel,
-    Qwen3VLConfig,
 )
 
 _OUTSIDE = {
@@ -49,12 +48,10 @@ def count(config: PreTrainedConfig) -> dict[str, int]:
 def on_meta(config: PreTrainedConfig) -> PreTrainedModel:
     """Return the model that transformers builds of a config, without memory."""
     kind: Any = AutoModelForCausalLM
-    if config.model_type == "qwen3_vl_text":  # has no class of its own
-        tied = getattr(config, "tie_word_embeddings", False)
-        config, kind = (
-            Qwen3VLConfig(text_config=config.to_dict(), tie_word_embeddings=tied),
-            AutoModelForImageTextToText,
-        )
+    if config.model_type in TEXT_PARTS:
+        tied, whole = getattr(config, "tie_word_embeddings", False), config.model_type.removesuffix("_text")
+        config = AutoConfig.for_model(whole, text_config=config.to_dict(), tie_word_embeddings=tied)
+        kind = AutoModelForImageTextToText
     with torch.device("meta"):
         model: PreTrainedModel = kind.from_config(config)
     model.tie_weights()
@@ -78,6 +75,9 @@ def load(config: dict[str, Any]) -> PreTrainedConfig:
         found.num_key_value_heads = found.num_attention_heads
     return found
 
+
+TEXT_PARTS = ("qwen3_vl_text", "qwen2_vl_text", "qwen2_5_vl_text", "glm4v_text")
+"""Types of the text part of a model of several kinds of input, for which alone transformers has no class."""
 
 SAME_MODELS = {"mimo": "qwen2", "mobilellm": "llama"}
 """Types that transformers lacks → the type that has the same models but for what unmodelled names."""
@@ -138,6 +138,9 @@ OPTIONS: dict[str, dict[str, tuple[Any, ...]]] = {
     "mobilellm": _GATED | _BIASED | {"mlp_bias": _BOTH, "share_embedding": _BOTH},
     "mimo": _GATED | {"use_sliding_window": _BOTH, "max_window_layers": (0, 1)},
     "qwen3_vl_text": _GATED | _BIASED,
+    "qwen2_vl_text": _GATED | {"use_sliding_window": _BOTH},
+    "qwen2_5_vl_text": _GATED,
+    "glm4v_text": _GATED,
     "hunyuan_v1_dense": _GATED | _BIASED,
     "seed_oss": _GATED | _BIASED,
     "glm": _GATED | _BIASED | {"partial_rotary_factor": (0.5, 1.0)},
@@ -214,7 +217,16 @@ _HEAD_DIM_IS_GIVEN = (
     *("qwen3", "gemma", "gemma2", "gemma3_text", "vaultgemma", "qwen3_vl_text", "ernie4_5", "ministral3", "cwm"),
     *("internlm3", "iquestcoder", "seed_oss", "glm", "glm4", "deepseek_v2", "deepseek_v3", "minicpm3"),
 )
-_HEADS_DIVIDE_WIDTH = (*_EVERY_HEAD_HAS_KEYS, "stablelm", "phi", "cohere2", "olmoe")
+_HEADS_DIVIDE_WIDTH = (
+    *_EVERY_HEAD_HAS_KEYS,
+    "stablelm",
+    "phi",
+    "cohere2",
+    "qwen2_vl_text",
+    "qwen2_5_vl_text",
+    "glm4v_text",
+    "olmoe",
+)
 
 
 @st.composite

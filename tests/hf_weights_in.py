@@ -105,7 +105,7 @@ def _module(model_type: str, module: str, arch: Architecture) -> str:
 
 
 def _gate_and_up(_: str, weight: Tensor, arch: Architecture) -> Weights:
-    gate, up = weight.split(arch.d_ff)
+    gate, up = torch.split(weight, arch.d_ff)
     return {"ffn.gate_proj": gate, "ffn.up_proj": up}
 
 
@@ -114,13 +114,13 @@ def _qkv(model_type: str, weight: Tensor, arch: Architecture) -> Weights:
     width, groups = arch.head_width, arch.kv_heads
     if model_type in ("gpt_neox", "bloom", "persimmon") or (model_type in ("falcon", "gpt_bigcode") and groups > 1):
         per_group = arch.n_heads // groups
-        rows = weight.unflatten(0, (groups, per_group + 2, width))
+        rows = weight.reshape(groups, per_group + 2, width, *weight.shape[1:])
         parts = (rows[:, :per_group], rows[:, per_group : per_group + 1], rows[:, per_group + 1 :])
         q, k, v = (piece.flatten(0, 2) for piece in parts)
     elif model_type == "codegen":  # in four parts, each of them of q, v and k
-        q, v, k = (piece.flatten(0, 1) for piece in weight.unflatten(0, (4, 3, -1)).unbind(1))
+        q, v, k = (piece.flatten(0, 1) for piece in weight.reshape(4, 3, -1, *weight.shape[1:]).unbind(1))
     else:
-        q, k, v = weight.split([arch.n_heads * width, groups * width, groups * width])
+        q, k, v = torch.split(weight, [arch.n_heads * width, groups * width, groups * width])
     return {"attention.q_proj": q, "attention.k_proj": k, "attention.v_proj": v}
 
 
@@ -132,6 +132,6 @@ _FUSED: dict[str, Callable[[str, Tensor, Architecture], Weights]] = {
 
 def _halves(weight: Tensor, arch: Architecture) -> Tensor:
     """Turn rows of which neighbours are a pair into rows of which the first half pairs with the second."""
-    heads, turned = weight.unflatten(0, (-1, arch.head_width)), arch.rotary_width
+    heads, turned = weight.reshape(-1, arch.head_width, *weight.shape[1:]), arch.rotary_width
     pairs = torch.cat([heads[:, 0:turned:2], heads[:, 1:turned:2], heads[:, turned:]], dim=1)
     return pairs.flatten(0, 1)

@@ -10,6 +10,7 @@ from torch import Tensor
 from slimlm.core.architecture import Architecture
 from slimlm.interop.hf.export_classes import NATIVE, NativeClass
 from slimlm.model.language_model import LanguageModel
+from tests.strategies import attention_options
 
 BY_TITLE = {native.title: native for native in NATIVE}
 
@@ -37,7 +38,8 @@ def of_class(draw: st.DrawFn, native: NativeClass) -> Architecture:
         "dropout": draw(st.sampled_from([0.0, 0.25])),
         "attention_dropout": draw(st.sampled_from([0.0, 0.5])),
     }
-    arch = Architecture(**rest | words)
+    newest = draw(st.one_of(st.just({}), attention_options(words["positions"])))
+    arch = Architecture(**newest | rest | words)
     changes = native.changes(arch)
     assert changes is not None
     return replace(arch, **changes)

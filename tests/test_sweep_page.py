@@ -73,13 +73,13 @@ def test_a_link_holds_the_request_both_knobs_their_values_and_the_figures() -> N
 def test_a_knob_of_a_link_without_values_has_its_usual_ones() -> None:
     page = opened(x="ffn")
     assert page.text_input("sweep_xs").value == "swiglu, geglu, gelu, relu, geglu_tanh, gelu_tanh, relu2"
-    assert title(page).startswith("Forward FLOPs per token of 16 designs")
+    assert title(page).startswith("Forward FLOPs per token of 28 designs")
 
 
 def test_a_bad_link_says_what_was_ignored() -> None:
     page = opened(x="ratio", fig="beauty", view="3d")
     assert [shown(warning.value)[:60] for warning in page.warning] == [
-        "The link's x was ignored: 'ratio' is not one of total_params",
+        "The link's x was ignored: 'ratio' is not one of embedding_ra",
         "The link's fig was ignored: 'beauty' is not one of n_layers,",
         "The link's view was ignored: '3d' is not one of map, pareto.",
     ]

@@ -65,6 +65,7 @@ class Line:
     def difference(self, place: int, baseline: int) -> str:
         """Write a model's difference from the baseline; empty for choices that differ.
 
+        >>> from slimlm.costs.shape import SHAPE_QUANTITIES
         >>> line = Line(quantity=SHAPE_QUANTITIES["n_layers"], group="Shape", values=(8, 8, 12, 36))
         >>> [line.difference(place, 0) for place in range(4)]
         ['=', '=', '+4 · +50.0 %', '+28 · ×4.5']

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from slimlm.core.basic_choices import BasicChoices
-from slimlm.utils.validation import FieldError, documented, letters, real, whole
+from slimlm.utils.validation import Changes, FieldError, documented, letters, real, whole
 
 WINDOWED, FULL, UNROTATED = "w", "f", "n"
 """Kinds of layers in `layer_pattern`: windowed, full, and full without rotary positions."""
@@ -74,6 +74,7 @@ class AttentionChoices(BasicChoices):
 
     def _check_window(self) -> None:
         pattern, window = self.layer_pattern, self.window
+        remedies: Changes
         if window is not None and WINDOWED not in pattern:
             remedies = (("layer_pattern", WINDOWED), ("window", None))
             raise FieldError("window", window, "no layer is windowed", remedies, (("layer_pattern", pattern),))
@@ -82,13 +83,14 @@ class AttentionChoices(BasicChoices):
             remedies = (("window", _USUAL_WINDOW), ("layer_pattern", full))
             raise FieldError("layer_pattern", pattern, "its windowed layers need a window", remedies)
         if window is None and self.window_rope_theta is not None:
-            rule, remedies = "no layer is windowed", (("window_rope_theta", None),)
-            raise FieldError("window_rope_theta", self.window_rope_theta, rule, remedies)
+            remedies = (("window_rope_theta", None),)
+            raise FieldError("window_rope_theta", self.window_rope_theta, "no layer is windowed", remedies)
 
     def _check_rotation(self) -> None:
         if self.positions == "rope":
             return
         rope, given = ("positions", "rope"), (("positions", self.positions),)
+        remedies: Changes
         if self.window_rope_theta is not None:
             remedies = (("window_rope_theta", None), rope)
             raise FieldError("window_rope_theta", self.window_rope_theta, "only RoPE has a base", remedies, given)
@@ -101,7 +103,7 @@ class AttentionChoices(BasicChoices):
 
 
 def shortest_pattern(kinds: str) -> str:
-    """Return the shortest pattern that, repeated, gives these kinds of layers.
+    """Return the shortest pattern that gives these layers, be it cut off after the last of them.
 
     >>> shortest_pattern("wwfwwfww"), shortest_pattern("fff"), shortest_pattern("wff")
     ('wwf', 'f', 'wff')
@@ -111,6 +113,16 @@ def shortest_pattern(kinds: str) -> str:
         if (pattern * (len(kinds) // length + 1))[: len(kinds)] == kinds:
             return pattern
     return kinds
+
+
+def reduced_pattern(pattern: str) -> str:
+    """Return the shortest pattern with the same layers for every number of layers.
+
+    >>> reduced_pattern("wfwf"), reduced_pattern("wfw")
+    ('wf', 'wfw')
+    """
+    lengths = (length for length in range(1, len(pattern) + 1) if len(pattern) % length == 0)
+    return next(pattern[:length] for length in lengths if pattern[:length] * (len(pattern) // length) == pattern)
 
 
 def regular_pattern(layers: int) -> str:

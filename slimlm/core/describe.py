@@ -2,6 +2,7 @@
 
 from slimlm.core.accounting import Account
 from slimlm.core.architecture import Architecture, Choices
+from slimlm.core.attention_choices import UNROTATED, WINDOWED
 from slimlm.core.names import OPTION_NAMES
 from slimlm.utils.formatting import format_count
 
@@ -30,6 +31,8 @@ def structure_words(choices: Choices) -> list[str]:
         "LM-head bias" if choices.lm_head_bias else "",
         "embedding norm" if choices.embedding_norm else "",
         f"layers used {times(choices.n_loops)}" if choices.n_loops > 1 else "",
+        *_layer_words(choices),
+        *_factor_words(choices),
     ]
     return [word for word in words if word]
 
@@ -100,6 +103,50 @@ def _positions(choices: Choices) -> str:
         return counted(choices.position_offset, "more position row") if choices.position_offset else ""
     turned = choices.positions == "rope" and choices.rope_theta != _USUAL_THETA
     return _phrase(choices, "positions") + (f" θ {_number(choices.rope_theta)}" if turned else "")
+
+
+def _layer_words(choices: Choices) -> list[str]:
+    """Return what layers attend to, and what of their heads is rotated.
+
+    >>> _layer_words(Choices(window=512, layer_pattern="wwwwwf", positions="rope", rotary_share=0.25))
+    ['5 of 6 layers attend to 512 tokens', 'RoPE on 25 % of each head']
+    """
+    pattern, theta = choices.layer_pattern, choices.window_rope_theta
+    words = [
+        f"{_part(pattern, WINDOWED)} attend to {counted(choices.window, 'token')}" if choices.window else "",
+        f"{_part(pattern, UNROTATED)} without RoPE" if UNROTATED in pattern else "",
+        f"RoPE θ {_number(theta)} in windows" if theta else "",
+        f"RoPE on {100 * choices.rotary_share:.4g} % of each head" if choices.rotary_share != 1 else "",
+    ]
+    return [word for word in words if word]
+
+
+def _part(pattern: str, kind: str) -> str:
+    """Return the part of the layers that are of a kind: "5 of 6 layers", "all layers"."""
+    count = pattern.count(kind)
+    return "all layers" if count == len(pattern) else f"{count:,} of {len(pattern):,} layers"
+
+
+def _factor_words(choices: Choices) -> list[str]:
+    """Return the factors and caps.
+
+    >>> _factor_words(Choices(logit_softcap=30.0, embedding_scale=48.0))
+    ['logits capped at 30', 'embeddings × 48']
+    """
+    factors = {
+        "attention scale": choices.attention_scale,
+        "scores capped at": choices.attention_softcap,
+        "logits capped at": choices.logit_softcap,
+    }
+    scales = {
+        "embeddings": choices.embedding_scale,
+        "residuals": choices.residual_scale,
+        "logits": choices.logit_scale,
+    }
+    return [
+        *(f"{name} {value:.4g}" for name, value in factors.items() if value is not None),
+        *(f"{name} × {value:.4g}" for name, value in scales.items() if value != 1),
+    ]
 
 
 def _number(value: float) -> str:

@@ -43,6 +43,12 @@ _STRUCTURE = (
 _ACCOMPANYING = ("tied_lm_head", "rope_theta", "dropout", "attention_dropout", "layer_norm_eps")
 """Fields that a family sets, and that differ between the models of one family."""
 
+_LAYERS = ("window", "layer_pattern", "window_rope_theta", "rotary_share")
+"""Fields that a family sets. They are not compared, so that designs made before they existed keep their family.
+
+Factors and caps are left as they are: Gemma's factor of embeddings depends on the width.
+"""
+
 
 def family(name: str, total_params: int = 10_000_000, **fields: Any) -> ModelConfig:
     """Return a request with the structure of a family; `fields` are those of `ModelConfig`, and override it.
@@ -75,7 +81,7 @@ def family_changes(name: str, head_dim: int | None = None) -> dict[str, Any]:
         working = tuple(("family", known) for known in MODEL_FAMILIES)
         raise FieldError("family", name, "it must be a family known here", working)
     example = published_model(MODEL_FAMILIES[name].example).architecture
-    found = {field: getattr(example, field) for field in (*_STRUCTURE, *_ACCOMPANYING)}
+    found = {field: getattr(example, field) for field in (*_STRUCTURE, *_ACCOMPANYING, *_LAYERS)}
     if example.norm == "layernorm":
         found |= {"n_kv_heads": None, "head_dim": None}
     elif head_dim is not None and head_dim % 2:
@@ -86,7 +92,8 @@ def family_changes(name: str, head_dim: int | None = None) -> dict[str, Any]:
 def family_of(choices: Choices) -> str | None:
     """Return the family whose structure the choices have; None when there is none.
 
-    Tying, RoPE base, dropout and epsilon differ within families and are not compared; GELU may be exact or by tanh.
+    Tying, RoPE base, dropout and epsilon differ within families and are not compared, nor are attention windows; GELU
+    may be exact or by tanh.
 
     >>> family_of(ModelConfig()), family_of(family("gpt2"))
     (None, 'gpt2')

@@ -56,8 +56,8 @@ OPTION_NAMES: dict[str, dict[str, OptionName]] = {
         "geglu": _same("GeGLU"),
         "gelu": OptionName("GELU", "GELU MLP"),
         "relu": OptionName("ReLU", "ReLU MLP"),
-        "geglu_tanh": OptionName("GeGLU (tanh)", "GeGLU by tanh"),
-        "gelu_tanh": OptionName("GELU (tanh)", "GELU MLP by tanh"),
+        "geglu_tanh": OptionName("GeGLU (tanh)", "tanh GeGLU"),
+        "gelu_tanh": OptionName("GELU (tanh)", "tanh GELU MLP"),
         "relu2": OptionName("ReLU²", "ReLU² MLP"),
     },
     "qk_norm": {

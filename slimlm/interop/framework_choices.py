@@ -1,10 +1,11 @@
 """Settings of training frameworks for each choice of an architecture, and the padding of the vocabulary."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from slimlm.core.accounting import count_total
-from slimlm.core.architecture import Architecture
+from slimlm.core.architecture import NEWEST_FIELDS, Architecture
 from slimlm.utils.validation import check_whole
 
 Scalar = str | int | float | bool
@@ -20,6 +21,7 @@ class FrameworkChoice:
 
 def settings_of(framework: str, choices: Mapping[str, FrameworkChoice], arch: Architecture) -> dict[str, Scalar]:
     """Return a framework's settings for every choice; raises ValueError for choices that it does not support."""
+    choices = {**choices, **{name: choice for name, choice in _newest(framework).items() if name not in choices}}
     unknown = {name: choice for name, choice in choices.items() if getattr(arch, name) not in choice.values}
     if unknown:
         problems = (f"{name}={getattr(arch, name)!r} ({choice.rule})" for name, choice in unknown.items())
@@ -29,6 +31,23 @@ def settings_of(framework: str, choices: Mapping[str, FrameworkChoice], arch: Ar
     for name, choice in choices.items():
         settings |= choice.values[getattr(arch, name)]
     return settings
+
+
+def _newest(framework: str) -> dict[str, FrameworkChoice]:
+    """Return the choices that few models have, of which frameworks are not written any but the default."""
+    rule = f"slimlm does not write it for {framework}"
+    defaults: dict[str, Any] = {
+        field.name: field.default for field in fields(Architecture) if field.name in NEWEST_FIELDS
+    }
+    return {name: FrameworkChoice({usual: {}}, rule) for name, usual in sorted(defaults.items())}
+
+
+def shared_rotation(arch: Architecture, key: str) -> dict[str, FrameworkChoice]:
+    """Return the choice of rotating a part of each head, which must be an even number of elements."""
+    turned = int(arch.head_width * arch.rotary_share)
+    if arch.rotary_share == 1 or turned % 2 or not turned:
+        return {}
+    return {"rotary_share": FrameworkChoice({arch.rotary_share: {key: arch.rotary_share}}, "")}
 
 
 def whole_theta(framework: str, arch: Architecture) -> int:

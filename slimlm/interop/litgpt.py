@@ -6,7 +6,15 @@ litgpt pads the vocabulary, so the model can have more parameters than the desig
 """
 
 from slimlm.core.architecture import Architecture
-from slimlm.interop.framework_choices import FrameworkChoice, Scalar, padded, padding_line, settings_of, whole_theta
+from slimlm.interop.framework_choices import (
+    FrameworkChoice,
+    Scalar,
+    padded,
+    padding_line,
+    settings_of,
+    shared_rotation,
+    whole_theta,
+)
 
 _LITGPT = {
     # litgpt recognises a norm without parameters by the model's name (Config.norm_class).
@@ -80,7 +88,7 @@ def litgpt_config(architecture: Architecture, *, padding_multiple: int = 512) ->
     Raises ValueError, with the choices that would work, when litgpt cannot express the architecture.
     """
     arch = architecture
-    words = settings_of("litgpt", _LITGPT, arch)
+    words = settings_of("litgpt", _LITGPT | shared_rotation(arch, "rotary_percentage"), arch)
     if arch.positions == "rope":
         words["rope_base"] = whole_theta("litgpt", arch)
     comments = [padding_line(arch, "padding_multiple", padding_multiple)]

@@ -8,7 +8,14 @@ Megatron-LM pads the vocabulary, so the model can have more parameters than the 
 """
 
 from slimlm.core.architecture import Architecture
-from slimlm.interop.framework_choices import FrameworkChoice, Scalar, padding_line, settings_of, whole_theta
+from slimlm.interop.framework_choices import (
+    FrameworkChoice,
+    Scalar,
+    padding_line,
+    settings_of,
+    shared_rotation,
+    whole_theta,
+)
 
 _FLAG = True
 """Value of an argument without a value."""
@@ -70,7 +77,7 @@ def megatron_arguments(architecture: Architecture, *, make_vocab_size_divisible_
     """
     arch = architecture
     choices = _MEGATRON | {"bias": _ALL_BIASES} if arch.ffn == "gelu_tanh" else _MEGATRON
-    words = settings_of("Megatron-LM", choices, arch)
+    words = settings_of("Megatron-LM", choices | shared_rotation(arch, "--rotary-percent"), arch)
     if arch.positions == "rope":
         words["--rotary-base"] = whole_theta("Megatron-LM", arch)
     arguments = {

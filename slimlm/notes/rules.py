@@ -23,6 +23,7 @@ RULES: tuple[Callable[[Design], Note | None], ...] = (
     experts.experts,
     attention.attention_width,
     attention.kv_cache,
+    attention.windows,
     attention.learned_positions,
     attention.no_positions,
     attention.rope_theta,

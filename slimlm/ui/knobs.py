@@ -1,7 +1,7 @@
 """The knobs as widgets, in the order of the sidebar."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, cast
 
@@ -18,11 +18,7 @@ from slimlm.serialization.fields import (
     HEADS,
     KNOBS,
     KV_HEADS,
-    KV_LATENT,
     LENGTH,
-    N_EXPERTS,
-    OF_EXPERTS,
-    OF_LATENTS,
     OFFSET,
     RATIO,
     REGULARISATION,
@@ -30,14 +26,18 @@ from slimlm.serialization.fields import (
     SLIDERS,
     STRUCTURE,
     TIED,
+    WINDOWS,
     Knob,
     Value,
 )
 from slimlm.solver.solver import solve
 from slimlm.ui import query_params, url_state
 from slimlm.ui.callbacks import completed
+from slimlm.ui.knob_widgets import choice, counting, experts, number, switch
+from slimlm.ui.window_moves import MOST_APART, WindowKnobs, one_full_in, with_one_full_in, with_pattern, with_window
 from slimlm.utils.text import plain
-from slimlm.utils.validation import field_limits
+
+WINDOW, PATTERN, WINDOW_BASE, ROTARY, *SCALES = WINDOWS
 
 
 def draw_knobs() -> None:
@@ -46,10 +46,11 @@ def draw_knobs() -> None:
         _slider_and_field(knob)
         if knob is RATIO:
             _shape_switch()
-    _switch(TIED)
+    switch(TIED)
     _family_choice()
     _structure()
-    _experts()
+    _windows()
+    experts()
     _more()
 
 
@@ -78,12 +79,6 @@ def _take_shape_switch() -> None:
     move_knobs({RATIO.field: ratio})
 
 
-def _counting(label: str, knobs: Iterable[Knob]) -> str:
-    """Add to a label how many of some knobs are not at their default."""
-    changed = sum(st.session_state[knob.field] != knob.default for knob in knobs)
-    return f"{label} · {changed} changed" if changed else label
-
-
 _CUSTOM = "custom"
 
 
@@ -99,8 +94,8 @@ def _family_choice() -> None:
         format_func=words.__getitem__,
         key="family",
         on_change=_take_family,
-        help="Sets norm, positions, feed-forward, biases, QK-norm, block, tying, RoPE base, dropout and epsilon to "
-        "those of a published model of the family. Total, vocabulary, ratios and heads stay.",
+        help="Sets norm, positions, feed-forward, biases, QK-norm, block, tying, RoPE base, windows, dropout and "
+        "epsilon to those of a published model of the family. Total, vocabulary, ratios and heads stay.",
     )
 
 
@@ -121,51 +116,92 @@ def _take_family() -> None:
 
 def _structure() -> None:
     state, fields = st.session_state, (*STRUCTURE, KV_HEADS, HEAD_DIM, ROPE_BASE)
-    with st.expander(_counting("Architecture", fields), key="architecture_choices"):
+    with st.expander(counting("Architecture", fields), key="architecture_choices"):
         for knob in STRUCTURE:
-            _choice(knob)
-        _number(KV_HEADS)
-        _number(HEAD_DIM, unset="64 preferred" if state[HEADS.field] == "auto" else "")
-        _number(ROPE_BASE, disabled=state["positions"] != "rope")
+            choice(knob)
+        number(KV_HEADS)
+        number(HEAD_DIM, unset="64 preferred" if state[HEADS.field] == "auto" else "")
+        number(ROPE_BASE, disabled=state["positions"] != "rope")
 
 
-def _experts() -> None:
-    """Draw experts and latent attention; a choice that nothing uses is disabled, unless it has to be removed."""
+def _windows() -> None:
+    """Draw the expander of attention windows: a window, the pattern in two ways, rotation, factors and caps."""
     state = st.session_state
-    for label, key, first, others in (
-        ("Experts", "expert_choices", N_EXPERTS, OF_EXPERTS),
-        ("Latent attention", "latent_choices", KV_LATENT, OF_LATENTS),
-    ):
-        with st.expander(_counting(label, (first, *others)), key=key):
-            _number(first)
-            for knob in others:
-                idle = not state[first.field] and state[knob.field] == knob.default
-                _any_knob(knob, disabled=idle)
+    with st.expander(counting("Attention windows", WINDOWS), key="attention_windows"):
+        number(WINDOW, on_change=_take_window)
+        state.one_full_in = one_full_in(state[PATTERN.field])
+        st.number_input(
+            "One full layer in n",
+            min_value=1,
+            max_value=MOST_APART,
+            value=None,
+            key="one_full_in",
+            placeholder="another pattern",
+            on_change=_take_one_full_in,
+            help="Writes a regular pattern: the layers before each full one are windowed. 6 is Gemma 3's wwwwwf.",
+        )
+        _pattern()
+        turned = state["positions"] == "rope"
+        # What another field has made an error stays open, so that the user can remove it.
+        number(WINDOW_BASE, disabled=not turned and state[WINDOW_BASE.field] is None)
+        number(ROTARY, disabled=not turned and state[ROTARY.field] == 1)
+        for knob in SCALES:
+            number(knob)
 
 
-def _any_knob(knob: Knob, *, disabled: bool) -> None:
-    """Draw a switch, a choice or a number, as the field is one."""
-    if isinstance(knob.default, bool):
-        _switch(knob, disabled=disabled)
-    elif knob.words:
-        _choice(knob, disabled=disabled)
-    else:
-        _number(knob, disabled=disabled)
+def _pattern() -> None:
+    """Draw the field of the pattern, with what is wrong with its last text."""
+    problem = f"{PATTERN.field}_problem"
+    st.text_input(PATTERN.label, key=PATTERN.field, help=PATTERN.help, max_chars=256, on_change=_take_pattern)
+    if problem in st.session_state:
+        st.error(plain(f"{st.session_state[problem]}. {st.session_state[PATTERN.field]} is kept."))
+
+
+def _window_knobs() -> WindowKnobs:
+    """Return the knobs of windows; before a callback has taken a text, the pattern that was asked for last."""
+    state = st.session_state
+    return {
+        "window": state[WINDOW.field],
+        "layer_pattern": state.asked[PATTERN.field],
+        "window_rope_theta": state[WINDOW_BASE.field],
+    }
+
+
+@completed
+def _take_window() -> None:
+    move_knobs(cast("Mapping[str, Value]", with_window(st.session_state[WINDOW.field], _window_knobs())))
+
+
+@completed
+def _take_one_full_in() -> None:
+    move_knobs(cast("Mapping[str, Value]", with_one_full_in(st.session_state.one_full_in, _window_knobs())))
+
+
+@completed
+def _take_pattern() -> None:
+    state = st.session_state
+    try:
+        pattern = str(PATTERN.from_text(state[PATTERN.field]))
+    except ValueError as error:
+        state[f"{PATTERN.field}_problem"] = str(error)
+        state[PATTERN.field] = state.asked[PATTERN.field]
+        return
+    move_knobs(cast("Mapping[str, Value]", with_pattern(pattern, _window_knobs())))
 
 
 def _more() -> None:
     state, fields = st.session_state, (DEPTH, LENGTH, ALIGNMENT, BLOCK, *EXTRAS, OFFSET, *REGULARISATION)
-    with st.expander(_counting("More choices", fields), key="more_choices"):
-        _number(DEPTH)
-        _number(LENGTH)
+    with st.expander(counting("More choices", fields), key="more_choices"):
+        number(DEPTH)
+        number(LENGTH)
         _slider(ALIGNMENT)
-        _choice(BLOCK)
+        choice(BLOCK)
         for knob in EXTRAS:
-            _switch(knob)
+            switch(knob)
         # An offset without learned positions is an error, and the user must be able to remove it.
-        _number(OFFSET, disabled=state["positions"] != "learned" and not state[OFFSET.field])
+        number(OFFSET, disabled=state["positions"] != "learned" and not state[OFFSET.field])
         for knob in REGULARISATION:
-            _number(knob)
+            number(knob)
 
 
 @completed
@@ -225,36 +261,3 @@ def _take_typed(knob: Knob) -> None:
         st.session_state[knob.field] = knob.from_text(st.session_state[f"{knob.field}_typed"])
     except ValueError as error:
         st.session_state[f"{knob.field}_problem"] = str(error)
-
-
-def _number(knob: Knob, *, unset: str = "", disabled: bool = False) -> None:
-    limits = field_limits(ModelConfig, knob.field)
-    default = cast("int | float | None", knob.default)
-    real = isinstance(default, float)
-    st.number_input(
-        knob.label,
-        min_value=limits.low,
-        max_value=limits.high,
-        value=default,
-        step=None if not real else 0.05 if limits.low == 0 else default,
-        format="%g" if real else None,
-        key=knob.field,
-        help=knob.help,
-        placeholder=unset or knob.unset,
-        disabled=disabled,
-    )
-
-
-def _switch(knob: Knob, *, disabled: bool = False) -> None:
-    st.toggle(knob.label, key=knob.field, help=knob.help, disabled=disabled)
-
-
-def _choice(knob: Knob, *, disabled: bool = False) -> None:
-    st.selectbox(
-        knob.label,
-        list(knob.words),
-        format_func=knob.words.__getitem__,
-        key=knob.field,
-        help=knob.help,
-        disabled=disabled,
-    )

@@ -149,7 +149,7 @@ def _usual(field: dataclasses.Field[Any]) -> Callable[[Any], bool]:
     if field.type is bool:
         return lambda value: value is True or value is False
     if "letters" in field.metadata:
-        return lambda value: value == field.default
+        return lambda value: type(value) is str and value == field.default
     limits: Limits = field.metadata["limits"]
     kind = float if limits.real_valued else int
     low, high = limits.low, limits.high

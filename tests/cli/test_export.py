@@ -118,4 +118,4 @@ def test_a_failure_while_writing_leaves_nothing(
 def test_a_family_is_an_option_of_every_request(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["design", "3M", "--family", "gemma", "--untied", "--json"]) == 0
     request = json.loads(capsys.readouterr().out)["request"]
-    assert (request["block"], request["ffn"], request["tied_lm_head"]) == ("sandwich_norm", "geglu", False)
+    assert (request["block"], request["ffn"], request["tied_lm_head"]) == ("sandwich_norm", "geglu_tanh", False)

@@ -67,6 +67,12 @@ def test_every_choice_of_structure_reaches_the_request(capsys: pytest.CaptureFix
     assert request_from_record(json.loads(capsys.readouterr().out)) == asked
 
 
+def test_windows_are_options_and_words(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--vocab-size", "4096", "--window", "128", "--layer-pattern", "WWF", "--embedding-scale", "12"]
+    assert main(["design", "3M", *given]) == 0
+    assert "2 of 3 layers attend to 128 tokens" in capsys.readouterr().out
+
+
 def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match=r"^0$"):
         main(["design", "--help"])
@@ -82,7 +88,7 @@ def test_inspect_prints_a_published_model_with_its_note(capsys: pytest.CaptureFi
     assert title == "gemma-3-270m · 268.1M parameters · 18 layers × d_model 640 · d_ff 2,048 · 4 heads (1 KV)"
     assert (origin, blank) == ("Published 2025.", "")
     assert judged.startswith("18 layers × 640 is a usual shape: ")
-    assert note.startswith("Note: RMSNorm multiplies by 1 + weight; ")
+    assert note == "Note: RMSNorm multiplies by 1 + weight."
     assert "\n".join(table) == format_param_table(published_model("gemma-3-270m").architecture)
 
 
@@ -92,12 +98,12 @@ def test_inspect_reads_a_config(
 ) -> None:
     home = tmp_path / "mine"
     home.mkdir()
-    (home / "config.json").write_text('{"model_type": "mistral"}', encoding="utf-8")
+    (home / "config.json").write_text('{"model_type": "mistral", "rope_scaling": {"type": "linear"}}', encoding="utf-8")
     monkeypatch.chdir(home)
     assert main(["inspect", named]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith("mine · 7.242B parameters · 32 layers × d_model 4,096 · d_ff 14,336 · 32 heads (8 KV)\n")
-    assert "\nFrom a config.json.\nNote: sliding-window attention (sliding_window=4096).\n" in printed
+    assert '\nFrom a config.json.\nNote: rescaled rotary positions (rope_type="linear").\n' in printed
     assert main(["inspect", named, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["architecture"]["n_kv_heads"] == 8

@@ -63,7 +63,7 @@ def test_windows_caps_and_factors_are_lines_where_a_model_has_them() -> None:
     plain = Architecture(d_model=64, d_ff=128, n_layers=6, positions="rope")
     windowed = replace(plain, window=128, layer_pattern="wwf", attention_scale=0.0625, embedding_scale=8.0)
     found = lines_of(
-        Comparison(tuple(Pin(NamedModel(f"m{n}", arch, "a test")) for n, arch in enumerate((plain, windowed))))
+        Comparison(tuple(pin_of(NamedModel(f"m{n}", arch, "a test")) for n, arch in enumerate((plain, windowed))))
     )
     assert found["window"].texts == ("–", "128")
     assert found["window"].difference(1, 0) == ""

@@ -8,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slimlm.core.architecture import Architecture, Choices, recorded
-from slimlm.core.attention_choices import regular_pattern, shortest_pattern
+from slimlm.core.attention_choices import reduced_pattern, regular_pattern, shortest_pattern
 from slimlm.utils.validation import FieldError
 
 PATTERNS = st.text("fwn", min_size=1, max_size=9)
 
 
 def architecture(**choices: Any) -> Architecture:
-    return Architecture(**{"d_model": 64, "d_ff": 128, "n_layers": 6, "positions": "rope"} | choices)
+    usual: dict[str, Any] = {"d_model": 64, "d_ff": 128, "n_layers": 6, "positions": "rope"}
+    return Architecture(**usual | choices)
 
 
 def patterned(pattern: str, n_layers: int, window: int = 4) -> Architecture:
@@ -90,6 +91,13 @@ def test_the_shortest_pattern_gives_the_same_layers(kinds: str) -> None:
     pattern = shortest_pattern(kinds)
     assert patterned(pattern, len(kinds)).layer_kinds == kinds
     assert not any(patterned(kinds[:length], len(kinds)).layer_kinds == kinds for length in range(1, len(pattern)))
+
+
+@given(PATTERNS, st.integers(1, 4), st.integers(1, 30))
+def test_a_reduced_pattern_gives_the_same_layers_at_every_depth(pattern: str, times: int, n_layers: int) -> None:
+    reduced = reduced_pattern(pattern * times)
+    assert patterned(reduced, n_layers).layer_kinds == patterned(pattern, n_layers).layer_kinds
+    assert reduced_pattern(reduced) == reduced
 
 
 @pytest.mark.parametrize(("layers", "pattern"), [(1, "f"), (2, "wf"), (6, "wwwwwf")])

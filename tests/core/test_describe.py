@@ -58,11 +58,30 @@ def test_the_default_has_nothing_to_name() -> None:
         ({"block": "parallel_one_norm"}, ["parallel blocks with one norm"]),
         ({"lm_head_bias": True}, ["LM-head bias"]),
         ({"position_offset": 2}, ["2 more position rows"]),
+        ({"window": 512, "layer_pattern": "wwwwwf"}, ["5 of 6 layers attend to 512 tokens"]),
+        ({"window": 1, "layer_pattern": "w"}, ["all layers attend to 1 token"]),
+        ({"attention_scale": 0.0625}, ["attention scale 0.0625"]),
+        ({"attention_softcap": 50.0, "logit_softcap": 30.0}, ["scores capped at 50", "logits capped at 30"]),
+        (
+            {"embedding_scale": 25.298221281347036, "residual_scale": 0.22, "logit_scale": 0.125},
+            ["embeddings × 25.3", "residuals × 0.22", "logits × 0.125"],
+        ),
     ],
     ids=str,
 )
 def test_every_choice_has_words_of_its_own(change: dict[str, Any], words: list[str]) -> None:
     assert structure_words(replace(PLAIN, **change)) == words
+
+
+def test_rotary_choices_have_words_beside_those_of_rope() -> None:
+    change: dict[str, Any] = {"positions": "rope", "window": 8, "layer_pattern": "wwn", "rotary_share": 0.25}
+    assert structure_words(replace(PLAIN, **change, window_rope_theta=10_000.0)) == [
+        "RoPE",
+        "2 of 3 layers attend to 8 tokens",
+        "1 of 3 layers without RoPE",
+        "RoPE θ 10,000 in windows",
+        "RoPE on 25 % of each head",
+    ]
 
 
 def test_heads_for_the_solver_to_choose_are_said_so() -> None:

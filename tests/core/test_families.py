@@ -96,3 +96,12 @@ def test_an_unknown_family_is_refused_with_those_that_are_known() -> None:
     sentence = "family='lama' is not allowed: it must be a family known here; family='llama' or family='qwen3' or "
     with pytest.raises(FieldError, match=f"^{re.escape(sentence)}"):
         family("lama")
+
+
+@every_family
+def test_a_family_sets_the_windows_of_its_example_or_takes_them_away(name: str) -> None:
+    asked = ModelConfig(positions="rope", window=8, layer_pattern="wnf", window_rope_theta=500.0, rotary_share=0.5)
+    found = in_family(asked, name)
+    windows = (found.window, found.layer_pattern, found.window_rope_theta, found.rotary_share)
+    assert windows == ((512, "wwwwwf", 10_000.0, 1.0) if name == "gemma" else (None, "f", None, 1.0))
+    assert family_of(found) == family_of(replace(found, window=None, layer_pattern="f", window_rope_theta=None)) == name

@@ -71,10 +71,10 @@ def test_an_architecture_beyond_a_requests_limits_has_none() -> None:
 
 
 def test_a_config_is_read_with_its_remarks() -> None:
-    config = {"model_type": "mistral", "_name_or_path": "someone/small/"}
+    config = {"model_type": "mistral", "rope_scaling": {"type": "linear"}, "_name_or_path": "someone/small/"}
     found = hf_named_model(config, name_in(config))
     assert (found.name, found.origin) == ("small", "From a config.json")
-    assert found.remarks == ("sliding-window attention (sliding_window=4096)",)
+    assert found.remarks == ('rescaled rotary positions (rope_type="linear")',)
     assert name_in({"model_type": "gpt2"}) == "gpt2"
     assert name_in({"_name_or_path": 3}) == ""
 
@@ -95,7 +95,7 @@ def test_the_record_loads_as_a_design_that_asks_for_the_model() -> None:
 
 def test_a_config_file_is_opened_and_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "config.json"
-    file.write_text('{"model_type": "mistral"}', encoding="utf-8")
+    file.write_text('{"model_type": "mistral", "rope_scaling": {"type": "linear"}}', encoding="utf-8")
     opened: list[Path] = []
 
     def read(path: Path, what: str, most: int) -> bytes:

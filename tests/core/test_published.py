@@ -134,7 +134,7 @@ def test_aspect_ratio_is_width_over_depth() -> None:
 @pytest.mark.parametrize("name", ["TinyStories-1M", "TinyStories-3M", "TinyStories-33M"])
 def test_notes_on_names_have_the_right_factor(name: str) -> None:
     model = published_model(name)
-    said = re.match(r"has (\d\.\d) times the parameters of its name;", model.note)
+    said = re.match(r"has (\d\.\d) times the parameters of its name$", model.note)
     assert said is not None
     assert float(said[1]) == round(model.total_params / int(name.split("-")[1].removesuffix("M")) / 1e6, 1)
 
@@ -160,6 +160,68 @@ def test_every_model_says_where_it_comes_from() -> None:
 def test_an_unknown_model_is_refused_with_names_like_it(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         published_model(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Mistral-7B-v0.1", {"window": 4096}),
+        ("gemma-2-2b", {"window": 4096, "attention_softcap": 50.0, "logit_softcap": 30.0, "attention_scale": None}),
+        ("gemma-3-270m", {"rope_theta": 1e6, "window_rope_theta": 1e4, "attention_scale": None}),
+        ("pythia-70m", {"rotary_share": 0.25}),
+        ("phi-1", {"rotary_share": 0.5}),
+        ("stablelm-2-1_6b", {"rotary_share": 0.25}),
+        ("gpt-neo-125m", {"window": 256}),
+        ("SmolLM3-3B", {}),
+    ],
+)
+def test_windows_caps_and_rotation_are_the_defaults_of_the_classes(name: str, expected: dict[str, Any]) -> None:
+    from transformers import AutoConfig
+
+    arch = published_model(name).architecture
+    kind = COUNTS[name]["model_type"]
+    layers = {} if kind == "gpt_neo" else {"num_hidden_layers": arch.n_layers}
+    config = AutoConfig.for_model(kind, **layers)
+    assert {field: getattr(arch, field) for field in expected} == expected
+    read = {
+        "window": getattr(config, "sliding_window", getattr(config, "window_size", None)),
+        "attention_softcap": getattr(config, "attn_logit_softcapping", None),
+        "logit_softcap": getattr(config, "final_logit_softcapping", None),
+    }
+    for field in ("window", "attention_softcap", "logit_softcap"):
+        if field in expected:
+            assert read[field] == expected[field]
+    if "rotary_share" in expected:
+        assert config.rope_parameters["partial_rotary_factor"] == expected["rotary_share"]
+    if "window_rope_theta" in expected:
+        assert config.rope_parameters["sliding_attention"]["rope_theta"] == arch.window_rope_theta
+        assert config.rope_parameters["full_attention"]["rope_theta"] == arch.rope_theta
+    if hasattr(config, "query_pre_attn_scalar"):
+        assert config.query_pre_attn_scalar**-0.5 == arch.head_width**-0.5
+    assert kinds_of(config, arch) == arch.layer_kinds
+
+
+def kinds_of(config: Any, arch: Architecture) -> str:
+    """Return the kinds of the layers as a configuration of transformers gives them."""
+    if hasattr(config, "no_rope_layers"):
+        return "".join("f" if rotated else "n" for rotated in config.no_rope_layers)
+    if hasattr(config, "attention_layers"):
+        kinds = [{"global": "f", "local": "w"}[kind] for kind in config.attention_layers]
+        return "".join(kinds * arch.n_layers)[: arch.n_layers]
+    if getattr(config, "layer_types", None):
+        return "".join({"full_attention": "f", "sliding_attention": "w"}[kind] for kind in config.layer_types)
+    return ("w" if getattr(config, "sliding_window", None) else "f") * arch.n_layers
+
+
+def test_factors_are_those_of_the_papers() -> None:
+    for name in ("gemma-2b", "gemma-2-2b", "gemma-3-270m"):
+        arch = published_model(name).architecture
+        assert arch.embedding_scale == math.sqrt(arch.d_model)
+    mup = published_model("MiniCPM-2B").architecture  # scale_emb 12, scale_depth 1.4, dim_model_base 256
+    assert mup.embedding_scale == 12
+    assert mup.residual_scale == pytest.approx(1.4 / math.sqrt(mup.n_layers))
+    assert mup.logit_scale == pytest.approx(256 / mup.d_model)
+    assert published_model("gpt-neo-125m").architecture.attention_scale == 1.0
 
 
 # Neighbours

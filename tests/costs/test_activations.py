@@ -73,13 +73,12 @@ def test_the_pytorch_model_saves_exactly_this(arch: Architecture, tokens: int) -
 
 @pytest.mark.parametrize("positions", ["rope", "alibi", "none"])
 def test_windows_partial_rotation_and_factors_save_no_more(positions: Positions) -> None:
-    arch = Architecture(
+    given: dict[str, Any] = {
         **{"d_model": 32, "d_ff": 48, "n_layers": 3, "n_heads": 4, "n_kv_heads": 2, "vocab_size": 50},
         **{"dropout": 0.0, "attention_dropout": 0.0, "window": 3, "layer_pattern": "wf"},
         **{"embedding_scale": 4.0, "residual_scale": 0.5, "attention_scale": 0.3, "logit_scale": 0.25},
-        positions=positions,
-        rotary_share=0.5 if positions == "rope" else 1.0,
-    )
+    }
+    arch = Architecture(**given, positions=positions, rotary_share=0.5 if positions == "rope" else 1.0)
     ours = 3 * block_bytes_per_token(arch, 12, "fp32") + outer_bytes_per_token(arch, "fp32")
     assert saved_bytes_per_token(arch, 12) == ours + 4 * arch.vocab_size
     capped = replace(arch, logit_softcap=5.0)
@@ -115,7 +114,7 @@ def test_kept_scores_grow_with_the_square_of_the_sequence_as_in_unfused_attentio
 
 def test_a_gpt_block_keeps_what_korthikanti_and_colleagues_count() -> None:
     arch = published_model("gpt2").architecture
-    assert (arch.dropout, arch.attention_dropout, arch.ffn) == (0.1, 0.1, "gelu")
+    assert (arch.dropout, arch.attention_dropout, arch.ffn) == (0.1, 0.1, "gelu_tanh")
     h, a, s = arch.d_model, arch.n_heads, 1024
     statistics = 2 * 2 * 4  # of two norms, which they neglect
     assert block_bytes_per_token(arch, s, recompute="none") == h * (34 + 5 * a * s // h) + statistics

@@ -1,6 +1,7 @@
 """Costs of windows: right values of a published model, brute-force counts, and words that only they get."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,11 +21,8 @@ PATTERNS = st.text("fw", min_size=1, max_size=5)
 
 
 def patterned(pattern: str, window: int, n_layers: int = 5) -> Architecture:
-    return Architecture(
-        **{"d_model": 24, "d_ff": 32, "n_heads": 4, "n_kv_heads": 2, "vocab_size": 50, "n_layers": n_layers},
-        layer_pattern=pattern,
-        window=window if "w" in pattern else None,
-    )
+    sizes: dict[str, Any] = {"d_model": 24, "d_ff": 32, "n_heads": 4, "n_kv_heads": 2, "vocab_size": 50}
+    return Architecture(**sizes, n_layers=n_layers, layer_pattern=pattern, window=window if "w" in pattern else None)
 
 
 def test_gemma_3_270m_costs_what_its_windows_leave() -> None:

@@ -155,7 +155,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"model_type": "gemma2", "num_hidden_layers": 1, "layer_types": ["linear_attention"]},
-        'layer_types="linear_attention" is not supported: slimlm\'s layers have sliding_attention and full_attention; ',
+        'layer_types="linear_attention" is not supported: slimlm\'s layers have sliding_attention or full_attention$',
     ),
     (
         {"model_type": "gemma3_text", "sliding_window_pattern": 0},

@@ -58,6 +58,18 @@ WRITERS: dict[str, Callable[[Architecture], str]] = {"Megatron-LM": megatron_arg
             "litgpt cannot express norm='layernorm_no_bias' (its norms are LayerNorm, with weight and bias or with "
             "neither, and RMSNorm); norm='layernorm' or 'rmsnorm' or 'layernorm_no_params' would work",
         ),
+        (
+            "litgpt",
+            {"window": 8, "layer_pattern": "wf"},
+            "litgpt cannot express layer_pattern='wf' (slimlm does not write it for litgpt) and window=8 (slimlm does "
+            "not write it for litgpt); layer_pattern='f' and window=None would work",
+        ),
+        (
+            "Megatron-LM",
+            {"rotary_share": 0.0625, "head_dim": 80},
+            "Megatron-LM cannot express rotary_share=0.0625 (slimlm does not write it for Megatron-LM); "
+            "rotary_share=1.0 would work",
+        ),
         *(
             (
                 framework,

@@ -31,7 +31,7 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     (
         {"model_type": "llama", "hidden_size": -1},
         "hidden_size=-1 is not allowed: it must be a whole number between 1 and 1,000,000,000,000,000; "
-        "hidden_size=1 would work",
+        "hidden_size=64 would work",
     ),
     (
         {"model_type": "gpt2", "n_layer": 0},
@@ -40,7 +40,7 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     (
         {"model_type": "gpt2", "num_attention_heads": 5000},
         "num_attention_heads=5000 is not allowed: it must be a whole number between 1 and 1,024; "
-        "num_attention_heads=1024 would work",
+        "num_attention_heads=12 would work",
     ),
     (
         {"model_type": "mpt", "attn_config": {"attn_pdrop": 2}},
@@ -110,7 +110,7 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     (
         {"model_type": "mistral", "num_key_value_heads": 3},
         "num_key_value_heads=3 is not allowed: it must divide num_attention_heads=32; num_key_value_heads=2 or "
-        "num_key_value_heads=4 or num_attention_heads=33 would work",
+        "num_key_value_heads=4 would work",
     ),
     (
         {"model_type": "qwen3", "head_dim": 33},

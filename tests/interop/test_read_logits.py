@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM
 
 from slimlm.interop.hf import FAMILIES, from_hf_config, unmodelled
 from slimlm.model.language_model import LanguageModel
-from tests.hf_judge import load
+from tests.hf_judge import TEXT_PARTS, load
 from tests.hf_weights_in import our_weights
 
 TOKENS = 11
@@ -45,7 +45,11 @@ CONFIGS: dict[str, list[dict[str, Any]]] = {
     "qwen3": [WIDE | {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 0}],
     "gemma": [WIDE, WIDE | {"hidden_act": "gelu"}],
     "gemma2": [WIDE | {"sliding_window": 4, "query_pre_attn_scalar": 7, "attn_logit_softcapping": 2.0}],
-    "gemma3_text": [WIDE | {"sliding_window": 4, "sliding_window_pattern": 2, "rope_local_base_freq": 10.0}],
+    "gemma3_text": [
+        WIDE
+        | {"sliding_window": 4, "sliding_window_pattern": 2, "rope_local_base_freq": 10.0}
+        | {"attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0}
+    ],
     "olmo": [WIDE],
     "olmo2": [WIDE],
     "phi3": [GROUPED | {"sliding_window": 4}],
@@ -103,7 +107,7 @@ OTHER = {
     "xglm": "its fixed sines are no choice of slimlm's",
     "ctrl": "its fixed sines are no choice of slimlm's",
     "nanochat": "its RMSNorm without weights is no choice of slimlm's",
-    "qwen3_vl_text": "transformers has no class for it alone",
+    **dict.fromkeys(TEXT_PARTS, "transformers has no class for it alone"),
 }
 """Types of which slimlm counts the parameters, with a remark, and computes other logits, or that have no judge."""
 
@@ -120,7 +124,7 @@ def one_thread() -> Iterator[None]:
 def test_every_type_is_judged() -> None:
     dense = {name for name in FAMILIES if not from_hf_config({"model_type": name}).changed().get("n_experts")}
     assert CONFIGS.keys() | OTHER.keys() == dense
-    assert all(unmodelled({"model_type": name}) for name in OTHER.keys() - {"qwen3_vl_text"})
+    assert all(unmodelled({"model_type": name}) for name in OTHER.keys() - set(TEXT_PARTS))
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def test_a_published_model_has_these_things_besides(name: str) -> None:
         ),
         ({"model_type": "mpt", "attn_config": {"clip_qkv": 6.0}}, "clipped queries, keys and values"),
         ({"model_type": "mpt", "logit_scale": "inv_sqrt_d_model"}, "scaled logits"),
+        ({"model_type": "gemma3_text", "attn_logit_softcapping": 50.0}, "soft-capped attention scores, which"),
         ({"model_type": "olmo", "clip_qkv": 8.0}, "clipped queries, keys and values"),
         ({"model_type": "llama", "rope_scaling": {"type": "linear", "factor": 2.0}}, "rescaled rotary positions"),
         ({"model_type": "llama", "hidden_act": "quick_gelu"}, "GELU by an approximation"),
@@ -98,6 +99,7 @@ def test_what_every_model_of_a_type_has_is_told_of(model_type: str, remarks: tup
     ("config", "phrase"),
     [
         ({"model_type": "gpt_neox", "rotary_pct": 1.0}, "rotary positions"),
+        ({"model_type": "qwen2_vl_text", "rope_scaling": {"type": "mrope"}}, "rescaled rotary positions"),
         ({"model_type": "gemma2", "final_logit_softcapping": None}, "soft-capped logits"),
         ({"model_type": "mistral", "sliding_window": None}, "sliding-window attention"),
         ({"model_type": "mistral", "sliding_window": -1}, "sliding-window attention"),

@@ -32,6 +32,9 @@ STRUCTURES: dict[str, dict[str, Any]] = {
     "RoPE, GQA": {"positions": "rope", "n_kv_heads": 2, "norm": "rmsnorm"},
     "ALiBi": {"positions": "alibi", "bias": "all", "ffn": "gelu"},
     "none, multi-query": {"positions": "none", "n_kv_heads": 1, "qk_norm": "head"},
+    "windows": {"positions": "rope", "window": 16, "layer_pattern": "wnf", "n_kv_heads": 2, "rotary_share": 0.5},
+    "windows, ALiBi": {"positions": "alibi", "window": 16, "layer_pattern": "wf"},
+    "windows, caps": {"window": 16, "layer_pattern": "wf", "attention_softcap": 20.0, "logit_softcap": 30.0},
 }
 SIZES = {
     "10M": solve(ModelConfig()).architecture,

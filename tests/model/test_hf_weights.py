@@ -58,7 +58,8 @@ def typical(title: str) -> Architecture:
     native = BY_TITLE[title]
     words = {name: options[0] for name, options in native.needs.items() if not callable(options)}
     heads = {"n_heads": 4, "n_kv_heads": 2, "head_dim": 4, "d_model": 18 if title == "Mistral" else 16}
-    arch = Architecture(**{**SMALL_LLAMA.concrete(), **words, **heads})
+    own: dict[str, Any] = {"Phi-3": {"rotary_share": 0.5}, "Granite": {"residual_scale": 0.5}}.get(title, {})
+    arch = Architecture(**{**SMALL_LLAMA.concrete(), **words, **heads, **own})
     return replace(arch, **(native.changes(arch) or {}))
 
 

@@ -45,6 +45,7 @@ def test_the_default_design_gets_these_notes_in_order_of_severity() -> None:
         ("expansion", [{"d_ff": 1344}, {"d_model": 256, "d_ff": 704}, {"d_ff": 2048, "ffn": "gelu"}]),
         ("attention_width", [{}, {"head_dim": 64}, {"n_heads": 4, "head_dim": 128}]),
         ("kv_cache", [{}, {"max_seq_length": 2048}, {"n_kv_heads": 8}, {"n_heads": 1, "max_seq_length": 100_000}]),
+        ("windows", [{}, {"positions": "rope", "layer_pattern": "fn"}, {"layer_pattern": "f" * 12 + "w", "window": 8}]),
         ("learned_positions", [{"positions": kind, "max_seq_length": 65_536} for kind in ("rope", "alibi", "none")]),
         ("no_positions", [{"positions": kind} for kind in ("learned", "rope", "alibi")]),
         ("rope_theta", [{"max_seq_length": 32_768}, {"positions": "rope", "max_seq_length": 8192}]),

@@ -101,6 +101,15 @@ def test_a_real_knob_takes_a_real_value(field: str, value: float) -> None:
         ("norm", "banana", "norm='banana' is not allowed: it must be one of 'layernorm', 'rmsnorm'", "layernorm"),
         ("n_kv_heads", "0", "n_kv_heads=0 is not allowed: it must be a whole number between 1 and 1,024, or None", 1),
         ("lm_head_bias", "1", "'1' is neither true nor false", False),
+        (
+            "layer_pattern",
+            "local",
+            "layer_pattern='local' is not allowed: it must be 1 to 256 letters of 'f', 'w'",
+            "f",
+        ),
+        ("attention_scale", "0", "attention_scale=0.0 is not allowed: it must be a number between 1e-09 and", 1e-9),
+        ("attention_scale", "large", "'large' is not a number; write one such as 0.35", None),
+        ("logit_softcap", "1e999", "'1e999' is too large", None),
     ],
 )
 def test_bad_text_gets_a_sentence_and_the_nearest_allowed_value(

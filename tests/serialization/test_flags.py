@@ -19,7 +19,13 @@ def test_every_field_has_an_option_with_help_and_a_flag_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("name", "metavar"),
-    [("n_heads", "auto|N"), ("vocab_size", "N"), ("norm", "|".join(options_of(ModelConfig, "norm")))],
+    [
+        ("n_heads", "auto|N"),
+        ("vocab_size", "N"),
+        ("layer_pattern", "LETTERS"),
+        ("logit_scale", "N"),
+        ("norm", "|".join(options_of(ModelConfig, "norm"))),
+    ],
 )
 def test_the_value_is_shown_as_its_words_or_as_a_number(name: str, metavar: str) -> None:
     assert OPTIONS[name].metavar == metavar
@@ -35,6 +41,11 @@ def test_the_value_is_shown_as_its_words_or_as_a_number(name: str, metavar: str)
         ("layer_norm_eps", 1e-5, "--layer-norm-eps 1e-05"),
         ("layer_norm_eps", 1e-6, ""),
         ("norm", "rmsnorm", "--norm rmsnorm"),
+        ("window", 4096, "--window 4096"),
+        ("layer_pattern", "wwf", "--layer-pattern wwf"),
+        ("attention_scale", 0.0625, "--attention-scale 0.0625"),
+        ("attention_scale", None, ""),
+        ("embedding_scale", 25.298221281347036, "--embedding-scale 25.298221281347036"),
         ("multiple_of", 1, "--multiple-of 1"),
         ("lm_head_bias", True, "--lm-head-bias"),
         ("tied_lm_head", False, "--untied"),

@@ -2,6 +2,8 @@
 
 import json
 import re
+from dataclasses import replace
+from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
@@ -9,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig
 from slimlm.core.named_model import FROM_CONFIG, FROM_LINK, LONGEST_NAME, NamedModel
 from slimlm.core.published import published_models
 from slimlm.interop.hf.import_config import hf_named_model
+from slimlm.serialization.design_json import request_from_record, to_record
+from slimlm.serialization.fields import values_of
 from slimlm.serialization.links import (
     LONGEST_REMARK,
     LONGEST_REMARKS,
@@ -22,8 +27,9 @@ from slimlm.serialization.links import (
     split,
     write_named_model,
 )
+from slimlm.solver.solver import solve
 from tests.hf_judge import real_configs
-from tests.strategies import architectures
+from tests.strategies import architectures, attention_options
 
 SMALL = Architecture(d_model=216, d_ff=544, n_layers=12)
 SHAPE = "shape~d_model-216~d_ff-544~n_layers-12"
@@ -37,6 +43,23 @@ def test_a_named_model_comes_back_from_a_link(arch: Architecture, name: str, rem
     assert found.architecture == arch and found.origin == FROM_CONFIG
     assert len(found.remarks) <= len(remarks)
     assert write_named_model(found) == text
+
+
+@given(attention_options("rope"))
+@settings(deadline=None, max_examples=60)
+def test_windows_factors_and_caps_come_back_with_every_digit(options: dict[str, Any]) -> None:
+    arch = replace(SMALL, positions="rope", n_heads=6, **options)
+    assert read_named_model(write_named_model(NamedModel("w", arch, FROM_CONFIG))).architecture == arch
+    config = ModelConfig(positions="rope", **options)
+    assert ModelConfig(**values_of(config)) == config  # type: ignore[arg-type]
+    assert request_from_record(json.loads(json.dumps(to_record(solve(config))))) == config
+
+
+def test_a_windowed_model_is_written_as_its_changes() -> None:
+    arch = replace(SMALL, window=512, layer_pattern="wwwwwf", embedding_scale=25.298221281347036)
+    assert write_named_model(NamedModel("", arch, FROM_CONFIG)).startswith(
+        "shape~window-512~layer_pattern-wwwwwf~embedding_scale-25.298221281347036~d_model-216"
+    )
 
 
 @given(st.lists(st.text("~-ab", max_size=6), min_size=1, max_size=5), st.lists(st.text("~-ab", max_size=6), max_size=5))

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from slimlm.core.config import ModelConfig
 from slimlm.core.families import family
 from slimlm.core.published import published_model
-from slimlm.interop.hf import no_class_sentence, to_hf_config
+from slimlm.interop.hf import from_hf_config, no_class_sentence, to_hf_config
 from slimlm.interop.litgpt import litgpt_config
 from slimlm.interop.megatron import megatron_arguments
 from slimlm.model.pretrained import from_pretrained
@@ -38,7 +38,7 @@ def test_a_model_of_a_native_class_goes_everywhere() -> None:
     assert codes[3:] == [megatron_arguments(arch).strip(), litgpt_config(arch).strip()]
 
 
-@pytest.mark.parametrize(("model", "said"), [("gpt-neo-125m", "No Hugging Face class"), ("bloom-560m", "alibi")])
+@pytest.mark.parametrize(("model", "said"), [("falcon-rw-1b", "No Hugging Face class"), ("bloom-560m", "alibi")])
 def test_what_cannot_be_expressed_gets_a_sentence_and_slimlms_own_format(model: str, said: str) -> None:
     codes, refusals = handed_over(model)
     assert any(said in refusal for refusal in refusals)
@@ -82,7 +82,7 @@ def test_python_on_the_inspect_page_runs_as_it_stands(tmp_path: Path, monkeypatc
     snippets = [code.value for code in page.code if code.language == "python"]
     assert len(snippets) == 1
     exec(snippets[0], {})
-    assert from_pretrained("folder").architecture == published_model("TinyStories-1M").architecture
+    assert from_hf_config("folder") == published_model("TinyStories-1M").architecture
 
 
 def test_a_button_switches_a_mix_without_a_class_to_a_family() -> None:

@@ -31,7 +31,7 @@ def attention_fields(reader: Reader, fields: Mapping[str, Any]) -> dict[str, Any
 def attention_keys(reader: Reader) -> dict[str, str]:
     """Return field of `AttentionChoices` → the key that gives it, for those that one key gives."""
     share = next((key for key in ("rotary_pct", "partial_rotary_factor") if key in reader.family.extras), None)
-    keys = {"rotary_share": share or "partial_rotary_factor"}
+    keys: dict[str, str] = {"rotary_share": share or "partial_rotary_factor"}
     if reader.family.windows:
         keys["window"] = reader.family.windows.key
         keys["window_rope_theta"] = (reader.family.windows.local_base or ("rope_theta", 0))[0]

@@ -56,6 +56,9 @@ iquestcoder  76800      5120    27648 80       40      8          128      13107
 mobilellm    32000      4096    11008 32       32      null       null     2048           false        silu
 mimo         151936     4096    22016 32       32      32         null     32768          false        silu
 qwen3_vl_text 151936     4096    22016 32       32      32         128      128000         false        silu
+qwen2_vl_text 152064     8192    29568 80       64      8          -        32768          false        silu
+qwen2_5_vl_text 152064     8192    29568 80       64      8          -        32768          false        silu
+glm4v_text   151552     4096    13696 40       32      2          -        32768          false        silu
 hunyuan_v1_dense 290943     4096    11008 32       32      null       null     2048           false        silu
 seed_oss     155136     4096    27648 64       80      8          128      524288         false        silu
 glm          151552     4096    13696 40       32      2          128      131072         false        silu

@@ -90,7 +90,7 @@ def _words(name: str, value: Any) -> str:
     if name == "n_loops":
         return "each layer used once"
     plain = name.replace("lm_head", "LM head").replace("n_kv", "KV").replace("_", " ")
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return plain if value else f"no {plain}"
     return f"{name if name in ('d_model', 'd_ff', 'head_dim') else plain} {value}"
 

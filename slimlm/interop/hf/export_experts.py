@@ -7,29 +7,20 @@ from typing import Any
 
 from slimlm.core.accounting import BIASED
 from slimlm.core.architecture import Architecture
-from slimlm.interop.hf.export_classes import USUAL, NativeClass, Options
+from slimlm.interop.hf.export_base import USUAL, NativeClass, Options
 
 _NO_DENSE: dict[str, Options] = {"n_dense_layers": (0,), "d_dense": (None,)}
 _NO_SHARED: dict[str, Options] = {"n_shared_experts": (0,), "d_shared": (None,), "shared_expert_gate": (False,)}
-_NO_FACTORS: dict[str, Options] = {
-    **{"window": (None,), "layer_pattern": ("f",), "window_rope_theta": (None,), "rotary_share": (1.0,)},
-    **{"attention_scale": (None,), "attention_softcap": (None,), "logit_softcap": (None,)},
-    **{"embedding_scale": (1.0,), "residual_scale": (1.0,), "logit_scale": (1.0,)},
-}
 _SOFTMAX: dict[str, Options] = {
     **{"router": ("softmax",), "routed_scale": (1.0,), "n_expert_groups": (1,), "groups_per_token": (1,)}
 }
-_MIXTURE: dict[str, Options] = (
-    USUAL
-    | _NO_FACTORS
-    | {
-        "norm": ("rmsnorm",),
-        "positions": ("rope",),
-        "ffn": ("swiglu", "geglu", "geglu_tanh"),
-        "bias": ("none", "attention"),
-        "n_experts": lambda arch: (arch.n_experts,) if arch.is_mixture else (),
-    }
-)
+_MIXTURE: dict[str, Options] = USUAL | {
+    "norm": ("rmsnorm",),
+    "positions": ("rope",),
+    "ffn": ("swiglu", "geglu", "geglu_tanh"),
+    "bias": ("none", "attention"),
+    "n_experts": lambda arch: (arch.n_experts,) if arch.is_mixture else (),
+}
 _ACTIVATIONS = {"swiglu": "silu", "geglu": "gelu", "geglu_tanh": "gelu_pytorch_tanh"}
 
 

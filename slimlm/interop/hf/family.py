@@ -108,7 +108,7 @@ class Family:
     def defaults(self) -> dict[str, Any]:
         """Config key → default."""
         by_field = {self.keys[name].split()[0]: value for name, value in self.fields.items() if name in self.keys}
-        by_switch = {key: switch.default for key, switch in self.switches.items()}
+        by_switch: dict[str, Any] = {key: switch.default for key, switch in self.switches.items()}
         by_switch |= {key: factor.default for key, factor in self.factors.items()}
         return by_field | by_switch | {key: only.allowed[0] for key, only in self.only.items()} | self.extras
 

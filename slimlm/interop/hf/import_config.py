@@ -14,6 +14,7 @@ from slimlm.core.named_model import FROM_CONFIG, NamedModel, tidy_name
 from slimlm.interop.hf.attention import attention_fields, attention_keys
 from slimlm.interop.hf.family import Family, Reader, not_supported
 from slimlm.interop.hf.feed_forward import feed_forward
+from slimlm.interop.hf.remedies import with_working_remedies
 from slimlm.interop.hf.types_experts import EXPERTS
 from slimlm.interop.hf.types_gated import GATED
 from slimlm.interop.hf.types_gated_variants import GATED_VARIANTS
@@ -156,7 +157,8 @@ def _architecture(reader: Reader) -> Architecture:
     try:
         return Architecture(**fields)
     except FieldError as error:
-        raise error.renamed(names | attention_keys(reader)) from None
+        found = with_working_remedies(error, fields, reader.family.fields)
+        raise found.renamed(names | attention_keys(reader)) from None
 
 
 def _structure(reader: Reader) -> dict[str, Any]:

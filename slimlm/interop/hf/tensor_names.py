@@ -4,7 +4,7 @@ Checked against the modelling files of transformers 5.23 (src/transformers/model
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,10 @@ class Tensors:
     """Stacked matrix of the experts → its name within an expert."""
     choice_bias: str = ""
     """Name of a bias on the choice of experts, of which slimlm has none."""
+    gate_and_up: str = ""
+    """Name of the fused projection of gate and up in a block: the rows of gate, then up."""
+    pairs: bool = False
+    """Whether rotary positions turn neighbours, not elements half a head apart."""
     gemma_scales: bool = False
     """Whether norms multiply by 1 + weight, and token embeddings are multiplied by √d_model."""
 
@@ -60,6 +64,17 @@ _OUTPUT_NORMS = {
 
 _OUTER = _outer("model.embed_tokens", "model.norm")
 _LLAMA = Tensors(outer=_OUTER, layer="model.layers.*", inner=_INPUT_NORMS | _attention() | _QK_NORMS | _GATED)
+
+_GEMMA = Tensors(
+    outer=_OUTER,
+    layer="model.layers.*",
+    inner={"attention_norm": "input_layernorm", "ffn_norm": "pre_feedforward_layernorm"}
+    | _OUTPUT_NORMS
+    | _attention()
+    | _QK_NORMS
+    | _GATED,
+    gemma_scales=True,
+)
 
 _QWEN_EXPERTS = {f"{name}_proj": f"{name}_proj" for name in ("gate", "up", "down")}
 _ROUTED = {"ffn.router": "mlp.gate"}
@@ -107,18 +122,24 @@ TENSORS = {
         expert_matrices=_QWEN_EXPERTS,
         choice_bias="mlp.gate.e_score_correction_bias",
     ),
-    **dict.fromkeys(("llama", "mistral", "qwen2", "qwen3", "olmo", "smollm3", "stablelm"), _LLAMA),
-    "olmo2": Tensors(outer=_OUTER, layer="model.layers.*", inner=_OUTPUT_NORMS | _attention() | _QK_NORMS | _GATED),
-    "gemma3_text": Tensors(
+    **dict.fromkeys(("llama", "mistral", "qwen2", "qwen3", "olmo", "smollm3", "stablelm", "granite"), _LLAMA),
+    **dict.fromkeys(("cohere", "cohere2"), replace(_LLAMA, pairs=True)),
+    **dict.fromkeys(("gemma2", "gemma3_text"), _GEMMA),
+    "phi3": Tensors(
         outer=_OUTER,
         layer="model.layers.*",
-        inner={"attention_norm": "input_layernorm", "ffn_norm": "pre_feedforward_layernorm"}
-        | _OUTPUT_NORMS
-        | _attention()
-        | _QK_NORMS
-        | _GATED,
-        gemma_scales=True,
+        inner=_INPUT_NORMS | {"attention.o_proj": "self_attn.o_proj", "ffn.down_proj": "mlp.down_proj"},
+        fused="self_attn.qkv_proj",
+        gate_and_up="mlp.gate_up_proj",
     ),
+    "gpt_neo": Tensors(
+        outer=_outer("transformer.wte", "transformer.ln_f", position_embedding="transformer.wpe"),
+        layer="transformer.h.*",
+        inner={"attention_norm": "ln_1", "ffn_norm": "ln_2", "attention.o_proj": "attn.attention.out_proj"}
+        | {f"attention.{name}_proj": f"attn.attention.{name}_proj" for name in "qkv"}
+        | _plain("mlp.c_fc", "mlp.c_proj"),
+    ),
+    "olmo2": Tensors(outer=_OUTER, layer="model.layers.*", inner=_OUTPUT_NORMS | _attention() | _QK_NORMS | _GATED),
     "starcoder2": Tensors(
         outer=_OUTER, layer="model.layers.*", inner=_INPUT_NORMS | _attention() | _plain("mlp.c_fc", "mlp.c_proj")
     ),

@@ -29,13 +29,16 @@ GEMMA = ("RMSNorm that multiplies by 1 + its weight",)
 """What Gemma has besides its architecture: a difference of the stored weights alone."""
 
 
-def caps(scores: float | None, logits: float | None) -> dict[str, Factor]:
-    """Return Gemma's soft-caps, with these defaults, and its factor of the attention scores."""
+def caps(logits: float | None) -> dict[str, Factor]:
+    """Return Gemma's soft-cap of the logits, with this default, and its factor of the attention scores."""
     return {
-        "attn_logit_softcapping": Factor(scores, "attention_softcap"),
         "final_logit_softcapping": Factor(logits, "logit_softcap"),
         "query_pre_attn_scalar": Factor(256, "attention_scale", lambda scalar: scalar**-0.5),
     }
+
+
+SCORES_CAP = {"attn_logit_softcapping": Factor(50.0, "attention_softcap")}
+"""Gemma 2's soft-cap of the attention scores."""
 
 
 def root_of_width(reader: Reader) -> dict[str, Any]:
@@ -110,7 +113,7 @@ GATED = (
         rates=_EPS,
         fixed=_RMS | {"block": "sandwich_norm"},
         switches=_ATTENTION_BIAS,
-        factors=caps(50.0, 30.0),
+        factors=caps(30.0) | SCORES_CAP,
         windows=Windows(pattern=every_second),
         derive=root_of_width,
         extras=_SOME_SLIDE,
@@ -123,12 +126,13 @@ GATED = (
         rates=_EPS | {"rope_theta": 1_000_000.0},
         fixed=_RMS | {"block": "sandwich_norm", "qk_norm": "head"},
         switches=_ATTENTION_BIAS,
-        factors=caps(None, None),
+        factors=caps(None),
         windows=Windows(
             pattern=one_full_in(6, "sliding_window_pattern"), local_base=("rope_local_base_freq", 10_000.0)
         ),
         derive=root_of_width,
-        extras=_SOME_SLIDE | {"sliding_window_pattern": 6, "rope_local_base_freq": None},
+        extras=_SOME_SLIDE
+        | {"sliding_window_pattern": 6, "rope_local_base_freq": None, "attn_logit_softcapping": None},
         quirks=GEMMA,
     ),
     Family(

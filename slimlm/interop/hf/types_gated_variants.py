@@ -5,7 +5,7 @@ from typing import Any
 from slimlm.interop.hf.defaults import ROPE_KEYS
 from slimlm.interop.hf.family import Factor, Family, Only, Reader, Switch, Windows, not_supported
 from slimlm.interop.hf.layer_patterns import after_full_ones, every_second, everywhere, first_full, one_full_in
-from slimlm.interop.hf.types_gated import GEMMA, caps, multipliers, root_of_width
+from slimlm.interop.hf.types_gated import GEMMA, SCORES_CAP, caps, multipliers, root_of_width
 
 _RMS_KEYS = ROPE_KEYS | {"layer_norm_eps": "rms_norm_eps"}
 _NORM_KEYS = ROPE_KEYS | {"layer_norm_eps": "layer_norm_eps"}
@@ -51,7 +51,27 @@ def _alike_biases(reader: Reader) -> dict[str, Any]:
     return {}
 
 
+_QWEN2_VL: dict[str, Any] = {
+    "keys": _RMS_KEYS,
+    "rates": {"rope_theta": 1_000_000.0},
+    "fixed": _RMS | {"bias": "qkv"},
+    "nulls": "num_key_value_heads tie_word_embeddings",
+    "windows": Windows(pattern=after_full_ones),
+    "extras": _SOME_SLIDE | {"use_sliding_window": False, "max_window_layers": 80},
+}
+
 GATED_VARIANTS = (
+    Family(model_type="qwen2_vl_text", classes="Qwen2VLTextModel", **_QWEN2_VL),
+    Family(model_type="qwen2_5_vl_text", classes="Qwen2_5_VLTextModel", **_QWEN2_VL),
+    Family(
+        model_type="glm4v_text",
+        classes="Glm4vTextModel",
+        keys=_RMS_KEYS,
+        fixed=_RMS | {"block": "sandwich_norm", "bias": "qkv"},
+        nulls="num_key_value_heads tie_word_embeddings",
+        rotary_share=1.0,
+        extras={"partial_rotary_factor": None},
+    ),
     Family(
         model_type="ernie4_5",
         classes="Ernie4_5ForCausalLM Ernie4_5_ForCausalLM",
@@ -216,7 +236,7 @@ GATED_VARIANTS = (
         rates={"layer_norm_eps": 1e-6},
         fixed=_RMS,
         switches=_ATTENTION_BIAS,
-        factors=caps(50.0, 30.0),
+        factors=caps(30.0) | SCORES_CAP,
         windows=Windows(pattern=every_second),
         derive=root_of_width,
         extras=_SOME_SLIDE,

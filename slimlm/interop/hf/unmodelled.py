@@ -11,6 +11,7 @@ from slimlm.utils.text import shown
 
 _NEUTRAL_AND_PHRASE: dict[str, tuple[Any, str]] = {
     "scale_attn_by_inverse_layer_idx": (False, "attention scores divided by the number of the layer"),
+    "attn_logit_softcapping": (None, "soft-capped attention scores, which transformers leaves out"),
     "clip_qkv": (None, "clipped queries, keys and values"),
     "attn_config.clip_qkv": (None, "clipped queries, keys and values"),
     "logit_scale": (None, "scaled logits"),
@@ -66,7 +67,7 @@ def _alibi(reader: Reader) -> Iterator[str]:
 def _rope(reader: Reader) -> Iterator[str]:
     rope = reader.rope()
     kind = rope.get("rope_type", rope.get("type"))
-    if kind not in (None, "default"):
+    if kind not in (None, "default", "mrope"):  # mrope differs for images alone
         yield _said("rescaled rotary positions", "rope_type", kind)
     if rope.get("llama_4_scaling_beta"):
         beta, start = rope["llama_4_scaling_beta"], rope.get("original_max_position_embeddings")

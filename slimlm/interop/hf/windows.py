@@ -54,8 +54,7 @@ def _pattern(reader: Reader, windows: Windows, n_layers: int) -> str:
         )
     for name in listed:
         if not isinstance(name, str) or name not in _LISTED:
-            working = " and ".join(_LISTED)
-            raise not_supported("layer_types", name, f"slimlm's layers have {working}; a list of these would work")
+            raise not_supported("layer_types", name, f"slimlm's layers have {' or '.join(_LISTED)}")
     return "".join(windows.full if name == "full_attention" else WINDOWED for name in listed)
 
 
@@ -63,7 +62,8 @@ def _shortest(pattern: str, n_layers: int, key: str) -> str:
     """Return the shortest pattern of as many layers: the first ones of a pattern may repeat a shorter one."""
     repeated = pattern * 2 if n_layers > len(pattern) else pattern
     found = shortest_pattern(repeated[: min(n_layers, 2 * LONGEST_PATTERN + 1)])
-    if len(found) > LONGEST_PATTERN:
+    whole = (found * (len(pattern) // len(found) + 1))[: len(pattern)]
+    if len(found) > LONGEST_PATTERN or whole[:n_layers] != pattern[:n_layers]:
         reason = f"slimlm repeats at most {LONGEST_PATTERN} layers, and these do not repeat"
         raise not_supported(key, f"{pattern[:20]}...", reason)
     return found
