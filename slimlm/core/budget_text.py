@@ -68,8 +68,8 @@ def rounded_amount(config: ModelConfig, value: float) -> str:
 def write_bytes(value: int) -> str:
     """Write a number of bytes exactly, in decimal units; `read_bytes` reads it back.
 
-    >>> [write_bytes(value) for value in (16_000_000, 1_500, 1_234_567)]
-    ['16 MB', '1.5 kB', '1,234,567 bytes']
+    >>> [write_bytes(value) for value in (16_000_000, 16_000, 1_234_567)]
+    ['16 MB', '16 kB', '1,234,567 bytes']
     """
     written = format_size(value)
     if written[-1] in _PREFIXES:
