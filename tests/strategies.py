@@ -228,8 +228,8 @@ def counted_form(config: ModelConfig, d_model: int, d_ff: int, n_layers: int, n_
 
 def budget_params(config: ModelConfig) -> Fraction:
     """Return the parameters that the budget asks for: bytes over the bytes of one."""
-    sizes = {"fp32": 4, "bf16": 2, "int8": 1, "int4": Fraction(1, 2)}
-    return config.total_params / Fraction(sizes[config.budget_precision] if config.budget == "bytes" else 1)
+    sizes = {"fp32": Fraction(4), "bf16": Fraction(2), "int8": Fraction(1), "int4": Fraction(1, 2)}
+    return config.total_params / (sizes[config.budget_precision] if config.budget == "bytes" else Fraction(1))
 
 
 def accepted(config: ModelConfig) -> tuple[int, int]:

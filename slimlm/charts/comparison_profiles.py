@@ -26,7 +26,7 @@ from slimlm.charts.palette import INK, MUTED
 from slimlm.charts.stages import Blocks, Box, block_line_layers, block_lines, stage_axis, stage_rows
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
 from slimlm.compare.pins import Pin
-from slimlm.core.describe import counted, size_words
+from slimlm.core.describe import shape_phrase, size_words
 
 _BOX_PX, _HEAD_PX, _GAP_PX = 180, 44, 26
 _COLUMN, _LEAST_PX = 0.93, 3.5
@@ -174,7 +174,7 @@ def _caption(pins: Sequence[Pin], place: int, measure: Measure) -> Row:
 
 def _size_and_shape(pin: Pin) -> str:
     arch, total = pin.architecture, size_words(pin.subject.account)
-    shape = f"{counted(arch.n_layers, 'layer')} × {arch.d_model:,}"
+    shape = shape_phrase(arch)
     return shape if pin.name.startswith(total) else f"{total} · {shape}"
 
 

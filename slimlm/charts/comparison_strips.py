@@ -12,7 +12,7 @@ from slimlm.charts.palette import COMPONENT_COLORS, INK, MUTED
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width
 from slimlm.compare.pins import Pin
 from slimlm.core.accounting import Component
-from slimlm.core.describe import counted, heads_phrase, params_words, size_words
+from slimlm.core.describe import heads_phrase, layers_phrase, params_words, size_words
 from slimlm.core.names import COMPONENT_NAMES
 from slimlm.utils.formatting import format_count, format_share
 
@@ -110,7 +110,8 @@ def component_labels(part: Component, measure: Measure) -> Row:
 def _head(pins: Sequence[Pin], place: int, pin: Pin, measure: Measure) -> Row:
     arch = pin.architecture
     top = LEGEND_PX + _STEP_PX * place
-    shape = f"{counted(arch.n_layers, 'layer')} × d_model {arch.d_model:,} · d_ff {arch.d_ff:,} · {heads_phrase(arch)}"
+    joint = " × " if arch.n_loops == 1 else " · "
+    shape = f"{layers_phrase(arch)}{joint}d_model {arch.d_model:,} · d_ff {arch.d_ff:,} · {heads_phrase(arch)}"
     brief = f"{arch.n_layers:,} × {arch.d_model:,}"
     return {
         "name": pin.name,

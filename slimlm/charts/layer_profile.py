@@ -10,7 +10,7 @@ from slimlm.charts.stages import Blocks, Box, block_line_layers, block_lines, st
 from slimlm.charts.theme import NARROW, NARROWEST_PX, Figure, Row, figure, layers, text_layer, text_width, wrap
 from slimlm.core.accounting import Account, Component
 from slimlm.core.captions import describe_allocation, in_words, source_line
-from slimlm.core.describe import counted
+from slimlm.core.describe import counted, times
 from slimlm.core.named_model import Subject
 from slimlm.utils.formatting import format_count, format_share
 
@@ -25,7 +25,8 @@ def layer_profile_chart(subject: Subject) -> Figure:
     Area encodes parameters: all stages have the same height, so a stage's width is its share of the total, and inside
     the blocks a component's height is its share of a block. Colour encodes the component.
     """
-    blocks, legend = Blocks.of(subject.account), _legend_rows(subject)
+    blocks, legend, loops = Blocks.of(subject.account), _legend_rows(subject), subject.architecture.n_loops
+    used = f", used {times(loops)}" if loops > 1 else ""
     stages = [row | _stage_label(part) for part, row in stage_rows(subject.account, _BOX)]
     return figure(
         ({"values": stages}, _stage_layers()),
@@ -35,7 +36,7 @@ def layer_profile_chart(subject: Subject) -> Figure:
         ({"values": legend}, _legend_layers()),
         title=subject.title,
         subtitle=[source_line(subject), reading_line(subject)],
-        description=f"{counted(blocks.n_layers, 'block')} of {subject.account.layer_params:,} parameters. "
+        description=f"{counted(blocks.n_layers, 'block')} of {subject.account.layer_params:,} parameters{used}. "
         + describe_allocation(subject),
         height=_PROFILE_TOP_PX + _PROFILE_PX + 13 + _LINE_PX * len(legend),
     )
@@ -45,7 +46,9 @@ def reading_line(subject: Subject) -> str:
     """Return the line that explains how to read the layer profile."""
     group = _blocks_per_line(Blocks.of(subject.account))
     lines = "one column is one layer" if group == 1 else f"a line after every {group:,} blocks"
-    return f"From input to output · area is parameters · {lines}"
+    loops = subject.architecture.n_loops
+    used = f" · the blocks are used {times(loops)}" if loops > 1 else ""
+    return f"From input to output · area is parameters · {lines}{used}"
 
 
 def _stage_label(part: Component) -> Row:

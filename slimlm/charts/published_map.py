@@ -10,7 +10,7 @@ import altair as alt
 from slimlm.charts.layout import label_alignments, log_ticks
 from slimlm.charts.palette import COMPONENT_COLORS, INK, MUTED, PAGE, Shade
 from slimlm.charts.theme import Figure, Row, figure, layers, text_layer, text_width, wrap
-from slimlm.core.describe import counted, size_words
+from slimlm.core.describe import shape_phrase, size_words
 from slimlm.core.design import Design
 from slimlm.core.named_model import Subject
 from slimlm.core.published import PublishedModel, published_models
@@ -143,10 +143,7 @@ def _curve(name: str, ends: tuple[list[float], list[float]]) -> list[Row]:
 
 
 def _describe(subjects: Sequence[Subject]) -> str:
-    places = ", ".join(
-        f"{_name(subject)} {counted(subject.architecture.n_layers, 'layer')} × {subject.architecture.d_model:,}"
-        for subject in subjects
-    )
+    places = ", ".join(f"{_name(subject)} {shape_phrase(subject.architecture)}" for subject in subjects)
     return f"Depth and width of {len(published_models())} published models; {places}."
 
 

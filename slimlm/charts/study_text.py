@@ -5,12 +5,13 @@ import re
 from collections.abc import Iterable, Sequence
 
 from slimlm.charts.theme import wrap
+from slimlm.core.budget_text import budget_params
 from slimlm.core.describe import counted, expansion_name
 from slimlm.ranking import wording
 from slimlm.ranking.result import CellResult, Ranking
 from slimlm.study.study import Study
 from slimlm.sweep.axis_values import knob_of, label_value
-from slimlm.utils.formatting import format_count, format_size
+from slimlm.utils.formatting import format_count
 from slimlm.utils.text import cut, listed, one_line
 
 _LONGEST = 40
@@ -126,7 +127,7 @@ def setting_line(study: Study, ranking: Ranking) -> str:
     """Return what all cells have in common: size, vocabulary, tokens, data and seeds, on one line."""
     base, swept = study.request.base, {study.request.x.name, study.request.y.name}
     parts = [
-        "" if "total_params" in swept else f"{format_size(base.total_params)} parameters",
+        "" if "total_params" in swept else budget_params(base),
         "" if "vocab_size" in swept else f"vocabulary {base.vocab_size:,}",
         f"{_span([cell.tokens for cell in ranking.cells])} training tokens",
         data_names(study),

@@ -88,7 +88,7 @@ def _point_row(index: int, point: TradeoffPoint) -> Row:
         "chosen": point.chosen,
         "ratio": ratio.miss,
         "expansion": expansion.miss,
-        "total": f"{point.design.total_params:,} ({format_miss(total.miss)})",
+        "total": f"{total.actual:,} ({format_miss(total.miss)})",
         "actual_ratio": f"{ratio.actual:.4f} ({format_miss(ratio.miss)})",
         "actual_expansion": f"{expansion.actual:.3f} ({format_miss(expansion.miss)})",
         "d_model": arch.d_model,

@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from slimlm.core.budget_text import read_bytes
 from slimlm.core.config import ModelConfig
 from slimlm.core.families import MODEL_FAMILIES, family
 from slimlm.serialization.flags import OPTIONS
@@ -58,5 +59,5 @@ def request_of(options: argparse.Namespace) -> ModelConfig:
     values: dict[str, Any] = {
         name: OPTIONS[name].read(value) if isinstance(value, str) else value for name, value in given.items()
     }
-    total = parse_size(options.total_params)
+    total = (read_bytes if values.get("budget") == "bytes" else parse_size)(options.total_params)
     return family(options.family, total, **values) if options.family else ModelConfig(total_params=total, **values)

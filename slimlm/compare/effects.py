@@ -8,7 +8,7 @@ from typing import Literal
 
 from slimlm.compare.comparison import Comparison
 from slimlm.core.architecture import Architecture
-from slimlm.core.describe import counted
+from slimlm.core.describe import counted, shape_phrase
 from slimlm.notes.note import format_number
 from slimlm.utils.formatting import format_share
 from slimlm.utils.text import listed
@@ -94,7 +94,7 @@ def _cause(comparison: Comparison, place: int, base: int, size: float) -> str:
 
 
 def _layers(architecture: Architecture) -> str:
-    return f"{counted(architecture.n_layers, 'layer')} × {architecture.d_model:,}"
+    return shape_phrase(architecture)
 
 
 def _of(architecture: Architecture, name: str) -> str:

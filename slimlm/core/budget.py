@@ -85,7 +85,7 @@ def target_table_params(config: ModelConfig) -> float:
     Raises TypeError for a ratio of "auto", which follows from the shape.
     """
     ratio = config.embedding_ratio
-    if isinstance(ratio, str):
+    if ratio == "auto":
         raise TypeError(f"embedding_ratio={ratio!r} has no target")
     if config.budget == "non_embedding":
         return config.total_params * ratio / (1 - ratio)

@@ -8,7 +8,7 @@ from slimlm.utils.formatting import format_bytes, format_count, format_size, par
 
 _LABELS: dict[Budget, str] = {
     "total": "Total parameters",
-    "non_embedding": "Non-embedding parameters",
+    "non_embedding": "Non-embedding",
     "active": "Active parameters",
 }
 
@@ -19,7 +19,7 @@ def budget_label(budget: Budget, precision: Precision = "int8") -> str:
     """Return the name of what a budget counts, as a heading.
 
     >>> budget_label("non_embedding"), budget_label("bytes", "int4")
-    ('Non-embedding parameters', 'Weights in int4')
+    ('Non-embedding', 'Weights in int4')
     """
     return f"Weights in {precision}" if budget == "bytes" else _LABELS[budget]
 
@@ -68,8 +68,8 @@ def rounded_amount(config: ModelConfig, value: float) -> str:
 def write_bytes(value: int) -> str:
     """Write a number of bytes exactly, in decimal units; `read_bytes` reads it back.
 
-    >>> [write_bytes(value) for value in (16_000_000, 1_500, 1_234_567)]
-    ['16 MB', '1.5 kB', '1,234,567 bytes']
+    >>> [write_bytes(value) for value in (16_000_000, 16_000, 1_234_567)]
+    ['16 MB', '16 kB', '1,234,567 bytes']
     """
     written = format_size(value)
     if written[-1] in _PREFIXES:

@@ -237,6 +237,17 @@ def layers_phrase(architecture: Architecture) -> str:
     return counted(architecture.n_layers, "layer") + (f", used {times(loops)}" if loops > 1 else "")
 
 
+def shape_phrase(architecture: Architecture) -> str:
+    """Return depth and width, and how often the layers are used where that is more than once.
+
+    >>> [shape_phrase(Architecture(d_model=64, d_ff=64, n_layers=3, n_loops=loops)) for loops in (1, 2)]
+    ['3 layers × 64', '3 layers × 64 (used twice)']
+    """
+    loops = architecture.n_loops
+    shape = f"{counted(architecture.n_layers, 'layer')} × {architecture.d_model:,}"
+    return f"{shape} (used {times(loops)})" if loops > 1 else shape
+
+
 def times(number: int) -> str:
     """Write a number of repetitions: "twice", "3 times"."""
     return "twice" if number == 2 else counted(number, "time")

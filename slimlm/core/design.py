@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from slimlm.core.accounting import Account, account
 from slimlm.core.architecture import Architecture, Choices, ModelDims
-from slimlm.core.budget import counted_params, in_budget_unit, table_params, target_table_params, total_at, window
+from slimlm.core.budget import counted_params, in_budget_unit, target_table_params, total_at, window
 from slimlm.core.budget_text import budget_noun
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import shape_line
@@ -204,4 +204,4 @@ def _aspect_cost(config: ModelConfig, dims: ModelDims) -> float:
 
 
 def _ratio_cost(config: ModelConfig, d_model: int) -> float:
-    return math.log(table_params(config, d_model) / target_table_params(config)) ** 2
+    return math.log(config.vocabulary_tables * config.vocab_size * d_model / target_table_params(config)) ** 2

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, Protocol
 
 from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION, Account, Component, account, norm_name
 from slimlm.core.architecture import Architecture
+from slimlm.core.budget_text import budget_noun
 from slimlm.core.config import ModelConfig
-from slimlm.core.describe import structure_words
+from slimlm.core.describe import layers_phrase, structure_words
 from slimlm.core.design import Design
 from slimlm.core.names import COMPONENT_NAMES
 from slimlm.utils.formatting import format_miss
@@ -125,7 +126,7 @@ def format_param_table(model: Module | Design | Architecture) -> str:
     config = None if isinstance(model, Architecture) else model.config
     parts = [_allocation(accounted, rows), _configuration(accounted)]
     if config is not None:
-        parts.append(_targets(Design(config, architecture), sum(row.params for row in rows)))
+        parts.append(_targets(Design(config, architecture)))
     return "\n\n".join(parts)
 
 
@@ -139,22 +140,29 @@ _LINE = sum(_WIDTHS) + 2 * (len(_WIDTHS) - 1) - 2
 def _allocation(accounted: Account, rows: Sequence[ComponentRow]) -> str:
     lines = [("Component", "per layer × layers", "Parameters", "Share"), *_table_lines(accounted, rows)]
     lines.append(_cells("TOTAL", "", sum(row.params for row in rows), 10_000))
+    lines.append(_non_embedding(accounted, sum(row.params for row in rows)))
     widths = [max(least, *map(len, column)) for least, column in zip(_WIDTHS, zip(*lines, strict=True), strict=True)]
-    head, *body, foot = [_aligned(line, widths) for line in lines]
+    head, *body, total, rest = [_aligned(line, widths) for line in lines]
     rule = "─" * len(head)
     active = [_aligned(_active(accounted), widths)] if accounted.architecture.is_mixture else []
-    return "\n".join(["Parameter Allocation Table", rule, head, rule, *body, rule, foot, *active])
+    return "\n".join(["Parameter Allocation Table", rule, head, rule, *body, rule, total, rest, *active])
+
+
+def _non_embedding(accounted: Account, total: int) -> _Cells:
+    """Return the line of all parameters outside the vocabulary-sized tables."""
+    rest = total - accounted.embedding_params
+    return _cells("  Non-embedding", "", rest, round(10_000 * rest / total))
 
 
 def _active(accounted: Account) -> _Cells:
     used = accounted.active_params
-    return _cells("ACTIVE PER TOKEN", "", used, round(10_000 * used / accounted.total_params))
+    return _cells("  Active per token", "", used, round(10_000 * used / accounted.total_params))
 
 
 def _table_lines(accounted: Account, rows: Sequence[ComponentRow]) -> list[_Cells]:
     """Return the lines of the components, with a subtotal of all layers."""
     arch, by_key = accounted.architecture, {row.component.key: row for row in rows}
-    layers, backbone = arch.n_layers, [row for row in rows if row.component.per_layer]
+    backbone = [row for row in rows if row.component.per_layer]
 
     def line(key: str, label: str) -> _Cells:
         row = by_key[key]
@@ -165,7 +173,7 @@ def _table_lines(accounted: Account, rows: Sequence[ComponentRow]) -> list[_Cell
         line("position_embedding", "Position Embedding"),
         line("lm_head", f"LM Head (tied={arch.tied_lm_head})"),
         _cells(
-            f"Transformer Backbone ({layers:,} layer{'s' if layers > 1 else ''})",
+            f"Transformer Backbone ({layers_phrase(arch)})",
             "",
             sum(row.params for row in backbone),
             sum(row.hundredths for row in backbone),
@@ -222,9 +230,9 @@ def _lines(words: list[str]) -> list[str]:
     return lines
 
 
-def _targets(design: Design, actual: int) -> str:
-    _, ratio, expansion = design.targets
-    target = design.config.total_params
+def _targets(design: Design) -> str:
+    total, ratio, expansion = design.targets
+    unit = "" if design.config.budget == "total" else f"  {budget_noun(design.config)}"
     lines = [f"{'':<20}{'target':>12}{'actual':>12}{'miss':>12}"]
     for knob in (ratio, expansion):
         mark = "  off target by more than 5 %" if knob.off_target else ""
@@ -234,8 +242,8 @@ def _targets(design: Design, actual: int) -> str:
             *lines,
             f"embedding_ratio: {EMBEDDING_RATIO_DEFINITION}",
             "",
-            f"Target      {target:>16,}",
-            f"Actual      {actual:>16,}",
-            f"Difference  {actual - target:>+16,}  ({format_miss(actual / target - 1)})",
+            f"Target      {total.target:>16,}{unit}",
+            f"Actual      {total.actual:>16,}{unit}",
+            f"Difference  {total.actual - total.target:>+16,}  ({format_miss(total.miss)})",
         ]
     )

@@ -21,6 +21,12 @@ _QUANTITIES = (
         of=lambda work: work.account.architecture.d_model / work.account.architecture.n_layers,
     ),
     Quantity(key="total_params", name="Total", unit="params", of=lambda work: work.account.total_params),
+    Quantity(
+        key="non_embedding_params",
+        name="Non-embedding",
+        unit="params",
+        of=lambda work: work.account.non_embedding_params,
+    ),
     Quantity(key="embedding_ratio", name="Embedding ratio", unit="share", of=lambda work: work.account.embedding_ratio),
 )
 

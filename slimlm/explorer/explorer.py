@@ -17,7 +17,7 @@ from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
 from slimlm.notes.offers import offers
 from slimlm.notes.verdict import verdict
-from slimlm.serialization.fields import RATIO, SLIDERS, Knob, to_query, values_of
+from slimlm.serialization.fields import RATIO, SLIDERS, Knob, to_query, total_knob, values_of
 from slimlm.solver.solver import solve
 
 _OUTDATED = "slimlm-outdated"
@@ -48,7 +48,7 @@ class Explorer:
         _Chart.enable_offline()
         self._config, self._dark, self._asking = config or ModelConfig(), dark, False
         self._design = solve(self._config)
-        self._sliders = {knob.field: self._slider(knob) for knob in SLIDERS}
+        self._sliders = {knob.field: self._slider(knob) for knob in self._knobs()}
         self._shape_leads = widgets.Checkbox(description="Let the shape lead", indent=False)
         self._shape_leads.observe(self._take_switch, "value")
         self._sentence, self._remedies = widgets.HTML(), widgets.HBox()
@@ -86,6 +86,10 @@ class Explorer:
             return
         self._show_design()
 
+    def _knobs(self) -> tuple[Knob, ...]:
+        """Return the controls of the sliders, the total's in the unit of the budget."""
+        return total_knob(self._config.budget, self._config.budget_precision), *SLIDERS[1:]
+
     def _slider(self, knob: Knob) -> Any:
         slider = widgets.SelectionSlider(
             options=_stops(knob, getattr(self._config, knob.field)),
@@ -110,8 +114,9 @@ class Explorer:
     def _move_sliders(self) -> None:
         """Move the sliders to the request, each with a stop at its value."""
         self._asking = True
-        for knob in SLIDERS:
+        for knob in self._knobs():
             slider, value = self._sliders[knob.field], getattr(self._config, knob.field)
+            slider.description = knob.label
             if (stops := _stops(knob, value)) != slider.options:
                 slider.options = stops
             slider.value = value

@@ -11,7 +11,7 @@ from slimlm.charts.published_map import published_map_chart
 from slimlm.charts.theme import text_width, wrap
 from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
 from slimlm.core.captions import TargetText, request_line, target_texts
-from slimlm.core.describe import counted
+from slimlm.core.describe import counted, shape_phrase
 from slimlm.core.design import Design
 from slimlm.core.published import published_near
 from slimlm.export.card_svg import Colors, Figure, chart_body, figure_column, figure_lines, rule, text_line
@@ -136,7 +136,7 @@ def headline(design: Design) -> str:
         return judged.text.removesuffix(".")
     arch, share = design.architecture, design.account.embedding_ratio
     words = next((name for part, name in _PARTS.items() if abs(part - share) < 0.015), format_share(share))
-    return f"{counted(arch.n_layers, 'layer')} × {arch.d_model:,}: {words} of the budget goes to the vocabulary"
+    return f"{shape_phrase(arch)}: {words} of the budget goes to the vocabulary"
 
 
 def _footer(design: Design, lines: list[str], colors: Colors, layout: _Layout, on: date) -> Iterator[str]:
@@ -157,7 +157,7 @@ def _footer_lines(design: Design, width: float) -> list[str]:
         *(_two_lines(found.sentence, width) if found else ()),
         *(line for note in notes for line in _two_lines(f"Note: {note.text}", width)),
         *_nearest(design),
-        f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}.",
+        f"Embedding ratio: {EMBEDDING_RATIO_DEFINITION}; {design.account.non_embedding_params:,} are outside them.",
     ]
 
 
@@ -204,10 +204,10 @@ def _map(design: Design, colors: Colors, layout: _Layout) -> list[str]:
 
 
 def _figures(design: Design) -> list[Figure]:
-    arch, (total, *others) = design.architecture, target_texts(design)
+    arch, (total, *others), in_bytes = design.architecture, target_texts(design), design.config.budget == "bytes"
     kv_heads = "" if arch.kv_heads == arch.n_heads else f", {arch.kv_heads:,} for keys and values"
     return [
-        *map(_target, (total._replace(actual=f"{design.total_params:,}"), *others)),
+        *map(_target, (total if in_bytes else total._replace(actual=f"{total.knob.actual:,}"), *others)),
         *([Figure("Active per token", f"{design.account.active_params:,}", "parameters")] if arch.is_mixture else []),
         Figure("Depth × width", f"{arch.n_layers:,} × {arch.d_model:,}", "layers × d_model"),
         Figure("Feed-forward width", f"{arch.d_ff:,}", "d_ff"),

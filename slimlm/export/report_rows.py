@@ -1,11 +1,11 @@
 """Table rows of a report, shared by HTML and Markdown."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
-from slimlm.core.architecture import NEWEST_FIELDS
 from slimlm.core.captions import target_texts
-from slimlm.core.config import ModelConfig
+from slimlm.core.config import ModelConfig, written
 from slimlm.core.describe import expansion_name, structure_words
 from slimlm.core.design import OFF_TARGET, TOLERANCE, Design, TargetActual
 from slimlm.core.named_model import NamedModel, Subject
@@ -33,13 +33,15 @@ _RULES = (
 
 def target_rows(design: Design) -> list[Cells]:
     """Return target, actual and miss of each knob."""
-    return [(text.label, *_target_cells(text.knob), _miss(text.knob)) for text in target_texts(design)]
+    unit = " bytes" if design.config.budget == "bytes" else ""
+    return [(text.label, *_target_cells(text.knob, unit), _miss(text.knob)) for text in target_texts(design)]
 
 
 def figure_rows(named_model: NamedModel) -> list[Cells]:
     """Return total, ratio and expansion of a named model, which has no targets."""
     return [
         ("Total parameters", f"{named_model.total_params:,}"),
+        ("Non-embedding parameters", f"{named_model.account.non_embedding_params:,}"),
         *active_rows(named_model),
         ("Embedding ratio", format_share(named_model.account.embedding_ratio)),
         (expansion_name(named_model.architecture), f"{named_model.architecture.glu_expansion:.4f}"),
@@ -52,9 +54,9 @@ def active_rows(subject: Subject) -> list[Cells]:
     return [("Active per token", f"{active:,}")] if subject.architecture.is_mixture else []
 
 
-def _target_cells(knob: TargetActual) -> tuple[str, str]:
+def _target_cells(knob: TargetActual, unit: str) -> tuple[str, str]:
     if knob.name == "total_params":
-        return f"{knob.target:,}", f"{knob.actual:,}"
+        return f"{knob.target:,}{unit}", f"{knob.actual:,}{unit}"
     return f"{knob.target:.6g}", f"{knob.actual:.4f}"
 
 
@@ -72,15 +74,24 @@ def dimension_rows(subject: Subject) -> list[Cells]:
     arch = subject.architecture
     structure, grouped = structure_words(arch), arch.kv_heads != arch.n_heads
     return [
+        *(_count_rows(subject) if isinstance(subject, Design) else ()),
         ("n_layers × d_model", f"{arch.n_layers:,} × {arch.d_model:,}"),
         ("d_ff", f"{arch.d_ff:,}"),
         *active_rows(subject),
         ("n_heads × head_dim", f"{arch.n_heads:,} × {arch.head_width:,}"),
         *([("n_kv_heads", f"{arch.kv_heads:,}")] if grouped else []),
+        *([("n_loops", f"{arch.n_loops:,}")] if arch.n_loops > 1 else []),
         ("vocab_size, LM head", f"{arch.vocab_size:,}, {'tied' if arch.tied_lm_head else 'untied'}"),
         ("max_seq_length", f"{arch.max_seq_length:,}"),
         *([("Structure", " · ".join(structure))] if structure else []),
     ]
+
+
+def _count_rows(design: Design) -> list[Cells]:
+    """Return the counts of a design that are not among its targets."""
+    counts = {"total": ("Total parameters", design.total_params)}
+    counts["non_embedding"] = ("Non-embedding parameters", design.account.non_embedding_params)
+    return [(name, f"{count:,}") for budget, (name, count) in counts.items() if budget != design.config.budget]
 
 
 def table_rows(subject: Subject) -> Iterator[Cells]:
@@ -110,8 +121,6 @@ def alternative_rows(design: Design) -> Iterator[Cells]:
 
 
 def request_rows(design: Design) -> list[Cells]:
-    """Return the fields of the request with value and meaning; the newest ones only where they are not at default."""
-    docs = field_docs(ModelConfig)
-    changed = design.config.changed()
-    names = [name for name in field_names(ModelConfig) if name not in NEWEST_FIELDS or name in changed]
-    return [(name, literal(getattr(design.config, name)), docs[name]) for name in names]
+    """Return the fields of the request with their values and meanings, as far as a file holds them."""
+    docs, values = field_docs(ModelConfig), written(asdict(design.config))
+    return [(name, literal(values[name]), docs[name]) for name in field_names(ModelConfig) if name in values]

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from slimlm.core.config import ModelConfig
-from slimlm.core.describe import counted
+from slimlm.core.describe import shape_phrase
 from slimlm.core.design import Design
 from slimlm.notes.verdict import Weight, verdict
 from slimlm.serialization.fields import KNOBS, Value, values_of
@@ -26,7 +26,7 @@ class Offer(NamedTuple):
         if self.design is None:
             return f"Set {self.change}"
         arch = self.design.architecture
-        return f"Set {self.change}: {counted(arch.n_layers, 'layer')} × {arch.d_model:,}"
+        return f"Set {self.change}: {shape_phrase(arch)}"
 
 
 def offers(error: ValueError, asked: Mapping[str, Value]) -> list[Offer]:

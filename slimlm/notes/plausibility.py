@@ -6,7 +6,7 @@ from functools import lru_cache
 from statistics import quantiles
 
 from slimlm.core.accounting import Account
-from slimlm.core.describe import counted
+from slimlm.core.describe import counted, shape_phrase
 from slimlm.core.published import PublishedModel, published_models, published_near
 from slimlm.notes.note import format_number
 from slimlm.utils.formatting import format_share, format_size
@@ -62,9 +62,7 @@ def _aspect_ratio(account: Account) -> Oddity | None:
     if low / ASPECT_SLACK <= ratio <= high * ASPECT_SLACK:
         return None
     kind = "wide for its depth" if ratio > high else "narrow for its depth"
-    text = (
-        f"{counted(arch.n_layers, 'layer')} × {arch.d_model:,} is {kind}: d_model / n_layers is {format_number(ratio)}"
-    )
+    text = f"{shape_phrase(arch)} is {kind}: d_model / n_layers is {format_number(ratio)}"
     return Oddity("aspect_ratio", f"{text}, and {_most(account)} have {_ends(low, high)}")
 
 

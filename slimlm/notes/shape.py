@@ -5,6 +5,7 @@ from statistics import median
 
 from slimlm.core.accounting import Account
 from slimlm.core.architecture import width_multiple
+from slimlm.core.budget import ratio_at
 from slimlm.core.describe import counted
 from slimlm.core.design import Design
 from slimlm.core.published import published_models, published_near
@@ -51,10 +52,13 @@ def alignment(design: Design) -> Note | None:
 
 
 def _cost_of_alignment(design: Design, grain: int) -> str:
-    """Return the embedding ratio of one step of d_model, which is the cost of alignment in a small model."""
+    """Return the embedding ratio of one step of d_model, which is the cost of alignment in a small model.
+
+    With a budget that leaves the vocabulary out, steps shrink as d_model grows: the first is the largest.
+    """
     config = design.config
     own = 1 if config.n_heads == "auto" else width_multiple(config.n_heads, config.head_dim, config.positions)
-    step = math.lcm(own, grain) * config.vocabulary_tables * config.vocab_size / config.total_params
+    step = ratio_at(config, math.lcm(own, grain))
     if step >= 0.5:
         return "but too coarsely for this total and vocabulary"
     if step < 0.01:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from slimlm.core.config import ModelConfig
-from slimlm.core.describe import counted, expansion_name
+from slimlm.core.describe import expansion_name, shape_phrase
 from slimlm.core.design import OFF_TARGET, Design, TargetActual
 from slimlm.core.named_model import Subject
 from slimlm.core.shape_law import RESIDUAL, published_aspect_ratio
@@ -46,10 +46,7 @@ class Remedy:
     def __str__(self) -> str:
         """Say what the change gives: "With 5 heads: 11 layers × 220, all targets within 0.5 %."."""
         arch = self.design.architecture
-        return (
-            f"With {self.change}: {counted(arch.n_layers, 'layer')} × {arch.d_model:,}, "
-            f"all targets within {bound(self.design)}."
-        )
+        return f"With {self.change}: {shape_phrase(arch)}, all targets within {bound(self.design)}."
 
 
 @dataclass(frozen=True)
@@ -137,7 +134,7 @@ def _in_range(subject: Subject) -> str:
     )
     dense = "published dense" if arch.is_mixture else "published"
     return (
-        f"{counted(arch.n_layers, 'layer')} × {arch.d_model:,} is a {kind} shape: d_model / n_layers is "
+        f"{shape_phrase(arch)} is a {kind} shape: d_model / n_layers is "
         f"{format_number(ratio)} ({dense} models near {size_near(account)}: {law:.0f})."
     )
 

@@ -254,7 +254,7 @@ def total_knob(budget: Budget, precision: Precision) -> Knob:
     """Return the control of the total for what a budget counts: its name, and its unit in texts for readers.
 
     >>> total_knob("bytes", "int8").display(16_000_000), total_knob("non_embedding", "int8").label
-    ('16 MB', 'Non-embedding parameters')
+    ('16 MB', 'Non-embedding')
     """
     label = budget_label(budget, precision)
     if budget != "bytes":

@@ -39,6 +39,7 @@ _DEFAULTS = {
     "n_layers": "6, 8, 12, 16, 24",
     "max_seq_length": "512, 1024, 2048, 4096",
     "multiple_of": "1, 8, 16, 32, 64",
+    "n_loops": "1, 2, 3, 4",
     "rope_theta": "10000, 100000, 500000, 1000000",
     "position_offset": "0, 2",
     "dropout": "0, 0.1, 0.2",

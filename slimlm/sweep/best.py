@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from slimlm.core.describe import counted
+from slimlm.core.describe import counted, shape_phrase
 from slimlm.sweep.describe import pair_label
 from slimlm.sweep.grid import Sweep
 from slimlm.sweep.metrics import Metric, Reports
@@ -100,7 +100,7 @@ def _is_alike(
 
 def _where(sweep: Sweep, place: int, text: str) -> str:
     arch = sweep.design_of(place).architecture
-    shape = f"{counted(arch.n_layers, 'layer')} × {arch.d_model:,}"
+    shape = shape_phrase(arch)
     return f"{text} at {pair_label(sweep, place)}, {shape}"
 
 

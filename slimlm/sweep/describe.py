@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from slimlm.core.budget_text import budget_label
 from slimlm.core.captions import request_parts
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import expansion_name
@@ -15,6 +16,8 @@ from slimlm.sweep.grid import Axis, Sweep
 
 def knob_name(sweep: Sweep, axis: Axis) -> str:
     """Return the display name of an axis: "Embedding ratio"."""
+    if axis.name == "total_params":
+        return budget_label(sweep.base.budget, sweep.base.budget_precision)
     return expansion_name(sweep.base) if axis.name == "glu_expansion" else KNOBS[axis.name].label
 
 
@@ -52,7 +55,8 @@ def _unswept(sweep: Sweep) -> ModelConfig:
 def ratio_reading(sweep: Sweep) -> str:
     """Say how a sweep of the embedding ratio also varies width and depth; empty when it is not swept.
 
-    At a fixed total and vocabulary the ratio determines the width: d_model = ratio · total / (c · vocab_size).
+    At a fixed total and vocabulary the ratio determines the width: d_model = ratio · total / (c · vocab_size), or
+    ratio / (1 − ratio) · N / (c · vocab_size) for N non-embedding parameters.
     """
     axis = next((axis for axis in (sweep.x, sweep.y) if axis.name == "embedding_ratio"), None)
     ratios = sorted({value for value in axis.values if isinstance(value, float)}) if axis else []

@@ -158,6 +158,7 @@ _ALL = (
         assumption="the largest relative deviation of total, embedding ratio and expansion from their targets",
     ),
     replace(_actual("total_params"), key="total_params"),
+    replace(_actual("non_embedding_params"), key="non_embedding_params", name="Non-embedding parameters"),
     Metric(
         key="off_usual_shape",
         name="Factor off the usual shape",

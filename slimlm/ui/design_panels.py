@@ -14,7 +14,7 @@ from slimlm.core.accounting import EMBEDDING_RATIO_DEFINITION
 from slimlm.core.architecture import Architecture
 from slimlm.core.captions import TargetText, target_texts
 from slimlm.core.config import ModelConfig
-from slimlm.core.describe import counted, ffn_words, heads_phrase, params_words, size_words
+from slimlm.core.describe import counted, ffn_words, heads_phrase, layers_phrase, params_words, size_words, times
 from slimlm.core.design import Design, TargetActual
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.core.published import published_near
@@ -46,9 +46,10 @@ def _headline(subject: Subject) -> tuple[str, str]:
     """Return the name and size of a model, and its structure."""
     arch = subject.architecture
     name = f"{subject.name}, " if isinstance(subject, NamedModel) else ""
+    comma = "," if arch.n_loops > 1 else ""
     return (
         f"{name}{params_words(subject.account)}",
-        f"{counted(arch.n_layers, 'layer')} of width {arch.d_model:,}, {heads_phrase(arch)} of {arch.head_width:,}, "
+        f"{layers_phrase(arch)}{comma} of width {arch.d_model:,}, {heads_phrase(arch)} of {arch.head_width:,}, "
         f"{ffn_words(subject.account)}.",
     )
 
@@ -66,7 +67,8 @@ def show_heading(subject: Subject, show_links: Callable[[], None]) -> None:
     name, structure = _headline(subject)
     with row.container(gap=None, width="stretch"):
         st.title(plain(name), anchor=False)
-        st.markdown(f":gray[:small[{plain(structure)}]]")
+        rest = f"{format_count(subject.account.non_embedding_params)} non-embedding · "
+        st.markdown(f":gray[:small[{plain(rest + structure)}]]")
     if not st.context.is_embedded:
         buttons = row.container(horizontal=True, width="content")
         pin_button(buttons, subject, architecture=subject.architecture, width="content")
@@ -87,11 +89,13 @@ def _show_figures(design: Design) -> "DeltaGenerator":
 
 
 def show_shape(column: "DeltaGenerator", arch: Architecture) -> None:
-    """Show depth, width and aspect ratio."""
+    """Show depth, width and aspect ratio, or how often the layers are used where that is more than once."""
     column.metric(
         "Depth × width",
         f"{arch.n_layers:,} × {arch.d_model:,}",
-        f"d_model / layers {format_ratio(arch.d_model / arch.n_layers)}",
+        f"layers used {times(arch.n_loops)}"
+        if arch.n_loops > 1
+        else f"d_model / layers {format_ratio(arch.d_model / arch.n_layers)}",
         delta_color="off",
         delta_arrow="off",
         border=True,

@@ -51,14 +51,15 @@ def switch(knob: Knob, *, disabled: bool = False) -> None:
     st.toggle(knob.label, key=knob.field, help=knob.help, disabled=disabled)
 
 
-def choice(knob: Knob, *, disabled: bool = False) -> None:
+def choice(knob: Knob, label: str = "", on_change: Callable[[], None] | None = None, *, disabled: bool = False) -> None:
     """Draw a list of options."""
     st.selectbox(
-        knob.label,
+        label or knob.label,
         list(knob.words),
         format_func=knob.words.__getitem__,
         key=knob.field,
         help=knob.help,
+        on_change=on_change,
         disabled=disabled,
     )
 

@@ -12,6 +12,8 @@ from slimlm.core.families import MODEL_FAMILIES, family_changes, family_of
 from slimlm.serialization.fields import (
     ALIGNMENT,
     BLOCK,
+    BUDGET,
+    BUDGET_PRECISION,
     DEPTH,
     EXTRAS,
     HEAD_DIM,
@@ -19,6 +21,7 @@ from slimlm.serialization.fields import (
     KNOBS,
     KV_HEADS,
     LENGTH,
+    LOOPS,
     OFFSET,
     RATIO,
     REGULARISATION,
@@ -26,9 +29,11 @@ from slimlm.serialization.fields import (
     SLIDERS,
     STRUCTURE,
     TIED,
+    TOTAL,
     WINDOWS,
     Knob,
     Value,
+    total_knob,
 )
 from slimlm.solver.solver import solve
 from slimlm.ui import query_params, url_state
@@ -43,7 +48,9 @@ WINDOW, PATTERN, WINDOW_BASE, ROTARY, *SCALES = WINDOWS
 def draw_knobs() -> None:
     """Draw every knob in the current container; the values are in the session state, under the names of the fields."""
     for knob in (*SLIDERS, HEADS):
-        _slider_and_field(knob)
+        _slider_and_field(knob if knob is not TOTAL else _total())
+        if knob is TOTAL:
+            _budget_choice()
         if knob is RATIO:
             _shape_switch()
     switch(TIED)
@@ -52,6 +59,31 @@ def draw_knobs() -> None:
     _windows()
     experts()
     _more()
+
+
+def _total() -> Knob:
+    """Return the control of the total, in the unit of the budget."""
+    return total_knob(st.session_state[BUDGET.field], st.session_state[BUDGET_PRECISION.field])
+
+
+def _budget_choice() -> None:
+    """Draw the choice of what the total counts, beside it the precision of a budget in bytes."""
+    state = st.session_state
+    if state[BUDGET.field] != "bytes":
+        choice(BUDGET, on_change=_forget_total)
+        state[BUDGET_PRECISION.field] = state[BUDGET_PRECISION.field]  # Streamlit forgets a widget that is not drawn
+        return
+    wide, narrow = st.columns([0.66, 0.34], gap="small")
+    with wide:
+        choice(BUDGET, on_change=_forget_total)
+    with narrow:
+        choice(BUDGET_PRECISION, label="Precision", on_change=_forget_total)
+
+
+@completed
+def _forget_total() -> None:
+    """Forget a total that could not be read in the unit that the budget had before."""
+    _forget_problem(TOTAL)
 
 
 def _shape_switch() -> None:
@@ -190,9 +222,10 @@ def _take_pattern() -> None:
 
 
 def _more() -> None:
-    state, fields = st.session_state, (DEPTH, LENGTH, ALIGNMENT, BLOCK, *EXTRAS, OFFSET, *REGULARISATION)
+    state, fields = st.session_state, (DEPTH, LOOPS, LENGTH, ALIGNMENT, BLOCK, *EXTRAS, OFFSET, *REGULARISATION)
     with st.expander(counting("More choices", fields), key="more_choices"):
         number(DEPTH)
+        number(LOOPS)
         number(LENGTH)
         _slider(ALIGNMENT)
         choice(BLOCK)

@@ -8,8 +8,10 @@ import streamlit as st
 from slimlm.charts.study_map import study_map
 from slimlm.charts.study_text import cell_label, decimals_of, difference, interval, lowest_of, setting_line
 from slimlm.charts.theme import for_page
+from slimlm.core.budget_text import budget_params
 from slimlm.core.config import ModelConfig
 from slimlm.core.describe import counted
+from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel
 from slimlm.ranking.result import CellResult, Ranking
 from slimlm.solver.inverse import nearest_request
@@ -22,7 +24,7 @@ from slimlm.ui.pins import pin_button
 from slimlm.ui.query_params import CELL, STUDY
 from slimlm.ui.rank_library import StudyView
 from slimlm.ui.widget_keys import digest
-from slimlm.utils.formatting import format_count, format_flops, format_miss, format_seconds, format_size
+from slimlm.utils.formatting import format_count, format_flops, format_miss, format_seconds
 from slimlm.utils.text import one_line, plain
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def title_of(study: "Study") -> str:
     count = counted(len(study.cells), "allocation")
     if "total_params" in swept:
         return f"{count}, ranked by training"
-    return f"{count} of {format_size(study.request.base.total_params)} parameters, ranked by training"
+    return f"{count} of {budget_params(study.request.base)}, ranked by training"
 
 
 def show_heading(view: StudyView) -> None:
@@ -193,11 +195,11 @@ def _training(cell: CellResult) -> str:
 
 def _targets(cell: StudyCell, result: CellResult) -> str:
     """Write what was asked of a design of the grid beside what it became."""
-    config = getattr(cell.subject, "config", None)
-    if config is None:
+    if not isinstance(cell.subject, Design):
         return ""
+    config = cell.subject.config
     pairs = (
-        ("total", result.total_params, config.total_params),
+        ("total", cell.subject.targets[0].actual, config.total_params),
         ("embedding ratio", result.embedding_ratio, config.embedding_ratio),
         ("GLU expansion", result.glu_expansion, config.glu_expansion),
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from slimlm.compare.pins import Pin, pin_of, pinned_as, with_pin
-from slimlm.core.describe import counted, heads_phrase, size_words
+from slimlm.core.describe import heads_phrase, shape_phrase, size_words
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
 from slimlm.notes.verdict import verdict
@@ -64,7 +64,7 @@ def _rows(subject: Subject) -> list[tuple[str, str]]:
     arch = subject.architecture
     return [
         ("Total", size_words(subject.account)),
-        ("Depth × width", f"{counted(arch.n_layers, 'layer')} × {arch.d_model:,}"),
+        ("Depth × width", shape_phrase(arch)),
         ("d_model / layers", format_ratio(arch.d_model / arch.n_layers)),
         ("Heads", f"{heads_phrase(arch)} of {arch.head_width:,}"),
         ("Expansion", f"{arch.glu_expansion:.2f} (d_ff {arch.d_ff:,})"),

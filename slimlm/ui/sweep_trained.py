@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from slimlm.core.config import ModelConfig
+from slimlm.core.config import UNWRITTEN_FIELDS, ModelConfig
 from slimlm.core.describe import counted
 from slimlm.core.design import Design
 from slimlm.ranking.result import Ranking
@@ -82,7 +82,7 @@ def _covers(view: StudyView, config: ModelConfig, values: Mapping[str, Sequence[
     axes = {axis.name: axis.values for axis in (request.x, request.y)}
     if set(axes) != set(values) or not all(set(values[name]) <= set(axes[name]) for name in axes):
         return False
-    held = {"total_params", "vocab_size", "embedding_ratio", "glu_expansion"} - set(axes)
+    held = {"total_params", "vocab_size", "embedding_ratio", "glu_expansion", *UNWRITTEN_FIELDS} - set(axes)
     return all(getattr(request.base, name) == getattr(config, name) for name in held)
 
 

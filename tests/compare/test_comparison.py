@@ -76,6 +76,12 @@ def test_windows_caps_and_factors_are_lines_where_a_model_has_them() -> None:
     assert not found["forward_flops_per_token"].own_assumptions(0)
 
 
+def test_loops_are_a_line_where_a_model_has_them() -> None:
+    looped = Pin(Architecture(d_model=64, d_ff=64, n_layers=3, n_loops=3), "looped")
+    assert lines_of(Comparison((looped, THREE[0])))["n_loops"].values == (3, 1)
+    assert "n_loops" not in lines_of(Comparison(THREE))
+
+
 def test_values_are_those_of_the_models() -> None:
     found = lines_of(Comparison(THREE))
     for place, pin in enumerate(THREE):

@@ -34,6 +34,7 @@ Transformer Backbone (12 layers)                        6,480,000   64.49 %
 Final LayerNorm                                               432    0.01 %
 ───────────────────────────────────────────────────────────────────────────
 TOTAL                                                  10,047,024  100.00 %
+  Non-embedding                                         6,591,024   65.60 %
 
 Configuration
   d_model 216 · d_ff 544 · n_layers 12 · n_heads 8 (head_dim 27)
@@ -64,6 +65,7 @@ Transformer Backbone (36 layers)                       80,543,808   64.86 %
 Final LayerNorm                                               864    0.00 %
 ───────────────────────────────────────────────────────────────────────────
 TOTAL                                                 124,187,904  100.00 %
+  Non-embedding                                        80,765,856   65.04 %
 
 Configuration
   d_model 432 · d_ff 1,149 · n_layers 36 · n_heads 12 (head_dim 36)
@@ -100,6 +102,9 @@ def rows(text: str) -> dict[str, Row]:
 def check_columns(text: str) -> dict[str, Row]:
     """Add every column up again, from the text alone."""
     found = rows(text)
+    rest = found.pop("  Non-embedding")
+    assert abs(rest.hundredths - 10_000 * rest.params / found["TOTAL"].params) <= 0.5
+    assert found["TOTAL"].params - rest.params in {found["Token Embedding"].params * tables for tables in (1, 2)}
     parts = [row for label, row in found.items() if label.startswith("  ")]
     (backbone,) = (row for label, row in found.items() if label.startswith("Transformer Backbone"))
     tops = [row for label, row in found.items() if not label.startswith("  ") and label != "TOTAL"]
@@ -168,6 +173,7 @@ def test_model_of_an_architecture_has_no_asked_and_got(architecture: Architectur
     assert "asked" not in text
     assert "Target" not in text
     assert check_columns(text)["TOTAL"].params == account(architecture).total_params
+    assert rows(text)["  Non-embedding"].params == account(architecture).non_embedding_params
 
 
 @pytest.mark.parametrize("total_params", [10**power for power in range(6, 12)])
@@ -203,6 +209,21 @@ def test_asked_and_got() -> None:
     target, actual, difference = (int(number.replace(",", "")) for number in ending.group(1, 2, 3))
     assert (target, actual) == (10_000_000, design.total_params)
     assert difference == actual - target
+
+
+def test_a_budget_of_its_own_is_shown_in_its_unit() -> None:
+    text = format_param_table(solve(ModelConfig(total_params=16_000_000, budget="bytes", budget_precision="bf16")))
+    assert text.endswith(
+        "Target            16,000,000  bytes in bf16\n"
+        "Actual            16,073,024  bytes in bf16\n"
+        "Difference           +73,024  (+0.46 %)"
+    )
+
+
+def test_looped_layers_are_said_to_be() -> None:
+    text = format_param_table(Architecture(d_model=1024, d_ff=2730, n_layers=3, n_loops=3))
+    assert "Transformer Backbone (3 layers, used 3 times)" in text
+    assert "  layers used 3 times" in text
 
 
 def test_print_writes_the_table(capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,6 +73,7 @@ TO_MEGATRON: dict[str, dict[Any, Any]] = {
     "lm_head_bias": {True: False},
     "embedding_norm": {True: False},
     "position_offset": {1: 0, 2: 0, 3: 0},
+    "n_loops": {2: 1, 3: 1},
 }
 
 
@@ -202,6 +203,7 @@ TO_LITGPT: dict[str, dict[Any, Any]] = {
     "bias": {"attention": "qkv", "ffn": "none", "output_ffn": "all"},
     "embedding_norm": {True: False},
     "position_offset": {1: 0, 2: 0, 3: 0},
+    "n_loops": {2: 1, 3: 1},
 }
 
 

@@ -68,7 +68,8 @@ def test_no_better_design_exists_among_all_that_can_be_tried_one_by_one(budget: 
 @given(requests(1_000_000, 10_000_000_000) | structured_requests(1_000_000, 10_000_000_000), some_budget, st.booleans())
 @settings(deadline=timedelta(seconds=5), max_examples=150)
 def test_designs_keep_every_promise(asked: ModelConfig, budget: dict[str, Any], shape_leads: bool) -> None:
-    config = replace(asked, **budget, **({"embedding_ratio": "auto"} if shape_leads else {}))
+    config = replace(asked, **budget)
+    config = replace(config, embedding_ratio="auto") if shape_leads else config
     found = answer(config)
     if found is None:
         assert out_of_reach(config)
