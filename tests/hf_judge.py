@@ -226,6 +226,7 @@ _HEADS_DIVIDE_WIDTH = (
     "qwen2_vl_text",
     "qwen2_5_vl_text",
     "glm4v_text",
+    "olmoe",
 )
 
 

@@ -73,7 +73,7 @@ def expert_params(source: Choices, d_model: int, d_ff: int, n_layers: int, *, ac
     L_dense · m · d · f_dense + (L − L_dense) · (E · d + m · d · (E · f + S · f_shared) + gate), where E becomes the
     experts per token in front of f if `active`.
     """
-    m = 3 if source.ffn in ("swiglu", "geglu") else 2
+    m = 3 if source.ffn in ("swiglu", "geglu", "geglu_tanh") else 2
     routed = source.experts_per_token if active else source.n_experts
     shared = source.n_shared_experts * (d_ff if source.d_shared is None else source.d_shared)
     width = routed * d_ff + shared

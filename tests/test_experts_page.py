@@ -54,4 +54,4 @@ def test_a_published_mixture_is_inspected() -> None:
     page = inspect.opened(model="OLMoE-1B-7B")
     assert not page.exception
     total = next(metric for metric in page.metric if metric.label == "Total parameters")
-    assert (total.value, total.delta) == ("6.919B", "6,919,161,856, 1,282,017,280 active")
+    assert (total.value, total.delta) == ("6.919B", "1.282B active a token")

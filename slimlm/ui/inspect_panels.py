@@ -58,7 +58,9 @@ def _show_links(model: NamedModel) -> None:
 def _show_figures(named_model: NamedModel) -> "DeltaGenerator":
     arch, account = named_model.architecture, named_model.account
     differs = account.active_params < account.total_params
-    detail_of_total = f"{format_count(account.active_params)} active a token" if differs else f"{account.total_params:,}"
+    detail_of_total = (
+        f"{format_count(account.active_params)} active a token" if differs else f"{account.total_params:,}"
+    )
     columns = st.container(key="figures").columns(5)
     figures = (
         ("Total parameters", format_count(named_model.total_params), detail_of_total),

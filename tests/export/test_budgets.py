@@ -6,7 +6,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from slimlm.charts.layer_profile import reading_line
 from slimlm.cli.main import main
+from slimlm.core.budget import counted_params
 from slimlm.core.captions import request_line, result_line
 from slimlm.core.config import ModelConfig
 from slimlm.core.named_model import FROM_CONFIG, NamedModel
@@ -15,12 +17,14 @@ from slimlm.export.card import design_card
 from slimlm.export.report_markdown import markdown
 from slimlm.export.report_rows import dimension_rows, figure_rows, request_rows, target_rows
 from slimlm.notes.shape import alignment
+from slimlm.solver.held_heads import nearest_with_head_dim
 from slimlm.solver.scaling import scaled
 from slimlm.solver.solver import solve
 from slimlm.study.request import request_from_record
 from slimlm.sweep.csv import sweep_csv
 from slimlm.sweep.describe import fixed_line, knob_name
 from slimlm.sweep.grid import sweep
+from tests.strategies import accepted
 from tests.studies import fake_request
 
 BYTES = ModelConfig(total_params=16_000_000, budget="bytes", budget_precision="int4")
@@ -113,3 +117,19 @@ def test_alignment_steps_where_the_budget_leaves_the_vocabulary_out() -> None:
     assert note is not None
     step = 8 * 16_000 / (6_500_000 + 8 * 16_000)
     assert f"in steps of {100 * step:.2g} percentage points" in note.text
+
+
+def test_pictures_say_how_often_layers_are_used() -> None:
+    design = solve(LOOPED)
+    assert reading_line(design).endswith(" · the blocks are used twice")
+    assert design.title == "10.05M parameters · 12 layers, used twice · d_model 216 · d_ff 544 · 8 heads"
+    assert "used" not in reading_line(solve(ModelConfig()))
+
+
+def test_held_heads_meet_the_budget() -> None:
+    for config in (BYTES, OTHERS):
+        design = nearest_with_head_dim(config, 32)
+        assert design is not None
+        assert design.architecture.head_width == 32
+        low, high = accepted(config)
+        assert low <= counted_params(design.account, config.budget) <= high

@@ -136,6 +136,9 @@ USUAL: dict[str, Options] = {
     **{"window": (None,), "layer_pattern": (FULL,), "window_rope_theta": (None,), "rotary_share": (1.0,)},
     **{"attention_scale": (None,), "attention_softcap": (None,), "logit_softcap": (None,)},
     **{"embedding_scale": (1.0,), "residual_scale": (1.0,), "logit_scale": (1.0,)},
+    "n_loops": (1,),
+    "n_experts": lambda arch: () if arch.is_mixture else (0,),
+    "kv_lora_rank": lambda arch: () if arch.has_latents else (None,),
 }
 """Requirements on these fields, unless a class has others."""
 
