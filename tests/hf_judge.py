@@ -239,6 +239,10 @@ def small_configs(draw: st.DrawFn, model_type: str) -> dict[str, Any]:
     chosen = draw(st.fixed_dictionaries({}, optional={**options, "tie_word_embeddings": st.booleans()}))
     # The ids of special tokens would lie beyond a small vocabulary.
     rest: dict[str, Any] = {"pad_token_id": None, "bos_token_id": None, "eos_token_id": None}
+    if model_type == "deepseek_v3" and chosen.keys() & {"n_routed_experts", "num_experts_per_tok", "topk_group"}:
+        # A token's groups must have as many experts as it uses: these keys are given together.
+        chosen |= {"n_routed_experts": 16, "n_group": 4, "topk_group": 2}
+        chosen.setdefault("num_experts_per_tok", 2)
     if model_type == "falcon":
         rest |= draw(_falcon_blocks(sizes["num_attention_heads"]))
     if model_type == "cwm":

@@ -206,7 +206,7 @@ def size_words(account: Counted) -> str:
     >>> from slimlm.core.accounting import account
     >>> from slimlm.core.architecture import Architecture
     >>> size_words(account(Architecture(d_model=256, d_ff=512, n_layers=8, n_experts=16)))
-    '57.0M (13.0M active)'
+    '56.70M (12.66M active)'
     """
     return f"{format_count(account.total_params)}{_active_words(account)}"
 

@@ -63,7 +63,7 @@ def _show_figures(named_model: NamedModel) -> "DeltaGenerator":
     )
     columns = st.container(key="figures").columns(5)
     figures = (
-        ("Total parameters", format_count(named_model.total_params), detail_of_total),
+        ("Total parameters", format_count(named_model.total_params), count),
         ("Embedding ratio", format_share(named_model.account.embedding_ratio), f"vocabulary {arch.vocab_size:,}"),
         (expansion_name(arch), f"{arch.glu_expansion:.3f}", f"d_ff {arch.d_ff:,}"),
     )
