@@ -57,10 +57,8 @@ def _show_links(model: NamedModel) -> None:
 
 def _show_figures(named_model: NamedModel) -> "DeltaGenerator":
     arch, account = named_model.architecture, named_model.account
-    differs = account.active_params < account.total_params
-    detail_of_total = (
-        f"{format_count(account.active_params)} active a token" if differs else f"{account.total_params:,}"
-    )
+    active, total = account.active_params, account.total_params
+    count = f"{format_count(active)} active a token" if active < total else f"{total:,}"
     columns = st.container(key="figures").columns(5)
     figures = (
         ("Total parameters", format_count(named_model.total_params), count),
