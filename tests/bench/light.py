@@ -181,3 +181,31 @@ def count_rows() -> Iterator[Row]:
         peers = {"transformers on meta": by_transformers, f"torchinfo, {more:+,} params": by_torchinfo}
         for peer, count in peers.items():
             yield Row(f"count {name} | {peer}", *in_turns(ours, count, 5))
+    yield from _reading_rows()
+
+
+def _reading_rows() -> Iterator[Row]:
+    """Read configs of windows, experts and a hybrid, and count them, beside transformers on the meta device."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from slimlm.core.published import published_model
+    from slimlm.interop.hf.export_config import to_hf_config
+    from slimlm.interop.read_model import read_model
+
+    hybrid = {"model_type": "qwen3_5_text", "hidden_size": 5120, "intermediate_size": 17408, "num_hidden_layers": 64}
+    hybrid |= {"num_attention_heads": 24, "num_key_value_heads": 4, "linear_num_value_heads": 48}
+    configs = {name: to_hf_config(published_model(name).architecture) for name in ("gemma-3-270m", "Qwen3-30B-A3B")}
+    for name, config in {**configs, "Qwen3.5-27B": hybrid}.items():
+
+        def ours(config: dict[str, Any] = config, name: str = name) -> int:
+            return read_model(config, name).total_params
+
+        def theirs(config: dict[str, Any] = config) -> int:
+            with torch.device("meta"):
+                model: Any = AutoModelForCausalLM.from_config(AutoConfig.for_model(**config))  # type: ignore[no-untyped-call]
+            model.tie_weights()
+            return sum(parameter.numel() for parameter in model.parameters())
+
+        assert ours() == theirs(), name
+        yield Row(f"read and count {name} | transformers on meta", *in_turns(ours, theirs, 5))
