@@ -221,7 +221,7 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"model_type": "deepseek_v3", "n_group": 7},
-        "n_group=7 is not allowed: it must divide n_routed_experts=256; n_group=1 would work",
+        "n_group=7 is not allowed: it must divide n_routed_experts=256; n_group=8 would work",
     ),
     (
         {"model_type": "deepseek_v2", "mlp_bias": True},
