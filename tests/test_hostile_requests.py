@@ -21,7 +21,15 @@ from slimlm.solver.alternatives import alternatives
 from slimlm.solver.search import MOST_WORK, SearchSpace
 from slimlm.solver.solver import BudgetError, solve
 from slimlm.utils.formatting import format_count, format_size, parse_size
-from tests.strategies import any_requests, anything_allowed, closed_form, limits_of, structured_requests
+from tests.strategies import (
+    accepted,
+    any_requests,
+    anything_allowed,
+    closed_form,
+    counted_form,
+    limits_of,
+    structured_requests,
+)
 
 LONGEST_SENTENCE = 1_000
 """Characters of the longest message: one that names every knob, or every remedy."""
@@ -142,7 +150,8 @@ def check_answer(config: ModelConfig) -> None:
     found = account(design.architecture)
     heads = design.architecture.n_heads if config.n_heads == "auto" else None
     assert found.total_params == closed_form(config, *design.dims, heads)
-    assert 1000 * abs(found.total_params - config.total_params) <= 5 * config.total_params
+    low, high = accepted(config)
+    assert low <= counted_form(config, *design.dims, heads) <= high
 
 
 def fields_of(cls: type) -> list[str]:
