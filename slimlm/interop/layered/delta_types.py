@@ -1,6 +1,7 @@
 """Qwen3-Next and Qwen3.5: gated DeltaNet in most layers, attention in the others, dense or with experts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from slimlm.core.layered import Layer
@@ -115,7 +116,7 @@ def _layers(keys: Keys, ffn: FeedForward) -> tuple[Layer, ...]:
 
 
 def _with_ffn(layer: Layer, tensors: dict[str, Any], idle: int) -> Layer:
-    return Layer(layer.kind, {**layer.tensors, **tensors}, layer.cache_per_token, layer.state, idle)
+    return replace(layer, tensors={**layer.tensors, **tensors}, idle_params=idle)
 
 
 def _by_interval(keys: Keys) -> list[str]:

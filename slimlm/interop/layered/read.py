@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from slimlm.core.layered import Layer, LayeredModel
+from slimlm.core.layered import Layer, LayeredModel, Tensors
 from slimlm.core.named_model import FROM_CONFIG, tidy_name
 from slimlm.interop.foreign_reader import defaults_of, not_keys_of
 from slimlm.interop.hf.known_keys import known_keys
@@ -21,10 +21,16 @@ class LayeredType:
     layers: Callable[[Keys], tuple[Layer, ...]]
     recurrence: str = ""
     """Display name of what stands in place of attention, or beside it."""
+    attention: str = "Attention"
     ffn: str = "SwiGLU"
     d_model: str = "hidden_size"
     length: str = "max_position_embeddings"
     tied: tuple[str, ...] = ("tie_word_embeddings",)
+    outside: Callable[[Keys], Tensors] = lambda _: {}
+    """Tensors outside the layers beside the usual ones."""
+    tables: Callable[[Keys], Tensors] = lambda _: {}
+    """Vocabulary-sized matrices beside the usual ones."""
+    norm: str = "RMSNorm"
     judged: bool = True
     """Whether transformers has the type, so that tests compare the count with it."""
 
@@ -70,7 +76,7 @@ def layered_model(
     model_type = str(config["model_type"])
     kind = LAYERED[model_type]
     keys = Keys(config, kind.defaults)
-    names = {"attention": "Attention", "recurrence": kind.recurrence, "ffn": kind.ffn, "norms": "RMSNorms"}
+    names = {"attention": kind.attention, "recurrence": kind.recurrence, "ffn": kind.ffn, "norms": f"{kind.norm}s"}
     tied = next((keys.switch(key) for key in kind.tied if keys.get(key) is not None), False)
     layers = kind.layers(keys)
     return LayeredModel(
@@ -82,6 +88,9 @@ def layered_model(
         tied_lm_head=tied,
         layers=layers,
         names={key: text for key, text in names.items() if text},
+        final_norm=kind.norm,
+        outside=kind.outside(keys),
+        tables=kind.tables(keys),
         remarks=(*said, *_remarks(config, keys)),
         config={"model_type": model_type} | keys.used,
     )
