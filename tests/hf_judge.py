@@ -69,6 +69,8 @@ def load(config: dict[str, Any]) -> PreTrainedConfig:
     if model_type == "mobilellm":
         config = config | {"tie_word_embeddings": _tied(config)}
     found = AutoConfig.for_model(**config | {"model_type": SAME_MODELS.get(model_type, model_type)})
+    if model_type == "gemma4_text":  # whose heads differ by layer
+        return found
     if getattr(found, "head_dim", 0) is None:  # some classes declare null, and their models then raise TypeError
         found.head_dim = found.hidden_size // found.num_attention_heads
     if getattr(found, "num_key_value_heads", 0) is None:

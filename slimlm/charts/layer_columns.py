@@ -5,7 +5,7 @@ from functools import cache
 import altair as alt
 
 from slimlm.charts.components import COMPONENT_ENCODING, component_facts
-from slimlm.charts.palette import INK, MUTED, PAGE
+from slimlm.charts.palette import INK, INK_SHADE, MUTED, PAGE
 from slimlm.charts.theme import NARROW, Figure, Row, figure, layers, text_layer, text_width
 from slimlm.core.captions import source_line
 from slimlm.core.describe import counted
@@ -22,15 +22,20 @@ _NARROW_COLUMN_PX = 140
 def layer_columns_chart(model: LayeredModel) -> Figure:
     """Show one column for each layer, from input to output: its height is the layer's parameters, colour the component.
 
-    A dot under a column says that the layer keeps keys and values while decoding. Of models with more layers than
-    `MOST_COLUMNS`, the first ones are drawn.
+    A dot under a column says that the layer keeps keys and values while decoding, a ring that it keeps those of a
+    window. Of models with more layers than `MOST_COLUMNS`, the first ones are drawn.
     """
     drawn = model.layers[:MOST_COLUMNS]
     rows = _rows(model, len(drawn))
     top = max(layer.params for layer in drawn)
-    dots = [{"x": number + 0.5} for number, layer in enumerate(drawn) if layer.cache_per_token]
+    dots = [
+        {"x": number + 0.5, "windowed": layer.window is not None}
+        for number, layer in enumerate(drawn)
+        if layer.cache_per_token
+    ]
     first = f", of which the first {MOST_COLUMNS:,} are drawn" if model.n_layers > len(drawn) else ""
     reading = f"One column a layer{first} · height is parameters · a dot marks a layer with a KV cache"
+    reading += ", a ring one of a window" if model.windows else ""
     return figure(
         ({"values": _legend(rows)}, _legend_layers()),
         ({"values": rows}, _column_layers()),
@@ -107,10 +112,15 @@ def _column_layers() -> Row:
     return layers(columns)
 
 
+_DOT = f"datum.windowed ? background : ({INK_SHADE.expression})"
+
+
 @cache
 def _dot_layers() -> Row:
     place: Row = {"x": alt.ExprRef("scale('x', datum.x)"), "y": alt.ExprRef(f"{_LEGEND_PX + _PLOT_PX + 8}")}
-    dot = alt.Chart().mark_point(filled=True, size=26, opacity=1, fill=INK, **place)
+    dot = alt.Chart().mark_point(
+        filled=True, size=26, opacity=1, fill=alt.ExprRef(_DOT), stroke=INK, strokeWidth=1, **place
+    )
     return layers(dot)
 
 

@@ -21,9 +21,11 @@ def layered_json(model: LayeredModel) -> str:
         "embedding_ratio": account.embedding_ratio,
         "components": {part.key: part.params for part in account.components},
         "kv_numbers_per_token": model.cache_per_token,
+        **({"kv_numbers_of_one_sequence": model.kv_numbers(model.max_seq_length)} if model.windows else {}),
         "state_numbers": model.state,
         "layers": [
             {"kind": layer.kind, "params": layer.params, "kv_numbers_per_token": layer.cache_per_token}
+            | ({"window": layer.window} if layer.window else {})
             for layer in model.layers
         ],
     }

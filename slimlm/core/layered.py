@@ -34,11 +34,17 @@ class Layer:
     """Numbers kept for a sequence, however long: states of a recurrence or a convolution."""
     idle_params: int = 0
     """Parameters that a token does not use: those of the experts that it is not sent to."""
+    window: int | None = None
+    """Most tokens whose keys and values are kept; None: those of all tokens."""
 
     @property
     def params(self) -> int:
         """Parameters of the layer."""
         return sum(map(prod, self.tensors.values()))
+
+    def cached(self, tokens: int) -> int:
+        """Return the numbers of the KV cache after a number of tokens."""
+        return self.cache_per_token * (tokens if self.window is None else min(self.window, tokens))
 
     def params_of(self, component: str) -> int:
         """Return the parameters of the component with this key."""
@@ -82,6 +88,10 @@ class LayeredModel:
     names: Mapping[str, str]
     """Component key → display name, for the components of the layers."""
     final_norm: str = "RMSNorm"
+    outside: Tensors = field(default_factory=dict)
+    """Tensors outside the layers beside the usual ones: of the components token_embedding, final_norm and lm_head."""
+    tables: Tensors = field(default_factory=dict)
+    """Vocabulary-sized matrices beside the usual ones, with the component token_embedding."""
     remarks: tuple[str, ...] = ()
     """What the account leaves out, or what was assumed."""
     config: Mapping[str, object] = field(default_factory=dict)
@@ -101,32 +111,25 @@ class LayeredModel:
             tuple(replace(part, share=part.params / total) for part in found),
             total,
             total - sum(layer.idle_params for layer in self.layers),
-            (1 if self.tied_lm_head else 2) * self.vocab_size * self.d_model,
+            (1 if self.tied_lm_head else 2) * self.vocab_size * self.d_model + sum(map(prod, self.tables.values())),
         )
 
     def _components(self) -> Iterable[Component]:
         table: Shape = (self.vocab_size, self.d_model)
-        yield Component(
-            key="token_embedding",
-            name="Token embedding",
-            formula="vocab_size · d_model",
-            shapes={"token_embedding.weight": table},
-        )
+        yield self._outer("token_embedding", "Token embedding", "vocab_size · d_model", {"weight": table})
         for key, name in self.names.items():
             yield _component(key, name, self.layers)
-        yield Component(
-            key="final_norm",
-            name=f"Final {self.final_norm}",
-            formula="d_model",
-            shapes={"final_norm.weight": (self.d_model,)},
-        )
-        yield Component(
-            key="lm_head",
-            name="LM head",
-            formula="0 (tied)" if self.tied_lm_head else "vocab_size · d_model",
-            shapes={} if self.tied_lm_head else {"lm_head.weight": table},
-            note="tied to the token embedding" if self.tied_lm_head else "",
-        )
+        yield self._outer("final_norm", f"Final {self.final_norm}", "d_model", {"weight": (self.d_model,)})
+        formula = "0 (tied)" if self.tied_lm_head else "vocab_size · d_model"
+        head = self._outer("lm_head", "LM head", formula, {} if self.tied_lm_head else {"weight": table})
+        yield replace(head, note="tied to the token embedding") if self.tied_lm_head else head
+
+    def _outer(self, key: str, name: str, formula: str, own: Tensors) -> Component:
+        """Return a component outside the layers, with the tensors that this model has beside its own."""
+        shapes = {f"{key}.{tensor}": shape for tensor, shape in own.items()}
+        more = {t: s for t, s in {**self.tables, **self.outside}.items() if t.partition(".")[0] == key}
+        said = f"{formula} + {format_count(sum(map(prod, more.values())))}" if more else formula
+        return Component(key=key, name=name, formula=said, shapes={**shapes, **more})
 
     @property
     def total_params(self) -> int:
@@ -135,7 +138,7 @@ class LayeredModel:
 
     @property
     def cache_per_token(self) -> int:
-        """Numbers that the KV cache grows by with each token, over all layers."""
+        """Numbers that the KV cache grows by with each token, over all layers, until their windows are full."""
         return sum(layer.cache_per_token for layer in self.layers)
 
     @property
@@ -144,13 +147,27 @@ class LayeredModel:
         return sum(layer.cache_per_token > 0 for layer in self.layers)
 
     @property
+    def windowed_layers(self) -> int:
+        """Layers whose KV cache has the tokens of a window."""
+        return sum(layer.cache_per_token > 0 and layer.window is not None for layer in self.layers)
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """The different windows of the layers, in tokens."""
+        return tuple(sorted({layer.window for layer in self.layers if layer.cache_per_token and layer.window}))
+
+    def kv_numbers(self, tokens: int) -> int:
+        """Return the numbers of the KV cache after a number of tokens: those of a window where a layer has one."""
+        return sum(layer.cached(tokens) for layer in self.layers)
+
+    @property
     def state(self) -> int:
         """Numbers kept for a sequence however long it is, over all layers."""
         return sum(layer.state for layer in self.layers)
 
     def cached_numbers(self, tokens: int) -> int:
         """Return the numbers kept after a number of tokens: KV cache and states."""
-        return tokens * self.cache_per_token + self.state
+        return self.kv_numbers(tokens) + self.state
 
     @property
     def order(self) -> str:

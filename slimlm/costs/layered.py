@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from slimlm.core.describe import counted
 from slimlm.core.layered import LayeredModel
 from slimlm.utils.formatting import format_bytes, format_count
 
@@ -28,13 +29,14 @@ def layered_costs(model: LayeredModel) -> list[LayeredCost]:
     """
     tokens, account = model.max_seq_length, model.account
     kept = f"{model.cached_layers:,} of {model.n_layers:,} layers keep keys and values"
+    kept += ", until their windows are full" if model.windows else ""
     rows = [
         LayeredCost("Weights", format_bytes(_BYTES * account.total_params), "16 bits a parameter; a tied table once"),
         LayeredCost("KV cache per token", format_bytes(_BYTES * model.cache_per_token), f"{kept}; 16 bits a number"),
         LayeredCost(
             "KV cache of one sequence",
-            format_bytes(_BYTES * tokens * model.cache_per_token),
-            f"{tokens:,} tokens, all that the model takes",
+            format_bytes(_BYTES * model.kv_numbers(tokens)),
+            f"{tokens:,} tokens, all that the model takes{_windowed(model)}",
         ),
     ]
     if model.state:
@@ -50,3 +52,13 @@ def layered_costs(model: LayeredModel) -> list[LayeredCost]:
             ),
         )
     return rows
+
+
+def _windowed(model: LayeredModel) -> str:
+    """Say how many layers keep the tokens of a window alone."""
+    if not model.windows:
+        return ""
+    sizes = " or ".join(f"{window:,}" for window in model.windows)
+    keep = "keeps" if model.windowed_layers == 1 else "keep"
+    layers = f"{counted(model.windowed_layers, 'layer')} of windows {keep} at most {sizes} of them"
+    return f"; {layers}, where some engines reserve memory for all"

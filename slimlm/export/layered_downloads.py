@@ -50,10 +50,12 @@ def layers_csv(model: LayeredModel) -> str:
     """Return one line for each layer as CSV (RFC 4180): kind, parameters by component, and what it keeps."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(("layer", "kind", *model.names, "params", "kv_numbers_per_token", "state_numbers"))
+    window = ("window",) if model.windows else ()
+    writer.writerow(("layer", "kind", *model.names, "params", "kv_numbers_per_token", *window, "state_numbers"))
     for number, layer in enumerate(model.layers, start=1):
         counts = (layer.params_of(key) for key in model.names)
-        writer.writerow((number, layer.kind, *counts, layer.params, layer.cache_per_token, layer.state))
+        kept = (layer.cache_per_token, *((layer.window or "",) if model.windows else ()), layer.state)
+        writer.writerow((number, layer.kind, *counts, layer.params, *kept))
     return text.getvalue()
 
 

@@ -189,8 +189,8 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     # Models of another kind.
     (
         {"model_type": "gpt_oss", "num_local_experts": 32},
-        'model_type="gpt_oss" is not supported: it is a mixture of experts (num_local_experts=32) that slimlm does not '
-        "read",
+        'model_type="gpt_oss" is not supported: it is a mixture of experts, and the Inspect page and the command '
+        "inspect count it",
     ),
     (
         {"model_type": "qwen3_moe", "decoder_sparse_step": 2},

@@ -1,12 +1,15 @@
 """Links of models whose layers differ: nothing is lost, and nothing else is read."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from slimlm.interop.layered import layered_model, linked_layered
 from slimlm.serialization.layered_links import is_layered, read_layered, write_layered
-from tests.interop.test_layered import KEYS, OPENELM_1_1B, QWEN3_5_27B, Random
+from tests.interop.test_layered import OPENELM_1_1B, QWEN3_5_27B
+from tests.layered_keys import KEYS
 
 NAS = {
     "model_type": "nemotron-nas",

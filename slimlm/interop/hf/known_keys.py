@@ -32,7 +32,10 @@ falcon: apply_residual_connection_post_layernorm
 gemma: hidden_activation
 gemma2: hidden_act
 gemma3_text: rope_local_base_freq sliding_window_pattern
+gemma3n_text: rope_local_base_freq
+gemma4_text: global_head_dim num_global_key_value_heads
 gpt2: n_ctx
+gpt_oss: experts_per_token initial_context_length
 lfm2: block_dim block_ff_dim block_mlp_init_scale block_norm_eps block_out_init_scale block_use_swiglu
   block_use_xavier_init conv_dim conv_dim_out conv_use_xavier_init tie_embedding theta use_pos_enc num_heads
 mpt: verbose
@@ -73,8 +76,15 @@ deepseek_v3: + attention_bias first_k_dense_replace head_dim kv_lora_rank moe_in
   n_routed_experts n_shared_experts norm_topk_prob num_experts_per_tok num_local_experts num_mtp_layers
   num_nextn_predict_layers output_router_logits pretraining_tp q_lora_rank qk_head_dim qk_nope_head_dim
   qk_rope_head_dim rms_norm_eps rope_interleave routed_scaling_factor topk_group v_head_dim
+dots1: + attention_bias first_k_dense_replace layer_types max_window_layers moe_intermediate_size n_group
+  n_routed_experts n_shared_experts norm_topk_prob num_experts_per_tok num_local_experts output_router_logits
+  rms_norm_eps routed_scaling_factor sliding_window topk_group
 ernie4_5: head_dim hidden_act intermediate_size max_position_embeddings num_key_value_heads rms_norm_eps
   rope_parameters use_bias
+ernie4_5_moe: hidden_act intermediate_size max_position_embeddings moe_intermediate_size moe_k moe_layer_end_index
+  moe_layer_interval moe_layer_start_index moe_norm_min moe_num_experts moe_num_shared_experts num_experts
+  num_experts_per_tok num_key_value_heads output_router_logits rms_norm_eps rope_parameters router_aux_loss_coef
+  use_bias
 exaone4: + layer_types rms_norm_eps sliding_window sliding_window_pattern
 falcon: activation alibi attention_dropout bias ffn_hidden_size hidden_dropout layer_norm_epsilon
   max_position_embeddings multi_query new_decoder_architecture num_kv_heads num_ln_in_parallel_attn parallel_attn
@@ -91,8 +101,20 @@ gemma2: attention_bias attention_dropout attn_logit_softcapping final_logit_soft
 gemma3_text: _sliding_window_pattern attention_bias attention_dropout attn_logit_softcapping final_logit_softcapping
   head_dim hidden_activation intermediate_size layer_types max_position_embeddings num_key_value_heads
   query_pre_attn_scalar rms_norm_eps rope_parameters sliding_window use_bidirectional_attention
+gemma3n_text: activation_sparsity_pattern altup_active_idx altup_coef_clip altup_correct_scale altup_num_inputs
+  attention_bias attention_dropout final_logit_softcapping head_dim hidden_activation hidden_size_per_layer_input
+  intermediate_size laurel_rank layer_types max_position_embeddings num_key_value_heads num_kv_shared_layers
+  rms_norm_eps rope_parameters sliding_window vocab_size_per_layer_input
+gemma4_text: attention_bias attention_dropout attention_k_eq_v enable_moe_block final_logit_softcapping head_dim
+  hidden_activation hidden_size_per_layer_input intermediate_size layer_types max_position_embeddings
+  moe_intermediate_size num_experts num_key_value_heads num_kv_shared_layers per_layer_config rms_norm_eps
+  rope_parameters sliding_window top_k_experts use_bidirectional_attention use_double_wide_mlp
+  vocab_size_per_layer_input
 glm: + attention_bias head_dim rms_norm_eps
 glm4: + attention_bias head_dim rms_norm_eps
+glm4_moe: + attention_bias first_k_dense_replace moe_intermediate_size n_group n_routed_experts n_shared_experts
+  norm_topk_prob num_experts_per_tok num_local_experts num_mtp_layers num_nextn_predict_layers output_router_logits
+  rms_norm_eps routed_scaling_factor topk_group use_qk_norm
 glm4v_text: + rms_norm_eps
 gpt-sw3: activation_function add_cross_attention attn_pdrop embd_pdrop layer_norm_epsilon max_position_embeddings
   n_embd n_head n_inner n_layer n_positions reorder_and_upcast_attn resid_pdrop scale_attn_by_inverse_layer_idx
@@ -117,6 +139,8 @@ granitemoe: + attention_bias attention_multiplier embedding_multiplier logits_sc
   num_local_experts output_router_logits residual_multiplier rms_norm_eps router_aux_loss_coef
 helium: + attention_bias head_dim mlp_bias rms_norm_eps
 hunyuan_v1_dense: + attention_bias eod_token_id head_dim pretraining_tp rms_norm_eps
+hunyuan_v1_moe: + attention_bias eod_token_id head_dim moe_topk num_experts num_experts_per_tok num_local_experts
+  output_router_logits pretraining_tp rms_norm_eps sep_token_id
 hyperclovax: + attention_bias attention_multiplier embedding_multiplier head_dim logits_scaling mlp_bias
   residual_multiplier rms_norm_eps use_post_norm
 internlm3: + attention_bias bias head_dim mlp_bias qkv_bias rms_norm_eps
@@ -125,6 +149,10 @@ jais2: + attention_bias head_dim layer_norm_eps mlp_bias
 lfm2: block_auto_adjust_ff_dim block_ffn_dim_multiplier block_multiple_of conv_L_cache conv_bias full_attn_idxs
   intermediate_size layer_types max_position_embeddings norm_eps num_key_value_heads rope_parameters
 llama: + attention_bias head_dim mlp_bias pretraining_tp rms_norm_eps
+llama4_text: + attention_bias attention_chunk_size attn_scale attn_temperature_tuning floor_scale head_dim
+  interleave_moe_layer_step intermediate_size_mlp layer_types moe_layers no_rope_layer_interval no_rope_layers
+  num_experts_per_tok num_local_experts output_router_logits rms_norm_eps router_aux_loss_coef router_jitter_noise
+  use_qk_norm
 minicpm3: + attention_bias dim_model_base head_dim kv_lora_rank mlp_bias pretraining_tp q_lora_rank qk_head_dim
   qk_nope_head_dim qk_rope_head_dim rms_norm_eps scale_depth scale_emb v_head_dim
 ministral: + head_dim layer_types rms_norm_eps sliding_window
@@ -155,6 +183,8 @@ persimmon: attention_dropout hidden_act hidden_dropout intermediate_size layer_n
   qk_layernorm rope_parameters
 phi: + embd_pdrop layer_norm_eps qk_layernorm resid_pdrop
 phi3: + embd_pdrop original_max_position_embeddings resid_pdrop rms_norm_eps sliding_window
+phimoe: + attention_bias input_jitter_noise lm_head_bias num_experts_per_tok num_local_experts output_router_logits
+  rms_norm_eps router_aux_loss_coef router_jitter_noise sliding_window
 qwen2: + layer_types max_window_layers rms_norm_eps sliding_window use_sliding_window
 qwen2_5_vl_text: + layer_types max_window_layers rms_norm_eps sliding_window use_sliding_window
 qwen2_moe: + decoder_sparse_step layer_types max_window_layers mlp_only_layers moe_intermediate_size norm_topk_prob
@@ -162,7 +192,8 @@ qwen2_moe: + decoder_sparse_step layer_types max_window_layers mlp_only_layers m
   shared_expert_intermediate_size sliding_window use_sliding_window
 qwen2_vl_text: + layer_types max_window_layers rms_norm_eps sliding_window use_sliding_window
 qwen3: + attention_bias head_dim layer_types max_window_layers rms_norm_eps sliding_window use_sliding_window
-qwen3_5_moe_text: + attention_bias head_dim layer_types linear_conv_kernel_dim
+qwen3_5_moe_text: attention_bias attention_dropout head_dim hidden_act layer_types linear_conv_kernel_dim
+  max_position_embeddings num_key_value_heads rope_parameters
   linear_key_head_dim linear_num_key_heads linear_num_value_heads linear_value_head_dim
   moe_intermediate_size num_experts num_experts_per_tok output_router_logits rms_norm_eps
   router_aux_loss_coef shared_expert_intermediate_size
@@ -175,6 +206,8 @@ qwen3_next: + attention_bias decoder_sparse_step head_dim layer_types linear_con
   linear_num_key_heads linear_num_value_heads linear_value_head_dim mlp_only_layers moe_intermediate_size
   norm_topk_prob num_experts num_experts_per_tok output_router_logits rms_norm_eps router_aux_loss_coef
   shared_expert_intermediate_size
+qwen3_vl_moe_text: + attention_bias decoder_sparse_step head_dim mlp_only_layers moe_intermediate_size num_experts
+  num_experts_per_tok num_local_experts output_router_logits rms_norm_eps router_aux_loss_coef sliding_window
 qwen3_vl_text: + attention_bias head_dim rms_norm_eps
 seed_oss: + attention_bias attention_out_bias head_dim mlp_bias pretraining_tp residual_dropout rms_norm_eps
 smollm3: + attention_bias layer_types mlp_bias no_rope_layer_interval no_rope_layers rms_norm_eps sliding_window

@@ -34,10 +34,23 @@ _KINDS = {
     "nemotron_h qwen3_5_moe_text qwen3_5_text qwen3_next",
     "some of its layers are not attention (they are convolutions, recurrences or linear attention)": "bamba "
     "granitemoehybrid jamba kimi_linear lfm2_moe minimax olmo_hybrid qwen3_5 qwen3_5_moe recurrent_gemma zamba zamba2",
-    "its layers differ from each other, and the Inspect page and the command inspect count it": "nemotron-nas openelm",
-    "its layers differ from each other": "decilm gemma3n_text",
+    "its layers differ from each other, and the Inspect page and the command inspect count it": "gemma3n_text "
+    "gemma4_text nemotron-nas openelm",
+    "it is a mixture of experts, and the Inspect page and the command inspect count it": "dots1 ernie4_5_moe glm4_moe "
+    "gpt_oss hunyuan_v1_moe llama4_text phimoe qwen3_vl_moe_text",
+    "its layers differ from each other": "decilm",
 }
 """Why types are not read; the types are separated by spaces."""
+
+
+_COUNTED = "the Inspect page and the command inspect count it"
+
+
+def _kind_of(model_type: object) -> str:
+    """Return why a type is not read, or no text."""
+    if not isinstance(model_type, str):
+        return ""
+    return next((kind for kind, types in _KINDS.items() if model_type in types.split()), "")
 
 
 def refuse_other_models(config: Mapping[str, Any], known: Collection[str], has_experts: bool) -> None:
@@ -45,6 +58,9 @@ def refuse_other_models(config: Mapping[str, Any], known: Collection[str], has_e
 
     `known` are the model types that are read, and `has_experts` says whether the config's type is a mixture of experts.
     """
+    named = config.get("model_type")
+    if named not in known and (kind := _kind_of(named)).endswith(_COUNTED):
+        raise not_supported("model_type", named, kind)
     for key in () if has_experts else _EXPERTS:
         value = config.get(key)
         if value is not None and (value not in (0, 1) or isinstance(value, bool)):
@@ -72,11 +88,7 @@ def refuse_type(
     """Return the error for a config of no known type; `works` tries a config with a model type that may be meant."""
     named = config.get("model_type")
     if named is not None:
-        kind = (
-            next((kind for kind, types in _KINDS.items() if named in types.split()), "")
-            if isinstance(named, str)
-            else ""
-        )
+        kind = _kind_of(named)
         said = f"{kind}; " if kind else ""
         return ValueError(
             f"model_type={shown(named)} is not supported: {said}slimlm reads {_types(known, shown(named))}"

@@ -1,12 +1,12 @@
 """Qwen3-Next and Qwen3.5: gated DeltaNet in most layers, attention in the others, dense or with experts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from slimlm.core.layered import Layer
-from slimlm.interop.hf.family import not_allowed
-from slimlm.interop.layered.keys import MOST_LAYERS, Keys
-from slimlm.interop.layered.parts import attention, delta_net, experts, feed_forward, linear, norms
+from slimlm.interop.layered.keys import Keys
+from slimlm.interop.layered.parts import Mixture, attention, delta_net, feed_forward, linear, mixture, norms
 
 FULL, LINEAR = "full_attention", "linear_attention"
 DELTA = "gated DeltaNet"
@@ -62,8 +62,8 @@ QWEN3_NEXT = (
 )
 """Defaults of the configuration classes of transformers 5.23."""
 
-FeedForward = Callable[[int], tuple[dict[str, tuple[int, ...]], int]]
-"""Layer number → tensors of its feed-forward, and how many of its parameters a token does not use."""
+FeedForward = Callable[[int], Mixture]
+"""Layer number → its feed-forward."""
 
 
 def qwen3_5(keys: Keys) -> tuple[Layer, ...]:
@@ -80,47 +80,30 @@ def qwen3_5_moe(keys: Keys) -> tuple[Layer, ...]:
 
 def qwen3_next(keys: Keys) -> tuple[Layer, ...]:
     """Return the layers of a qwen3_next config; raises ValueError for values outside their limits."""
-    step, without = keys.whole("decoder_sparse_step"), _numbers(keys, "mlp_only_layers")
+    step, without = keys.whole("decoder_sparse_step"), keys.numbers("mlp_only_layers") or ()
     dense = feed_forward(keys.whole("hidden_size"), keys.whole("intermediate_size"))
     mixture = _mixture(keys) if keys.whole("num_experts", least=0) else (dense, 0)
     return _layers(keys, lambda number: (dense, 0) if number in without or (number + 1) % step else mixture)
 
 
-def _numbers(keys: Keys, key: str) -> set[int]:
-    value = keys.get(key) or []
-    whole = isinstance(value, list) and all(isinstance(item, int) and not isinstance(item, bool) for item in value)
-    if not whole or len(value) > MOST_LAYERS:
-        raise not_allowed(key, value, "it must be a list of the numbers of layers")
-    return set(value)
-
-
-def _mixture(keys: Keys) -> tuple[dict[str, tuple[int, ...]], int]:
+def _mixture(keys: Keys) -> Mixture:
     d_model, d_expert, count = keys.whole("hidden_size"), keys.whole("moe_intermediate_size"), keys.whole("num_experts")
-    chosen = keys.whole("num_experts_per_tok")
-    if chosen > count:
-        raise not_allowed("num_experts_per_tok", chosen, f"it must be at most num_experts={count}")
-    shared = feed_forward(d_model, keys.whole("shared_expert_intermediate_size"))
-    found = experts(d_model, d_expert, count) | {"ffn.router.weight": (count, d_model)}
-    found |= {name.replace("ffn.", "ffn.shared."): shape for name, shape in shared.items()}
-    return found | linear("ffn.shared_gate", 1, d_model), (count - chosen) * 3 * d_model * d_expert
+    chosen = keys.chosen("num_experts_per_tok", "num_experts", count)
+    found, idle = mixture(d_model, d_expert, count, chosen, shared=keys.whole("shared_expert_intermediate_size"))
+    return found | linear("ffn.shared_gate", 1, d_model), idle
 
 
 def _layers(keys: Keys, ffn: FeedForward) -> tuple[Layer, ...]:
-    kinds = keys.kinds("layer_types", (FULL, LINEAR)) or _by_interval(keys)
-    depth = keys.depth("num_hidden_layers")
-    if len(kinds) != depth:
-        raise not_allowed("layer_types", f"{len(kinds)} kinds", f"there must be one for each of {depth} layers")
+    def by_interval(number: int) -> str:
+        return LINEAR if (number + 1) % keys.whole("full_attention_interval") else FULL
+
+    kinds = keys.kind_of_each("layer_types", (FULL, LINEAR), by_interval)
     made = {FULL: _attention_layer(keys), LINEAR: _delta_layer(keys)}
     return tuple(_with_ffn(made[kind], *ffn(number)) for number, kind in enumerate(kinds))
 
 
 def _with_ffn(layer: Layer, tensors: dict[str, Any], idle: int) -> Layer:
-    return Layer(layer.kind, {**layer.tensors, **tensors}, layer.cache_per_token, layer.state, idle)
-
-
-def _by_interval(keys: Keys) -> list[str]:
-    interval = keys.whole("full_attention_interval")
-    return [LINEAR if (number + 1) % interval else FULL for number in range(keys.depth("num_hidden_layers"))]
+    return replace(layer, tensors={**layer.tensors, **tensors}, idle_params=idle)
 
 
 _NORMS = ("attention_norm", "ffn_norm")

@@ -1,6 +1,6 @@
 """Values of a config by key, with the defaults of its model type."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from slimlm.interop.hf.family import not_allowed, not_supported
@@ -38,6 +38,18 @@ class Keys:
     def whole(self, key: str, *others: str, least: int = 1) -> int:
         """Return a whole number; raises ValueError for anything else."""
         return self.checked(key, self.get(key, *others), least)
+
+    def optional(self, key: str, *others: str, least: int = 1) -> int | None:
+        """Return a whole number, or None where the config says null or leaves out what is null by default.
+
+        Raises ValueError for anything else.
+        """
+        if key in self._given and self._given[key] is None:
+            self.asked.add(key)
+            self.given.add(key)
+            self.used[key] = None
+            return None
+        return None if self.get(key, *others) is None else self.whole(key, *others, least=least)
 
     def checked(self, key: str, value: object, least: int = 1) -> int:
         """Return a value that is a whole number within limits; raises ValueError for anything else."""
@@ -81,6 +93,33 @@ class Keys:
         other = next((kind for kind in value if kind not in allowed), None)
         if other is not None:
             raise not_supported(key, other, f"the kinds of layer are {', '.join(allowed)}")
+        return value
+
+    def kind_of_each(self, key: str, allowed: Sequence[str], default: Callable[[int], str]) -> list[str]:
+        """Return the kind of each of `num_hidden_layers` layers; `default` has that of a layer by its number.
+
+        Raises ValueError for a list of another length or with other kinds.
+        """
+        depth, given = self.depth("num_hidden_layers"), self.kinds(key, allowed)
+        if given is not None and len(given) != depth:
+            raise not_allowed(key, f"{len(given)} kinds", f"there must be one for each of {depth} layers")
+        return [default(number) for number in range(depth)] if given is None else given
+
+    def numbers(self, key: str) -> set[int] | None:
+        """Return a list of the numbers of layers, or None where there is none; raises ValueError for anything else."""
+        value = self.get(key)
+        if value is None:
+            return None
+        whole = isinstance(value, list) and all(isinstance(item, int) and not isinstance(item, bool) for item in value)
+        if not whole or len(value) > MOST_LAYERS:
+            raise not_allowed(key, value, "it must be a list of the numbers of layers")
+        return set(value)
+
+    def chosen(self, key: str, count_key: str, count: int, *others: str) -> int:
+        """Return the experts that a token is sent to; raises ValueError for more than there are."""
+        value = self.whole(key, *others)
+        if value > count:
+            raise not_allowed(key, value, f"it must be at most {count_key}={count}")
         return value
 
     def divided(self, key: str, whole: int, part_key: str, part: int) -> int:

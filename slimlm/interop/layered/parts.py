@@ -2,6 +2,9 @@
 
 from slimlm.core.layered import Tensors
 
+Mixture = tuple[dict[str, tuple[int, ...]], int]
+"""Tensors of a feed-forward, and how many of its parameters a token does not use."""
+
 
 def linear(name: str, rows: int, columns: int, bias: bool = False) -> dict[str, tuple[int, ...]]:
     """Return the weight (rows, columns) of a projection, and its bias."""
@@ -79,3 +82,33 @@ def delta_net(d_model: int, key: int, value: int, heads: int, head: int, kernel:
         "recurrence.A_log": (heads,),
         "recurrence.norm": (head,),
     }
+
+
+def mixture(
+    d_model: int, d_expert: int, count: int, chosen: int, *, shared: int = 0, bias: bool = False, router: bool = False
+) -> Mixture:
+    """Return a router and gated experts, of which a token uses `chosen`, and how many parameters it does not use.
+
+    `shared` is the width of a feed-forward beside them that every token uses, `bias` says whether the experts have
+    biases, and `router` whether the router has one.
+    """
+    found = experts(d_model, d_expert, count) | linear("ffn.router", count, d_model, router)
+    if bias:
+        found |= {"ffn.experts.up_proj_bias": (count, 2 * d_expert), "ffn.experts.down_proj_bias": (count, d_model)}
+    one = 3 * d_model * d_expert + (2 * d_expert + d_model if bias else 0)
+    beside = feed_forward(d_model, shared) if shared else {}
+    found |= {name.replace("ffn.", "ffn.shared."): shape for name, shape in beside.items()}
+    return found, (count - chosen) * one
+
+
+def mamba1(
+    d_model: int, inner: int, rank: int, state: int, kernel: int, *, bias: bool, conv_bias: bool
+) -> dict[str, tuple[int, ...]]:
+    """Return the tensors of a Mamba mixer (Gu and Dao 2023, arXiv 2312.00752); `rank` is that of the time steps."""
+    found: dict[str, tuple[int, ...]] = {"recurrence.conv.weight": (inner, 1, kernel)}
+    found |= {"recurrence.conv.bias": (inner,)} if conv_bias else {}
+    found |= linear("recurrence.in_proj", 2 * inner, d_model, bias) | linear(
+        "recurrence.out_proj", d_model, inner, bias
+    )
+    found |= linear("recurrence.x_proj", rank + 2 * state, inner) | linear("recurrence.dt_proj", inner, rank, True)
+    return found | {"recurrence.A_log": (inner, state), "recurrence.D": (inner,)}

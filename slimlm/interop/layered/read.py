@@ -1,58 +1,16 @@
 """The model of a config.json whose layers differ."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from slimlm.core.layered import Layer, LayeredModel
+from slimlm.core.layered import LayeredModel
 from slimlm.core.named_model import FROM_CONFIG, tidy_name
 from slimlm.interop.foreign_reader import defaults_of, not_keys_of
 from slimlm.interop.hf.known_keys import known_keys
-from slimlm.interop.layered import delta_types, mamba_types, scaled_types
 from slimlm.interop.layered.keys import Keys
+from slimlm.interop.layered.kinds import LAYERED
 from slimlm.utils.text import shown
-
-
-@dataclass(frozen=True)
-class LayeredType:
-    """One model type: the defaults of its keys, and its layers."""
-
-    defaults: Mapping[str, Any]
-    layers: Callable[[Keys], tuple[Layer, ...]]
-    recurrence: str = ""
-    """Display name of what stands in place of attention, or beside it."""
-    ffn: str = "SwiGLU"
-    d_model: str = "hidden_size"
-    length: str = "max_position_embeddings"
-    tied: tuple[str, ...] = ("tie_word_embeddings",)
-    judged: bool = True
-    """Whether transformers has the type, so that tests compare the count with it."""
-
-
-LAYERED = {
-    "qwen3_5_text": LayeredType(delta_types.QWEN3_5, delta_types.qwen3_5, "Gated DeltaNet"),
-    "qwen3_5_moe_text": LayeredType(
-        delta_types.QWEN3_5_MOE, delta_types.qwen3_5_moe, "Gated DeltaNet", ffn="Experts and router"
-    ),
-    "qwen3_next": LayeredType(
-        delta_types.QWEN3_NEXT, delta_types.qwen3_next, "Gated DeltaNet", ffn="Feed-forward, experts and router"
-    ),
-    "lfm2": LayeredType(
-        mamba_types.LFM2, mamba_types.lfm2, "Short convolution", tied=("tie_embedding", "tie_word_embeddings")
-    ),
-    "falcon_h1": LayeredType(mamba_types.FALCON_H1, mamba_types.falcon_h1, "Mamba-2"),
-    "nemotron_h": LayeredType(mamba_types.NEMOTRON_H, mamba_types.nemotron_h, "Mamba-2", ffn="Feed-forward", tied=()),
-    "openelm": LayeredType(
-        scaled_types.OPENELM,
-        scaled_types.openelm,
-        d_model="model_dim",
-        length="max_context_length",
-        tied=("share_input_output_layers",),
-        judged=False,
-    ),
-    "nemotron-nas": LayeredType(scaled_types.NEMOTRON_NAS, scaled_types.nemotron_nas, judged=False),
-}
-"""Model types whose layers differ."""
 
 
 def layered_model(
@@ -70,7 +28,7 @@ def layered_model(
     model_type = str(config["model_type"])
     kind = LAYERED[model_type]
     keys = Keys(config, kind.defaults)
-    names = {"attention": "Attention", "recurrence": kind.recurrence, "ffn": kind.ffn, "norms": "RMSNorms"}
+    names = {"attention": kind.attention, "recurrence": kind.recurrence, "ffn": kind.ffn, "norms": f"{kind.norm}s"}
     tied = next((keys.switch(key) for key in kind.tied if keys.get(key) is not None), False)
     layers = kind.layers(keys)
     return LayeredModel(
@@ -82,6 +40,9 @@ def layered_model(
         tied_lm_head=tied,
         layers=layers,
         names={key: text for key, text in names.items() if text},
+        final_norm=kind.norm,
+        outside=kind.outside(keys),
+        tables=kind.tables(keys),
         remarks=(*said, *_remarks(config, keys)),
         config={"model_type": model_type} | keys.used,
     )
