@@ -26,7 +26,8 @@ def built(config: dict[str, Any], device: str = "meta") -> torch.nn.Module:
             Qwen3VLMoeConfig(text_config=judge.to_dict(), tie_word_embeddings=tied),
             AutoModelForImageTextToText,
         )
-        judge.vision_config.depth = 1
+        vision: Any = judge.vision_config
+        vision.depth = 1
     with torch.device(device):
         model = kind.from_config(judge)
     model.tie_weights()

@@ -59,7 +59,7 @@ def refuse_other_models(config: Mapping[str, Any], known: Collection[str], has_e
     `known` are the model types that are read, and `has_experts` says whether the config's type is a mixture of experts.
     """
     named = config.get("model_type")
-    if named not in known and (kind := _kind_of(named)).endswith(_COUNTED):
+    if (kind := _kind_of(named)).endswith(_COUNTED) and named not in known:
         raise not_supported("model_type", named, kind)
     for key in () if has_experts else _EXPERTS:
         value = config.get(key)
