@@ -72,8 +72,7 @@ def _field(name: str, unit: Unit) -> Quantity:
 
 def parameter_lines(loads: Sequence[Workload]) -> Iterator[Line]:
     """Yield the counts of parameters: all, and those of each component."""
-    for key in ("total_params", "non_embedding_params"):
-        yield _line(SHAPE_QUANTITIES[key], "Parameters", loads)
+    yield _line(SHAPE_QUANTITIES["total_params"], "Parameters", loads)
     if any(load.account.architecture.is_mixture for load in loads):
         yield _line(ACTIVE_PARAMS, "Parameters", loads)
     for key in ("non_embedding_params", "embedding_ratio"):

@@ -95,8 +95,13 @@ def result_line(design: Design) -> str:
 
 def target_name(config: ModelConfig, target: TargetActual) -> str:
     """Return the name of a target as it stands in a sentence."""
-    names = {"total_params": "total", "embedding_ratio": "embedding ratio", "aspect_ratio": "d_model / n_layers"}
+    names = {"total_params": "total", "embedding_ratio": _ratio_name(config), "aspect_ratio": "d_model / n_layers"}
     return names.get(target.name) or expansion_name(config)
+
+
+def _ratio_name(config: ModelConfig) -> str:
+    """Return the name of the ratio that a request targets: with a budget of active parameters, that of those."""
+    return "embedding ratio of active" if config.budget == "active" and config.n_experts else "embedding ratio"
 
 
 class TargetText(NamedTuple):
@@ -119,7 +124,10 @@ def target_texts(design: Design) -> tuple[TargetText, TargetText, TargetText]:
     if design.shape_leads:
         written = TargetText("d_model / n_layers", format_ratio(shape.target), format_ratio(shape.actual), shape)
     else:
-        written = TargetText("Embedding ratio", f"{100 * shape.target:.4g} %", format_share(shape.actual), shape)
+        label = _ratio_name(design.config)
+        written = TargetText(
+            f"{label[0].upper()}{label[1:]}", f"{100 * shape.target:.4g} %", format_share(shape.actual), shape
+        )
     return (
         _budget_text(design.config, total),
         written,

@@ -81,9 +81,8 @@ def show_heading(subject: Subject, show_links: Callable[[], None]) -> None:
 def _show_figures(design: Design) -> "DeltaGenerator":
     """Show the actual values with their targets; return the container of the PyTorch check."""
     columns = st.container(key="figures").columns(5)
-    active = f", {format_count(design.account.active_params)} active" if design.architecture.is_mixture else ""
-    for column, text, more in zip(columns, target_texts(design), (active, "", ""), strict=False):
-        _show_target(column, text, more)
+    for column, text in zip(columns, target_texts(design), strict=False):
+        _show_target(column, text)
     show_shape(columns[3], design.architecture)
     return check_tile(columns[4])
 
@@ -102,12 +101,12 @@ def show_shape(column: "DeltaGenerator", arch: Architecture) -> None:
     )
 
 
-def _show_target(column: "DeltaGenerator", text: TargetText, more: str = "") -> None:
-    """Show one target, and more about it; amber when it is missed by more than 5 %."""
+def _show_target(column: "DeltaGenerator", text: TargetText) -> None:
+    """Show one target; amber when it is missed by more than 5 %."""
     column.metric(
         text.label,
         text.actual,
-        f"target {text.target}, {format_miss(text.knob.miss)}{more}",
+        f"target {text.target}, {format_miss(text.knob.miss)}",
         delta_color="orange" if text.knob.off_target else "off",
         delta_arrow="off",
         border=True,
