@@ -121,7 +121,7 @@ def _read_found(config: Mapping[str, Any]) -> Foreign:
 
 
 def _read_typed(config: Mapping[str, Any]) -> Foreign:
-    refuse_other_models(config, FAMILIES, _type_named(config) in _MIXTURES)
+    refuse_other_models(config, FAMILIES, str(_type_named(config)) in _MIXTURES)
     reader = Reader(_family(config), config)
     for key, only in reader.family.only.items():
         if reader.get(key) not in only.allowed:
