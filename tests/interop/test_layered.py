@@ -28,11 +28,8 @@ def built(config: dict[str, Any], device: str = "meta") -> torch.nn.Module:
     kind: Any = AutoModelForCausalLM
     if judge.model_type == "qwen3_vl_moe_text":  # has no class of its own
         tied = config.get("tie_word_embeddings", False)
-        judge, kind = (
-            Qwen3VLMoeConfig(text_config=judge.to_dict(), tie_word_embeddings=tied),
-            AutoModelForImageTextToText,
-        )
-        judge.vision_config.depth = 1
+        parts = {"text_config": judge.to_dict(), "vision_config": {"depth": 1}}
+        judge, kind = Qwen3VLMoeConfig(**parts, tie_word_embeddings=tied), AutoModelForImageTextToText
     with torch.device(device):
         model = kind.from_config(judge)
     model.tie_weights()
@@ -105,7 +102,7 @@ def test_the_cache_is_the_one_that_transformers_keeps(model_type: str, seed: int
     config = {"model_type": model_type} | with_attention(KEYS[model_type], Random(seed))
     judge = built(config, "cpu")
     with torch.no_grad():
-        own = {"past_key_values": DynamicCache(config=judge.config)} if model_type == "recurrent_gemma" else {}
+        own = {"past_key_values": DynamicCache(config=load(config))} if model_type == "recurrent_gemma" else {}
         output = judge(torch.zeros(1, 11, dtype=torch.long), use_cache=True, **own)
     cache = own["past_key_values"] if own else output.get("cache_params", output.get("past_key_values"))
     model = layered_model(config)
