@@ -28,7 +28,7 @@ def built(config: dict[str, Any], device: str = "meta") -> torch.nn.Module:
     kind: Any = AutoModelForCausalLM
     if judge.model_type == "qwen3_vl_moe_text":  # has no class of its own
         tied = config.get("tie_word_embeddings", False)
-        parts = {"text_config": judge.to_dict(), "vision_config": {"depth": 1}}
+        parts: dict[str, Any] = {"text_config": judge.to_dict(), "vision_config": {"depth": 1}}
         judge, kind = Qwen3VLMoeConfig(**parts, tie_word_embeddings=tied), AutoModelForImageTextToText
     with torch.device(device):
         model = kind.from_config(judge)
