@@ -206,6 +206,139 @@ def gemma3n_keys(dice: Random) -> dict[str, Any]:
     }
 
 
+def lfm2_moe_keys(dice: Random) -> dict[str, Any]:
+    found = lfm2_keys(dice) | mixture_keys(dice, "num_experts", "num_experts_per_tok")
+    extra = [key for key in found if key.startswith("block_")]
+    found |= {"num_dense_layers": dice.randint(0, 3), "moe_intermediate_size": 4 * dice.randint(1, 7)}
+    return {key: value for key, value in found.items() if key not in extra}
+
+
+def mixture_keys(dice: Random, count: str, chosen: str) -> dict[str, Any]:
+    experts = dice.randint(1, 6)
+    return {count: experts, chosen: dice.randint(1, experts), "intermediate_size": 4 * dice.randint(1, 99)}
+
+
+def mamba_keys(dice: Random) -> dict[str, Any]:
+    return {
+        "vocab_size": dice.randint(8, 300),
+        "hidden_size": 4 * dice.randint(1, 20),
+        "state_size": dice.randint(2, 17),
+        "num_hidden_layers": dice.randint(1, 6),
+        "expand": dice.randint(1, 3),
+        "conv_kernel": dice.randint(2, 5),
+        "time_step_rank": dice.choice(("auto", 3)),
+        **{key: dice.choice((True, False)) for key in ("use_bias", "use_conv_bias", "tie_word_embeddings")},
+    }
+
+
+def mamba2_keys(dice: Random) -> dict[str, Any]:
+    found, groups = mamba_keys(dice), dice.choice((1, 2))
+    heads, head, expand = 2 * dice.randint(1, 3), dice.randint(2, 9), dice.choice((1, 2))
+    del found["time_step_rank"]
+    sizes = {"num_heads": heads, "head_dim": head, "expand": expand, "hidden_size": heads * head // expand}
+    return found | sizes | {"n_groups": groups}
+
+
+def jamba_keys(dice: Random) -> dict[str, Any]:
+    periods = {name: dice.randint(1, 4) for name in ("attn_layer", "expert_layer")}
+    found = attention_keys(dice) | mixture_keys(dice, "num_experts", "num_experts_per_tok")
+    del found["head_dim"]
+    return found | {
+        "num_hidden_layers": dice.randint(4, 7),
+        **{f"{name}_period": period for name, period in periods.items()},
+        **{f"{name}_offset": dice.randint(0, period - 1) for name, period in periods.items()},
+        "mamba_d_state": dice.randint(2, 17),
+        "mamba_d_conv": dice.randint(2, 5),
+        "mamba_expand": dice.randint(1, 3),
+        "mamba_dt_rank": dice.choice(("auto", 3)),
+        "mamba_conv_bias": dice.choice((True, False)),
+        "mamba_proj_bias": dice.choice((True, False)),
+        "use_mamba_kernels": False,
+    }
+
+
+def mixed_mamba2_keys(dice: Random) -> dict[str, Any]:
+    found = attention_keys(dice)
+    del found["head_dim"]
+    return found | {
+        "num_hidden_layers": dice.randint(2, 6),
+        "mamba_expand": dice.choice((1, 2)),
+        "mamba_n_heads": dice.choice((1, 2, 4)),
+        "mamba_n_groups": 1,
+        "mamba_d_state": dice.randint(2, 17),
+        "mamba_d_conv": dice.randint(2, 5),
+        **{key: dice.choice((True, False)) for key in ("mamba_conv_bias", "mamba_proj_bias", "attention_bias")},
+    }
+
+
+def bamba_keys(dice: Random) -> dict[str, Any]:
+    found = mixed_mamba2_keys(dice)
+    indices = dice.sample(range(found["num_hidden_layers"]), dice.randint(1, 2))
+    return found | {"attn_layer_indices": indices, "mlp_bias": dice.choice((True, False))}
+
+
+def granite_keys(dice: Random) -> dict[str, Any]:
+    found = mixed_mamba2_keys(dice) | mixture_keys(dice, "num_local_experts", "num_experts_per_tok")
+    kinds = ("linear_attention", "full_attention")
+    return found | {
+        "layer_types": [dice.choice(kinds) for _ in range(found["num_hidden_layers"])],
+        "num_local_experts": dice.choice((0, found["num_local_experts"])),
+        "shared_intermediate_size": dice.randint(2, 30),
+    }
+
+
+def recurrent_gemma_keys(dice: Random) -> dict[str, Any]:
+    found = attention_keys(dice)
+    del found["head_dim"]
+    kinds = ["attention", *(dice.choice(("recurrent", "attention")) for _ in range(dice.randint(1, 3)))]
+    return found | {
+        "num_hidden_layers": dice.randint(2, 7),
+        "block_types": dice.sample(kinds, len(kinds)),
+        "attention_window_size": dice.choice((5, 16)),
+        "conv1d_width": dice.randint(2, 5),
+        "attention_bias": dice.choice((True, False)),
+    }
+
+
+def olmo_keys(dice: Random) -> dict[str, Any]:
+    found = delta_keys(dice)
+    del found["full_attention_interval"], found["head_dim"]
+    kinds = [
+        "linear_attention",
+        "full_attention",
+        *(dice.choice(("linear_attention", "full_attention")) for _ in "abc"),
+    ]
+    dice.shuffle(kinds)
+    own = {"linear_key_head_dim": None, "linear_value_head_dim": None} if dice.choice((True, False)) else {}
+    return found | {
+        "num_hidden_layers": len(kinds),
+        "layer_types": kinds,
+        "attention_bias": dice.choice((True, False)),
+        "pad_token_id": None,
+        **own,
+    }
+
+
+def kimi_keys(dice: Random) -> dict[str, Any]:
+    found = expert_keys(dice, "num_local_experts", "num_experts_per_tok")
+    del found["head_dim"]
+    depth = found["num_hidden_layers"]
+    kinds = ["full_attention", *(dice.choice(("linear_attention", "full_attention")) for _ in range(depth - 1))]
+    sizes = ("kv_lora_rank", "v_head_dim", "qk_nope_head_dim", "linear_head_dim", "linear_num_heads")
+    return found | {
+        "num_key_value_heads": found["num_attention_heads"],
+        "layer_types": kinds,
+        "moe_intermediate_size": 4 * dice.randint(1, 7),
+        "n_shared_experts": dice.randint(1, 2),
+        "q_lora_rank": dice.choice((None, 6)),
+        "qk_rope_head_dim": 2 * dice.randint(1, 4),
+        "linear_conv_kernel_dim": dice.randint(2, 5),
+        "first_k_dense_replace": dice.randint(0, 3),
+        "pad_token_id": None,
+        **{size: dice.randint(2, 9) for size in sizes},
+    }
+
+
 KEYS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "qwen3_5_text": delta_keys,
     "qwen3_5_moe_text": delta_expert_keys,
@@ -223,5 +356,15 @@ KEYS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "llama4_text": llama4_keys,
     "gemma4_text": gemma4_keys,
     "gemma3n_text": gemma3n_keys,
+    "lfm2_moe": lfm2_moe_keys,
+    "mamba": mamba_keys,
+    "falcon_mamba": mamba_keys,
+    "mamba2": mamba2_keys,
+    "jamba": jamba_keys,
+    "bamba": bamba_keys,
+    "granitemoehybrid": granite_keys,
+    "recurrent_gemma": recurrent_gemma_keys,
+    "olmo_hybrid": olmo_keys,
+    "kimi_linear": kimi_keys,
 }
 """Model type → random keys of a small config."""

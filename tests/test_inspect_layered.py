@@ -51,6 +51,14 @@ def test_every_section_is_drawn(tab: str) -> None:
     assert {"shape": "| Gated DeltaNet |", "costs": "16 of 64 layers keep keys and values"}.get(tab, "") in said(page)
 
 
+def test_a_model_with_windows_says_what_they_keep() -> None:
+    page = opened(architecture=write_layered(layered_model({"model_type": "gpt_oss"}, "gpt-oss-120b")), tab="costs")
+    assert not page.exception and not page.error
+    assert metrics(page)["Total parameters"] == ("116.8B", "5.712B active a token")
+    assert metrics(page)["KV cache per token"] == ("73.7 kB", "in 36 of 36 layers, 18 of windows")
+    assert "18 layers of windows keep at most 128 of them" in said(page)
+
+
 def test_a_link_that_is_wrong_brings_a_sentence() -> None:
     page = opened(architecture='layers~model_type-"lfm2"~hidden_size-0')
     assert not page.exception and "hidden_size=0 is not allowed" in shown(page.error[0].value)

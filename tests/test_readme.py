@@ -3,6 +3,7 @@
 import re
 
 from slimlm.interop.hf import FAMILIES
+from slimlm.interop.layered import LAYERED
 from slimlm.ranking.shipped import shipped_studies
 from tests.import_table import ALLOWED
 from tests.server import ROOT
@@ -47,3 +48,4 @@ def test_what_it_says_of_the_shipped_study_is_what_the_study_says() -> None:
 
 def test_it_counts_the_model_types_that_are_read() -> None:
     assert f"config.json ({len(FAMILIES)} model types" in TEXT
+    assert f"Inspect counts {len(LAYERED)} more, layer by layer" in TEXT

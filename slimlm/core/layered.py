@@ -83,6 +83,7 @@ class LayeredModel:
     vocab_size: int
     d_model: int
     max_seq_length: int
+    """Most tokens of a sequence; 0: any number."""
     tied_lm_head: bool
     layers: tuple[Layer, ...]
     names: Mapping[str, str]

@@ -27,18 +27,11 @@ def layered_costs(model: LayeredModel) -> list[LayeredCost]:
     >>> [cost.text for cost in layered_costs(small)][:3]
     ['120 B', '16 B', '1.60 kB']
     """
-    tokens, account = model.max_seq_length, model.account
-    kept = f"{model.cached_layers:,} of {model.n_layers:,} layers keep keys and values"
-    kept += ", until their windows are full" if model.windows else ""
-    rows = [
-        LayeredCost("Weights", format_bytes(_BYTES * account.total_params), "16 bits a parameter; a tied table once"),
-        LayeredCost("KV cache per token", format_bytes(_BYTES * model.cache_per_token), f"{kept}; 16 bits a number"),
-        LayeredCost(
-            "KV cache of one sequence",
-            format_bytes(_BYTES * model.kv_numbers(tokens)),
-            f"{tokens:,} tokens, all that the model takes{_windowed(model)}",
-        ),
-    ]
+    account = model.account
+    weights = LayeredCost(
+        "Weights", format_bytes(_BYTES * account.total_params), "16 bits a parameter; a tied table once"
+    )
+    rows = [weights, *_cache(model)]
     if model.state:
         states = "of recurrences and convolutions, the same for every length; 16 bits a number, some engines keep 32"
         rows.append(LayeredCost("States of one sequence", format_bytes(_BYTES * model.state), states))
@@ -52,6 +45,24 @@ def layered_costs(model: LayeredModel) -> list[LayeredCost]:
             ),
         )
     return rows
+
+
+def _cache(model: LayeredModel) -> list[LayeredCost]:
+    """Return what the layers with keys and values keep; a model without any has no such rows."""
+    if not model.cached_layers:
+        return []
+    kept = f"{model.cached_layers:,} of {model.n_layers:,} layers keep keys and values"
+    kept += ", until their windows are full" if model.windows else ""
+    tokens = model.max_seq_length or max(model.windows)
+    longest = "all that the model takes" if model.max_seq_length else "or more: the model takes any number"
+    return [
+        LayeredCost("KV cache per token", format_bytes(_BYTES * model.cache_per_token), f"{kept}; 16 bits a number"),
+        LayeredCost(
+            "KV cache of one sequence",
+            format_bytes(_BYTES * model.kv_numbers(tokens)),
+            f"{tokens:,} tokens, {longest}{_windowed(model)}",
+        ),
+    ]
 
 
 def _windowed(model: LayeredModel) -> str:

@@ -67,6 +67,7 @@ def _show_figures(model: LayeredModel) -> None:
     active = f"{format_count(account.active_params)} active a token"
     whole = f"{account.total_params:,}"
     kept = f"{model.cached_layers:,} of {model.n_layers:,} layers"
+    kept += f", {model.windowed_layers:,} of windows" if model.windows else ""
     figures = (
         ("Total parameters", format_count(account.total_params), whole if _is_dense(model) else active),
         ("Embedding ratio", format_share(account.embedding_ratio), f"vocabulary {model.vocab_size:,}"),

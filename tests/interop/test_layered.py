@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, Qwen3VLMoeConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    DynamicCache,
+    Qwen3VLMoeConfig,
+)
 
 from slimlm.core.layered import LayeredModel
 from slimlm.interop.layered import LAYERED, layered_model
@@ -22,12 +28,8 @@ def built(config: dict[str, Any], device: str = "meta") -> torch.nn.Module:
     kind: Any = AutoModelForCausalLM
     if judge.model_type == "qwen3_vl_moe_text":  # has no class of its own
         tied = config.get("tie_word_embeddings", False)
-        judge, kind = (
-            Qwen3VLMoeConfig(text_config=judge.to_dict(), tie_word_embeddings=tied),
-            AutoModelForImageTextToText,
-        )
-        vision: Any = judge.vision_config
-        vision.depth = 1
+        parts: dict[str, Any] = {"text_config": judge.to_dict(), "vision_config": {"depth": 1}}
+        judge, kind = Qwen3VLMoeConfig(**parts, tie_word_embeddings=tied), AutoModelForImageTextToText
     with torch.device(device):
         model = kind.from_config(judge)
     model.tie_weights()
@@ -51,10 +53,12 @@ def test_every_default_is_that_of_transformers(model_type: str) -> None:
     kind, judge = LAYERED[model_type], AutoConfig.for_model(model_type)
     declared = {field.name: field.default for field in dataclasses.fields(judge)}
     renamed = {"mamba_d_head": None, "full_attention_interval": None, "tie_embedding": None, "global_head_dim": None}
+    renamed |= {"first_k_dense_replace": None} if model_type == "kimi_linear" else {}
     for key, value in kind.defaults.items():
         name = renamed.get(key, key)
         if name is not None:
-            assert (declared[name] if name in declared else getattr(judge, name)) == value, key
+            default = declared[name] if name in declared else getattr(judge, name)
+            assert (list(default) if isinstance(default, tuple) else default) == value, key
 
 
 def with_attention(keys: Callable[[Random], dict[str, Any]], dice: Random) -> dict[str, Any]:
@@ -63,7 +67,8 @@ def with_attention(keys: Callable[[Random], dict[str, Any]], dice: Random) -> di
         found = keys(dice)
         kinds = found.get("layer_types", found.get("hybrid_override_pattern", ["full_attention"]))
         interval, depth = found.get("full_attention_interval", 1), found["num_hidden_layers"]
-        if interval <= depth and any(kind in ("full_attention", "*") for kind in kinds):
+        offset = found.get("attn_layer_offset", 0)
+        if max(interval, offset + 1) <= depth and any(kind in ("full_attention", "*") for kind in kinds):
             return found
 
 
@@ -84,19 +89,29 @@ def numbers(cache: Any) -> tuple[int, int]:
     return tokens, sum(state.numel() for state in states)
 
 
+def in_module(module: torch.nn.Module) -> list[torch.Tensor]:
+    """Return the states that RecurrentGemma keeps in its modules."""
+    states = (getattr(module, name, None) for name in ("conv1d_state", "recurrent_states"))
+    return [state for state in states if torch.is_tensor(state)]
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("model_type", JUDGED)
 @pytest.mark.filterwarnings("ignore")
 def test_the_cache_is_the_one_that_transformers_keeps(model_type: str, seed: int) -> None:
     config = {"model_type": model_type} | with_attention(KEYS[model_type], Random(seed))
+    judge = built(config, "cpu")
     with torch.no_grad():
-        cache = built(config, "cpu")(torch.zeros(1, 11, dtype=torch.long), use_cache=True).past_key_values
+        own = {"past_key_values": DynamicCache(config=load(config))} if model_type == "recurrent_gemma" else {}
+        output = judge(torch.zeros(1, 11, dtype=torch.long), use_cache=True, **own)
+    cache = own["past_key_values"] if own else output.get("cache_params", output.get("past_key_values"))
     model = layered_model(config)
-    if not model.windows:
-        assert model.cached_numbers(11) == sum(numbers(cache))
     kept = (11 if layer.window is None else min(11, layer.window - 1) for layer in model.layers)
     held = sum(tokens * layer.cache_per_token for tokens, layer in zip(kept, model.layers, strict=True))
-    assert (held, model.state) == numbers(cache)  # of a full window, transformers drops what the next step won't see
+    tokens, states = numbers(cache)
+    states += sum(kept.numel() for module in judge.modules() for kept in in_module(module))
+    assert model.windows or model.cached_numbers(11) == tokens + states
+    assert (held, model.state) == (tokens, states)  # of a full window, transformers drops what the next step won't see
 
 
 QWEN3_5_27B = {

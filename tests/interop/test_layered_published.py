@@ -3,8 +3,12 @@
 from typing import Any
 
 import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
 
+from slimlm.cli.layered_text import layered_text
 from slimlm.core.layered import LayeredModel
+from slimlm.costs.layered import layered_costs
 from slimlm.interop.hf import from_hf_config
 from slimlm.interop.hf.refusals import _KINDS as KINDS
 from slimlm.interop.layered import LAYERED, layered_model
@@ -99,6 +103,51 @@ def test_published_mixtures_have_the_billions_that_are_known_of_their_text_parts
     assert (round(account.total_params / 1e9, 1), round(account.active_params / 1e9, 1)) == (total, active)
 
 
+KIMI_LINEAR_48B: dict[str, Any] = {
+    "model_type": "kimi_linear",
+    "first_k_dense_replace": 1,
+    "linear_attn_config": {
+        "full_attn_layers": [4, 8, 12, 16, 20, 24, 27],
+        "head_dim": 128,
+        "kda_layers": [n for n in range(1, 27) if n % 4],
+        "num_heads": 32,
+        "short_conv_kernel_size": 4,
+    },
+    "model_max_length": 1048576,
+    "num_experts": 256,
+    "num_experts_per_token": 8,
+    "num_shared_experts": 1,
+    "tie_word_embeddings": True,
+}
+
+
+def test_kimi_linear_as_it_was_published_has_its_full_layers_counted_from_one() -> None:
+    model = read(KIMI_LINEAR_48B)
+    judged = AutoConfig.for_model(**KIMI_LINEAR_48B)
+    assert [layer.kind == "latent attention" for layer in model.layers] == [
+        kind == "full_attention" for kind in judged.layer_types
+    ]
+    with torch.device("meta"):  # its published files hold 26 · 256 balancing biases beside the parameters
+        judge = AutoModelForCausalLM.from_config(judged)  # type: ignore[no-untyped-call]
+    assert model.total_params == sum(parameter.numel() for parameter in judge.parameters()) == 49_122_681_728 - 26 * 256
+    assert round(model.account.active_params / 1e9, 1) == 3.5
+    assert model.cache_per_token == 7 * 576
+    assert model.remarks[-1].startswith("two tables are counted, because the class does not tie them")
+
+
+def test_a_model_without_attention_has_no_cache_and_no_longest_sequence() -> None:
+    model = read({"model_type": "mamba"})
+    assert [cost.name for cost in layered_costs(model)] == ["Weights", "States of one sequence"]
+    assert {part.name for part in model.account.components} >= {"Mamba", "RMSNorms"}
+    assert "Attention" not in layered_text(model) and model.cached_numbers(10**6) == model.state
+
+
+def test_windows_bound_the_cache_of_a_model_that_takes_any_length() -> None:
+    rows = {cost.name: cost for cost in layered_costs(read({"model_type": "recurrent_gemma"}))}
+    said = rows["KV cache of one sequence"].assumption
+    assert said.startswith("2,048 tokens, or more: the model takes any number; 8 layers of windows keep at most 2,048")
+
+
 REFUSED: dict[str, dict[str, Any]] = {
     "num_experts_per_tok=33 is not allowed: it must be at most num_local_experts=32": GPT_OSS_20B
     | {"num_experts_per_tok": 33},
@@ -131,6 +180,48 @@ REFUSED: dict[str, dict[str, Any]] = {
     'intermediate_size="1 widths" is not allowed: there must be one, or one for each of 35': {
         "model_type": "gemma3n_text",
         "intermediate_size": [8],
+    },
+    "head_dim=7 is not allowed: num_heads · head_dim must be expand · hidden_size=8192": {
+        "model_type": "mamba2",
+        "head_dim": 7,
+    },
+    "attn_layer_offset=8 is not allowed: it must be less than attn_layer_period=8": {
+        "model_type": "jamba",
+        "attn_layer_offset": 8,
+    },
+    "mamba_d_head=3 is not allowed: mamba_expand · hidden_size / heads is 64": {
+        "model_type": "bamba",
+        "mamba_d_head": 3,
+    },
+    "mamba_n_heads=7 is not allowed: it must divide mamba_expand · hidden_size=8192": {
+        "model_type": "granitemoehybrid",
+        "mamba_n_heads": 7,
+    },
+    "attn_layer_indices=3 is not allowed: it must be a list of the numbers of layers": {
+        "model_type": "bamba",
+        "attn_layer_indices": 3,
+    },
+    "num_attention_heads=7 is not allowed: it must divide lru_width=2560": {
+        "model_type": "recurrent_gemma",
+        "num_attention_heads": 7,
+    },
+    'block_types="rwkv" is not supported: the kinds of layer are recurrent, attention': {
+        "model_type": "recurrent_gemma",
+        "block_types": ["rwkv"],
+    },
+    "layer_types=null is not allowed: there must be one for each of 32 layers": {"model_type": "lfm2_moe"},
+    'layer_types="1 kinds" is not allowed: there must be one for each of 32 layers': {
+        "model_type": "lfm2_moe",
+        "layer_types": ["conv"],
+    },
+    "linear_attn_config=3 is not allowed: it must be an object": {"model_type": "kimi_linear", "linear_attn_config": 3},
+    "full_attn_layers=3 is not allowed: it must be a list of the numbers of layers, from 1 on": {
+        "model_type": "kimi_linear",
+        "linear_attn_config": {"full_attn_layers": 3},
+    },
+    "linear_num_key_heads=7 is not allowed: it must divide linear_num_value_heads=30": {
+        "model_type": "olmo_hybrid",
+        "linear_num_key_heads": 7,
     },
 }
 

@@ -36,6 +36,8 @@ gemma3n_text: rope_local_base_freq
 gemma4_text: global_head_dim num_global_key_value_heads
 gpt2: n_ctx
 gpt_oss: experts_per_token initial_context_length
+kimi_linear: first_k_dense_replace linear_attn_config mla_use_nope moe_layer_freq moe_router_activation_func
+  use_grouped_topk
 lfm2: block_dim block_ff_dim block_mlp_init_scale block_norm_eps block_out_init_scale block_use_swiglu
   block_use_xavier_init conv_dim conv_dim_out conv_use_xavier_init tie_embedding theta use_pos_enc num_heads
 mpt: verbose
@@ -58,6 +60,9 @@ _EARLIER_ROPE = "rope_scaling rope_theta"
 _TABLE = """
 apertus: + attention_bias rms_norm_eps
 arcee: + attention_bias head_dim mlp_bias rms_norm_eps
+bamba: + attention_bias attn_layer_indices layer_types mamba_chunk_size mamba_conv_bias mamba_d_conv mamba_d_head
+  mamba_d_state mamba_expand mamba_n_groups mamba_n_heads mamba_proj_bias mlp_bias num_logits_to_keep rms_norm_eps
+  time_step_limit z_loss_coefficient
 biogpt: activation_dropout attention_probs_dropout_prob hidden_act hidden_dropout_prob intermediate_size
   layer_norm_eps layerdrop max_position_embeddings scale_embedding
 bloom: apply_residual_connection_post_layernorm attention_dropout hidden_dropout layer_norm_epsilon n_head n_layer
@@ -94,6 +99,9 @@ falcon_h1: + attention_bias attention_in_multiplier attention_out_multiplier emb
   mamba_expand mamba_n_groups mamba_n_heads mamba_norm_before_gate mamba_proj_bias mamba_rms_norm mlp_bias
   mlp_multipliers num_logits_to_keep projectors_bias rms_norm_eps ssm_in_multiplier ssm_multipliers ssm_out_multiplier
   time_step_limit
+falcon_mamba: - conv_kernel expand hidden_act intermediate_size layer_norm_epsilon mixer_rms_eps
+  rescale_prenorm_residual residual_in_fp32 state_size time_step_floor time_step_init_scheme time_step_max
+  time_step_min time_step_rank time_step_scale use_associative_scan use_bias use_conv_bias use_mambapy
 gemma: + attention_bias head_dim rms_norm_eps use_bidirectional_attention
 gemma2: attention_bias attention_dropout attn_logit_softcapping final_logit_softcapping head_dim hidden_activation
   intermediate_size layer_types max_position_embeddings num_key_value_heads query_pre_attn_scalar rms_norm_eps
@@ -137,6 +145,10 @@ granite: + attention_bias attention_multiplier embedding_multiplier logits_scali
   rms_norm_eps
 granitemoe: + attention_bias attention_multiplier embedding_multiplier logits_scaling num_experts_per_tok
   num_local_experts output_router_logits residual_multiplier rms_norm_eps router_aux_loss_coef
+granitemoehybrid: + attention_bias attention_multiplier embedding_multiplier layer_types layers_block_type
+  logits_scaling mamba_chunk_size mamba_conv_bias mamba_d_conv mamba_d_head mamba_d_state mamba_expand mamba_n_groups
+  mamba_n_heads mamba_proj_bias num_experts_per_tok num_local_experts output_router_logits position_embedding_type
+  residual_multiplier rms_norm_eps router_aux_loss_coef shared_intermediate_size time_step_limit
 helium: + attention_bias head_dim mlp_bias rms_norm_eps
 hunyuan_v1_dense: + attention_bias eod_token_id head_dim pretraining_tp rms_norm_eps
 hunyuan_v1_moe: + attention_bias eod_token_id head_dim moe_topk num_experts num_experts_per_tok num_local_experts
@@ -146,13 +158,32 @@ hyperclovax: + attention_bias attention_multiplier embedding_multiplier head_dim
 internlm3: + attention_bias bias head_dim mlp_bias qkv_bias rms_norm_eps
 iquestcoder: + attention_bias head_dim mlp_bias rms_norm_eps
 jais2: + attention_bias head_dim layer_norm_eps mlp_bias
+jamba: attention_dropout attn_layer_offset attn_layer_period expert_layer_offset expert_layer_period hidden_act
+  intermediate_size mamba_conv_bias mamba_d_conv mamba_d_state mamba_dt_rank mamba_expand mamba_proj_bias
+  max_position_embeddings num_experts num_experts_per_tok num_key_value_heads num_local_experts output_router_logits
+  rms_norm_eps router_aux_loss_coef use_associative_scan use_mamba_kernels use_mambapy
+kimi_linear: attention_bias attention_dropout head_dim hidden_act intermediate_size kv_lora_rank layer_types
+  linear_conv_kernel_dim linear_head_dim linear_num_heads max_position_embeddings mlp_layer_types model_max_length
+  moe_intermediate_size moe_renormalize n_group n_shared_experts norm_topk_prob num_expert_group num_experts
+  num_experts_per_tok num_experts_per_token num_key_value_heads num_local_experts num_shared_experts
+  output_router_logits pretraining_tp q_lora_rank qk_head_dim qk_nope_head_dim qk_rope_head_dim rms_norm_eps
+  routed_scaling_factor topk_group v_head_dim
 lfm2: block_auto_adjust_ff_dim block_ffn_dim_multiplier block_multiple_of conv_L_cache conv_bias full_attn_idxs
   intermediate_size layer_types max_position_embeddings norm_eps num_key_value_heads rope_parameters
+lfm2_moe: conv_L_cache conv_bias intermediate_size layer_types max_position_embeddings moe_intermediate_size norm_eps
+  norm_topk_prob num_dense_layers num_experts num_experts_per_tok num_key_value_heads output_router_logits
+  rope_parameters routed_scaling_factor use_expert_bias
 llama: + attention_bias head_dim mlp_bias pretraining_tp rms_norm_eps
 llama4_text: + attention_bias attention_chunk_size attn_scale attn_temperature_tuning floor_scale head_dim
   interleave_moe_layer_step intermediate_size_mlp layer_types moe_layers no_rope_layer_interval no_rope_layers
   num_experts_per_tok num_local_experts output_router_logits rms_norm_eps router_aux_loss_coef router_jitter_noise
   use_qk_norm
+mamba: - conv_kernel expand hidden_act intermediate_size layer_norm_epsilon rescale_prenorm_residual residual_in_fp32
+  state_size time_step_floor time_step_init_scheme time_step_max time_step_min time_step_rank time_step_scale
+  use_associative_scan use_bias use_conv_bias use_mambapy
+mamba2: - chunk_size conv_kernel expand head_dim hidden_act layer_norm_epsilon n_groups num_heads
+  rescale_prenorm_residual residual_in_fp32 state_size time_step_floor time_step_limit time_step_max time_step_min
+  time_step_rank use_bias use_conv_bias
 minicpm3: + attention_bias dim_model_base head_dim kv_lora_rank mlp_bias pretraining_tp q_lora_rank qk_head_dim
   qk_nope_head_dim qk_rope_head_dim rms_norm_eps scale_depth scale_emb v_head_dim
 ministral: + head_dim layer_types rms_norm_eps sliding_window
@@ -175,6 +206,9 @@ nemotron_h: attention_bias attention_dropout chunk_size conv_kernel expand head_
 olmo: + attention_bias clip_qkv
 olmo2: + attention_bias rms_norm_eps
 olmo3: + attention_bias layer_types rms_norm_eps sliding_window
+olmo_hybrid: + attention_bias layer_types linear_a_log_max linear_a_log_min linear_allow_neg_eigval
+  linear_conv_kernel_dim linear_dt_init_floor linear_dt_max linear_dt_min linear_key_head_dim linear_num_key_heads
+  linear_num_value_heads linear_value_head_dim rms_norm_eps
 olmoe: + attention_bias clip_qkv norm_topk_prob num_experts num_experts_per_tok num_local_experts output_router_logits
   rms_norm_eps router_aux_loss_coef
 opt: _remove_final_layer_norm activation_function attention_dropout do_layer_norm_before dropout enable_bias ffn_dim
@@ -209,6 +243,9 @@ qwen3_next: + attention_bias decoder_sparse_step head_dim layer_types linear_con
 qwen3_vl_moe_text: + attention_bias decoder_sparse_step head_dim mlp_only_layers moe_intermediate_size num_experts
   num_experts_per_tok num_local_experts output_router_logits rms_norm_eps router_aux_loss_coef sliding_window
 qwen3_vl_text: + attention_bias head_dim rms_norm_eps
+recurrent_gemma: attention_bias attention_dropout attention_window_size block_types conv1d_width
+  final_w_init_variance_scale head_dim hidden_activation intermediate_size layer_types logits_soft_cap lru_width
+  num_key_value_heads rms_norm_eps rope_parameters sliding_window w_init_variance_scale
 seed_oss: + attention_bias attention_out_bias head_dim mlp_bias pretraining_tp residual_dropout rms_norm_eps
 smollm3: + attention_bias layer_types mlp_bias no_rope_layer_interval no_rope_layers rms_norm_eps sliding_window
   use_sliding_window
@@ -222,7 +259,7 @@ xglm: activation_dropout activation_function add_cross_attention attention_dropo
 youtu: + attention_bias embedding_initializer_range head_dim kv_lora_rank q_lora_rank qk_head_dim qk_nope_head_dim
   qk_rope_head_dim rms_norm_eps rope_interleave v_head_dim
 """
-"""Model type: keys of its class beside those that every config has."""
+"""Model type: keys of its class beside those that every config has; - says that it has no attention."""
 
 
 def _rows(table: str) -> dict[str, frozenset[str]]:
@@ -244,7 +281,9 @@ def class_keys(model_type: str) -> frozenset[str]:
     ([], True)
     """
     keys = _rows(_TABLE)[model_type if model_type in TYPES else "llama"]
-    return (keys - {"+"}) | (frozenset(_USUAL.split()) if "+" in keys else frozenset()) | frozenset(_EVERY.split())
+    usual = frozenset(_USUAL.split()) if "+" in keys else frozenset()
+    every = frozenset(_EVERY.split()) - (frozenset({"num_attention_heads"}) if "-" in keys else frozenset())
+    return (keys - {"+", "-"}) | usual | every
 
 
 @cache

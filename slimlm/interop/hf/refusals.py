@@ -29,11 +29,13 @@ _KINDS = {
     "ernie mobilebert modernbert mpnet nomic_bert roberta xlm-roberta",
     "it has an encoder beside the decoder, and slimlm describes decoders alone": "bart blenderbot led longt5 m2m_100 "
     "marian mbart mt5 pegasus t5 t5gemma umt5 whisper",
-    "its layers have no attention": "falcon_mamba mamba mamba2 rwkv rwkv7 xlstm",
-    "some of its layers are not attention, and the Inspect page and the command inspect count it": "falcon_h1 lfm2 "
-    "nemotron_h qwen3_5_moe_text qwen3_5_text qwen3_next",
-    "some of its layers are not attention (they are convolutions, recurrences or linear attention)": "bamba "
-    "granitemoehybrid jamba kimi_linear lfm2_moe minimax olmo_hybrid qwen3_5 qwen3_5_moe recurrent_gemma zamba zamba2",
+    "its layers have no attention, and the Inspect page and the command inspect count it": "falcon_mamba mamba mamba2",
+    "its layers have no attention": "rwkv rwkv7 xlstm",
+    "some of its layers are not attention, and the Inspect page and the command inspect count it": "bamba falcon_h1 "
+    "granitemoehybrid jamba kimi_linear lfm2 lfm2_moe nemotron_h olmo_hybrid qwen3_5_moe_text qwen3_5_text qwen3_next "
+    "recurrent_gemma",
+    "some of its layers are not attention (they are convolutions, recurrences or linear attention)": "minimax qwen3_5 "
+    "qwen3_5_moe zamba zamba2",
     "its layers differ from each other, and the Inspect page and the command inspect count it": "gemma3n_text "
     "gemma4_text nemotron-nas openelm",
     "it is a mixture of experts, and the Inspect page and the command inspect count it": "dots1 ernie4_5_moe glm4_moe "
@@ -59,7 +61,8 @@ def refuse_other_models(config: Mapping[str, Any], known: Collection[str], has_e
     `known` are the model types that are read, and `has_experts` says whether the config's type is a mixture of experts.
     """
     named = config.get("model_type")
-    if (kind := _kind_of(named)).endswith(_COUNTED) and named not in known:
+    kind = _kind_of(named)
+    if kind.endswith(_COUNTED) and named not in known:
         raise not_supported("model_type", named, kind)
     for key in () if has_experts else _EXPERTS:
         value = config.get(key)

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from slimlm.core.layered import Layer, Tensors
-from slimlm.interop.layered import delta_types, expert_defaults, expert_types, gemma_types, mamba_types, scaled_types
+from slimlm.interop.layered import (
+    delta_types,
+    expert_defaults,
+    expert_types,
+    gemma_types,
+    linear_types,
+    mamba_types,
+    scaled_types,
+    state_defaults,
+    state_types,
+)
 from slimlm.interop.layered.keys import Keys
 
 
@@ -21,7 +31,9 @@ class LayeredType:
     ffn: str = "SwiGLU"
     d_model: str = "hidden_size"
     length: str = "max_position_embeddings"
+    """Keys of the longest sequence, separated by spaces; none: a model takes sequences of any length."""
     tied: tuple[str, ...] = ("tie_word_embeddings",)
+    """Keys that say whether the LM head is the table of tokens; none: it is not, as the class never ties them."""
     outside: Callable[[Keys], Tensors] = lambda _: {}
     """Tensors outside the layers beside the usual ones."""
     tables: Callable[[Keys], Tensors] = lambda _: {}
@@ -76,6 +88,31 @@ LAYERED = {
         ffn="Feed-forward and streams",
         outside=gemma_types.gemma3n_outside,
         tables=gemma_types.tables,
+    ),
+    "lfm2_moe": LayeredType(
+        state_defaults.LFM2_MOE,
+        mamba_types.lfm2_moe,
+        "Short convolution",
+        ffn=_SOME,
+        tied=("tie_embedding", "tie_word_embeddings"),
+    ),
+    "bamba": LayeredType(state_defaults.BAMBA, state_types.bamba, "Mamba-2"),
+    "granitemoehybrid": LayeredType(state_defaults.GRANITE, state_types.granite, "Mamba-2", ffn=_SOME),
+    "jamba": LayeredType(state_defaults.JAMBA, state_types.jamba, "Mamba", ffn=_SOME),
+    "mamba": LayeredType(state_defaults.MAMBA, state_types.mamba, "Mamba", attention="", ffn="", length=""),
+    "falcon_mamba": LayeredType(state_defaults.MAMBA, state_types.mamba, "Mamba", attention="", ffn="", length=""),
+    "mamba2": LayeredType(state_defaults.MAMBA2, state_types.mamba_2, "Mamba-2", attention="", ffn="", length=""),
+    "recurrent_gemma": LayeredType(
+        state_defaults.RECURRENT_GEMMA, state_types.recurrent_gemma, "Gated LRU", ffn="GeGLU", length=""
+    ),
+    "olmo_hybrid": LayeredType(state_defaults.OLMO_HYBRID, linear_types.olmo_hybrid, "Gated DeltaNet"),
+    "kimi_linear": LayeredType(
+        state_defaults.KIMI_LINEAR,
+        linear_types.kimi_linear,
+        "Kimi delta attention",
+        ffn=_SOME,
+        length="max_position_embeddings model_max_length",
+        tied=(),
     ),
 }
 """Model types that no Architecture describes."""

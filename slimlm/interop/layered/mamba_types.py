@@ -1,9 +1,11 @@
 """LFM2 (short convolutions), Falcon-H1 (Mamba-2 beside attention in each layer) and Nemotron-H (one part a layer)."""
 
+from dataclasses import replace
+
 from slimlm.core.layered import Layer
 from slimlm.interop.hf.family import not_allowed, not_supported
 from slimlm.interop.layered.keys import Keys
-from slimlm.interop.layered.parts import attention, experts, feed_forward, linear, mamba2, mamba2_state, norms
+from slimlm.interop.layered.parts import attention, experts, feed_forward, linear, mamba2, mamba2_state, mixture, norms
 
 LFM2 = {
     "vocab_size": 65536,
@@ -70,25 +72,57 @@ NEMOTRON_H = {
 
 def lfm2(keys: Keys) -> tuple[Layer, ...]:
     """Return the layers of an lfm2 config; raises ValueError for values outside their limits."""
+    made, d_model = _lfm2_mixers(keys), keys.whole("hidden_size")
+    shared = {**feed_forward(d_model, _lfm2_width(keys)), **norms(d_model, *_LFM2_NORMS)}
+    whole = {kind: replace(layer, tensors={**layer.tensors, **shared}) for kind, layer in made.items()}
+    return tuple(whole[kind] for kind in _lfm2_kinds(keys))
+
+
+_LFM2_NORMS = ("operator_norm", "ffn_norm")
+
+
+def lfm2_moe(keys: Keys) -> tuple[Layer, ...]:
+    """Return the layers of an lfm2_moe config; raises ValueError for values outside their limits."""
+    made, d_model, count = _lfm2_mixers(keys), keys.whole("hidden_size"), keys.whole("num_experts")
+    kinds, depth = keys.kinds("layer_types", _LFM2_KINDS), keys.depth("num_hidden_layers")
+    if kinds is None or len(kinds) != depth:
+        raise not_allowed(
+            "layer_types", kinds and f"{len(kinds)} kinds", f"there must be one for each of {depth} layers"
+        )
+    chosen = keys.chosen("num_experts_per_tok", "num_experts", count)
+    sparse = mixture(d_model, keys.whole("moe_intermediate_size"), count, chosen)
+    first, dense = keys.whole("num_dense_layers", least=0), feed_forward(d_model, keys.whole("intermediate_size"))
+    shared = norms(d_model, *_LFM2_NORMS)
+    whole = {
+        (kind, is_dense): replace(layer, tensors={**layer.tensors, **tensors, **shared}, idle_params=idle)
+        for kind, layer in made.items()
+        for is_dense, (tensors, idle) in ((True, (dense, 0)), (False, sparse))
+    }
+    return tuple(whole[kind, number < first] for number, kind in enumerate(kinds))
+
+
+_LFM2_KINDS = ("conv", "full_attention")
+
+
+def _lfm2_mixers(keys: Keys) -> dict[str, Layer]:
+    """Return what mixes the tokens in each kind of layer, without norms of the layer and feed-forward."""
     d_model, heads, kv_heads = (keys.whole(k) for k in ("hidden_size", "num_attention_heads", "num_key_value_heads"))
     head_dim = keys.divided("hidden_size", d_model, "num_attention_heads", heads)
     keys.divided("num_attention_heads", heads, "num_key_value_heads", kv_heads)
     width, bias = keys.whole("conv_L_cache"), keys.switch("conv_bias")
-    shared = {**feed_forward(d_model, _lfm2_width(keys)), **norms(d_model, "operator_norm", "ffn_norm")}
     conv = linear("recurrence.in_proj", 3 * d_model, d_model, bias) | linear(
         "recurrence.out_proj", d_model, d_model, bias
     )
     conv |= {"recurrence.conv.weight": (d_model, 1, width)} | ({"recurrence.conv.bias": (d_model,)} if bias else {})
     full = attention(d_model, heads, kv_heads, head_dim, norms=True)
-    made = {
-        "conv": Layer("short convolution", {**conv, **shared}, state=d_model * width),
-        "full_attention": Layer("attention", {**full, **shared}, cache_per_token=2 * kv_heads * head_dim),
+    return {
+        "conv": Layer("short convolution", conv, state=d_model * width),
+        "full_attention": Layer("attention", full, cache_per_token=2 * kv_heads * head_dim),
     }
-    return tuple(made[kind] for kind in _lfm2_kinds(keys))
 
 
 def _lfm2_kinds(keys: Keys) -> list[str]:
-    depth, kinds = keys.depth("num_hidden_layers"), keys.kinds("layer_types", ("conv", "full_attention"))
+    depth, kinds = keys.depth("num_hidden_layers"), keys.kinds("layer_types", _LFM2_KINDS)
     if kinds is None:
         full = keys.get("full_attn_idxs")
         if not isinstance(full, list | None):

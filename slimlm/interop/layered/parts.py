@@ -2,6 +2,9 @@
 
 from slimlm.core.layered import Tensors
 
+Shapes = dict[str, tuple[int, ...]]
+"""Tensors by name."""
+
 Mixture = tuple[dict[str, tuple[int, ...]], int]
 """Tensors of a feed-forward, and how many of its parameters a token does not use."""
 

@@ -36,7 +36,7 @@ def layered_model(
         origin=origin,
         vocab_size=keys.whole("vocab_size"),
         d_model=keys.whole(kind.d_model),
-        max_seq_length=keys.whole(kind.length),
+        max_seq_length=keys.whole(*kind.length.split()) if kind.length else 0,
         tied_lm_head=tied,
         layers=layers,
         names={key: text for key, text in names.items() if text},
@@ -68,5 +68,5 @@ def _remarks(config: Mapping[str, Any], keys: Keys) -> Iterator[str]:
     for key in ("num_nextn_predict_layers", "mtp_num_hidden_layers"):
         if config.get(key):
             yield f"layers that predict further tokens are not counted ({key}={shown(config[key])})"
-    if model_type == "nemotron_h" and config.get("tie_word_embeddings"):
+    if not LAYERED[model_type].tied and config.get("tie_word_embeddings"):
         yield "two tables are counted, because the class does not tie them (tie_word_embeddings=true)"
