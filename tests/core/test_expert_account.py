@@ -65,8 +65,11 @@ def test_tensors_are_those_of_the_real_module(arch: Architecture) -> None:
 
 def _numbered(tensors: dict[str, tuple[int, ...]], first: int) -> dict[str, tuple[int, ...]]:
     """Count the layers from the first that has the component."""
-    parts = [(*name.split(".", 2), shape) for name, shape in tensors.items()]
-    return {f"{outer}.{int(number) + first}.{inner}": shape for outer, number, inner, shape in parts}
+    found: dict[str, tuple[int, ...]] = {}
+    for name, shape in tensors.items():
+        outer, number, inner = name.split(".", 2)
+        found[f"{outer}.{int(number) + first}.{inner}"] = shape
+    return found
 
 
 @given(mixtures(max_layers=200))

@@ -93,7 +93,7 @@ def with_experts(model_type: str, theirs: dict[str, Tensor], arch: Architecture,
 
 def _in_layer(name: str, weight: Tensor, arch: Architecture) -> dict[str, Tensor]:
     if name.endswith("experts.gate_up_proj"):
-        gate, up = weight.split(arch.d_ff, dim=1)
+        gate, up = torch.split(weight, arch.d_ff, dim=1)
         return {"ffn.experts.gate_proj": gate.contiguous(), "ffn.experts.up_proj": up.contiguous()}
     if name.endswith("experts.down_proj"):
         return {"ffn.experts.down_proj": weight}

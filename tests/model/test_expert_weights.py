@@ -81,7 +81,8 @@ def test_transformers_answers_alike(title: str, data: st.DataObject) -> None:
     model, ids = built(arch), some_ids(arch)
     with TemporaryDirectory() as folder, torch.inference_mode():
         export_pretrained(model, folder)
-        theirs, told = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+        theirs, told = loaded
         assert not told["missing_keys"] - {"lm_head.weight"}
         assert not told["unexpected_keys"]
         torch.testing.assert_close(model(ids)[0], theirs.eval()(ids).logits, rtol=1e-3, atol=1e-3)

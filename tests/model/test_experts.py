@@ -25,7 +25,8 @@ def filled(module: torch.nn.Module) -> Any:
 
 
 def router(n_experts: int = EXPERTS, experts_per_token: int = 2, **choices: Any) -> Router:
-    return filled(Router(WIDTH, n_experts, experts_per_token, **choices))
+    made: Router = filled(Router(WIDTH, n_experts, experts_per_token, **choices))
+    return made
 
 
 def some_tokens() -> Tensor:
