@@ -190,6 +190,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "no_rope_layers=.* repeat",
     ),
     (
+        {"model_type": "gemma2", "num_hidden_layers": 600}
+        | {"layer_types": [*["full_attention"] * 599, "sliding_attention"]},
+        "layer_types=.* is not supported: slimlm repeats at most 256 layers, and these do not repeat$",
+    ),
+    (
+        {"model_type": "helium", "num_attention_heads": 12},
+        "head_dim=128 is not supported: transformers runs no Helium whose heads do not add up to hidden_size=2560$",
+    ),
+    (
         {"model_type": "gpt_neo", "attention_types": [[["global"], 2]]},
         "attention_types=.* it must name num_layers=24 la",
     ),

@@ -131,8 +131,7 @@ def test_null_means_what_it_means_to_transformers(model_type: str) -> None:
         if expected:
             assert counted(from_hf_config(config)) == expected
         else:
-            odd = r"|^hidden_size=4096 is not allowed: it must be a multiple of 2·num_attention_heads=160"
-            with pytest.raises(ValueError, match=f"^{key}=null is not{odd if model_type == 'seed_oss' else ''}"):
+            with pytest.raises(ValueError, match=f"^{key}=null is not"):
                 from_hf_config(config)
 
 

@@ -6,6 +6,7 @@ from slimlm.interop.hf.defaults import ROPE_KEYS
 from slimlm.interop.hf.family import Factor, Family, Only, Reader, Switch, Windows, not_supported
 from slimlm.interop.hf.layer_patterns import after_full_ones, every_second, everywhere, first_full, one_full_in
 from slimlm.interop.hf.types_gated import GEMMA, SCORES_CAP, caps, multipliers, root_of_width
+from slimlm.utils.text import shown
 
 _RMS_KEYS = ROPE_KEYS | {"layer_norm_eps": "rms_norm_eps"}
 _NORM_KEYS = ROPE_KEYS | {"layer_norm_eps": "layer_norm_eps"}
@@ -35,11 +36,11 @@ _PER_HEAD = "slimlm has no norm with weights of its own for every head"
 def _square_output(reader: Reader) -> dict[str, Any]:
     """Check that heads add up to d_model, as transformers builds Helium's attention output."""
     width, n_heads, head_dim = (reader.whole(name) for name in ("d_model", "n_heads", "head_dim"))
-    if width and n_heads and head_dim and n_heads > 0 and n_heads * head_dim != width and width % (2 * n_heads) == 0:
-        remedy = f"head_dim={width // n_heads} would work"
-        reason = f"transformers runs no Helium whose heads do not add up to {reader.key('d_model')}={width}; {remedy}"
-        raise not_supported("head_dim", head_dim, reason)
-    return {}
+    if not (width and n_heads and head_dim and 0 < n_heads <= width) or n_heads * head_dim == width:
+        return {}
+    remedy = "" if width % (2 * n_heads) or width > 10**15 else f"; head_dim={width // n_heads} would work"
+    reason = f"transformers runs no Helium whose heads do not add up to {reader.key('d_model')}={shown(width)}{remedy}"
+    raise not_supported("head_dim", head_dim, reason)
 
 
 def _alike_biases(reader: Reader) -> dict[str, Any]:
@@ -181,7 +182,7 @@ GATED_VARIANTS = (
         rates={"layer_norm_eps": 1e-6, "dropout": 0.1, "attention_dropout": 0.1},
         fixed=_RMS,
         switches=_QKV_BIAS | {"attention_out_bias": Switch(False, {"bias": "output"})} | _MLP_BIAS,
-        nulls="num_key_value_heads head_dim",
+        nulls="num_key_value_heads",
     ),
     Family(
         model_type="glm",
