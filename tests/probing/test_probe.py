@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from slimlm.core.accounting import account
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
-from slimlm.model import language_model
+from slimlm.model import blocks
 from slimlm.model.initialisation import OnInitialised
 from slimlm.model.language_model import LanguageModel
 from slimlm.model.layers import MultiHeadAttention, TransformerBlock
@@ -245,7 +245,7 @@ def test_a_deep_model_is_cancelled_at_its_first_layer(monkeypatch: pytest.Monkey
     deep = replace(SMALL, n_layers=100_000)
     estimate_probe(deep)  # measures the machine's speed on a model of its own
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10**12))
-    monkeypatch.setattr(language_model, "TransformerBlock", count_blocks)
+    monkeypatch.setattr(blocks, "TransformerBlock", count_blocks)
     with pytest.raises(StopError, match=r"^building the modules$"):
         probe(deep, progress=stop)
     assert len(created) == 1
