@@ -22,7 +22,7 @@ ALLOWED = {
     "charts": "compare core ranking runs solver study sweep utils altair pandas",
     "export": "charts compare core costs interop notes ranking runs serialization solver study utils jinja2",
     "explorer": "charts core notes serialization solver altair ipywidgets",
-    "cli": "core interop notes ranking runs serialization solver study sweep utils",
+    "cli": "core costs interop notes ranking runs serialization solver study sweep utils",
     "ui": "charts compare core costs engines export interop notes ranking runs serialization solver study sweep utils "
     "pyarrow streamlit",
     "slimlm": "cli core solver utils",

@@ -17,7 +17,7 @@ from slimlm.utils.validation import check_whole
 
 
 class LatentAttention(Attention):
-    """Multi-head latent attention, without a cap on the fused kernel.
+    """Multi-head latent attention, without a cap on the fused kernel (on a CPU where values are as wide as queries).
 
     `head_dim` is the part of queries and keys without positions. `latent_norm` returns the norm of a latent for a
     width. `latent_bias` is that of the projections to the latents; `q_lora_rank` None projects queries directly.

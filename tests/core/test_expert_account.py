@@ -65,7 +65,7 @@ def test_tensors_are_those_of_the_real_module(arch: Architecture) -> None:
 
 def _numbered(tensors: dict[str, tuple[int, ...]], first: int) -> dict[str, tuple[int, ...]]:
     """Count the layers from the first that has the component."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for name, shape in tensors.items():
         outer, number, inner = name.split(".", 2)
         found[f"{outer}.{int(number) + first}.{inner}"] = shape

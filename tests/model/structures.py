@@ -16,7 +16,7 @@ STRUCTURES: list[dict[str, Any]] = [
     {"positions": "rope", "window": 3, "layer_pattern": "nw", "rotary_share": 0.5, "head_dim": 8},
     {"positions": "alibi", "window": 3, "layer_pattern": "fw", "embedding_scale": 4.0, "residual_scale": 0.5},
     {"n_experts": 4, "n_shared_experts": 1, "n_dense_layers": 1, "d_dense": 12, "router": "sigmoid", "ffn": "gelu"},
-    {"positions": "rope", "kv_lora_rank": 6, "q_lora_rank": 4, "qk_rope_head_dim": 4, "norm": "rmsnorm"},
+    {"positions": "rope", "kv_lora_rank": 6, "q_lora_rank": 4, "qk_rope_head_dim": 4, "v_head_dim": 8},
 ]
 
 CAPPED: dict[str, Any] = {

@@ -27,7 +27,11 @@ def by_hand(layer: LatentAttention, x: Tensor, allowed: Tensor) -> Tensor:
     latent = layer.kv_a_proj(x)
     k_turned = rotate(latent[..., None, 9:], angles)[:, :, 0]
     up = layer.kv_b_proj(layer.kv_a_norm(latent[..., :9])).view(B, T, H, K + W)
-    queries: Tensor = layer.q_proj(x) if layer.q_proj else layer.q_b_proj(layer.q_a_norm(layer.q_a_proj(x)))  # type: ignore[misc]
+    if layer.q_proj:
+        queries = layer.q_proj(x)
+    else:
+        assert layer.q_a_proj and layer.q_a_norm and layer.q_b_proj
+        queries = layer.q_b_proj(layer.q_a_norm(layer.q_a_proj(x)))
     q = queries.view(B, T, H, K + R)
     heads = []
     for head in range(H):
@@ -67,11 +71,8 @@ def test_every_weight_has_a_gradient() -> None:
     _, loss = model(ids, ids)
     assert loss is not None
     loss.backward()
-    silent = [
-        name
-        for name, parameter in model.named_parameters()
-        if parameter.grad is None or not parameter.grad.abs().sum() > 0
-    ]
+    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    silent = [name for name, grad in gradients.items() if grad is None or not grad.abs().sum() > 0]
     assert silent == [name for name in silent if name.endswith("kv_a_proj.bias")], silent
 
 
