@@ -153,10 +153,11 @@ def _inspect(options: argparse.Namespace) -> None:
 
 
 def _published(_: argparse.Namespace) -> None:
-    head = ("Name", "Family", "Year", "Parameters", "Active", "Embedding")
+    head = ("Name", "Family", "Year", "Parameters", "Non-embedding", "Active", "Embedding")
     rows = [
         (
             *(model.name, model.family, str(model.year), f"{model.total_params:,}"),
+            f"{model.account.non_embedding_params:,}",
             f"{model.account.active_params:,}" if model.architecture.is_mixture else "",
             format_share(model.embedding_ratio),
         )

@@ -101,8 +101,10 @@ def table_rows(subject: Subject | LayeredModel) -> Iterator[Cells]:
         part = row.component
         yield part.name, part.formula, row.tensors_text, row.layers_text, f"{row.params:,}", row.share_text
     account = subject.account
-    active = f"{account.active_params:,} active per token" if account.active_params < account.total_params else ""
-    yield "Total", active, "", "", f"{subject.total_params:,}", percent(10_000)
+    parts = f"{account.non_embedding_params:,} non-embedding"
+    if account.active_params < account.total_params:
+        parts += f", {account.active_params:,} active per token"
+    yield "Total", parts, "", "", f"{subject.total_params:,}", percent(10_000)
 
 
 def definitions(subject: Subject) -> list[str]:

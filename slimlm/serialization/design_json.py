@@ -28,6 +28,8 @@ def _record(config: ModelConfig, account: Account) -> dict[str, Any]:
         "architecture": written(account.architecture.concrete()),
         "account": {
             "total_params": account.total_params,
+            "non_embedding_params": account.non_embedding_params,
+            "active_params": account.active_params,
             "components": [
                 {
                     "key": part.key,

@@ -158,13 +158,14 @@ def test_a_file_that_is_not_there_is_not_taken_for_a_name(capsys: pytest.Capture
 def test_published_lists_every_model_in_straight_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["published"]) == 0
     head, *rows = capsys.readouterr().out.splitlines()
-    assert head.split() == ["Name", "Family", "Year", "Parameters", "Active", "Embedding"]
+    assert head.split() == ["Name", "Family", "Year", "Parameters", "Non-embedding", "Active", "Embedding"]
     assert {len(row) for row in rows} == {len(head)}
     assert [row.split()[0] for row in rows] == [model.name.split()[0] for model in all_published()]
     for row, model in zip(rows, all_published(), strict=True):
-        active = f"{model.total_params:,}  {model.account.active_params:,}  "
-        assert active.replace(" ", "") in row.replace(" ", "") if model.architecture.is_mixture else True
-        assert f"{model.total_params:,}" in row
+        account = model.account
+        counts = [account.total_params, account.non_embedding_params]
+        counts += [account.active_params] if model.architecture.is_mixture else []
+        assert "".join(f"{count:,}" for count in counts) in row.replace(" ", "")
 
 
 def test_json_holds_request_architecture_and_account(capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,6 +173,7 @@ def test_json_holds_request_architecture_and_account(capsys: pytest.CaptureFixtu
     record = json.loads(capsys.readouterr().out)
     assert record["architecture"]["d_model"] == 216
     assert sum(part["params"] for part in record["account"]["components"]) == record["account"]["total_params"]
+    assert record["account"]["active_params"] - record["account"]["non_embedding_params"] == 16_000 * 216
     assert [knob["name"] for knob in record["asked_got"]] == ["total_params", "embedding_ratio", "glu_expansion"]
 
 
