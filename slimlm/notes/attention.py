@@ -28,7 +28,8 @@ from slimlm.utils.formatting import format_bytes, format_count, format_share
 def head_dim(design: Design) -> Note | None:
     """Point out a head_dim that FlashAttention does not support or has to pad."""
     arch = design.architecture
-    width, padded = arch.head_width, -(-arch.head_width // 8) * 8
+    width, padded = arch.query_width, -(-arch.query_width // 8) * 8
+    name = "query width (head_dim + qk_rope_head_dim)" if arch.has_latents else "head_dim"
     severity, source = Severity.WARNING, FLASH
     if width > 256:
         why = "above the 256 that FlashAttention supports"
@@ -44,7 +45,7 @@ def head_dim(design: Design) -> Note | None:
         why = "below the 32 to 256 of the published models in slimlm, TinyStories excepted"
     else:
         return None
-    return Note("head_dim", severity, f"A head_dim of {width:,} is {why}.", f"head_dim {width:,}", source)
+    return Note("head_dim", severity, f"A {name} of {width:,} is {why}.", f"{name} {width:,}", source)
 
 
 def attention_width(design: Design) -> Note | None:
