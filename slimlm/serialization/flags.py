@@ -13,7 +13,10 @@ _FLAGS = {"n_heads": "--heads", "n_kv_heads": "--kv-heads", "n_layers": "--layer
 
 _OFF = {
     "tied_lm_head": ("--untied", "Give the LM head a table of its own."),
-    "normalise_router": ("--unnormalised-router", "Use the scores of the experts as they are, not divided by their sum."),
+    "normalise_router": (
+        "--unnormalised-router",
+        "Use the scores of the experts as they are, not divided by their sum.",
+    ),
 }
 """Flags and help texts of switches that are on unless given: each is named for what it does."""
 
