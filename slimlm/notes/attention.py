@@ -7,7 +7,7 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.attention_choices import FULL, WINDOWED
 from slimlm.core.describe import counted
 from slimlm.core.design import Design
-from slimlm.core.published import published_models
+from slimlm.core.published import all_published, published_models
 from slimlm.costs.memory import kv_cache_bytes, kv_cache_bytes_per_token
 from slimlm.notes.note import (
     AINSLIE,
@@ -112,12 +112,12 @@ def windows(design: Design) -> Note | None:
     if arch.window >= arch.max_seq_length:
         text = f"A {figure} changes nothing: it holds the longest sequence, of {length}."
         return Note("windows", Severity.ADVICE, text, figure, "counted by slimlm")
-    models = [model for model in published_models() if model.architecture.n_windowed_layers]
+    models = [model for model in all_published() if model.architecture.n_windowed_layers]
     saved, whole = (kv_cache_bytes(one, arch.max_seq_length) for one in (arch, _without_windows(arch)))
     text = (
         f"With a {figure} in {windowed:,} of {counted(arch.n_layers, 'layer')} the KV cache of {length} takes "
         f"{format_bytes(saved)} in 16 bits instead of {format_bytes(whole)}, and more where an engine reserves whole "
-        f"pages: {len(models)} of the {len(published_models())} published models in slimlm have windows, and the "
+        f"pages: {len(models)} of the {len(all_published())} published models in slimlm have windows, and the "
         "report of Gemma 3 finds the perplexity hardly changed by five windowed layers for each full one."
     )
     return Note("windows", Severity.INFO, text, figure, f"{GEMMA}; {PUBLISHED}")
@@ -146,7 +146,7 @@ def no_positions(design: Design) -> Note | None:
     """Give the evidence on models without positions."""
     if design.architecture.positions != "none":
         return None
-    models = published_models()
+    models = all_published()
     alike = f"{sum(model.architecture.positions == 'none' for model in models)} of the {len(models)} published models"
     text = (
         "Without positions only the causal mask carries order: Kazemnejad and colleagues find that such models "

@@ -6,7 +6,7 @@ import pytest
 
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
-from slimlm.core.published import published_model
+from slimlm.core.published import all_published, published_model
 from slimlm.notes.note import Severity
 from slimlm.notes.rules import design_notes
 from slimlm.notes.verdict import verdict
@@ -78,3 +78,9 @@ def test_the_width_that_kernels_pad_is_that_of_whole_queries() -> None:
         "A query width (head_dim + qk_rope_head_dim) of 90 is not a multiple of 8: FlashAttention pads it to 96"
     )
     assert "head_dim" not in texts(design(**latent, qk_rope_head_dim=6))
+
+
+def test_published_mixtures_count_among_the_published_models() -> None:
+    deepest = max(all_published(), key=lambda model: model.architecture.n_layers)
+    note = texts(solve(ModelConfig(total_params=20_000_000, n_layers=120, embedding_ratio=0.1)))["depth"]
+    assert f"the deepest published model in slimlm ({deepest.name}) has {deepest.architecture.n_layers}." in note
