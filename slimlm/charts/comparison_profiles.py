@@ -41,13 +41,14 @@ def profiles_chart(pins: Sequence[Pin], measure: Measure = "share") -> Figure:
     """
     places = range(len(pins))
     boxes = [row for place in places for row in _stages(pins, place, measure)]
+    labels = [row for place in places for row in _stage_labels(pins, place, measure)]
     return figure(
         ({"values": boxes}, _moved(_stage_layers(), _BOX_MOVES)),
         (
             {"values": [_block_lines(pins, place, measure) for place in places]},
             _moved(block_line_layers(1), _LINE_MOVES),
         ),
-        ({"values": boxes}, _moved(_stage_label_layers(), _BOX_MOVES)),
+        ({"values": labels}, _moved(_stage_label_layers(), _BOX_MOVES)),
         (
             {"values": alike([_caption(pins, place, measure) for place in places], "shape_px")},
             _moved(_caption_layers(), _CAPTION_MOVES),
@@ -147,8 +148,15 @@ def _box(pins: Sequence[Pin], place: int, measure: Measure) -> Box:
 
 def _stages(pins: Sequence[Pin], place: int, measure: Measure) -> Iterator[Row]:
     pin = pins[place]
-    for part, row in stage_rows(pin.subject.account, _box(pins, place, measure)):
-        yield _first(row, _BOX_MOVES) | {"model": pin.name, "place": place} | component_labels(part, measure)
+    for _, row in stage_rows(pin.subject.account, _box(pins, place, measure)):
+        yield _first(row, _BOX_MOVES) | {"model": pin.name, "place": place}
+
+
+def _stage_labels(pins: Sequence[Pin], place: int, measure: Measure) -> Iterator[Row]:
+    """Yield the rows of the labels, without the texts of the tooltips, so that eight mixtures stay small to send."""
+    for part, row in stage_rows(pins[place].subject.account, _box(pins, place, measure)):
+        drawn = {key: row[key] for key in ("start", "end", "top", "bottom", "fill", "ink")}
+        yield _first(drawn, _BOX_MOVES) | {"place": place} | component_labels(part, measure)
 
 
 def _blocks_per_line(pins: Sequence[Pin], pin: Pin, measure: Measure) -> int:

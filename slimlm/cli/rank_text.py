@@ -25,7 +25,7 @@ def format_study_plan(study: Study, plan: StudyPlan, seconds: float | None, leas
     counts = [f"{len(specs)} {PURPOSES[purpose]}" for purpose, specs in plan.runs.items() if specs]
     rows = {
         "cells": f"{len(cells)}, with {len({cell.architecture for cell in cells})} distinct architectures: "
-        f"{_range(depths)} layers × d_model {_range(widths)}{_held(study)}",
+        f"{_range(depths)} {'layer' if max(depths) == 1 else 'layers'} × d_model {_range(widths)}{_held(study)}",
         "data": "; ".join(
             f"{one_line(one.name, _LONGEST)}: {one.train_tokens:,} training tokens of {one.vocab_size:,} ids"
             for one in study.data.values()

@@ -7,7 +7,7 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.attention_choices import FULL, WINDOWED
 from slimlm.core.describe import counted
 from slimlm.core.design import Design
-from slimlm.core.published import published_models
+from slimlm.core.published import all_published, published_models
 from slimlm.costs.memory import kv_cache_bytes, kv_cache_bytes_per_token
 from slimlm.notes.note import (
     AINSLIE,
@@ -28,7 +28,8 @@ from slimlm.utils.formatting import format_bytes, format_count, format_share
 def head_dim(design: Design) -> Note | None:
     """Point out a head_dim that FlashAttention does not support or has to pad."""
     arch = design.architecture
-    width, padded = arch.head_width, -(-arch.head_width // 8) * 8
+    width, padded = arch.query_width, -(-arch.query_width // 8) * 8
+    name = "query width (head_dim + qk_rope_head_dim)" if arch.has_latents else "head_dim"
     severity, source = Severity.WARNING, FLASH
     if width > 256:
         why = "above the 256 that FlashAttention supports"
@@ -44,7 +45,7 @@ def head_dim(design: Design) -> Note | None:
         why = "below the 32 to 256 of the published models in slimlm, TinyStories excepted"
     else:
         return None
-    return Note("head_dim", severity, f"A head_dim of {width:,} is {why}.", f"head_dim {width:,}", source)
+    return Note("head_dim", severity, f"A {name} of {width:,} is {why}.", f"{name} {width:,}", source)
 
 
 def attention_width(design: Design) -> Note | None:
@@ -111,12 +112,12 @@ def windows(design: Design) -> Note | None:
     if arch.window >= arch.max_seq_length:
         text = f"A {figure} changes nothing: it holds the longest sequence, of {length}."
         return Note("windows", Severity.ADVICE, text, figure, "counted by slimlm")
-    models = [model for model in published_models() if model.architecture.n_windowed_layers]
+    models = [model for model in all_published() if model.architecture.n_windowed_layers]
     saved, whole = (kv_cache_bytes(one, arch.max_seq_length) for one in (arch, _without_windows(arch)))
     text = (
         f"With a {figure} in {windowed:,} of {counted(arch.n_layers, 'layer')} the KV cache of {length} takes "
         f"{format_bytes(saved)} in 16 bits instead of {format_bytes(whole)}, and more where an engine reserves whole "
-        f"pages: {len(models)} of the {len(published_models())} published models in slimlm have windows, and the "
+        f"pages: {len(models)} of the {len(all_published())} published models in slimlm have windows, and the "
         "report of Gemma 3 finds the perplexity hardly changed by five windowed layers for each full one."
     )
     return Note("windows", Severity.INFO, text, figure, f"{GEMMA}; {PUBLISHED}")
@@ -145,7 +146,7 @@ def no_positions(design: Design) -> Note | None:
     """Give the evidence on models without positions."""
     if design.architecture.positions != "none":
         return None
-    models = published_models()
+    models = all_published()
     alike = f"{sum(model.architecture.positions == 'none' for model in models)} of the {len(models)} published models"
     text = (
         "Without positions only the causal mask carries order: Kazemnejad and colleagues find that such models "

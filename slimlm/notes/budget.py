@@ -51,14 +51,15 @@ def optimal_vocabulary(account: Account) -> tuple[int, float, float]:
 def vocabulary_optimum(design: Design) -> Note | None:
     """Compare the vocabulary's table with the compute-optimal one."""
     arch, account = design.architecture, design.account
-    table, share = account["token_embedding"].params, account.embedding_ratio
+    table, share = account["token_embedding"].params, account.embedding_params / account.active_params
+    of = " of the active parameters" if arch.is_mixture else ""
     rest, optimum, best = optimal_vocabulary(account)
     if 1 / VOCABULARY_SLACK <= table / optimum <= VOCABULARY_SLACK:
         return None
     usual = ", as is every ratio from 25 to 45 %" if 0.25 <= share <= 0.45 and best < 0.2 else ""
     extrapolated = " (extrapolated below 33M)" if rest < TAO_SMALLEST else ""
     text = (
-        f"The embedding ratio of {format_share(share)} is {'above' if table > optimum else 'below'} the "
+        f"The embedding ratio of {format_share(share)}{of} is {'above' if table > optimum else 'below'} the "
         f"compute-optimal {format_share(best)} of Tao and colleagues{usual}: for {format_count(rest)} other parameters "
         f"their law{extrapolated} gives a token embedding of {format_count(round(optimum))} parameters "
         f"({format_number(optimum / arch.d_model)} tokens at d_model {arch.d_model:,}), and this one has "

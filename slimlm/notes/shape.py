@@ -8,7 +8,7 @@ from slimlm.core.architecture import width_multiple
 from slimlm.core.budget import ratio_at
 from slimlm.core.describe import counted
 from slimlm.core.design import Design
-from slimlm.core.published import published_models, published_near
+from slimlm.core.published import all_published, published_near
 from slimlm.core.shape_law import levine_shape
 from slimlm.notes.note import (
     ANTHONY,
@@ -71,7 +71,7 @@ def depth(design: Design) -> Note | None:
     layers = design.architecture.n_layers
     if 4 <= layers <= 100:
         return None
-    models = sorted(published_models(), key=lambda model: model.architecture.n_layers)
+    models = sorted(all_published(), key=lambda model: model.architecture.n_layers)
     if layers < 4:
         severity, source, model = (Severity.WARNING if layers == 1 else Severity.ADVICE), KAPLAN, models[0]
         why = "few: models with fewer than 2 deviate from the trend of loss with size, and the shallowest"
@@ -165,7 +165,7 @@ def parallel_blocks(design: Design) -> Note | None:
     """Give the speed and quality of parallel blocks."""
     if not design.architecture.block.startswith("parallel"):
         return None
-    models = published_models()
+    models = all_published()
     alike = [model for model in models if model.architecture.block.startswith("parallel")]
     families = " and ".join(dict.fromkeys(model.family for model in alike))
     text = (

@@ -8,8 +8,17 @@ from slimlm.serialization.fields import KNOBS, Knob, Value
 from slimlm.utils.formatting import format_size
 from slimlm.utils.validation import field_limits
 
-_FLAGS = {"n_heads": "--heads", "n_kv_heads": "--kv-heads", "n_layers": "--layers", "tied_lm_head": "--untied"}
+_FLAGS = {"n_heads": "--heads", "n_kv_heads": "--kv-heads", "n_layers": "--layers"}
 """Flags that are not the field's name."""
+
+_OFF = {
+    "tied_lm_head": ("--untied", "Give the LM head a table of its own."),
+    "normalise_router": (
+        "--unnormalised-router",
+        "Use the scores of the experts as they are, not divided by their sum.",
+    ),
+}
+"""Flags and help texts of switches that are on unless given: each is named for what it does."""
 
 _USUAL = ("vocab_size", "embedding_ratio", "glu_expansion", "n_heads", "n_layers", "max_seq_length", "multiple_of")
 """Fields that a command contains even at their default, so that it keeps its meaning when a default changes."""
@@ -39,8 +48,8 @@ class Option:
     @property
     def help(self) -> str:
         """Documentation of the field, and its default."""
-        if self.knob.field == "tied_lm_head":
-            return "Give the LM head a table of its own."
+        if self.knob.field in _OFF:
+            return _OFF[self.knob.field][1]
         default = None if self.is_switch else self.knob.default
         return self.knob.help if default is None else f"{self.knob.help} (default {default})"
 
@@ -65,7 +74,8 @@ class Option:
 
 
 def _option(name: str) -> Option:
-    return Option(KNOBS[name], _FLAGS.get(name, f"--{name.replace('_', '-')}"))
+    usual = _FLAGS.get(name, f"--{name.replace('_', '-')}")
+    return Option(KNOBS[name], _OFF[name][0] if name in _OFF else usual)
 
 
 _OTHERS = [field.name for field in fields(ModelConfig) if field.name not in {*_USUAL, "total_params"}]

@@ -14,11 +14,13 @@ from slimlm.core.named_model import FROM_CONFIG, FROM_LINK, tidy_name
 from slimlm.serialization.links import LONGEST_TEXT, SEPARATOR, fitting_remarks, join, named_value, read_remarks, split
 from slimlm.utils.files import check_size, read_json, unique
 from slimlm.utils.formatting import shown
+from slimlm.utils.text import one_line
 
 LAYERS = "layers"
 
 _WHAT = "the link's model"
 _MOST_ITEMS = 4096
+_LONGEST_KEY = 60
 
 
 def write_layered(model: LayeredModel) -> str:
@@ -57,7 +59,10 @@ def read_layered(text: str) -> LayeredLink:
     pairs = [named_value(part) for part in split(text)[1:]]
     given = unique([pair for pair in pairs if pair[0] != "remark"], _WHAT)
     name, origin = tidy_name(given.pop("name", "")), given.pop("origin", "")
-    config = {key: _unpacked(read_json(value, f"{_WHAT}, {key}", LONGEST_TEXT)) for key, value in given.items()}
+    config = {
+        key: _unpacked(read_json(value, f"{_WHAT}, {one_line(key, _LONGEST_KEY)}", LONGEST_TEXT))
+        for key, value in given.items()
+    }
     return LayeredLink(
         config,
         name,

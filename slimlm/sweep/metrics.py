@@ -141,7 +141,7 @@ def _worst_miss(design: Design) -> float:
 
 def _off_usual_shape(design: Design) -> float:
     arch = design.architecture
-    factor = arch.d_model / arch.n_layers / published_aspect_ratio(design.total_params)
+    factor = arch.d_model / arch.n_layers / published_aspect_ratio(design.account.active_params)
     return max(factor, 1 / factor)
 
 

@@ -207,3 +207,12 @@ def test_the_description_says_every_share() -> None:
 @every_chart
 def test_eight_models_are_sent_in_a_few_kilobytes(chart: Any) -> None:
     assert len(json.dumps(chart(pins_of("eight")).to_dict())) < 60_000
+
+
+@every_chart
+def test_eight_mixtures_are_hardly_more(chart: Any) -> None:
+    names = ("DeepSeek-V3", "DeepSeek-V2", "DeepSeek-V2-Lite", "Qwen1.5-MoE-A2.7B", "Qwen2-57B-A14B", "Mixtral-8x7B")
+    pins: tuple[Pin, ...] = ()
+    for name in (*names, "Qwen3-30B-A3B", "OLMoE-1B-7B"):
+        pins = with_pin(pins, pin_of(published_model(name)))
+    assert len(json.dumps(chart(pins).to_dict())) < 60_000

@@ -177,3 +177,9 @@ def test_an_address_needs_the_engine_that_has_one(tmp_path: Path, capsys: pytest
     folder = write_fake(tmp_path / "study", study, fake_outcomes(study))
     assert main(["rank", str(folder), "--address", "10.0.0.1"]) == 2
     assert "--address does not apply to --engine local: --engine ray would work" in capsys.readouterr().err
+
+
+def test_one_layer_is_a_layer(capsys: pytest.CaptureFixture[str]) -> None:
+    further = options("--layers 1 --x n_loops=1,2 --y norm=layernorm,rmsnorm --no-controls --dry-run")
+    assert main([*TINY, *further]) == 0
+    assert " 1 layer × d_model " in capsys.readouterr().out

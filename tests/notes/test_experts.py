@@ -6,11 +6,12 @@ import pytest
 
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import Design
-from slimlm.core.published import published_model
+from slimlm.core.published import all_published, published_model
 from slimlm.notes.note import Severity
 from slimlm.notes.rules import design_notes
 from slimlm.notes.verdict import verdict
 from slimlm.solver.solver import solve
+from slimlm.utils.formatting import format_share
 
 MIXTURE: dict[str, Any] = {"n_experts": 16, "total_params": 100_000_000, "glu_expansion": 0.7, "multiple_of": 8}
 
@@ -61,3 +62,25 @@ def test_a_verdict_on_a_mixture_says_what_it_is_compared_with(name: str, sentenc
 def test_latent_attention_is_not_told_to_share_its_heads() -> None:
     found = solve(ModelConfig(kv_lora_rank=64, positions="rope", max_seq_length=1_000_000))
     assert "kv_cache" not in texts(found)
+
+
+def test_the_vocabulary_is_set_beside_its_optimum_by_what_is_active() -> None:
+    found = solve(ModelConfig(total_params=2_000_000, budget="active", n_experts=8))
+    share = found.account.embedding_params / found.account.active_params
+    assert texts(found)["vocabulary_optimum"].startswith(
+        f"The embedding ratio of {format_share(share)} of the active parameters is above the compute-optimal 13.9 %"
+    )
+
+
+def test_the_width_that_kernels_pad_is_that_of_whole_queries() -> None:
+    latent = {"kv_lora_rank": 16, "positions": "rope", "n_heads": 8, "head_dim": 26}
+    assert texts(design(**latent, qk_rope_head_dim=64))["head_dim"].startswith(
+        "A query width (head_dim + qk_rope_head_dim) of 90 is not a multiple of 8: FlashAttention pads it to 96"
+    )
+    assert "head_dim" not in texts(design(**latent, qk_rope_head_dim=6))
+
+
+def test_published_mixtures_count_among_the_published_models() -> None:
+    deepest = max(all_published(), key=lambda model: model.architecture.n_layers)
+    note = texts(solve(ModelConfig(total_params=20_000_000, n_layers=120, embedding_ratio=0.1)))["depth"]
+    assert f"the deepest published model in slimlm ({deepest.name}) has {deepest.architecture.n_layers}." in note

@@ -49,6 +49,7 @@ def test_the_value_is_shown_as_its_words_or_as_a_number(name: str, metavar: str)
         ("multiple_of", 1, "--multiple-of 1"),
         ("lm_head_bias", True, "--lm-head-bias"),
         ("tied_lm_head", False, "--untied"),
+        ("normalise_router", False, "--unnormalised-router"),
     ],
 )
 def test_an_option_is_written_as_it_is_read_back(name: str, value: Any, written: str) -> None:

@@ -67,3 +67,8 @@ def test_a_model_that_no_link_can_hold_is_refused() -> None:
     model = layered_model(NAS | {"num_hidden_layers": 200, "block_configs": blocks})
     with pytest.raises(ValueError, match=r"the link of this model has .* characters"):
         write_layered(model)
+
+
+def test_a_key_of_several_lines_is_refused_in_one() -> None:
+    with pytest.raises(ValueError, match=r"^the link's model, hid den is not JSON: [^\n]+$"):
+        read_layered("layers~hid\nden-x")

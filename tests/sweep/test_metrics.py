@@ -155,3 +155,10 @@ def test_the_factor_off_the_usual_shape_is_1_on_the_law_and_alike_on_both_sides(
         assert arch.d_model / arch.n_layers == pytest.approx(law * factor) or (
             arch.d_model / arch.n_layers == pytest.approx(law / factor)
         )
+
+
+def test_a_mixture_is_set_beside_models_of_its_active_size() -> None:
+    design = solve(ModelConfig(total_params=100_000_000, n_experts=16, glu_expansion=0.7))
+    law = published_aspect_ratio(design.account.active_params)
+    ratio = design.architecture.d_model / design.architecture.n_layers
+    assert METRICS["off_usual_shape"].value(design, {}) == pytest.approx(max(ratio / law, law / ratio))
