@@ -132,7 +132,7 @@ def test_the_likely_type_reads_what_transformers_builds() -> None:
         ({"foo": 1, 3: 4}, "model_type is missing: slimlm reads "),
         ({"hidden_size": 64, "type_vocab_size": 2}, "type_vocab_size=2 is not supported: it is a key of encoders suc"),
         ({"model_type": "bert"}, 'model_type="bert" is not supported: it is an encoder, and slimlm describes decoder'),
-        ({"model_type": "mamba"}, 'model_type="mamba" is not supported: its layers have no attention; slimlm reads '),
+        ({"model_type": "rwkv"}, 'model_type="rwkv" is not supported: its layers have no attention; slimlm reads '),
         ({"model_type": "lfm2"}, 'model_type="lfm2" is not supported: some of its layers are not attention, and the I'),
         ({"model_type": "t5"}, 'model_type="t5" is not supported: it has an encoder beside the decoder, and slimlm d'),
         ({"num_experts": 8}, "num_experts=8 is not supported: it means a mixture of experts, and no model_type says"),

@@ -22,6 +22,7 @@ from slimlm.serialization.fields import (
 )
 from slimlm.solver.solver import BudgetError, solve
 from slimlm.utils.validation import FieldError
+from tests.companions import with_companions
 from tests.strategies import any_requests, options_of
 
 
@@ -161,7 +162,7 @@ def test_each_remedy_of_choices_that_exclude_each_other_works(choices: dict[str,
 
 @given(st.sampled_from(sorted(KNOBS)), st.text(max_size=60))
 def test_any_text_is_a_value_or_one_sentence(field: str, text: str) -> None:
-    ModelConfig(**{field: KNOBS[field].nearest(text)})  # type: ignore[arg-type]
+    ModelConfig(**with_companions(field, KNOBS[field].nearest(text)))
     complaint(field, text)
 
 
