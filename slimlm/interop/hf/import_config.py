@@ -122,23 +122,48 @@ def _read_found(config: Mapping[str, Any]) -> Foreign:
     return replace(read, unread=(*typed.said, *read.unread))
 
 
-def _read_typed(config: Mapping[str, Any]) -> Foreign:
+def _read_typed(config: Mapping[str, Any], depth: int = 0) -> Foreign:
     refuse_other_models(config, FAMILIES, str(_type_named(config)) in _MIXTURES)
     reader = Reader(_family(config), config)
     for key, only in reader.family.only.items():
         if reader.get(key) not in only.allowed:
-            working = " or ".join(f"{key}={shown(value)}" for value in only.allowed)
-            raise not_supported(key, reader.get(key), f"{only.reason}; {working} would work")
+            raise not_supported(key, reader.get(key), f"{only.reason}{_instead(config, key, only.allowed, depth)}")
     architecture = _architecture(reader)
     return Foreign(architecture, unread_keys(reader), remarks(reader, architecture))
 
 
-def _works(config: Mapping[str, Any]) -> bool:
+_MOST_FAULTS = 3
+"""Most faults of a config that one sentence names."""
+
+
+def _instead(config: Mapping[str, Any], key: str, allowed: tuple[Any, ...], depth: int) -> str:
+    """Say which values of a key would work, or what else is wrong with the first of them."""
+    if depth == _MOST_FAULTS:
+        return ""
+    problems = [_problem(_with(config, key, value), depth + 1) for value in allowed]
+    working = [f"{key}={shown(value)}" for value, problem in zip(allowed, problems, strict=True) if not problem]
+    if working:
+        return f"; {' or '.join(working)} would work"
+    return f"; with {key}={shown(allowed[0])}, {problems[0]}"
+
+
+def _with(config: Mapping[str, Any], key: str, value: object) -> dict[str, Any]:
+    """Return a config with another value of a key, which may be one of an object: "attn_config.qk_ln"."""
+    outer, _, inner = key.partition(".")
+    return {**config, outer: {**(config.get(outer) or {}), inner: value} if inner else value}
+
+
+def _problem(config: Mapping[str, Any], depth: int = 0) -> str:
+    """Return why a config is refused; empty for one that is read."""
     try:
-        _read_typed(config)
-    except ValueError:
-        return False
-    return True
+        _read_typed(config, depth)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _works(config: Mapping[str, Any]) -> bool:
+    return not _problem(config)
 
 
 def _family(config: Mapping[str, Any]) -> Family:

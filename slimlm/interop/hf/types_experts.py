@@ -45,7 +45,7 @@ _COUNTS = (
 )
 _LATENTS = ("kv_lora_rank", "q_lora_rank", "qk_rope_head_dim", "v_head_dim")
 
-_MOST_FACTOR = 10**9
+_MOST_FACTOR, _MOST_SIZE = 10**9, 10**15
 
 _NO_SLIDING = {"use_sliding_window": Only((False,), "slimlm reads no windows of this type")}
 _ROUTER_BIAS = "a bias on the choice of experts, which balances them in training and is no parameter"
@@ -106,7 +106,7 @@ def _deepseek(reader: Reader) -> dict[str, Any]:
 
 def _minicpm(reader: Reader) -> dict[str, Any]:
     """Return the fields of latent attention and the factors of MiniCPM3."""
-    layers, width = reader.whole("n_layers") or 1, reader.whole("d_model") or 1
+    layers, width = (min(reader.whole(name) or 1, _MOST_SIZE) for name in ("n_layers", "d_model"))
     depth, base = reader.get("scale_depth"), reader.get("dim_model_base")
     for key, value in (("scale_depth", depth), ("dim_model_base", base)):
         if isinstance(value, bool) or not isinstance(value, int | float | None):
