@@ -124,8 +124,8 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     (
         {"model_type": "opt", **OPT_350M},
         "do_layer_norm_before=false is not supported: slimlm has no blocks that normalise after the residual sum; "
-        "with do_layer_norm_before=true, word_embed_proj_dim=512 is not supported: slimlm's embeddings have the width of "
-        "its blocks; word_embed_proj_dim=1024, as hidden_size, or null would work",
+        "with do_layer_norm_before=true, word_embed_proj_dim=512 is not supported: slimlm's embeddings have the width "
+        "of its blocks; word_embed_proj_dim=1024, as hidden_size, or null would work",
     ),
     (
         {"model_type": "opt", **OPT_350M, "do_layer_norm_before": True},
