@@ -10,7 +10,7 @@ from slimlm.core.shape_law import published_aspect_ratio
 from slimlm.costs.quantities import COST_QUANTITIES
 from slimlm.costs.quantity import DENSE_TERMS, NO_WINDOWS, Quantity, Workload, joined, setting_terms
 from slimlm.costs.settings import CostSettings
-from slimlm.costs.shape import SHAPE_QUANTITIES
+from slimlm.costs.shape import ACTIVE_PARAMS, SHAPE_QUANTITIES
 from slimlm.utils.formatting import SHORT_UNITS, Unit, shown
 from slimlm.utils.text import some_of
 
@@ -159,6 +159,7 @@ _ALL = (
     ),
     replace(_actual("total_params"), key="total_params"),
     replace(_actual("non_embedding_params"), key="non_embedding_params", name="Non-embedding parameters"),
+    replace(_computed(ACTIVE_PARAMS), name="Active parameters per token"),
     Metric(
         key="off_usual_shape",
         name="Factor off the usual shape",
