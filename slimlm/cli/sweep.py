@@ -8,7 +8,9 @@ from typing import Any
 
 from slimlm.cli.request import add_request, escaped, request_of
 from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig
 from slimlm.serialization.fields import Value
+from slimlm.serialization.flags import OPTIONS
 from slimlm.sweep.axis_values import default_values, parse_values
 from slimlm.sweep.best import best_line
 from slimlm.sweep.csv import sweep_csv
@@ -53,7 +55,7 @@ def run_sweep(options: argparse.Namespace) -> None:
     if output and not output.parent.is_dir():
         raise ValueError(f"{output} cannot be written: there is no folder {output.parent}")
     x, y = axis_of("x", options.x), axis_of("y", options.y)
-    found = sweep(request_of(options), x, y, lambda done, count: _show(done, count, "solving", least=1_000))
+    found = sweep(_base_of(options, x, y), x, y, lambda done, count: _show(done, count, "solving", least=1_000))
     reports = _measure(found) if options.measure else {}
     text = sweep_csv(found, reports, figures)
     if output is None:
@@ -61,6 +63,19 @@ def run_sweep(options: argparse.Namespace) -> None:
     else:
         _write(output, text)
     _show_best(found, reports, options.figure or [_BEST_BY_DEFAULT])
+
+
+def _base_of(options: argparse.Namespace, *axes: tuple[str, Sequence[Value]]) -> ModelConfig:
+    """Return the request whose fields vary; one that is invalid alone has the first values of the axes."""
+    try:
+        return request_of(options)
+    except ValueError:
+        first = {name: values[0] for name, values in axes if name in OPTIONS and getattr(options, name) is None}
+        try:
+            return request_of(argparse.Namespace(**vars(options) | first))
+        except ValueError:
+            pass
+        raise
 
 
 def _write(output: Path, text: str) -> None:

@@ -41,6 +41,16 @@ def test_knobs_values_and_the_rest_of_the_request_are_options(capsys: pytest.Cap
     assert capsys.readouterr().out == sweep_csv(found, None, ["worst_miss"])
 
 
+def test_a_request_that_is_whole_with_the_values_of_its_axes_alone_is_swept(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = ["sweep", *SMALL.split(), "--positions", "rope", "--layer-pattern", "wf", "--figure", "n_layers"]
+    assert main([*asked, "--x", "window=8,16", "--y", "glu_expansion=2,3"]) == 0
+    assert [row["window_asked"] for row in rows_of(capsys.readouterr().out)] == ["8", "16", "8", "16"]
+    assert main([*asked, "--x", "glu_expansion=2", "--y", "embedding_ratio=0.3"]) == 2
+    assert "its windowed layers need a window" in capsys.readouterr().err
+
+
 def test_measured_figures_are_written_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "sweep.csv"
     arguments = f"sweep {SMALL} --x n_layers=1,2 --y norm=layernorm,rmsnorm --measure -o {file}"
