@@ -59,8 +59,8 @@ def attention_width(design: Design) -> Note | None:
     width = arch.n_heads * arch.head_width
     text = (
         f"Attention is {width:,} wide (n_heads · head_dim), {format_number(ratio)} times d_model {arch.d_model:,}: "
-        f"it is equal to d_model in {len(models) - len(unlike)} of the {len(models)} published models in slimlm, and "
-        f"in the others it is {ends}."
+        f"it is equal to d_model in {len(models) - len(unlike)} of the {len(models)} published dense models in "
+        f"slimlm, and in the others it is {ends}."
     )
     severity = Severity.INFO if unlike[0][0] <= ratio <= unlike[-1][0] else Severity.ADVICE
     return Note("attention_width", severity, text, f"{width:,}, d_model {arch.d_model:,}", PUBLISHED)
@@ -170,6 +170,6 @@ def rope_theta(design: Design) -> Note | None:
     figure = f"{arch.rope_theta:,g} for {arch.max_seq_length:,} tokens"
     text = (
         f"A rope_theta of {figure} is small: Xiong and colleagues raise it from 10,000 to 500,000 for 32,768 tokens, "
-        f"and the median of {len(longer)} published models with more than 8,192 is {median(longer):,.0f}."
+        f"and the median of {len(longer)} published dense models with more than 8,192 is {median(longer):,.0f}."
     )
     return Note("rope_theta", Severity.ADVICE, text, figure, f"{XIONG}; {PUBLISHED}")

@@ -99,7 +99,7 @@ def test_no_positions_are_weighed() -> None:
 def test_a_small_rope_theta_is_compared_with_that_of_long_models() -> None:
     note = the(design_of(positions="rope", max_seq_length=32_768), "rope_theta")
     assert note.figure == "10,000 for 32,768 tokens"
-    assert "the median of 9 published models with more than 8,192 is 1,000,000" in note.text
+    assert "the median of 9 published dense models with more than 8,192 is 1,000,000" in note.text
 
 
 @pytest.mark.parametrize(("length", "severity"), [(512, "info"), (65_536, "advice")])
