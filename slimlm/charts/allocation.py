@@ -28,13 +28,19 @@ def allocation_chart(subject: Subject | LayeredModel) -> Figure:
     result = [result_line(subject)] if isinstance(subject, Design) else []
     return figure(
         ({"values": rows}, _allocation_layers()),
-        ({"values": [{"total": f"{size_words(subject.account)} · 100 %"}]}, _total_layers()),
+        ({"values": [_total(subject)]}, _total_layers()),
         title=subject.title,
         subtitle=[source_line(subject), *result, RATIO_LINE],
         description=describe_allocation(subject),
         height=_BARS_TOP_PX + _ROW_PX * len(rows),
         values={"names_px": _names_px(rows)},
     )
+
+
+def _total(subject: Subject | LayeredModel) -> Row:
+    """Return the size of a model, and a shorter form for a phone."""
+    whole = f"{format_count(subject.total_params)} · 100 %"
+    return {"total": f"{size_words(subject.account)} · 100 %", "short": whole}
 
 
 def _names_px(rows: list[Row]) -> float:
@@ -50,7 +56,8 @@ def _allocation_layers() -> Row:
 @cache
 def _total_layers() -> Row:
     name = text_layer("'All parameters'", x="0", y=str(_STRIP_PX / 2), fill=INK)
-    total = text_layer("datum.total", x="range('x')[1] + 8", y=str(_STRIP_PX / 2), fill=INK, fontWeight=600)
+    text = f"{NARROW} ? datum.short : datum.total"
+    total = text_layer(text, x="range('x')[1] + 8", y=str(_STRIP_PX / 2), fill=INK, fontWeight=600)
     return layers(name, total)
 
 

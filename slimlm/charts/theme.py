@@ -146,7 +146,10 @@ def wrap(line: str, width: float, font_size: int) -> list[str]:
 
 
 def _broken(line: str, width: float, font_size: int) -> list[str]:
-    """Break a line at its middle dots, or else between words, as late as the width allows."""
+    """Break a line at its middle dots, or else between words, as late as the width allows.
+
+    A part between two dots that is too long for a line of its own is broken between words.
+    """
     separator = " · " if " · " in line else " "
     broken: list[str] = []
     current, *parts = line.split(separator)
@@ -156,7 +159,16 @@ def _broken(line: str, width: float, font_size: int) -> list[str]:
             broken.append(current)
             longer = part
         current = longer
-    return [*broken, current]
+    lines = [*broken, current]
+    if separator == " ":
+        return lines
+    return [piece for part in lines for piece in _fitted(part, width, font_size)]
+
+
+def _fitted(part: str, width: float, font_size: int) -> list[str]:
+    """Return a part as it is if it fits or holds several, else broken between words."""
+    fits = " · " in part or text_width(part, font_size) <= width
+    return [part] if fits else _broken(part, width, font_size)
 
 
 @cache

@@ -124,10 +124,9 @@ def target_texts(design: Design) -> tuple[TargetText, TargetText, TargetText]:
     if design.shape_leads:
         written = TargetText("d_model / n_layers", format_ratio(shape.target), format_ratio(shape.actual), shape)
     else:
-        label = _ratio_name(design.config)
-        written = TargetText(
-            f"{label[0].upper()}{label[1:]}", f"{100 * shape.target:.4g} %", format_share(shape.actual), shape
-        )
+        of_active = _ratio_name(design.config) != "embedding ratio"
+        label = "Embedding / active" if of_active else "Embedding ratio"
+        written = TargetText(label, f"{100 * shape.target:.4g} %", format_share(shape.actual), shape)
     return (
         _budget_text(design.config, total),
         written,
