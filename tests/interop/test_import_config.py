@@ -99,7 +99,7 @@ UNDECLARED = {
 
 
 @pytest.mark.parametrize("model_type", TYPES)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_any_config_has_the_components_that_transformers_builds(model_type: str, data: st.DataObject) -> None:
     config = data.draw(small_configs(model_type))
