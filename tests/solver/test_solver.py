@@ -138,7 +138,8 @@ def narrowest(config: ModelConfig) -> tuple[int, int | None] | None:
 
 def out_of_reach(config: ModelConfig) -> bool:
     """Whether the narrowest models are too large, or their totals further apart than the allowed window is wide."""
-    grain, n_layers, (low, high) = config.multiple_of, config.n_layers or 1, accepted(config)
+    fewest = config.n_dense_layers + 1
+    grain, n_layers, (low, high) = config.multiple_of, config.n_layers or fewest, accepted(config)
     if (found := narrowest(config)) is None:
         return True
     width, heads = found
@@ -149,7 +150,11 @@ def out_of_reach(config: ModelConfig) -> bool:
 def neighbours(config: ModelConfig, dims: ModelDims) -> Iterator[Rank]:
     """Yield the best design at each width, number of heads and depth next to some dimensions."""
     width_grain, grain = grain_of(config), config.multiple_of
-    depths = [config.n_layers] if config.n_layers else range(max(1, dims.n_layers - 2), dims.n_layers + 3)
+    depths = (
+        [config.n_layers]
+        if config.n_layers
+        else range(max(config.n_dense_layers + 1, dims.n_layers - 2), dims.n_layers + 3)
+    )
     widths = [dims.d_model + step * width_grain for step in (-2, -1, 0, 1, 2)]
     for d_model, heads in ((width, heads) for width in widths if width > 0 for heads in head_counts(config, width)):
         for n_layers in depths:
@@ -189,9 +194,25 @@ MANY_DEPTHS = ModelConfig(
 )
 """A request with widths at which millions of depths meet the total, all with the smallest d_ff."""
 
+DENSE_FIRST = ModelConfig(
+    total_params=72_004_899_337,
+    vocab_size=3,
+    max_seq_length=1,
+    n_heads=1,
+    tied_lm_head=False,
+    n_experts=1,
+    experts_per_token=1,
+    n_dense_layers=1,
+    embedding_ratio="auto",
+    glu_expansion=1.0,
+    multiple_of=65_536,
+)
+"""A request whose smallest model has two layers, a dense one before one with experts."""
+
 
 @given(any_requests())
 @example(MANY_DEPTHS)
+@example(DENSE_FIRST)
 @settings(deadline=HANG, max_examples=500)
 def test_every_valid_request_has_a_design_or_a_way_out(config: ModelConfig) -> None:
     try:
