@@ -113,10 +113,12 @@ def attention(weights: Weights, x: Tensor, arch: Architecture, mask: Tensor | No
                 scores = arch.attention_softcap * torch.tanh(scores / arch.attention_softcap)
             if arch.positions == "alibi":
                 scores = scores - alibi_slope(h, arch.n_heads) * (positions[:, None] - positions[None, :])
-            weight = scores.exp() * (allowed[b, h] != 0)
+            reached = allowed[b, h] != 0
             if kind == "w":
                 assert arch.window
-                weight = weight * (positions[:, None] - positions[None, :] < arch.window)
+                reached = reached & (positions[:, None] - positions[None, :] < arch.window)
+            scores = scores.masked_fill(~reached, -math.inf)
+            weight = (scores - scores.amax(-1, keepdim=True)).exp()  # large scores would overflow
             heads[b, :, h] = weight / weight.sum(-1, keepdim=True) @ values[b, :, shared]
     return linear(weights, "o_proj", heads.flatten(2))
 
