@@ -14,8 +14,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from slimlm.cli.main import main
-from slimlm.core.architecture import Architecture, recorded
-from slimlm.core.config import ModelConfig
+from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig, written
 from slimlm.interop.hf import MAX_BYTES, from_hf_config, parse_hf_config
 from slimlm.model.pretrained import from_pretrained
 from slimlm.serialization.design_json import request_from_text, to_record
@@ -28,7 +28,7 @@ from tests.test_app import shown as unescaped
 
 CONFIG = {"model_type": "llama", "hidden_size": 64, "num_attention_heads": 4, "vocab_size": 512, "rms_norm_eps": 1e-6}
 DESIGN = json.dumps(to_record(solve(ModelConfig())))
-SHAPE = json.dumps({"name": "mine"} | recorded(asdict(Architecture(d_model=8, d_ff=8, n_layers=1))))
+SHAPE = json.dumps({"name": "mine"} | written(asdict(Architecture(d_model=8, d_ff=8, n_layers=1))))
 
 READERS: dict[str, tuple[str, Callable[[Any], object]]] = {
     "the config": (json.dumps(CONFIG), lambda text: from_hf_config(parse_hf_config(text))),

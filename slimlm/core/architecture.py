@@ -1,6 +1,5 @@
 """Architecture: all integers and choices that determine a model's shape."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -17,7 +16,6 @@ __all__ = [
     "Architecture",
     "Choices",
     "ModelDims",
-    "recorded",
     "width_multiple",
 ]
 
@@ -28,16 +26,6 @@ NEWEST_FIELDS = frozenset(
     | ExpertChoices.__annotations__.keys()
 )
 """Fields that records leave out at their default, so that records of earlier versions stay as they were."""
-
-
-def recorded(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of fields without those of `NEWEST_FIELDS` that are at their default, for a record.
-
-    >>> recorded({"window": None, "layer_pattern": "f", "n_heads": 8})
-    {'n_heads': 8}
-    """
-    usual = {field.name: field.default for field in fields(Choices)}
-    return {name: value for name, value in values.items() if name not in NEWEST_FIELDS or value != usual[name]}
 
 
 @dataclass(frozen=True, kw_only=True)

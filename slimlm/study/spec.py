@@ -7,7 +7,8 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
-from slimlm.core.architecture import Architecture, recorded
+from slimlm.core.architecture import Architecture
+from slimlm.core.config import written
 from slimlm.runs.recipe import TrainRecipe
 
 _FIRST_FIELDS = frozenset(
@@ -48,7 +49,7 @@ class RunSpec:
     def to_record(self) -> dict[str, Any]:
         """Return the spec as data for JSON, for another process or machine."""
         return {
-            "architecture": recorded(self.architecture.concrete()),
+            "architecture": written(self.architecture.concrete()),
             "recipe": asdict(self.recipe),
             "data_digest": self.data_digest,
             "flops": self.flops,

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slimlm.core.architecture import Architecture, Choices, recorded
+from slimlm.core.architecture import Architecture, Choices
 from slimlm.core.attention_choices import reduced_pattern, regular_pattern, shortest_pattern
+from slimlm.core.config import written
 from slimlm.utils.validation import FieldError
 
 PATTERNS = st.text("fwn", min_size=1, max_size=9)
@@ -111,12 +112,12 @@ def test_the_rotated_part_of_a_head_is_even(share: float, width: int) -> None:
 
 
 def test_a_record_leaves_out_what_is_at_its_default() -> None:
-    plain = recorded(architecture().concrete())
+    plain = written(architecture().concrete())
     assert not plain.keys() & {"window", "layer_pattern", "rotary_share", "logit_scale"}
     windowed = architecture(window=8, layer_pattern="wf")
-    written = recorded(windowed.concrete())
-    assert written == plain | {"window": 8, "layer_pattern": "wf"}
-    assert Architecture(**written) == windowed
+    found = written(windowed.concrete())
+    assert found == plain | {"window": 8, "layer_pattern": "wf"}
+    assert Architecture(**found) == windowed
 
 
 def test_defaults_change_nothing() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from slimlm.core.architecture import Architecture, recorded
-from slimlm.core.config import ModelConfig
+from slimlm.core.architecture import Architecture
+from slimlm.core.config import ModelConfig, written
 from slimlm.utils.validation import FieldError
 from tests.strategies import mixtures
 
@@ -137,8 +137,8 @@ def test_widths_that_are_left_open_have_their_value() -> None:
 
 @given(mixtures())
 def test_a_record_gives_the_architecture_back(arch: Architecture) -> None:
-    assert Architecture(**recorded(arch.concrete())) == arch
+    assert Architecture(**written(arch.concrete())) == arch
 
 
 def test_a_dense_model_has_no_new_fields_in_its_record() -> None:
-    assert not recorded(architecture().concrete()).keys() & {"n_experts", "router", "kv_lora_rank", "v_head_dim"}
+    assert not written(architecture().concrete()).keys() & {"n_experts", "router", "kv_lora_rank", "v_head_dim"}
