@@ -7,7 +7,7 @@ train.py) and mlfoundations/open_lm (model.py, params.py).
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from slimlm.interop.foreign_reader import Foreign, ForeignReader
+from slimlm.interop.foreign_reader import ForeignReader, ReadConfig
 from slimlm.interop.litgpt_import import is_litgpt, read_litgpt
 from slimlm.utils.text import shown
 
@@ -41,7 +41,7 @@ _META_NAMES = {
 }
 
 
-def read_foreign(given: Mapping[str, Any]) -> Foreign | None:
+def read_foreign(given: Mapping[str, Any]) -> ReadConfig | None:
     """Return the model of a file of another program, recognised by its keys; None for a file of no known program.
 
     Raises ValueError, in one sentence, for values outside their limits and for structures that slimlm lacks.
@@ -77,7 +77,7 @@ def _meta_vocabulary(reader: ForeignReader) -> Any:
     return vocabulary
 
 
-def _read_meta(given: Mapping[str, Any]) -> Foreign:
+def _read_meta(given: Mapping[str, Any]) -> ReadConfig:
     reader = ForeignReader(given, "Meta's params.json", _META)
     if given.get("moe"):
         raise ValueError(f"moe={shown(given['moe'])} is not supported: it means a mixture of experts in params.json")
@@ -107,7 +107,7 @@ def _read_meta(given: Mapping[str, Any]) -> Foreign:
     reader.passed_over("multiple_of ffn_dim_multiplier max_batch_size")
     unmodelled = ("rescaled rotary positions (use_scaled_rope=true)",) if reader.flag("use_scaled_rope") else ()
     sizes = "max_seq_len" if given.get("hidden_dim") else "multiple_of max_seq_len"
-    return Foreign(architecture, (head, *reader.left_over(sizes)), unmodelled)
+    return ReadConfig(architecture, (head, *reader.left_over(sizes)), unmodelled)
 
 
 _NANO_GPT = {
@@ -132,7 +132,7 @@ def _is_nano_gpt(given: Mapping[str, Any]) -> bool:
     return _has("n_layer", "n_head", "n_embd", "block_size")(given)
 
 
-def _read_nano_gpt(given: Mapping[str, Any]) -> Foreign:
+def _read_nano_gpt(given: Mapping[str, Any]) -> ReadConfig:
     trains = bool(_NANO_GPT_TRAINS & given.keys())
     reader = ForeignReader(given, "nanoGPT's train.py" if trains else "nanoGPT", _NANO_GPT | {"bias": not trains})
     bias = reader.flag("bias")
@@ -155,7 +155,7 @@ def _read_nano_gpt(given: Mapping[str, Any]) -> Foreign:
     )
     reader.passed_over(_NANO_GPT_OTHERS)
     head = "n_embd, n_head and block_size are nanoGPT's keys: read as nanoGPT's GPT"
-    return Foreign(architecture, (head, *reader.left_over("vocab_size bias")))
+    return ReadConfig(architecture, (head, *reader.left_over("vocab_size bias")))
 
 
 _OPEN_LM = {
@@ -182,7 +182,7 @@ _OPEN_LM_NORMS = {
 }
 
 
-def _read_open_lm(given: Mapping[str, Any]) -> Foreign:
+def _read_open_lm(given: Mapping[str, Any]) -> ReadConfig:
     reader = ForeignReader(given, "open_lm", _OPEN_LM)
     reader.option("moe_freq", {0: ""})
     width = reader.whole("hidden_dim")
@@ -212,10 +212,10 @@ def _read_open_lm(given: Mapping[str, Any]) -> Foreign:
     )
     reader.passed_over("norm_type model_norm")
     head = "hidden_dim, n_layers and n_heads are open_lm's keys: read as open_lm's model"
-    return Foreign(architecture, (head, *reader.left_over(f"vocab_size seq_len {norm_key}")))
+    return ReadConfig(architecture, (head, *reader.left_over(f"vocab_size seq_len {norm_key}")))
 
 
-_PROGRAMS: tuple[tuple[Callable[[Mapping[str, Any]], bool], Callable[[Mapping[str, Any]], Foreign]], ...] = (
+_PROGRAMS: tuple[tuple[Callable[[Mapping[str, Any]], bool], Callable[[Mapping[str, Any]], ReadConfig]], ...] = (
     (is_litgpt, read_litgpt),
     (_is_nano_gpt, _read_nano_gpt),
     (_has("dim", "n_layers", "n_heads"), _read_meta),

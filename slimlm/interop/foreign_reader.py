@@ -13,7 +13,7 @@ _MOST_KEYS, _LONGEST_LIST = 8, 140
 
 
 @dataclass(frozen=True)
-class Foreign:
+class ReadConfig:
     """What a file of another program says: an architecture, how it was read, and what the architecture lacks."""
 
     architecture: Architecture

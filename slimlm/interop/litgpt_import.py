@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from slimlm.interop.foreign_reader import Foreign, ForeignReader
+from slimlm.interop.foreign_reader import ForeignReader, ReadConfig
 from slimlm.interop.framework_choices import FrameworkChoice, padded
 from slimlm.interop.litgpt import LITGPT
 from slimlm.utils.text import shown
@@ -87,7 +87,7 @@ def is_litgpt(given: Mapping[str, Any]) -> bool:
     return given.get("n_embd") is not None and any(given.get(key) is not None for key in _OWN)
 
 
-def read_litgpt(given: Mapping[str, Any]) -> Foreign:
+def read_litgpt(given: Mapping[str, Any]) -> ReadConfig:
     """Return the model of litgpt's model_config.yaml, with the rows of its padded vocabulary.
 
     Raises ValueError, in one sentence, for a structure that no Architecture describes.
@@ -120,7 +120,7 @@ def read_litgpt(given: Mapping[str, Any]) -> Foreign:
     reader.passed_over(_NO_STRUCTURE)
     said = (head, padding) if rows != reader.whole("vocab_size") else (head,)
     sizes = "n_layer n_head n_embd vocab_size block_size"
-    return Foreign(architecture, (*said, *reader.left_over(sizes)), unmodelled)
+    return ReadConfig(architecture, (*said, *reader.left_over(sizes)), unmodelled)
 
 
 def _rows(reader: ForeignReader) -> int:

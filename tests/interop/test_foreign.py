@@ -12,7 +12,7 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.published import published_models
 from slimlm.interop.config_text import read_config_text
 from slimlm.interop.foreign import read_foreign
-from slimlm.interop.foreign_reader import Foreign
+from slimlm.interop.foreign_reader import ReadConfig
 from slimlm.interop.framework_choices import padded
 from slimlm.interop.hf import from_hf_config, unmodelled, unread
 from slimlm.interop.litgpt import litgpt_config
@@ -67,7 +67,7 @@ DCLM: dict[str, Any] = {
 DCLM |= {"model_norm": "gain_only_lp_layer_norm", "norm_type": "gain_only_lp_layer_norm", "ffn_type": "swiglu_torch"}
 
 
-def foreign(given: dict[str, Any]) -> Foreign:
+def foreign(given: dict[str, Any]) -> ReadConfig:
     found = read_foreign(given)
     assert found
     assert from_hf_config(given) == found.architecture

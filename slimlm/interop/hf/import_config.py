@@ -14,7 +14,7 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.named_model import FROM_CONFIG, NamedModel, tidy_name
 from slimlm.interop.config_text import MAX_BYTES, read_config_text
 from slimlm.interop.foreign import read_foreign
-from slimlm.interop.foreign_reader import Foreign
+from slimlm.interop.foreign_reader import ReadConfig
 from slimlm.interop.hf.attention import attention_fields, attention_keys
 from slimlm.interop.hf.family import Family, Reader, not_supported
 from slimlm.interop.hf.feed_forward import feed_forward
@@ -98,7 +98,7 @@ def load_config(path: Path) -> dict[str, Any]:
         raise (error if isinstance(error, ValueError) else unreadable(name, error)) from None
 
 
-def _read(source: Mapping[str, Any] | str | Path) -> Foreign:
+def _read(source: Mapping[str, Any] | str | Path) -> ReadConfig:
     if isinstance(source, str | Path):
         source = load_config(Path(source))
     if not isinstance(source, Mapping):
@@ -113,7 +113,7 @@ def _read(source: Mapping[str, Any] | str | Path) -> Foreign:
     return replace(read, unread=(*found.said, *read.unread))
 
 
-def _read_found(config: Mapping[str, Any]) -> Foreign:
+def _read_found(config: Mapping[str, Any]) -> ReadConfig:
     read = None if has_type(config) else read_foreign(config)
     if read:
         return read
@@ -122,14 +122,14 @@ def _read_found(config: Mapping[str, Any]) -> Foreign:
     return replace(read, unread=(*typed.said, *read.unread))
 
 
-def _read_typed(config: Mapping[str, Any], depth: int = 0) -> Foreign:
+def _read_typed(config: Mapping[str, Any], depth: int = 0) -> ReadConfig:
     refuse_other_models(config, FAMILIES, str(_type_named(config)) in _MIXTURES)
     reader = Reader(_family(config), config)
     for key, only in reader.family.only.items():
         if reader.get(key) not in only.allowed:
             raise not_supported(key, reader.get(key), f"{only.reason}{_instead(config, key, only.allowed, depth)}")
     architecture = _architecture(reader)
-    return Foreign(architecture, unread_keys(reader), remarks(reader, architecture))
+    return ReadConfig(architecture, unread_keys(reader), remarks(reader, architecture))
 
 
 _MOST_FAULTS = 3
