@@ -7,6 +7,7 @@ import streamlit as st
 
 from slimlm.core.architecture import Architecture
 from slimlm.core.describe import expansion_name
+from slimlm.core.layered import LayeredModel
 from slimlm.core.named_model import NamedModel
 from slimlm.core.published import LEFT_OUT, PublishedModel
 from slimlm.notes.verdict import verdict
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 def show_named_model(model: NamedModel) -> "DeltaGenerator":
     """Show name, links, remarks and figures; return the container of the PyTorch check."""
-    show_heading(model, partial(_show_links, model))
+    show_heading(model, partial(show_links, model))
     show_remarks(model)
     show_verdict(verdict(model))
     place = _show_figures(model)
@@ -46,7 +47,8 @@ def count_claim(model: NamedModel) -> str:
     return f"Counted: {found:,} parameters, {same} the count outside slimlm ({model.confirmed_by})."
 
 
-def _show_links(model: NamedModel) -> None:
+def show_links(model: NamedModel | LayeredModel) -> None:
+    """Show the link to a model, and one for screenshots."""
     for caption, embedded in (
         ("Link to this model", False),
         ("The same without frame and sidebar, for screenshots", True),
@@ -131,12 +133,12 @@ def _warm_up() -> None:
     freeze_imports()
 
 
-def show_remarks(named_model: NamedModel) -> None:
+def show_remarks(model: NamedModel | LayeredModel) -> None:
     """List how the model was read, what was not read, and what slimlm does not model, if anything."""
-    if not named_model.remarks:
+    if not model.remarks:
         return
     st.markdown("**Remarks**")
-    st.markdown("\n".join(f"* {plain(remark)}" for remark in named_model.remarks))
+    st.markdown("\n".join(f"* {plain(remark)}" for remark in model.remarks))
 
 
 def show_left_out() -> None:

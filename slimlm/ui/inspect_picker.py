@@ -44,8 +44,10 @@ def linked_model() -> NamedModel | LayeredModel:
     return published_model(query_params.get(MODEL, FIRST_SHOWN)[:80])
 
 
-def link_of(model: NamedModel) -> dict[str, str]:
+def link_of(model: NamedModel | LayeredModel) -> dict[str, str]:
     """Return the query that shows a model again."""
+    if isinstance(model, LayeredModel):
+        return {ARCHITECTURE: write_layered(model)}
     return {MODEL: model.name} if isinstance(model, PublishedModel) else {ARCHITECTURE: write_named_model(model)}
 
 

@@ -7,12 +7,10 @@ from slimlm.charts.layer_columns import layer_columns_chart
 from slimlm.core.describe import params_words
 from slimlm.core.layered import NOT_BUILT, LayeredModel
 from slimlm.export.layered_downloads import costs_table, layered_downloads, layered_table
-from slimlm.serialization.layered_links import write_layered
 from slimlm.ui.chart_first import show_chart
 from slimlm.ui.check_panels import show_state
 from slimlm.ui.downloads import show_downloads
-from slimlm.ui.frame import full_link
-from slimlm.ui.query_params import ARCHITECTURE
+from slimlm.ui.inspect_panels import show_links, show_remarks
 from slimlm.ui.sections import show_sections
 from slimlm.utils.formatting import format_bytes, format_count, format_share
 from slimlm.utils.text import plain
@@ -21,8 +19,7 @@ from slimlm.utils.text import plain
 def show_layered(model: LayeredModel) -> None:
     """Show name, remarks, figures, charts, table and memory of a model."""
     _show_heading(model)
-    for remark in model.remarks:
-        st.info(plain(f"{remark}."), icon=":material/info:")
+    show_remarks(model)
     _show_figures(model)
     st.caption(plain(f"Counted: {model.account.total_params:,} parameters. {NOT_BUILT}"))
     show_chart(allocation_chart(model), key="allocation")
@@ -47,19 +44,9 @@ def _show_heading(model: LayeredModel) -> None:
     if not st.context.is_embedded:
         buttons = row.container(horizontal=True, width="content")
         with buttons.popover("Share", icon=":material/share:"):
-            _show_links(model)
+            show_links(model)
         with buttons.popover("Download", icon=":material/download:"):
             show_downloads(layered_downloads(model))
-
-
-def _show_links(model: LayeredModel) -> None:
-    for caption, embedded in (
-        ("Link to this model", False),
-        ("The same without frame and sidebar, for screenshots", True),
-    ):
-        st.caption(caption)
-        link = full_link(None, embedded=embedded, extra={ARCHITECTURE: write_layered(model)})
-        st.code(link, language=None, wrap_lines=True)
 
 
 def _show_figures(model: LayeredModel) -> None:
