@@ -270,6 +270,14 @@ def test_one_study_at_a_time_is_trained_in_a_process_of_its_own(empty: Path) -> 
     assert processes.running() is None
 
 
+def test_a_study_goes_behind_the_server(empty: Path) -> None:
+    code = "import pathlib, sys; pathlib.Path(sys.argv[-2].partition('=')[2], 'options').write_text(sys.argv[-1])"
+    processes = StudyProcesses((sys.executable, "-c", code))
+    processes.start("one", ["--quick"])
+    wait_for_the_end(processes, "one")
+    assert (empty / "one" / "options").read_text() == "--nice=10"
+
+
 def test_a_process_that_fails_leaves_its_last_line(empty: Path) -> None:
     processes = fake_processes(0, code=2)
     processes.start("fails", ["fail"])

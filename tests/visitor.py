@@ -1,4 +1,4 @@
-"""A session of the Design page without a browser: it speaks the server's protocol and remembers what a browser would.
+"""A session of the app without a browser: it speaks the server's protocol and remembers what a browser would.
 
 It lets hundreds of slider moves be made by dozens of sessions at once on a small machine.
 """
@@ -8,11 +8,11 @@ import math
 import random
 import time
 import urllib.request
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pyarrow import ipc  # type: ignore[import-untyped]
 from streamlit.proto.Alert_pb2 import Alert
@@ -57,10 +57,10 @@ def caption(config: ModelConfig) -> str:
 
 
 def _heading(chart: VegaLiteChart) -> str:
-    """Return the text above a chart that keeps its view: it is sent as data."""
-    (table,) = (table.data.data for table in chart.datasets if table.name == "heading")
-    heading = ipc.open_stream(table).read_all().to_pylist()[0]
-    return " ".join([*heading["text"].split("\n"), *heading["subtitle"].split("\n")])
+    """Return the text above a chart that keeps its view, which is sent as data; of other charts, nothing."""
+    tables = [table.data.data for table in chart.datasets if table.name == "heading"]
+    headings = [ipc.open_stream(table).read_all().to_pylist()[0] for table in tables]
+    return " ".join(line for heading in headings for key in ("text", "subtitle") for line in heading[key].split("\n"))
 
 
 def next_move(config: ModelConfig, draw: random.Random, most_params: int = 300_000_000) -> Move:
@@ -85,7 +85,7 @@ class Visitor:
     def __init__(self, address: str, query: str = "") -> None:
         self.address = address
         self.caption = ""
-        """What stands above the first chart that came last."""
+        """What stands above the first chart of the run that the last message began; empty before it has come."""
         self.problems: list[str] = []
         """Tracebacks, errors in a red box and lost connections."""
         self.messages: list[str] = []
@@ -93,8 +93,9 @@ class Visitor:
         self.buttons: dict[str, str] = {}
         """Id of each button by its label."""
         self._states: dict[str, WidgetState] = {}
-        self._query, self._page = query, ""
-        self._running = self._has_chart = False
+        self._options: dict[str, Sequence[str]] = {}
+        self._query, self._page, self._page_name = query, "", ""
+        self._running = self._has_chart = self._begun = False
         self._news = asyncio.Condition()
 
     async def __aenter__(self) -> Self:
@@ -125,6 +126,23 @@ class Visitor:
         self._states[widget].string_array_value.data[:] = [KNOBS[field].display(value)]
         await self._send()
 
+    async def choose(self, key: str, place: int) -> None:
+        """Choose an option of a list by its place, counted on from the first after the last."""
+        widget = next(id for id in self._options if id.endswith(f"-{key}"))
+        options = self._options[widget]
+        self._states[widget] = WidgetState(id=widget, string_value=options[place % len(options)])
+        await self._send()
+
+    async def open(self, page: str, pins: Sequence[str] = ()) -> None:
+        """Go to a page ("" is the Design page) as a step in the browser's history does; models may be pinned there."""
+        if page != self._page_name:
+            self._page, self._page_name = "", page
+            for kept in (self._states, self._options, self.buttons):
+                kept.clear()
+        knobs = [pair for pair in parse_qsl(self._query) if pair[0] != "pin"]
+        self._query = urlencode([*knobs, *(("pin", pin) for pin in pins)])
+        await self._send(is_history_navigation=True)
+
     async def press(self, label: str) -> None:
         """Press the button whose label begins so."""
         widget = next(id for name, id in self.buttons.items() if name.startswith(label))
@@ -148,13 +166,14 @@ class Visitor:
         """Wait until the page has run to its end; return the seconds waited."""
         return await self.until(lambda: not self._running)
 
-    async def _send(self, *pressed: WidgetState) -> None:
+    async def _send(self, *pressed: WidgetState, is_history_navigation: bool = False) -> None:
         message = BackMsg()
         state = message.rerun_script
-        state.query_string, state.page_script_hash = self._query, self._page
+        state.query_string, state.page_script_hash, state.page_name = self._query, self._page, self._page_name
+        state.is_history_navigation = is_history_navigation
         state.context_info.url, state.context_info.timezone = self.address, "UTC"
         state.widget_states.widgets.extend([*self._states.values(), *pressed])
-        self._running = True
+        self.caption, self._running, self._begun = "", True, False
         await self._socket.send(message.SerializeToString())
 
     async def _listen(self) -> None:
@@ -175,8 +194,11 @@ class Visitor:
     def _take(self, message: ForwardMsg) -> None:
         kind = message.WhichOneof("type")
         if kind == "new_session":
-            self._running, self._has_chart, self._page = True, False, message.new_session.page_script_hash
-        elif kind == "script_finished":
+            self._running = self._begun = True
+            self._has_chart = False
+        elif kind == "navigation":
+            self._page = message.navigation.page_script_hash
+        elif kind == "script_finished" and self._begun:  # else a run that was over when the last message was sent
             self._running = message.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN
         elif kind == "page_info_changed":
             self._query = message.page_info_changed.query_string
@@ -187,7 +209,7 @@ class Visitor:
 
     def _draw(self, element: Element) -> None:
         kind = element.WhichOneof("type")
-        if kind == "vega_lite_chart" and not self._has_chart:
+        if kind == "vega_lite_chart" and self._begun and not self._has_chart:
             self.caption, self._has_chart = _heading(element.vega_lite_chart), True
         elif kind == "exception":
             self.problems.append(element.exception.message)
@@ -198,7 +220,9 @@ class Visitor:
         elif kind == "button":
             self.buttons[element.button.label] = element.button.id
         elif kind in _KEPT:
-            self._remember(getattr(element, kind), _KEPT[kind])
+            self._remember(widget := getattr(element, kind), _KEPT[kind])
+            if kind == "selectbox":
+                self._options[widget.id] = widget.options
 
     def _remember(self, widget: Any, kept_as: str) -> None:
         """Take over a widget's value when it is new or the page has set it, as a browser does."""
@@ -209,7 +233,8 @@ class Visitor:
         if kept_as == "string_array_value":
             state.string_array_value.data[:] = given or [widget.options[int(place)] for place in widget.default]
         elif hasattr(widget, "options"):
-            state.string_value = given or widget.options[widget.default]
+            if given or widget.HasField("default"):
+                state.string_value = given or widget.options[widget.default]
         elif kept_as != "double_value" or widget.HasField("value" if widget.set_value else "default"):
             setattr(state, kept_as, widget.default if given is None else given)
 

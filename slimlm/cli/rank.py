@@ -21,6 +21,7 @@ from slimlm.study.plan import USUAL_SD, StudyPlan, plan_study
 from slimlm.study.study import Study, open_study, write_study
 from slimlm.utils.formatting import parse_number, parse_size
 from slimlm.utils.optional import ALTAIR, NUMPY, PackageError, need
+from slimlm.utils.priority import LEAST_PRIORITY, lower_priority
 from slimlm.utils.validation import check_option, check_positive, check_whole
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def add_rank(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--deadline", metavar="SECONDS", help="end within this time; the same command goes on later")
     group.add_argument("--keep-weights", action="store_true", help="keep the weights of every run")
     group.add_argument("--device", help=DEVICE_HELP)
+    text = f"how far it goes behind other work on this machine: 1 to {LEAST_PRIORITY} (default: not at all)"
+    group.add_argument("--nice", metavar="N", help=text)
     parser.set_defaults(run=run_rank)
 
 
@@ -61,6 +64,7 @@ def run_rank(options: argparse.Namespace) -> None:
     started = time.monotonic()
     check_option("engine", options.engine, ENGINES)
     _check_numbers(options)
+    lower_priority(_nice(options))
     with _folder(options) as folder:
         study = _study(options, folder)
         plan = plan_study(study)
@@ -82,6 +86,19 @@ def _check_numbers(options: argparse.Namespace) -> None:
         check_whole(workers=parse_size(options.workers))
     if options.deadline is not None:
         check_positive(deadline=parse_number(options.deadline))
+    if (nice := _nice(options)) > LEAST_PRIORITY:
+        raise ValueError(f"nice={nice:,} must be 1 to {LEAST_PRIORITY}; nice={LEAST_PRIORITY} would work")
+    if nice and options.engine == "ray":
+        raise ValueError("--nice does not apply to --engine ray: --engine local would work")
+
+
+def _nice(options: argparse.Namespace) -> int:
+    """Return how far the study goes behind other work; 0 for not at all."""
+    if options.nice is None:
+        return 0
+    nice = parse_size(options.nice)
+    check_whole(nice=nice)
+    return nice
 
 
 @contextmanager
@@ -174,18 +191,18 @@ def _engine(options: argparse.Namespace, folder: Path) -> "Engine":
     if options.address and options.engine != "ray":
         raise ValueError(f"--address does not apply to --engine {options.engine}: --engine ray would work")
     workers = parse_size(options.workers) if options.workers else None
-    keep, device = options.keep_weights, options.device
+    keep, device, nice = options.keep_weights, options.device, _nice(options)
     if options.engine == "torchrun":
         from slimlm.engines.torchrun import TorchrunEngine
 
-        return TorchrunEngine(folder, processes=workers or 1, device=device, keep_weights=keep)
+        return TorchrunEngine(folder, processes=workers or 1, device=device, keep_weights=keep, nice=nice)
     if options.engine == "ray":
         from slimlm.engines.ray_engine import RayEngine
 
         return RayEngine(folder, address=options.address, workers=workers, device=device, keep_weights=keep)
     from slimlm.engines.local import LocalEngine
 
-    return LocalEngine(folder, workers=workers, device=device, keep_weights=keep)
+    return LocalEngine(folder, workers=workers, device=device, keep_weights=keep, nice=nice)
 
 
 # Verdict.

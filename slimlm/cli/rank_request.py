@@ -50,7 +50,20 @@ _SMALL = 5_000_000
 """Total below which heads are 8 wide and sequences 128 tokens long by default, else 32 and 512."""
 
 _OF_ANY_STUDY = frozenset(
-    ("help", "out", "dry_run", "engine", "workers", "address", "deadline", "keep_weights", "device", "data", "field")
+    (
+        "help",
+        "out",
+        "dry_run",
+        "engine",
+        "workers",
+        "address",
+        "deadline",
+        "keep_weights",
+        "device",
+        "nice",
+        "data",
+        "field",
+    )
 )
 """Options that apply to a study that is there as well: how and where it is trained, and where its text is."""
 

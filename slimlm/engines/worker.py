@@ -26,6 +26,7 @@ from slimlm.engines.execute import execute, this_place
 from slimlm.study.spec import RunSpec, spec_from_record
 from slimlm.study.study import RUNS, open_study
 from slimlm.utils.files import reason
+from slimlm.utils.priority import lower_priority
 
 BEAT_S = 1.0
 
@@ -34,8 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train runs until stdin is closed, or the one run of `--one`; return 1 when that one failed."""
     options = _options(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
-    if options.nice:
-        os.nice(options.nice)
+    lower_priority(options.nice)
     answers = _answers()
     specs = _specs_of(open(0, "rb", buffering=0, closefd=False))  # noqa: SIM115
     worker = Worker(Path(options.study), options.device, options.keep_weights, answers)

@@ -27,6 +27,8 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1", "[::1]"}
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
 _MOST_LOG_BYTES = 2**24
 _FRESH_SECONDS = 1.0
+_NICE = 10
+"""How far studies go behind the server: charts are drawn first."""
 
 
 def may_train() -> bool:
@@ -85,7 +87,7 @@ class StudyProcesses:
             begun = (folder / STUDY).exists()
             if not begun and not options:
                 raise ValueError(f"the study {name} has no {STUDY} to go on from: starting it anew would work")
-            arguments = [str(folder)] if begun else [*options, f"--out={folder}"]
+            arguments = [*([str(folder)] if begun else [*options, f"--out={folder}"]), f"--nice={_NICE}"]
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / CANCEL).unlink(missing_ok=True)

@@ -1,10 +1,13 @@
 """Scaling a named model to another total, on the Inspect page."""
 
+from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from slimlm.compare.pins import Pin, pin_of, pinned_as, with_pin
+from slimlm.core.architecture import Architecture
 from slimlm.core.describe import heads_phrase, shape_phrase, size_words
 from slimlm.core.design import Design
 from slimlm.core.named_model import NamedModel, Subject
@@ -22,7 +25,18 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
 
-_TOTAL = "30M"
+_TOTALS = ("30M", "100M", "300M", "1B", "3B", "10B", "30B", "100B")
+"""Totals that are proposed: the first that the model can be scaled to."""
+
+
+@lru_cache(maxsize=256)
+def proposed_total(architecture: Architecture) -> str:
+    """Return the first of the proposed totals that leaves room for a model of an architecture's proportions."""
+    for text in _TOTALS:
+        with suppress(ValueError):
+            scaled(architecture, parse_size(text))
+            return text
+    return _TOTALS[0]
 
 
 def offer_scaling(place: "DeltaGenerator", model: NamedModel) -> None:
@@ -32,8 +46,10 @@ def offer_scaling(place: "DeltaGenerator", model: NamedModel) -> None:
             "Keeps structure, head_dim, KV groups and expansion, and the depth for its width as far from the fit of "
             "published models as the original's; proposes a vocabulary."
         )
-        query_params.show(SCALE, query_params.get(SCALE, _TOTAL))
-        text = st.text_input("To this total", key=SCALE, on_change=_take_total, help="A number such as 30M or 1.5B.")
+        usual = proposed_total(model.architecture)
+        query_params.show(SCALE, query_params.get(SCALE, usual))
+        help_text = "A number such as 30M or 1.5B."
+        text = st.text_input("To this total", key=SCALE, on_change=_take_total, args=(usual,), help=help_text)
         try:
             design = scaled(model.architecture, parse_size(text))
         except ValueError as error:
@@ -43,10 +59,10 @@ def offer_scaling(place: "DeltaGenerator", model: NamedModel) -> None:
 
 
 @completed
-def _take_total() -> None:
+def _take_total(usual: str) -> None:
     if not query_params.is_outdated(SCALE):
         text = st.session_state[SCALE][:40]
-        query_params.change({SCALE: "" if text == _TOTAL else text})
+        query_params.change({SCALE: "" if text == usual else text})
 
 
 def _show_both(model: NamedModel, design: Design) -> None:

@@ -11,10 +11,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import NamedTuple, NoReturn
 
-from tests.bench import crowd, light, memory, model, page, soak, training
+from tests.bench import crowd, light, memory, model, page, shared, soak, training
 from tests.bench.kit import Row
 from tests.bench.table import format_row, misses_aim, table_head
 
@@ -39,7 +38,10 @@ SECTIONS = {
     "soak": Section(soak.soak_rows, 73),
     "training": Section(training.training_rows, 150, by_name_only=True),
     "memory-7b": Section(memory.large_memory_rows, 480, by_name_only=True),
-    "soak-long": Section(partial(soak.soak_rows, warm_up=60.0, quarter=180.0), 840, by_name_only=True),
+    "crowd-shared": Section(shared.shared_rows, 150, by_name_only=True),
+    "crowd-runs": Section(crowd.repeated_crowd_rows, 600, by_name_only=True),
+    "crowd-long": Section(crowd.long_crowd_rows, 780, by_name_only=True),
+    "soak-long": Section(soak.long_soak_rows, 900, by_name_only=True),
 }
 WHOLE_RUN = [name for name, section in SECTIONS.items() if not section.by_name_only]
 BY_NAME_ONLY = [name for name, section in SECTIONS.items() if section.by_name_only]

@@ -115,6 +115,8 @@ def test_defaults_hold_the_heads_and_are_a_plain_model(tmp_path: Path) -> None:
         ("rank", "a study needs a folder: --out DIR would work"),
         ("rank a --out b", "--out b does not apply beside a: one of the two would work"),
         ("rank a --engine slurm", "engine='slurm' is not allowed: it must be one of 'local', 'torchrun', 'ray'"),
+        ("rank a --nice 20", "nice=20 must be 1 to 19; nice=19 would work"),
+        ("rank a --nice 3 --engine ray", "--nice does not apply to --engine ray: --engine local would work"),
         ("rank --out a --seeds 1", "seeds=1 is not allowed: it must be a whole number between 2 and 1,000"),
         ("rank --out a --x embedding_ratio", "--x 'embedding_ratio' has no values"),
         ("rank --out a --second-recipe muon", "--second-recipe 'muon' has no value"),

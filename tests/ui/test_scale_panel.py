@@ -1,7 +1,10 @@
 """Scaling a model on the Inspect page: both side by side, pinned together, or a sentence."""
 
+import pytest
+
 from slimlm.core.published import published_model
 from slimlm.solver.scaling import scaled
+from slimlm.ui.scale_panel import proposed_total
 from tests.test_inspect import opened, said
 
 
@@ -36,3 +39,11 @@ def test_a_total_without_room_and_a_text_without_a_number_are_a_sentence() -> No
     page.text_input("scale_total").set_value("small").run()
     assert any("'small' is not a size" in error.value for error in page.error)
     assert not page.exception
+
+
+@pytest.mark.parametrize("name", ["gemma-2b", "gpt2"])
+def test_the_proposed_total_leaves_room_for_the_model(name: str) -> None:
+    proposed = proposed_total(published_model(name).architecture)
+    page = opened(model=name)
+    assert page.text_input("scale_total").value == proposed
+    assert not page.error

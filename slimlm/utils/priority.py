@@ -1,0 +1,24 @@
+"""Priority of processes that leave the machine to others."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+LEAST_PRIORITY = 19
+
+_SESSION = Path("/proc/self/autogroup")
+
+
+def lower_priority(nice: int) -> None:
+    """Raise this process's nice value to `nice`, from 0 to 19, where the system has such values; never lower it.
+
+    Linux may weigh whole sessions against each other (autogroups), and then nice values count inside a session only:
+    the session's own value is set as well. It must be one of this process alone, as `start_new_session` makes.
+    """
+    if nice <= 0 or not hasattr(os, "setpriority"):
+        return
+    process = os.PRIO_PROCESS, 0
+    os.setpriority(*process, max(nice, os.getpriority(*process)))
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):  # not on this system
+            _SESSION.write_text(str(nice))
