@@ -8,7 +8,7 @@ import math
 import random
 import time
 import urllib.request
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
@@ -121,17 +121,30 @@ class Visitor:
         await self._socket.close()
 
     async def move(self, field: str, value: Value) -> None:
-        """Move a slider, whatever the page is doing."""
-        widget = next(id for id in self._states if id.endswith(f"-{field}"))
+        """Move a slider, whatever the page is doing, once it is there."""
+        widget = await self._drawn(self._states, field)
         self._states[widget].string_array_value.data[:] = [KNOBS[field].display(value)]
         await self._send()
 
     async def choose(self, key: str, place: int) -> None:
         """Choose an option of a list by its place, counted on from the first after the last."""
-        widget = next(id for id in self._options if id.endswith(f"-{key}"))
+        widget = await self._drawn(self._options, key)
         options = self._options[widget]
         self._states[widget] = WidgetState(id=widget, string_value=options[place % len(options)])
         await self._send()
+
+    async def _drawn(self, widgets: Mapping[str, object], key: str) -> str:
+        """Return the id of the widget of a key, once the page has drawn it.
+
+        Raises TimeoutError when it never does.
+        """
+
+        def found() -> list[str]:
+            return [id for id in widgets if id.endswith(f"-{key}")]
+
+        if math.isinf(await self.until(found)):
+            raise TimeoutError(f"the page has no {key}")
+        return found()[0]
 
     async def open(self, page: str, pins: Sequence[str] = ()) -> None:
         """Go to a page ("" is the Design page) as a step in the browser's history does; models may be pinned there."""

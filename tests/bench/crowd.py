@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from slimlm.core.config import ModelConfig
 from tests.bench.kit import Row
@@ -79,7 +80,7 @@ async def gather(address: str, sessions: int, seconds: float) -> Outcome:
     return outcome
 
 
-async def highest_memory(server: Server, over: "asyncio.Task[Outcome]") -> int:
+async def highest_memory(server: Server, over: "asyncio.Task[Any]") -> int:
     """Return the largest resident memory of a server until a task is over."""
     highest = 0
     while not over.done():
