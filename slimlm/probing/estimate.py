@@ -36,6 +36,8 @@ class ProbeEstimate:
     """Python objects of the modules that exist at once: those of all layers, or of one block."""
     build_seconds: float = 0.0
     """Time to create the modules and to allocate their weights."""
+    run_cost: float = 1.0
+    """Time of both passes through a weight of a matrix, in times that its initialisation takes."""
 
     @property
     def memory_bytes(self) -> int:
@@ -95,15 +97,16 @@ def estimate_probe(
         modules = architecture.n_layers if strategy == "whole" else 1
         estimate = ProbeEstimate(
             weight_bytes=size * _weights_in_memory(architecture, strategy),
-            activation_bytes=_activations(architecture, tokens, _vocabulary(architecture, strategy), size),
+            activation_bytes=_activations(architecture, tokens, strategy, size),
             module_bytes=modules * _module_bytes(architecture),
             free_bytes=free,
             build_seconds=modules * speed.per_layer_build,
-            initialise_seconds=total * speed.per_weight * (BATCH if strategy == "slice by slice" else 1),
+            initialise_seconds=total * speed.per_weight,
             run_seconds=passes
             * (2 * multiplied * tokens * speed.per_flop + architecture.layers_run * speed.per_layer_run / 2),
             device=device_name(place),
             strategy=strategy,
+            run_cost=2 * 2 * tokens * speed.per_flop / speed.per_weight,
         )
         if estimate.fits:
             break
@@ -138,10 +141,13 @@ def _vocabulary(architecture: Architecture, strategy: Strategy) -> int:
     return vocab_size if strategy == "whole" else slice_rows(vocab_size, architecture.d_model)
 
 
-def _activations(architecture: Architecture, tokens: int, vocabulary: int, size: int) -> int:
-    """Return the bytes of both passes' logits, of the logit checks, and of the activations in a block."""
-    width = architecture.d_ff
+def _activations(architecture: Architecture, tokens: int, strategy: Strategy, size: int) -> int:
+    """Return the bytes of both passes' logits, of the logit checks, and of the activations in a block.
+
+    Slice by slice both passes are in a block at once.
+    """
+    width, vocabulary = architecture.d_ff, _vocabulary(architecture, strategy)
     if architecture.is_mixture:
         width = max(architecture.experts_per_token * (width + architecture.d_model), architecture.dense_width)
-    block = 8 * architecture.d_model + 3 * width
+    block = (8 * architecture.d_model + 3 * width) * (2 if strategy == "slice by slice" else 1)
     return tokens * (vocabulary * (2 * size + 2 * _FLOAT) + block * size)

@@ -195,7 +195,8 @@ class _Probe:
 
     def streamed(self) -> ProbeReport:
         strategy, arch = self.estimate.strategy, self.architecture
-        streamed = StreamedModel(arch, self.seed, self.device, self.dtype, slices=strategy == "slice by slice")
+        slices, cost = strategy == "slice by slice", self.estimate.run_cost
+        streamed = StreamedModel(arch, self.seed, self.device, self.dtype, slices=slices, run_cost=cost)
         ids, changed, checks = self._tokens()
 
         def progress(fraction: float, activity: str) -> None:
