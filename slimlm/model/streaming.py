@@ -28,6 +28,15 @@ SLICE = 64 * CHUNK
 """Maximum number of elements of a matrix slice; a longer row is a slice of its own."""
 
 
+_ALIGNED = 16
+"""Tokens whose results do not depend on the number of tokens beside them: kernels treat the last few differently."""
+
+
+def together(tokens: int) -> bool:
+    """Return whether batches of so many tokens a sequence pass through slices together, with the bits of each alone."""
+    return tokens % _ALIGNED == 0
+
+
 def slice_rows(rows: int, columns: int) -> int:
     """Return the number of rows of a matrix slice: whole chunks."""
     step = chunk_rows(columns)
@@ -46,11 +55,14 @@ class StreamedModel:
     `model` has one block, which stands for all layers, or two, the first of which stands for dense first layers. It is
     on the meta device except for the module in use. The vocabulary-sized tables are initialised in slices; with
     `slices` the matrices of the blocks are, too, and experts one at a time. Each weight is initialised once for all
-    batches, but again in each loop. `initialise_clock` and `forward_clock` count seconds, `forward_clock` those of one
-    batch: of the last one, or where all batches pass through a slice, their mean.
+    batches, but again in each loop; in slices also for each batch, where these cannot pass `together`.
+    `initialise_clock` and `forward_clock` count seconds, `forward_clock` those of one batch: the last one, or the mean
+    of those that pass together.
 
-    run_cost: the time that all batches take through a matrix, in times that its initialisation takes; from it follows
-    the share of the work that is done.
+    `work` knows the time left.
+
+    run_cost: the expected time that all batches take through a matrix, in times that its initialisation takes; until
+    it is measured, the share of the work that is done follows from it.
     """
 
     def __init__(
@@ -68,8 +80,8 @@ class StreamedModel:
         self.weights = Weights(self.model, seed, architecture.n_layers, architecture.n_dense_layers)
         self.device, self.dtype, self.slices = device, dtype, slices
         self.initialise_clock, self.forward_clock = Clock(device), Clock(device)
-        self._work = StreamedWork(architecture, self.model, run_cost)
-        self._batches, self._activity = 1, ""
+        self.work = StreamedWork(architecture, self.model, run_cost)
+        self._together, self._streams, self._activity = 1, 1, ""
 
     def logits(self, batches: Sequence[Tensor], progress: Progress) -> Iterator[tuple[int, list[Tensor]]]:
         """Yield (v, logits (B, T, v…) of each batch) for each slice of the vocabulary, which starts at token v.
@@ -77,18 +89,18 @@ class StreamedModel:
         Each batch is token ids (B, T) on the device; all have one shape. All batches pass through a block, or a slice,
         while its weights are there.
         """
-        self._batches = len(batches)
-        self._work.start(progress)
-        streams = list(self._embed(torch.cat(list(batches))).chunk(self._batches))
-        streams = self._through_blocks([torch.cat(streams)] if self.slices else streams)
+        ids = torch.cat(list(batches))
+        self._together = len(batches) if self.slices and together(ids.shape[1]) else 1
+        self._streams = len(batches) // self._together
+        in_embedding = self.weights.picked(ids, self.model.token_embedding.weight)
+        self.work.start(progress, in_embedding, passes=self._streams if self.slices else 1)
+        streams = self._through_blocks(list(self._embed(ids).chunk(self._streams)))
         norm = self._materialised(self.model.final_norm, "final_norm")
-        if self.slices:
-            streams = list(streams[0].chunk(self._batches))
-        yield from self._head(self._pass(norm, streams))
+        yield from self._head(self._pass(norm, list(torch.cat(streams).chunk(len(batches)))))
 
     def _embed(self, ids: Tensor) -> Tensor:
         arch, model = self.architecture, self.model
-        report = self._work.reports("initialising the embedding", cost=0.0)
+        report = self.work.reports_embedding()
         with self.initialise_clock.running():
             rows = self.weights.pick_rows("token_embedding.weight", ids, model.token_embedding.weight, report)
             x = scaled_embeddings(arch, rows)
@@ -116,11 +128,9 @@ class StreamedModel:
                 layer = f"block {done + number + 1:,} of {self.architecture.layers_run:,}"
                 self._activity = f"running {layer}"
                 with self.initialise_clock.running():
-                    prepare(block, f"blocks.{number}.", self._work.reports(f"initialising {layer}"))
+                    prepare(block, f"blocks.{number}.", self.work.reports(f"initialising {layer}"))
                 positions = self.model.layer_positions(number, streams[0].shape[1], streams[0])
-                streams = self._pass(
-                    partial(block, is_causal=True, **positions), streams, self._batches if self.slices else 1
-                )
+                streams = self._pass(partial(block, is_causal=True, **positions), streams, self._together)
         return streams
 
     @contextmanager
@@ -142,8 +152,12 @@ class StreamedModel:
             block.to("meta")
 
     def _on_run(self, module: nn.Module, *_: object) -> None:
-        """Report a module that one of the batches has passed through."""
-        self._work.ran(self._activity, module, sum(map(Tensor.numel, module.parameters())) / self._batches)
+        """Report a module that one stream has passed through."""
+        self._ran(module, *module.parameters())
+
+    def _ran(self, module: nn.Module, *matrices: Tensor | None) -> None:
+        weights = sum(matrix.numel() for matrix in matrices if matrix is not None)
+        self.work.ran(self._activity, module, weights / self._streams)
 
     def _initialise(self, block: nn.Module, prefix: str, on_initialised: OnInitialised) -> None:
         if next(block.parameters()).is_meta:
@@ -166,32 +180,32 @@ class StreamedModel:
                 if list(module.parameters(recurse=False)):
                     self._materialised(module, prefix + name, on_initialised)
                 continue
-            module.forward = forward  # type: ignore[method-assign]
+            module.forward = forward
 
     def _linear(self, name: str, module: nn.Linear, on_initialised: OnInitialised, x: Tensor) -> Tensor:
-        """Map the tokens of all batches by a matrix, whose biases are zero and left out."""
-        parts = [list[Tensor]() for _ in range(self._batches)]
+        """Map the tokens of the batches together by a matrix, whose biases are zero and left out."""
+        parts = [list[Tensor]() for _ in range(self._together)]
         for _, rows in self._slices(name, module.weight.shape, on_initialised):
-            for part, tokens in zip(parts, x.chunk(self._batches), strict=True):
+            for part, tokens in zip(parts, x.chunk(self._together), strict=True):
                 part.append(F.linear(tokens, rows))
-            self._work.ran(self._activity, module, rows.numel())
+            self._ran(module, rows)
         return torch.cat([torch.cat(part, dim=-1) for part in parts])
 
     def _router(self, router: Router, x: Tensor) -> tuple[Tensor, Tensor]:
         """Route each batch alone, as without slices: sums in another order might choose other experts."""
-        weights, chosen = zip(*(Router.forward(router, tokens) for tokens in x.chunk(self._batches)), strict=True)
-        self._work.ran(self._activity, router, router.weight.numel())
+        weights, chosen = zip(*(Router.forward(router, tokens) for tokens in x.chunk(self._together)), strict=True)
+        self._ran(router, router.weight)
         return torch.cat(weights), torch.cat(chosen)
 
     def _experts(self, name: str, experts: Experts, on_initialised: OnInitialised, *routed: Tensor) -> Tensor:
-        """Map the tokens of all batches, with their weights and chosen experts."""
-        batches = zip(*(part.chunk(self._batches) for part in routed), strict=True)
+        """Map the tokens of the batches together, with their weights and chosen experts."""
+        batches = zip(*(part.chunk(self._together) for part in routed), strict=True)
         tokens, combine = zip(*(experts.split(*batch) for batch in batches), strict=True)
         found = [list[Tensor]() for _ in tokens]
         for number, matrices in enumerate(self._each_expert(name, experts, on_initialised)):
             for part, of_batch in zip(found, tokens, strict=True):
                 part.append(experts.apply_one(of_batch[number], *matrices))
-            self._work.ran(self._activity, experts, sum(matrix.numel() for matrix in matrices if matrix is not None))
+            self._ran(experts, *matrices)
         return torch.cat([finish(part) for finish, part in zip(combine, found, strict=True)])
 
     def _each_expert(self, name: str, experts: Experts, on_initialised: OnInitialised) -> Iterator[Matrices]:
@@ -221,10 +235,10 @@ class StreamedModel:
     def _head(self, streams: list[Tensor]) -> Iterator[tuple[int, list[Tensor]]]:
         arch = self.architecture
         name = "token_embedding.weight" if arch.tied_lm_head else "lm_head.weight"
-        report = self._work.reports("initialising the LM head")
+        report = self.work.reports("initialising the LM head")
         for first, rows in self._slices(name, (arch.vocab_size, arch.d_model), report):
             yield first, [scaled_logits(arch, logits) for logits in self._pass(partial(F.linear, weight=rows), streams)]
-            self._work.ran("running the LM head", None, rows.numel())
+            self.work.ran("running the LM head", None, rows.numel())
 
     def _pass(self, layer: Callable[[Tensor], Tensor], streams: list[Tensor], batches: int = 1) -> list[Tensor]:
         """Pass each stream through a layer, and count the time of one batch, of which the last stream has `batches`."""

@@ -6,11 +6,12 @@ from typing import get_args
 from slimlm.core.accounting import account
 from slimlm.core.architecture import Architecture
 from slimlm.model.device import PRECISION_BYTES, PRECISIONS, Precision, Strategy, device_name, free_memory, pick_device
-from slimlm.model.streaming import SLICE, slice_rows
+from slimlm.model.streaming import SLICE, slice_rows, together
 from slimlm.probing.speed import TIMED_PASSES, machine_speed
 
 BATCH = 2
 MAX_TOKENS = 64
+_PASSES = 2
 
 _BLOCK_BYTES, _TENSOR_BYTES = 41_000, 1_200  # Python objects of a block and of each of its parameters, measured
 _FLOAT = 4  # logit checks are accumulated in float32
@@ -92,8 +93,9 @@ def estimate_probe(
     again = (architecture.n_loops - 1) * blocks
     multiplied = accounted.active_params + again + (head if architecture.tied_lm_head else 0)
     speed = machine_speed(place, dtype)
+    alone = not together(min(MAX_TOKENS, architecture.max_seq_length))
     for strategy in get_args(Strategy):
-        passes = 2 + (TIMED_PASSES if timed and strategy == "whole" else 0)
+        passes = _PASSES + (TIMED_PASSES if timed and strategy == "whole" else 0)
         modules = architecture.n_layers if strategy == "whole" else 1
         estimate = ProbeEstimate(
             weight_bytes=size * _weights_in_memory(architecture, strategy),
@@ -101,12 +103,12 @@ def estimate_probe(
             module_bytes=modules * _module_bytes(architecture),
             free_bytes=free,
             build_seconds=modules * speed.per_layer_build,
-            initialise_seconds=total * speed.per_weight,
+            initialise_seconds=total * speed.per_weight * (_PASSES if alone and strategy == "slice by slice" else 1),
             run_seconds=passes
             * (2 * multiplied * tokens * speed.per_flop + architecture.layers_run * speed.per_layer_run / 2),
             device=device_name(place),
             strategy=strategy,
-            run_cost=2 * 2 * tokens * speed.per_flop / speed.per_weight,
+            run_cost=_PASSES * 2 * tokens * speed.per_flop / speed.per_weight,
         )
         if estimate.fits:
             break
@@ -149,5 +151,5 @@ def _activations(architecture: Architecture, tokens: int, strategy: Strategy, si
     width, vocabulary = architecture.d_ff, _vocabulary(architecture, strategy)
     if architecture.is_mixture:
         width = max(architecture.experts_per_token * (width + architecture.d_model), architecture.dense_width)
-    block = (8 * architecture.d_model + 3 * width) * (2 if strategy == "slice by slice" else 1)
+    block = (8 * architecture.d_model + 3 * width) * (_PASSES if strategy == "slice by slice" else 1)
     return tokens * (vocabulary * (2 * size + 2 * _FLOAT) + block * size)

@@ -200,7 +200,7 @@ class _Probe:
         ids, changed, checks = self._tokens()
 
         def progress(fraction: float, activity: str) -> None:
-            self.report(fraction, strategy, f": {activity}")
+            self.report(fraction, strategy, f": {activity}", streamed.work.seconds_left)
 
         for first, (logits, other) in streamed.logits([ids, changed], progress):
             checks.add(first, logits, other)
