@@ -219,7 +219,7 @@ def test_probe_joins_the_json(capsys: pytest.CaptureFixture[str]) -> None:
         ("design 10M --heads some", "slimlm: 'some' is neither auto nor a whole number"),
         (
             "inspect gpt3",
-            "slimlm: name='gpt3' is not allowed: it must be one of the 73 published models known here; name='gpt2'",
+            "slimlm: name='gpt3' is not allowed: it must be one of the 74 published models known here; name='gpt2'",
         ),
         (
             "inspect opt-350m",

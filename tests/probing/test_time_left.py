@@ -70,7 +70,7 @@ def told_by(monkeypatch: pytest.MonkeyPatch, arch: Architecture, strategy: Strat
 @pytest.mark.parametrize("strategy", ["block by block", "slice by slice"])
 @pytest.mark.parametrize("name", MODELS)
 def test_it_is_right_from_the_first_tenth_on(monkeypatch: pytest.MonkeyPatch, name: str, strategy: Strategy) -> None:
-    assert worst_error(told_by(monkeypatch, MODELS[name], strategy, 1.0)) < 0.2
+    assert worst_error(told_by(monkeypatch, MODELS[name], strategy, 1.0)) < 0.3
 
 
 @pytest.mark.parametrize("strategy", ["block by block", "slice by slice"])
