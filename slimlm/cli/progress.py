@@ -1,13 +1,13 @@
-"""Progress on stderr: a line with the time left on a terminal, and one estimate elsewhere."""
+"""Progress on stderr: on a terminal a line that is replaced, elsewhere a plain line now and then."""
 
 import os
 import sys
 import time
 
-from slimlm.utils.formatting import format_seconds
+from slimlm.utils.progress import Progress
 
-_SECONDS, _SHARE = 5.0, 0.005
-"""Work to have been measured before its duration is estimated."""
+_FIRST_S, _APART_S, _AT_LEAST_S = 5.0, 10.0, 600.0
+"""Plain lines come not before, not nearer to each other, and not farther apart than these seconds."""
 
 
 def is_first_process() -> bool:
@@ -15,33 +15,36 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def show_progress(fraction: float, message: str) -> None:
-    """Replace the last line of a terminal by the share that is done and a description."""
-    if is_first_process() and sys.stderr.isatty():
-        end = "\n" if fraction >= 1 else ""
-        print(f"\r{100 * fraction:3.0f} %  {message:<72}", end=end, file=sys.stderr, flush=True)
-
-
 def process_count() -> int:
     """Return the number of processes that torchrun started; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-class TimedProgress:
-    """Progress of a run; where there is no terminal, one line says how long it will take, from its first steps."""
+def show_on_terminal(fraction: float, message: str) -> None:
+    """Replace the last line of a terminal by the share that is done and a description."""
+    end = "\n" if fraction >= 1 else ""
+    print(f"\r{100 * fraction:3.0f} %  {message:<72}", end=end, file=sys.stderr, flush=True)
+
+
+class PlainLines:
+    """Progress in a log: a line after five seconds, then at each tenth of the work, and at least every ten minutes."""
 
     def __init__(self) -> None:
-        self._first: tuple[float, float] | None = None
-        self._said = sys.stderr.isatty() or not is_first_process()
+        self._last, self._tenth = time.perf_counter(), 0
+        self._wait = _FIRST_S
 
     def __call__(self, fraction: float, message: str) -> None:
-        """Show progress; the first call starts the measurement, so that the preparation is not in it."""
-        show_progress(fraction, message)
-        now = time.perf_counter()
-        if self._first is None:
-            self._first = now, fraction
-            return
-        seconds, share = now - self._first[0], fraction - self._first[1]
-        if not self._said and seconds >= _SECONDS and share >= _SHARE:
-            self._said = True
-            print(f"slimlm: expected time left {format_seconds(seconds * (1 - fraction) / share)}", file=sys.stderr)
+        """Print progress if it is time."""
+        waited = time.perf_counter() - self._last
+        tenth = int(10 * fraction + 1e-9)
+        due = self._wait == _FIRST_S or tenth != self._tenth or waited >= _AT_LEAST_S
+        if fraction < 1 and waited >= self._wait and due:
+            print(f"slimlm: {100 * fraction:.0f} %, {message}", file=sys.stderr, flush=True)
+            self._last, self._tenth, self._wait = time.perf_counter(), tenth, _APART_S
+
+
+def shown_progress() -> Progress:
+    """Return what shows the progress of one long work on stderr; nothing in other processes than the first."""
+    if not is_first_process():
+        return lambda fraction, message: None
+    return show_on_terminal if sys.stderr.isatty() else PlainLines()

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import get_args
 
-from slimlm.core.accounting import account
+from slimlm.core.accounting import Account, account
 from slimlm.core.architecture import Architecture
 from slimlm.model.device import PRECISION_BYTES, PRECISIONS, Precision, Strategy, device_name, free_memory, pick_device
-from slimlm.model.streaming import SLICE, slice_rows, together
+from slimlm.model.streaming import slice_rows, together
 from slimlm.probing.speed import TIMED_PASSES, machine_speed
 
 BATCH = 2
@@ -133,8 +133,19 @@ def _weights_in_memory(architecture: Architecture, strategy: Strategy) -> int:
     if strategy == "whole":
         return accounted.total_params
     slice_params = slice_rows(architecture.vocab_size, architecture.d_model) * architecture.d_model
-    expert = 3 * architecture.d_model * architecture.d_ff if architecture.is_mixture else 0
-    return max(accounted.layer_params if strategy == "block by block" else max(SLICE, expert), slice_params)
+    return max(accounted.layer_params if strategy == "block by block" else _slice_of_block(accounted), slice_params)
+
+
+def _slice_of_block(accounted: Account) -> int:
+    """Return the number of weights of a block that are in memory at once: a slice of a matrix, or an expert."""
+    shapes = [
+        shape
+        for component in accounted.components
+        for name, shape in component.shapes.items()
+        if name.startswith("blocks.") and len(shape) > 1
+    ]
+    matrices = [slice_rows(*shape) * shape[1] for shape in shapes if len(shape) == 2]
+    return max(*matrices, sum(shape[1] * shape[2] for shape in shapes if len(shape) == 3))
 
 
 def _vocabulary(architecture: Architecture, strategy: Strategy) -> int:
