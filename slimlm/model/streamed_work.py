@@ -1,6 +1,8 @@
 """The share of its work that a streamed model has done: weights initialised, and weights that tokens passed through."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -45,8 +47,9 @@ class StreamedWork:
         self.seconds_left: float | None = None
         self._used = architecture.experts_per_token / architecture.n_experts if architecture.is_mixture else 0.0
 
-    def start(self, progress: Progress, embedding: int, passes: int) -> None:
-        """Report to `progress` from now on.
+    @contextmanager
+    def reporting(self, progress: Progress, embedding: int, passes: int) -> Iterator[None]:
+        """Report to `progress` meanwhile; it is let go at the end, since it may refer to the model.
 
         embedding: the weights of the token embedding that will be initialised; passes: how often matrices of a block.
         """
@@ -59,6 +62,10 @@ class StreamedWork:
         self._ran = _Kind(self._in_layers((nn.Linear, Router)) + self._head, self._run_cost)
         self._kinds = (self._embedding, self._initialised, self._experts, self._ran)
         self._recent = Recent(*(0.0 for _ in self._kinds))
+        try:
+            yield
+        finally:
+            del self._progress
 
     def _in_layers(self, kinds: type[nn.Module] | tuple[type[nn.Module], ...], most_dimensions: int = 3) -> int:
         """Return the weights of modules of some kinds in all layers run."""

@@ -93,10 +93,10 @@ class StreamedModel:
         self._together = len(batches) if self.slices and together(ids.shape[1]) else 1
         self._streams = len(batches) // self._together
         in_embedding = self.weights.picked(ids, self.model.token_embedding.weight)
-        self.work.start(progress, in_embedding, passes=self._streams if self.slices else 1)
-        streams = self._through_blocks(list(self._embed(ids).chunk(self._streams)))
-        norm = self._materialised(self.model.final_norm, "final_norm")
-        yield from self._head(self._pass(norm, list(torch.cat(streams).chunk(len(batches)))))
+        with self.work.reporting(progress, in_embedding, passes=self._streams if self.slices else 1):
+            streams = self._through_blocks(list(self._embed(ids).chunk(self._streams)))
+            norm = self._materialised(self.model.final_norm, "final_norm")
+            yield from self._head(self._pass(norm, list(torch.cat(streams).chunk(len(batches)))))
 
     def _embed(self, ids: Tensor) -> Tensor:
         arch, model = self.architecture, self.model
@@ -132,6 +132,12 @@ class StreamedModel:
                 positions = self.model.layer_positions(number, streams[0].shape[1], streams[0])
                 streams = self._pass(partial(block, is_causal=True, **positions), streams, self._together)
         return streams
+
+    @property
+    def layers(self) -> list[int]:
+        """The number of layers that each block of `model` stands for."""
+        dense = self.architecture.n_dense_layers
+        return [dense, self.architecture.n_layers - dense] if dense else [self.architecture.n_layers]
 
     @contextmanager
     def _in_use(self, block: nn.Module) -> Iterator[None]:

@@ -28,7 +28,7 @@ from slimlm.model.language_model import LanguageModel
 from slimlm.model.streaming import StreamedModel
 from slimlm.probing.estimate import BATCH, MAX_TOKENS, ProbeEstimate, estimate_probe
 from slimlm.probing.logit_checks import LogitChecks
-from slimlm.probing.report import CountReport, accounted_params, count_with_layers
+from slimlm.probing.report import CountReport, accounted_params
 from slimlm.probing.speed import TIMED_PASSES, OtherLoad, time_passes
 from slimlm.utils.formatting import format_bytes
 from slimlm.utils.progress import Progress, Reporter
@@ -206,7 +206,7 @@ class _Probe:
             checks.add(first, logits, other)
         progress(1.0, "done")
         accounted = account(arch)
-        counted = count_with_layers(streamed.model, accounted)
+        counted = count_components(streamed.model, accounted, streamed.layers)
         return self._results(accounted, counted, checks, streamed.initialise_clock, streamed.forward_clock)
 
     def _build(self) -> LanguageModel:
