@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, NoReturn
 
-from tests.bench import crowd, light, memory, model, page, soak, training
+from tests.bench import crowd, light, memory, model, page, soak, streamed, training
 from tests.bench.kit import Row
 from tests.bench.table import format_row, misses_aim, table_head
 
@@ -39,6 +39,9 @@ SECTIONS = {
     "soak": Section(soak.soak_rows, 73),
     "training": Section(training.training_rows, 150, by_name_only=True),
     "memory-7b": Section(memory.large_memory_rows, 480, by_name_only=True),
+    "memory-100b": Section(streamed.hundred_billion_rows, 600, by_name_only=True),
+    "memory-235b": Section(partial(streamed.published_rows, "Qwen3-235B-A22B"), 1500, by_name_only=True),
+    "memory-405b": Section(partial(streamed.published_rows, "Llama-3.1-405B"), 3000, by_name_only=True),
     "soak-long": Section(partial(soak.soak_rows, warm_up=60.0, quarter=180.0), 840, by_name_only=True),
 }
 WHOLE_RUN = [name for name, section in SECTIONS.items() if not section.by_name_only]
