@@ -120,7 +120,7 @@ def probe(
     accelerator (CUDA, MPS) if there is one, else the CPU. A model that does not fit in the free memory, or in
     `max_memory` bytes, is initialised and run block by block, or slice by slice where one block is too large: with
     the same weights and logits, a part of them at a time. One seed gives the same weights on every device: they are
-    generated on the CPU. Exceptions that `progress` raises cancel the probe.
+    generated on the CPU. `progress` is called within blocks, too; exceptions that it raises cancel the probe.
 
     Raises ValueError for an unknown dtype or device, and MemoryError, before anything is built, when not even slices
     fit.

@@ -110,7 +110,7 @@ def beyond_rows(name: str, architecture: Architecture) -> Iterator[Row]:
     """Probe a model in bfloat16 within 4 GB, and judge what it took and told."""
     found = probed(architecture, dtype="bfloat16", max_memory=LIMIT)
     told = [Told(*report) for report in found["told"]]
-    what = f"probe {name}, {found['way']}"
+    what = f"{name}, {found['way']}"
     yield Row(f"{what}: checks failed", len(found["failed"]), most=0, unit="number")
     yield Row(f"{what}: peak | estimate", found["peak"], found["estimate"], LIMIT, unit="bytes")
     yield Row(f"{what}: worst error of the time left", worst_error(told), most=0.3, unit="number")
