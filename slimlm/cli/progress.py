@@ -6,8 +6,8 @@ import time
 
 from slimlm.utils.progress import Progress
 
-_FIRST_S, _APART_S, _AT_LEAST_S = 5.0, 10.0, 600.0
-"""Plain lines come not before, not nearer to each other, and not farther apart than these seconds."""
+_FIRST_S, _UNTOLD_S, _APART_S, _AT_LEAST_S = 5.0, 60.0, 10.0, 600.0
+"""Seconds before the first plain line, before one without a time left, between two lines, and at most between two."""
 
 
 def is_first_process() -> bool:
@@ -27,20 +27,22 @@ def show_on_terminal(fraction: float, message: str) -> None:
 
 
 class PlainLines:
-    """Progress in a log: a line after five seconds, then at each tenth of the work, and at least every ten minutes."""
+    """Progress in a log: a line when the time left is known, then at each tenth of the work or ten minutes."""
 
     def __init__(self) -> None:
-        self._last, self._tenth = time.perf_counter(), 0
-        self._wait = _FIRST_S
+        self._last, self._tenth = time.perf_counter(), -1
 
     def __call__(self, fraction: float, message: str) -> None:
         """Print progress if it is time."""
-        waited = time.perf_counter() - self._last
-        tenth = int(10 * fraction + 1e-9)
-        due = self._wait == _FIRST_S or tenth != self._tenth or waited >= _AT_LEAST_S
-        if fraction < 1 and waited >= self._wait and due:
+        waited, tenth = time.perf_counter() - self._last, int(10 * fraction + 1e-9)
+        if fraction < 1 and self._is_due(waited, tenth, message):
             print(f"slimlm: {100 * fraction:.0f} %, {message}", file=sys.stderr, flush=True)
-            self._last, self._tenth, self._wait = time.perf_counter(), tenth, _APART_S
+            self._last, self._tenth = time.perf_counter(), tenth
+
+    def _is_due(self, waited: float, tenth: int, message: str) -> bool:
+        if self._tenth < 0:
+            return waited >= (_FIRST_S if message.endswith(" left") else _UNTOLD_S)
+        return waited >= (_APART_S if tenth != self._tenth else _AT_LEAST_S)
 
 
 def shown_progress() -> Progress:

@@ -28,7 +28,9 @@ def printed(monkeypatch: pytest.MonkeyPatch, stderr: io.StringIO, calls: list[tu
     return stderr.getvalue().splitlines()
 
 
-def test_a_log_has_a_line_after_five_seconds_and_at_each_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_has_a_line_with_the_time_left_after_five_seconds_and_at_each_tenth(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     calls = [(float(second), second / 200, f"running, about {200 - second} s left") for second in range(1, 200)]
     lines = printed(monkeypatch, io.StringIO(), [*calls, (200.0, 1.0, "done")])
     assert lines[:3] == [
@@ -42,12 +44,18 @@ def test_a_log_has_a_line_after_five_seconds_and_at_each_tenth(monkeypatch: pyte
 def test_a_log_of_short_work_is_empty_and_lines_are_ten_seconds_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     short = [(second / 10, second / 49, "running") for second in range(50)]
     assert printed(monkeypatch, io.StringIO(), short) == []
-    half_a_minute = [(float(second), second / 30, f"{second} s") for second in range(31)]
-    assert [line.split(", ")[1] for line in printed(monkeypatch, io.StringIO(), half_a_minute)] == [
-        "5 s",
-        "15 s",
-        "25 s",
+    half_a_minute = [(float(second), second / 30, f"{second} s left") for second in range(31)]
+    lines = printed(monkeypatch, io.StringIO(), half_a_minute)
+    assert [line.split(", ")[1] for line in lines] == ["5 s left", "15 s left", "25 s left"]
+
+
+def test_a_log_waits_a_minute_for_a_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = [(float(second), second / 1e4, "running") for second in range(100)]
+    assert printed(monkeypatch, io.StringIO(), calls) == ["slimlm: 1 %, running"]
+    told = [
+        (float(second), second / 1e4, f"running{', about 3 h left' if second >= 20 else ''}") for second in range(100)
     ]
+    assert printed(monkeypatch, io.StringIO(), told) == ["slimlm: 0 %, running, about 3 h left"]
 
 
 def test_a_log_of_days_has_a_line_every_ten_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +67,9 @@ def test_a_log_of_days_has_a_line_every_ten_minutes(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_log_of_several_works_in_turn_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = [(20.0 * number + second, second / 20, f"work {number}") for number in range(3) for second in range(20)]
+    calls = [
+        (20.0 * number + second, second / 20, f"work {number}, 9 s left") for number in range(3) for second in range(20)
+    ]
     assert len(printed(monkeypatch, io.StringIO(), calls)) == 6
 
 
