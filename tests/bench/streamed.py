@@ -79,7 +79,7 @@ def progress(fraction, message):
 report = probe(architecture, progress=progress, **options)
 print(json.dumps({"told": told, "seconds": time.perf_counter() - started, "peak": peak_bytes() - before,
                   "estimate": estimate.memory_bytes, "params": report.total_params, "way": report.strategy,
-                  "forward": report.forward_seconds, "load": report.other_load,
+                  "forward": report.forward_seconds, "leak": report.causal_leak, "load": report.other_load,
                   "failed": [check for check, holds in report.checks.items() if not holds]}))
 """
 
@@ -111,7 +111,13 @@ def beyond_rows(name: str, architecture: Architecture) -> Iterator[Row]:
     found = probed(architecture, dtype="bfloat16", max_memory=LIMIT)
     told = [Told(*report) for report in found["told"]]
     what = f"{name}, {found['way']}"
-    yield Row(f"{what}: checks failed", len(found["failed"]), most=0, unit="number")
+    yield Row(
+        f"{what}: checks failed{''.join(f', {check}' for check in found['failed'])}",
+        len(found["failed"]),
+        most=0,
+        unit="number",
+    )
+    yield Row(f"{what}: change of earlier logits", found["leak"], unit="number")
     yield Row(f"{what}: peak | estimate", found["peak"], found["estimate"], LIMIT, unit="bytes")
     yield Row(f"{what}: worst error of the time left", worst_error(told), most=0.3, unit="number")
     block = found["seconds"] / architecture.layers_run
