@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slimlm.cli.progress import TimedProgress, is_first_process
+from slimlm.cli.progress import is_first_process, shown_progress
 from slimlm.cli.run_pictures import check_pictures, write_picture
 from slimlm.cli.run_text import format_plan
 from slimlm.cli.train import INTERRUPTED
@@ -63,7 +63,7 @@ def _range(request: TrainingRequest, options: argparse.Namespace) -> None:
         steps=parse_size(options.steps),
         seeds=parse_size(options.seeds or "3"),
         device=options.device,
-        progress=TimedProgress(),
+        progress=shown_progress(),
     )
     print(range_text(found))
     curves = [
@@ -100,7 +100,7 @@ def _sweep(request: TrainingRequest, options: argparse.Namespace) -> None:
         options.out,
         seeds=parse_size(options.seeds or "1"),
         device=options.device,
-        progress=TimedProgress(),
+        progress=shown_progress(),
     )
     print(sweep_text(found))
     losses = [{"learning_rate": rate, "losses": by_seed} for rate, by_seed in found.by_seed.items()]

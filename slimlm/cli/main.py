@@ -7,22 +7,21 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from slimlm.cli.app import open_app
 from slimlm.cli.evaluate import add_eval
 from slimlm.cli.export import add_export
 from slimlm.cli.layered_text import layered_json, layered_text
 from slimlm.cli.lr_find import add_lr_find
-from slimlm.cli.progress import show_progress
+from slimlm.cli.probe import add_probe, format_report, probed, report_record
+from slimlm.cli.progress import is_first_process
 from slimlm.cli.rank import add_rank
 from slimlm.cli.request import add_request, request_of
 from slimlm.cli.sample import add_sample
 from slimlm.cli.sources import inspected_model
 from slimlm.cli.sweep import add_sweep
-from slimlm.cli.train import add_train
-from slimlm.core.design import Design
+from slimlm.cli.train import INTERRUPTED, add_train
 from slimlm.core.layered import LayeredModel
 from slimlm.core.published import all_published
 from slimlm.core.table import format_param_table
@@ -31,12 +30,12 @@ from slimlm.notes.verdict import verdict
 from slimlm.serialization.design_json import named_model_record, to_record
 from slimlm.solver.solver import solve
 from slimlm.utils.files import reason
-from slimlm.utils.formatting import format_bytes, format_seconds, format_share
-from slimlm.utils.optional import PSUTIL, TORCH, PackageError, need
+from slimlm.utils.formatting import format_share
+from slimlm.utils.optional import PackageError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0, or 2 after a one-line error."""
+    """Run the command line and return its exit code: 0, 2 after a one-line error, or 130 after Ctrl-C."""
     options = _read(arguments)
     try:
         options.run(options)
@@ -45,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, MemoryError, PackageError) as error:
         print(f"slimlm: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        if is_first_process():
+            print("\nslimlm: stopped", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:  # the reader, such as head, has closed the pipe
         _drop_output()
     except OSError as error:
@@ -94,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect = commands.add_parser("inspect", help="print the parameters of a published model or of a config.json")
     inspect.add_argument("model", metavar="NAME|FILE", help="name of a published model, or path of a config.json")
     inspect.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    add_probe(inspect)
     inspect.set_defaults(run=_inspect)
     add_train(commands.add_parser("train", help="train a model, with its plan before and its curve after"))
     add_lr_find(commands.add_parser("lr-find", help="search for a learning rate: range test, or sweep of whole runs"))
@@ -116,40 +120,39 @@ def _add_app(app: argparse.ArgumentParser) -> None:
 def _add_design(design: argparse.ArgumentParser) -> None:
     add_request(design)
     design.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    design.add_argument("--probe", action="store_true", help="also build the model in PyTorch and run it")
-    design.add_argument("--dtype", default="float32", help="weight type of --probe: float32 (default) or bfloat16")
-    design.add_argument("--device", help="device of --probe: cpu, cuda or mps (default: the fastest available)")
+    add_probe(design)
     design.set_defaults(run=_design)
 
 
 def _design(options: argparse.Namespace) -> None:
     design = solve(request_of(options))
-    report = _probe(design, options.dtype, options.device) if options.probe else None
+    report = probed(design.architecture, options)
     if options.json:
-        record = to_record(design) | (
-            {"probe": asdict(report) | {"way": report.way, "passed": report.passed}} if report else {}
-        )
-        print(json.dumps(record, indent=2))
+        print(json.dumps(to_record(design) | report_record(report), indent=2))
         return
     print(f"{verdict(design)}\n")
     print(format_param_table(design))
     print("\nDesign notes")
     print("\n".join(f"  {note.severity}: {note.text} [{note.source}]" for note in design_notes(design)))
     if report:
-        print()
-        print(_format_report(report))
+        print(f"\n{format_report(report)}")
 
 
 def _inspect(options: argparse.Namespace) -> None:
     found = inspected_model(options.model)
     if isinstance(found, LayeredModel):
+        if options.probe:
+            raise ValueError(f"--probe does not apply to {found.name}, whose layers differ: it is counted, not built")
         print(layered_json(found) if options.json else layered_text(found))
         return
+    report = probed(found.architecture, options)
     if options.json:
-        print(json.dumps(named_model_record(found), indent=2))
+        print(json.dumps(named_model_record(found) | report_record(report), indent=2))
         return
     head = [found.title, f"{found.origin}.", *(f"Note: {remark}." for remark in found.remarks)]
     print("\n".join([*head, str(verdict(found)), "", format_param_table(found.architecture)]))
+    if report:
+        print(f"\n{format_report(report)}")
 
 
 def _published(_: argparse.Namespace) -> None:
@@ -168,28 +171,3 @@ def _published(_: argparse.Namespace) -> None:
         left, right = zip(row[:3], widths[:3], strict=True), zip(row[3:], widths[3:], strict=True)
         cells = [*(f"{cell:<{width}}" for cell, width in left), *(f"{cell:>{width}}" for cell, width in right)]
         print("  ".join(cells))
-
-
-def _probe(design: Design, dtype: Any, device: str | None) -> Any:
-    need("--probe", TORCH, PSUTIL)
-    from slimlm.probing.probe import probe
-
-    return probe(design, progress=show_progress, dtype=dtype, device=device)
-
-
-def _format_report(report: Any) -> str:
-    loss = "no next token to score" if report.loss is None else f"{report.loss:.3f} nats"
-    return "\n".join(
-        [
-            "PyTorch model",
-            *(f"  {'yes' if holds else 'NO '}  {claim}" for claim, holds in report.checks.items()),
-            f"  logits {report.logits_shape}, {report.dtype} on {report.device}; weights {_way(report)}",
-            f"  loss on random tokens {loss} (ln vocab_size = {report.uniform_loss:.3f})",
-            f"  built in {format_seconds(report.build_seconds)}, forward {format_seconds(report.forward_seconds)} "
-            f"({report.tokens_per_second:,.0f} tokens/s), peak memory {format_bytes(report.peak_bytes)}",
-        ]
-    )
-
-
-def _way(report: Any) -> str:
-    return "loaded whole" if report.strategy == "whole" else str(report.strategy)

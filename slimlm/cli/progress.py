@@ -1,13 +1,13 @@
-"""Progress on stderr: a line with the time left on a terminal, and one estimate elsewhere."""
+"""Progress on stderr: on a terminal a line that is replaced, elsewhere a plain line now and then."""
 
 import os
 import sys
 import time
 
-from slimlm.utils.formatting import format_seconds
+from slimlm.utils.progress import Progress
 
-_SECONDS, _SHARE = 5.0, 0.005
-"""Work to have been measured before its duration is estimated."""
+_FIRST_S, _UNTOLD_S, _APART_S, _AT_LEAST_S = 5.0, 60.0, 10.0, 600.0
+"""Seconds before the first plain line, before one without a time left, between two lines, and at most between two."""
 
 
 def is_first_process() -> bool:
@@ -15,33 +15,38 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def show_progress(fraction: float, message: str) -> None:
-    """Replace the last line of a terminal by the share that is done and a description."""
-    if is_first_process() and sys.stderr.isatty():
-        end = "\n" if fraction >= 1 else ""
-        print(f"\r{100 * fraction:3.0f} %  {message:<72}", end=end, file=sys.stderr, flush=True)
-
-
 def process_count() -> int:
     """Return the number of processes that torchrun started; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-class TimedProgress:
-    """Progress of a run; where there is no terminal, one line says how long it will take, from its first steps."""
+def show_on_terminal(fraction: float, message: str) -> None:
+    """Replace the last line of a terminal by the share that is done and a description."""
+    end = "\n" if fraction >= 1 else ""
+    print(f"\r{100 * fraction:3.0f} %  {message:<72}", end=end, file=sys.stderr, flush=True)
+
+
+class PlainLines:
+    """Progress in a log: a line when the time left is known, then at each tenth of the work or ten minutes."""
 
     def __init__(self) -> None:
-        self._first: tuple[float, float] | None = None
-        self._said = sys.stderr.isatty() or not is_first_process()
+        self._last, self._tenth = time.perf_counter(), -1
 
     def __call__(self, fraction: float, message: str) -> None:
-        """Show progress; the first call starts the measurement, so that the preparation is not in it."""
-        show_progress(fraction, message)
-        now = time.perf_counter()
-        if self._first is None:
-            self._first = now, fraction
-            return
-        seconds, share = now - self._first[0], fraction - self._first[1]
-        if not self._said and seconds >= _SECONDS and share >= _SHARE:
-            self._said = True
-            print(f"slimlm: expected time left {format_seconds(seconds * (1 - fraction) / share)}", file=sys.stderr)
+        """Print progress if it is time."""
+        waited, tenth = time.perf_counter() - self._last, int(10 * fraction + 1e-9)
+        if fraction < 1 and self._is_due(waited, tenth, message):
+            print(f"slimlm: {100 * fraction:.0f} %, {message}", file=sys.stderr, flush=True)
+            self._last, self._tenth = time.perf_counter(), tenth
+
+    def _is_due(self, waited: float, tenth: int, message: str) -> bool:
+        if self._tenth < 0:
+            return waited >= (_FIRST_S if message.endswith(" left") else _UNTOLD_S)
+        return waited >= (_APART_S if tenth != self._tenth else _AT_LEAST_S)
+
+
+def shown_progress() -> Progress:
+    """Return what shows the progress of one long work on stderr; nothing in other processes than the first."""
+    if not is_first_process():
+        return lambda fraction, message: None
+    return show_on_terminal if sys.stderr.isatty() else PlainLines()

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slimlm.cli.progress import TimedProgress
+from slimlm.cli.progress import shown_progress
 from slimlm.cli.rank_request import add_study, place_data, study_of, study_request
 from slimlm.cli.rank_text import format_ranking, format_study_plan
 from slimlm.cli.run_pictures import check_pictures, write_picture
@@ -184,7 +184,7 @@ def _train(options: argparse.Namespace, folder: Path, started: float) -> None:
     if options.deadline:
         deadline = max(0.0, parse_number(options.deadline) - _VERDICT_S - (time.monotonic() - started))
     with _engine(options, folder) as engine:
-        run_study(folder, engine, deadline_s=deadline, progress=TimedProgress())
+        run_study(folder, engine, deadline_s=deadline, progress=shown_progress())
 
 
 def _engine(options: argparse.Namespace, folder: Path) -> "Engine":

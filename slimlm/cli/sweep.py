@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from slimlm.cli.progress import shown_progress
 from slimlm.cli.request import add_request, escaped, request_of
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
@@ -18,6 +19,7 @@ from slimlm.sweep.grid import Sweep, sweep
 from slimlm.sweep.metrics import METRICS, Reports, metric_of
 from slimlm.utils.files import reason, replacing
 from slimlm.utils.optional import PSUTIL, TORCH, need
+from slimlm.utils.progress import Reporter
 
 _BAR = 28
 _BEST_BY_DEFAULT = "forward_flops_per_token"
@@ -108,9 +110,11 @@ def _measure(found: Sweep) -> dict[Architecture, Any]:
     from slimlm.probing.probe import probe
 
     models, reports = list(dict.fromkeys(design.architecture for design in found.designs)), {}
+    report = Reporter(None if sys.stderr.isatty() else shown_progress())
     for number, model in enumerate(models):
         shape = f"{model.n_layers} × {model.d_model}"
         _show(number, len(models), f"measuring {shape}")
+        report(number / len(models), "measuring", f" model {number + 1:,} of {len(models):,}, {shape}")
         try:
             reports[model] = probe(model, timed=True)
         except (MemoryError, RuntimeError) as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slimlm.cli.evaluate import suite_help, suite_names
-from slimlm.cli.progress import TimedProgress, is_first_process, process_count
+from slimlm.cli.progress import is_first_process, process_count, shown_progress
 from slimlm.cli.run_pictures import check_pictures, write_picture
 from slimlm.cli.run_text import format_plan, format_summary, model_words
 from slimlm.cli.training_data import BUILT_IN, TrainingRequest, add_training, keep_tokenizer, training_request
@@ -55,7 +55,7 @@ def run_train(options: argparse.Namespace) -> None:
             resume=options.resume,
             hooks=hooks,
             device=options.device,
-            progress=TimedProgress(),
+            progress=shown_progress(),
         )
     except KeyboardInterrupt:
         if is_first_process():

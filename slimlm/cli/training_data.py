@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slimlm.cli.progress import is_first_process, show_progress
+from slimlm.cli.progress import is_first_process, shown_progress
 from slimlm.cli.recipe import add_recipe, recipe_of, recipe_option
 from slimlm.cli.request import add_request
 from slimlm.cli.sources import names_a_model, subject_of
@@ -217,7 +217,7 @@ def text_data(options: argparse.Namespace, vocab_size: int, folder: Path) -> "To
         field=options.field or "text",
         heldout_share=parse_number(options.heldout_share or "0.025"),
         out_of_domain=options.out_of_domain or (),
-        progress=show_progress,
+        progress=shown_progress(),
     )
 
 
@@ -235,4 +235,4 @@ def built_in_data(source: str, vocab_size: int, folder: Path) -> "TokenData":
         return known_entropy(vocab_size)
     from slimlm.data.prose import builtin_prose
 
-    return replace(builtin_prose(vocab_size, folder, progress=show_progress), name="built-in prose")
+    return replace(builtin_prose(vocab_size, folder, progress=shown_progress()), name="built-in prose")

@@ -13,7 +13,9 @@ from slimlm.core.architecture import Architecture
 from slimlm.core.named_model import NamedModel
 from slimlm.utils.validation import FieldError, is_real
 
-_TABLE, _EXPERTS = (Path(__file__).with_name(f"{name}.csv") for name in ("published", "published_experts"))
+_TABLE, _EXPERTS, _LARGE = (
+    Path(__file__).with_name(f"{name}.csv") for name in ("published", "published_experts", "published_large")
+)
 
 LEFT_OUT = {
     "opt-350m": "its embeddings are 512 wide and projected to d_model 1024 and back, its blocks normalise after the "
@@ -80,9 +82,21 @@ def published_experts() -> tuple[PublishedModel, ...]:
 
 
 @cache
+def published_large() -> tuple[PublishedModel, ...]:
+    """Return the published dense models of more than 100B parameters; laws are not fitted to them.
+
+    >>> [model.name for model in published_large()]
+    ['Llama-3.1-405B']
+    """
+    return _read(_LARGE)
+
+
+@cache
 def all_published() -> tuple[PublishedModel, ...]:
     """Return all published models, smallest first."""
-    return tuple(sorted((*published_models(), *published_experts()), key=lambda model: model.total_params))
+    return tuple(
+        sorted((*published_models(), *published_experts(), *published_large()), key=lambda model: model.total_params)
+    )
 
 
 def _read(table: Path) -> tuple[PublishedModel, ...]:

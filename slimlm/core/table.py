@@ -34,8 +34,10 @@ def count_parameters(model: Any) -> int:
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
-def count_components(model: Module, accounted: Account) -> dict[str, int]:
+def count_components(model: Module, accounted: Account, layers: Sequence[int] = ()) -> dict[str, int]:
     """Count a module's trainable parameters under the components of an account, by the names of its parameters.
+
+    layers: the number of layers that each block stands for; by default each for itself.
 
     Raises KeyError for a parameter that the account does not list.
     """
@@ -43,7 +45,10 @@ def count_components(model: Module, accounted: Account) -> dict[str, int]:
     counts = Counter({component.key: 0 for component in accounted.components})
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            counts[component_of[re.sub(r"^blocks\.\d+\.", "blocks.*.", name)]] += parameter.numel()
+            block = re.match(r"blocks\.(\d+)\.", name)
+            times = layers[int(block[1])] if block and layers else 1
+            key = component_of[f"blocks.*.{name[block.end() :]}" if block else name]
+            counts[key] += times * parameter.numel()
     return dict(counts)
 
 

@@ -105,6 +105,12 @@ class Weights:
             found[inside] = rows[wanted[inside] - chunk * step]
         return found[places]
 
+    @staticmethod
+    def picked(numbers: Tensor, like: Tensor) -> int:
+        """Return the number of elements that `pick_rows` initialises, about: whole chunks."""
+        step = chunk_rows(like.shape[1])
+        return len(torch.unique(numbers // step)) * min(step, like.shape[0]) * like.shape[1]
+
     def _jobs(self, name: str, rows: Tensor, first: int = 0) -> Iterator[tuple[Tensor, int]]:
         """Yield chunks and their seeds of the rows of a matrix, or of the matrices of a stack, from number `first`."""
         step = chunk_rows(rows.shape[-1])

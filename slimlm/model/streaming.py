@@ -15,17 +15,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from slimlm.core.accounting import account
 from slimlm.core.architecture import Architecture
 from slimlm.model.device import Clock
 from slimlm.model.experts import Experts, Matrices, Router
 from slimlm.model.initialisation import CHUNK, OnInitialised, Weights, chunk_rows
 from slimlm.model.language_model import LanguageModel
 from slimlm.model.scales import scaled_embeddings, scaled_logits
+from slimlm.model.streamed_work import StreamedWork
 from slimlm.utils.progress import Progress
 
 SLICE = 64 * CHUNK
 """Maximum number of elements of a matrix slice; a longer row is a slice of its own."""
+
+
+_ALIGNED = 16
+"""Tokens whose results do not depend on the number of tokens beside them: kernels treat the last few differently."""
+
+
+def together(tokens: int) -> bool:
+    """Return whether batches of so many tokens a sequence pass through slices together, with the bits of each alone."""
+    return tokens % _ALIGNED == 0
 
 
 def slice_rows(rows: int, columns: int) -> int:
@@ -45,39 +54,53 @@ class StreamedModel:
 
     `model` has one block, which stands for all layers, or two, the first of which stands for dense first layers. It is
     on the meta device except for the module in use. The vocabulary-sized tables are initialised in slices; with
-    `slices` the matrices of the blocks are, too, again for each batch, and experts one at a time. `initialise_clock`
-    and `forward_clock` count seconds, `forward_clock` those of the last batch alone.
+    `slices` the matrices of the blocks are, too, and experts one at a time. Each weight is initialised once for all
+    batches, but again in each loop; in slices also for each batch, where these cannot pass `together`.
+    `initialise_clock` and `forward_clock` count seconds, `forward_clock` those of one batch: the last one, or the mean
+    of those that pass together.
+
+    `work` knows the time left.
+
+    run_cost: the expected time that all batches take through a matrix, in times that its initialisation takes; until
+    it is measured, the share of the work that is done follows from it.
     """
 
     def __init__(
-        self, architecture: Architecture, seed: int, device: torch.device, dtype: torch.dtype, *, slices: bool = False
+        self,
+        architecture: Architecture,
+        seed: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        slices: bool = False,
+        run_cost: float = 1.0,
     ) -> None:
         self.architecture = architecture
         self.model = LanguageModel(representative(architecture), device="meta", dtype=dtype).eval()
         self.weights = Weights(self.model, seed, architecture.n_layers, architecture.n_dense_layers)
         self.device, self.dtype, self.slices = device, dtype, slices
         self.initialise_clock, self.forward_clock = Clock(device), Clock(device)
-        self._done = self._total = 0
-        self._activity = ""
+        self.work = StreamedWork(architecture, self.model, run_cost)
+        self._together, self._streams, self._activity = 1, 1, ""
 
     def logits(self, batches: Sequence[Tensor], progress: Progress) -> Iterator[tuple[int, list[Tensor]]]:
         """Yield (v, logits (B, T, v…) of each batch) for each slice of the vocabulary, which starts at token v.
 
-        Each batch is token ids (B, T) on the device. All batches pass through a block while its weights are there.
+        Each batch is token ids (B, T) on the device; all have one shape. All batches pass through a block, or a slice,
+        while its weights are there.
         """
-        arch = self.architecture
-        in_blocks = (
-            sum(component.params for component in account(arch).components if component.per_layer) * arch.n_loops
-        )
-        in_head = arch.vocab_size * arch.d_model
-        self._done, self._total = 0, in_blocks * (1 + (len(batches) if self.slices else 1)) + 2 * in_head
-        streams = self._through_blocks([self._embed(ids, progress) for ids in batches], progress)
-        norm = self._materialised(self.model.final_norm, "final_norm")
-        yield from self._head(self._pass(norm, streams), progress)
+        ids = torch.cat(list(batches))
+        self._together = len(batches) if self.slices and together(ids.shape[1]) else 1
+        self._streams = len(batches) // self._together
+        in_embedding = self.weights.picked(ids, self.model.token_embedding.weight)
+        with self.work.reporting(progress, in_embedding, passes=self._streams if self.slices else 1):
+            streams = self._through_blocks(list(self._embed(ids).chunk(self._streams)))
+            norm = self._materialised(self.model.final_norm, "final_norm")
+            yield from self._head(self._pass(norm, list(torch.cat(streams).chunk(len(batches)))))
 
-    def _embed(self, ids: Tensor, progress: Progress) -> Tensor:
+    def _embed(self, ids: Tensor) -> Tensor:
         arch, model = self.architecture, self.model
-        report = partial(self._report, progress, "initialising the embedding", of_work=False)
+        report = self.work.reports_embedding()
         with self.initialise_clock.running():
             rows = self.weights.pick_rows("token_embedding.weight", ids, model.token_embedding.weight, report)
             x = scaled_embeddings(arch, rows)
@@ -88,51 +111,59 @@ class StreamedModel:
         normed: Tensor = self._materialised(model.embedding_norm, "embedding_norm")(x)
         return normed
 
-    def _through_blocks(self, streams: list[Tensor], progress: Progress) -> list[Tensor]:
+    def _through_blocks(self, streams: list[Tensor]) -> list[Tensor]:
         arch, blocks = self.architecture, self.model.blocks
         kinds = ((blocks[0], range(arch.n_dense_layers)), (blocks[-1], range(arch.n_dense_layers, arch.n_layers)))
         for loop in range(arch.n_loops):
             for block, layers in kinds:
                 if layers:
-                    streams = self._through_layers(block, layers, loop * arch.n_layers, streams, progress)
+                    streams = self._through_layers(block, layers, loop * arch.n_layers, streams)
         return streams
 
-    def _through_layers(
-        self, block: nn.Module, layers: range, done: int, streams: list[Tensor], progress: Progress
-    ) -> list[Tensor]:
+    def _through_layers(self, block: nn.Module, layers: range, done: int, streams: list[Tensor]) -> list[Tensor]:
         """Pass tokens through layers that one block stands for, after the `done` layers of earlier loops."""
         prepare = self._prepare_slices if self.slices else self._initialise
-        size = sum(parameter.numel() for parameter in block.parameters())
-        with self._in_use(block, progress):
+        with self._in_use(block):
             for number in layers:
                 layer = f"block {done + number + 1:,} of {self.architecture.layers_run:,}"
-                with self.initialise_clock.running():
-                    prepare(block, f"blocks.{number}.", partial(self._report, progress, f"initialising {layer}"))
                 self._activity = f"running {layer}"
+                with self.initialise_clock.running():
+                    prepare(block, f"blocks.{number}.", self.work.reports(f"initialising {layer}"))
                 positions = self.model.layer_positions(number, streams[0].shape[1], streams[0])
-                streams = self._pass(partial(block, is_causal=True, **positions), streams)
-                self._report(progress, self._activity, size)
+                streams = self._pass(partial(block, is_causal=True, **positions), streams, self._together)
         return streams
 
+    @property
+    def layers(self) -> list[int]:
+        """The number of layers that each block of `model` stands for."""
+        dense = self.architecture.n_dense_layers
+        return [dense, self.architecture.n_layers - dense] if dense else [self.architecture.n_layers]
+
     @contextmanager
-    def _in_use(self, block: nn.Module, progress: Progress) -> Iterator[None]:
+    def _in_use(self, block: nn.Module) -> Iterator[None]:
         """Report each matrix passed through, so that a large block can be cancelled; free the block at the end.
 
         Hooks are removed after exceptions, too: they refer to this model and would keep the block until the next
         garbage collection.
         """
-        matrices = [module for module in block.modules() if isinstance(module, nn.Linear | Experts)]
-        hooks = [
-            matrix.register_forward_hook(lambda *_: self._report(progress, self._activity, 0)) for matrix in matrices
-        ]
+        modules = [module for module in block.modules() if isinstance(module, nn.Linear | Experts | Router)]
+        hooks = [] if self.slices else [module.register_forward_hook(self._on_run) for module in modules]
         try:
             yield
         finally:
             for hook in hooks:
                 hook.remove()
-            for matrix in matrices:
-                vars(matrix).pop("each_expert" if isinstance(matrix, Experts) else "forward", None)
+            for module in modules:
+                vars(module).pop("forward", None)
             block.to("meta")
+
+    def _on_run(self, module: nn.Module, *_: object) -> None:
+        """Report a module that one stream has passed through."""
+        self._ran(module, *module.parameters())
+
+    def _ran(self, module: nn.Module, *matrices: Tensor | None) -> None:
+        weights = sum(matrix.numel() for matrix in matrices if matrix is not None)
+        self.work.ran(self._activity, module, weights / self._streams)
 
     def _initialise(self, block: nn.Module, prefix: str, on_initialised: OnInitialised) -> None:
         if next(block.parameters()).is_meta:
@@ -142,13 +173,46 @@ class StreamedModel:
 
     def _prepare_slices(self, block: nn.Module, prefix: str, on_initialised: OnInitialised) -> None:
         """Initialise the vectors, and let each matrix be initialised in slices while tokens pass through it."""
+        forward: Callable[..., object]
         for name, module in block.named_modules():
             if isinstance(module, nn.Linear):
-                module.forward = partial(self._linear, f"{prefix}{name}.weight", module.weight.shape, on_initialised)  # type: ignore[method-assign]
+                forward = partial(self._linear, f"{prefix}{name}.weight", module, on_initialised)
             elif isinstance(module, Experts):
-                module.each_expert = partial(self._each_expert, f"{prefix}{name}", module, on_initialised)  # type: ignore[method-assign]
-            elif list(module.parameters(recurse=False)):
-                self._materialised(module, prefix + name, on_initialised if isinstance(module, Router) else None)
+                forward = partial(self._experts, f"{prefix}{name}", module, on_initialised)
+            elif isinstance(module, Router):
+                self._materialised(module, prefix + name, on_initialised)
+                forward = partial(self._router, module)
+            else:
+                if list(module.parameters(recurse=False)):
+                    self._materialised(module, prefix + name, on_initialised)
+                continue
+            module.forward = forward
+
+    def _linear(self, name: str, module: nn.Linear, on_initialised: OnInitialised, x: Tensor) -> Tensor:
+        """Map the tokens of the batches together by a matrix, whose biases are zero and left out."""
+        parts = [list[Tensor]() for _ in range(self._together)]
+        for _, rows in self._slices(name, module.weight.shape, on_initialised):
+            for part, tokens in zip(parts, x.chunk(self._together), strict=True):
+                part.append(F.linear(tokens, rows))
+            self._ran(module, rows)
+        return torch.cat([torch.cat(part, dim=-1) for part in parts])
+
+    def _router(self, router: Router, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Route each batch alone, as without slices: sums in another order might choose other experts."""
+        weights, chosen = zip(*(Router.forward(router, tokens) for tokens in x.chunk(self._together)), strict=True)
+        self._ran(router, router.weight)
+        return torch.cat(weights), torch.cat(chosen)
+
+    def _experts(self, name: str, experts: Experts, on_initialised: OnInitialised, *routed: Tensor) -> Tensor:
+        """Map the tokens of the batches together, with their weights and chosen experts."""
+        batches = zip(*(part.chunk(self._together) for part in routed), strict=True)
+        tokens, combine = zip(*(experts.split(*batch) for batch in batches), strict=True)
+        found = [list[Tensor]() for _ in tokens]
+        for number, matrices in enumerate(self._each_expert(name, experts, on_initialised)):
+            for part, of_batch in zip(found, tokens, strict=True):
+                part.append(experts.apply_one(of_batch[number], *matrices))
+            self._ran(experts, *matrices)
+        return torch.cat([finish(part) for finish, part in zip(combine, found, strict=True)])
 
     def _each_expert(self, name: str, experts: Experts, on_initialised: OnInitialised) -> Iterator[Matrices]:
         """Yield the matrices of each expert, all in the same memory."""
@@ -164,11 +228,8 @@ class StreamedModel:
                 memory["down_proj"][0],
             )
 
-    def _linear(self, name: str, shape: Sequence[int], on_initialised: OnInitialised, x: Tensor) -> Tensor:
-        return torch.cat([F.linear(x, rows) for _, rows in self._slices(name, shape, on_initialised)], dim=-1)
-
     def _slices(self, name: str, shape: Sequence[int], on_initialised: OnInitialised) -> Iterator[tuple[int, Tensor]]:
-        """Yield (first row, rows) of a matrix, all in the same memory. Its biases are zero and left out."""
+        """Yield (first row, rows) of a matrix, all in the same memory."""
         step = slice_rows(*shape)
         memory = torch.empty(step, shape[1], device=self.device, dtype=self.dtype)
         for first in range(0, shape[0], step):
@@ -177,21 +238,22 @@ class StreamedModel:
                 self.weights.initialise_rows(name, rows, first, on_initialised)
             yield first, rows
 
-    def _head(self, streams: list[Tensor], progress: Progress) -> Iterator[tuple[int, list[Tensor]]]:
+    def _head(self, streams: list[Tensor]) -> Iterator[tuple[int, list[Tensor]]]:
         arch = self.architecture
         name = "token_embedding.weight" if arch.tied_lm_head else "lm_head.weight"
-        report = partial(self._report, progress, "initialising the LM head")
+        report = self.work.reports("initialising the LM head")
         for first, rows in self._slices(name, (arch.vocab_size, arch.d_model), report):
             yield first, [scaled_logits(arch, logits) for logits in self._pass(partial(F.linear, weight=rows), streams)]
-            self._report(progress, "running the LM head", rows.numel())
+            self.work.ran("running the LM head", None, rows.numel())
 
-    def _pass(self, layer: Callable[[Tensor], Tensor], streams: list[Tensor]) -> list[Tensor]:
+    def _pass(self, layer: Callable[[Tensor], Tensor], streams: list[Tensor], batches: int = 1) -> list[Tensor]:
+        """Pass each stream through a layer, and count the time of one batch, of which the last stream has `batches`."""
         passed = [layer(x) for x in streams[:-1]]
-        before = self.initialise_clock.seconds
-        with self.forward_clock.running():
+        clock, initialised = Clock(self.device), self.initialise_clock.seconds
+        with clock.running():
             passed.append(layer(streams[-1]))
         # Slices are initialised while tokens pass through them.
-        self.forward_clock.seconds -= self.initialise_clock.seconds - before
+        self.forward_clock.seconds += (clock.seconds - (self.initialise_clock.seconds - initialised)) / batches
         return passed
 
     def _materialised(self, module: nn.Module, name: str, on_initialised: OnInitialised | None = None) -> nn.Module:
@@ -199,7 +261,3 @@ class StreamedModel:
         parameters = {f"{name}.{key}": parameter for key, parameter in module.named_parameters()}
         self.weights.initialise(parameters, on_initialised)
         return module
-
-    def _report(self, progress: Progress, activity: str, weights: int, *, of_work: bool = True) -> None:
-        self._done += weights * of_work
-        progress(self._done / self._total, activity)

@@ -67,7 +67,7 @@ def _cost_of_alignment(design: Design, grain: int) -> str:
 
 
 def depth(design: Design) -> Note | None:
-    """Point out depths that no published model comes near."""
+    """Point out depths that no published model of less than 400B parameters comes near."""
     layers = design.architecture.n_layers
     if 4 <= layers <= 100:
         return None

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from typing import get_args
 
-from slimlm.core.accounting import account
+from slimlm.core.accounting import Account, account
 from slimlm.core.architecture import Architecture
 from slimlm.model.device import PRECISION_BYTES, PRECISIONS, Precision, Strategy, device_name, free_memory, pick_device
-from slimlm.model.streaming import SLICE, slice_rows
+from slimlm.model.streaming import slice_rows, together
 from slimlm.probing.speed import TIMED_PASSES, machine_speed
 
 BATCH = 2
 MAX_TOKENS = 64
+_PASSES = 2
 
 _BLOCK_BYTES, _TENSOR_BYTES = 41_000, 1_200  # Python objects of a block and of each of its parameters, measured
 _FLOAT = 4  # logit checks are accumulated in float32
@@ -36,6 +37,8 @@ class ProbeEstimate:
     """Python objects of the modules that exist at once: those of all layers, or of one block."""
     build_seconds: float = 0.0
     """Time to create the modules and to allocate their weights."""
+    run_cost: float = 1.0
+    """Time of both passes through a weight of a matrix, in times that its initialisation takes."""
 
     @property
     def memory_bytes(self) -> int:
@@ -90,20 +93,22 @@ def estimate_probe(
     again = (architecture.n_loops - 1) * blocks
     multiplied = accounted.active_params + again + (head if architecture.tied_lm_head else 0)
     speed = machine_speed(place, dtype)
+    alone = not together(min(MAX_TOKENS, architecture.max_seq_length))
     for strategy in get_args(Strategy):
-        passes = 2 + (TIMED_PASSES if timed and strategy == "whole" else 0)
+        passes = _PASSES + (TIMED_PASSES if timed and strategy == "whole" else 0)
         modules = architecture.n_layers if strategy == "whole" else 1
         estimate = ProbeEstimate(
             weight_bytes=size * _weights_in_memory(architecture, strategy),
-            activation_bytes=_activations(architecture, tokens, _vocabulary(architecture, strategy), size),
+            activation_bytes=_activations(architecture, tokens, strategy, size),
             module_bytes=modules * _module_bytes(architecture),
             free_bytes=free,
             build_seconds=modules * speed.per_layer_build,
-            initialise_seconds=total * speed.per_weight * (BATCH if strategy == "slice by slice" else 1),
+            initialise_seconds=total * speed.per_weight * (_PASSES if alone and strategy == "slice by slice" else 1),
             run_seconds=passes
             * (2 * multiplied * tokens * speed.per_flop + architecture.layers_run * speed.per_layer_run / 2),
             device=device_name(place),
             strategy=strategy,
+            run_cost=_PASSES * 2 * tokens * speed.per_flop / speed.per_weight,
         )
         if estimate.fits:
             break
@@ -128,8 +133,19 @@ def _weights_in_memory(architecture: Architecture, strategy: Strategy) -> int:
     if strategy == "whole":
         return accounted.total_params
     slice_params = slice_rows(architecture.vocab_size, architecture.d_model) * architecture.d_model
-    expert = 3 * architecture.d_model * architecture.d_ff if architecture.is_mixture else 0
-    return max(accounted.layer_params if strategy == "block by block" else max(SLICE, expert), slice_params)
+    return max(accounted.layer_params if strategy == "block by block" else _slice_of_block(accounted), slice_params)
+
+
+def _slice_of_block(accounted: Account) -> int:
+    """Return the number of weights of a block that are in memory at once: a slice of a matrix, or an expert."""
+    shapes = [
+        shape
+        for component in accounted.components
+        for name, shape in component.shapes.items()
+        if name.startswith("blocks.") and len(shape) > 1
+    ]
+    matrices = [slice_rows(*shape) * shape[1] for shape in shapes if len(shape) == 2]
+    return max(*matrices, sum(shape[1] * shape[2] for shape in shapes if len(shape) == 3))
 
 
 def _vocabulary(architecture: Architecture, strategy: Strategy) -> int:
@@ -138,10 +154,13 @@ def _vocabulary(architecture: Architecture, strategy: Strategy) -> int:
     return vocab_size if strategy == "whole" else slice_rows(vocab_size, architecture.d_model)
 
 
-def _activations(architecture: Architecture, tokens: int, vocabulary: int, size: int) -> int:
-    """Return the bytes of both passes' logits, of the logit checks, and of the activations in a block."""
-    width = architecture.d_ff
+def _activations(architecture: Architecture, tokens: int, strategy: Strategy, size: int) -> int:
+    """Return the bytes of both passes' logits, of the logit checks, and of the activations in a block.
+
+    Slice by slice both passes are in a block at once.
+    """
+    width, vocabulary = architecture.d_ff, _vocabulary(architecture, strategy)
     if architecture.is_mixture:
         width = max(architecture.experts_per_token * (width + architecture.d_model), architecture.dense_width)
-    block = 8 * architecture.d_model + 3 * width
+    block = (8 * architecture.d_model + 3 * width) * (_PASSES if strategy == "slice by slice" else 1)
     return tokens * (vocabulary * (2 * size + 2 * _FLOAT) + block * size)

@@ -28,7 +28,7 @@ from slimlm.model.language_model import LanguageModel
 from slimlm.model.streaming import StreamedModel
 from slimlm.probing.estimate import BATCH, MAX_TOKENS, ProbeEstimate, estimate_probe
 from slimlm.probing.logit_checks import LogitChecks
-from slimlm.probing.report import CountReport, accounted_params, count_with_layers
+from slimlm.probing.report import CountReport, accounted_params
 from slimlm.probing.speed import TIMED_PASSES, OtherLoad, time_passes
 from slimlm.utils.formatting import format_bytes
 from slimlm.utils.progress import Progress, Reporter
@@ -120,7 +120,7 @@ def probe(
     accelerator (CUDA, MPS) if there is one, else the CPU. A model that does not fit in the free memory, or in
     `max_memory` bytes, is initialised and run block by block, or slice by slice where one block is too large: with
     the same weights and logits, a part of them at a time. One seed gives the same weights on every device: they are
-    generated on the CPU. Exceptions that `progress` raises cancel the probe.
+    generated on the CPU. `progress` is called within blocks, too; exceptions that it raises cancel the probe.
 
     Raises ValueError for an unknown dtype or device, and MemoryError, before anything is built, when not even slices
     fit.
@@ -195,17 +195,18 @@ class _Probe:
 
     def streamed(self) -> ProbeReport:
         strategy, arch = self.estimate.strategy, self.architecture
-        streamed = StreamedModel(arch, self.seed, self.device, self.dtype, slices=strategy == "slice by slice")
+        slices, cost = strategy == "slice by slice", self.estimate.run_cost
+        streamed = StreamedModel(arch, self.seed, self.device, self.dtype, slices=slices, run_cost=cost)
         ids, changed, checks = self._tokens()
 
         def progress(fraction: float, activity: str) -> None:
-            self.report(fraction, strategy, f": {activity}")
+            self.report(fraction, strategy, f": {activity}", streamed.work.seconds_left)
 
         for first, (logits, other) in streamed.logits([ids, changed], progress):
             checks.add(first, logits, other)
         progress(1.0, "done")
         accounted = account(arch)
-        counted = count_with_layers(streamed.model, accounted)
+        counted = count_components(streamed.model, accounted, streamed.layers)
         return self._results(accounted, counted, checks, streamed.initialise_clock, streamed.forward_clock)
 
     def _build(self) -> LanguageModel:

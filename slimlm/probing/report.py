@@ -1,10 +1,8 @@
 """Checks that every report on a PyTorch model shares: parameter counts and the shape of the logits."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from slimlm.core.accounting import Account
-from slimlm.core.table import count_components
 
 
 @dataclass(frozen=True)
@@ -40,9 +38,3 @@ class CountReport:
 def accounted_params(accounted: Account) -> dict[str, int]:
     """Return the parameters of an account by component key."""
     return {component.key: component.params for component in accounted.components}
-
-
-def count_with_layers(model: Any, accounted: Account) -> dict[str, int]:
-    """Count a model whose blocks stand for all layers of their kind, by component key."""
-    repeats = {component.key: component.copies for component in accounted.components}
-    return {key: repeats[key] * params for key, params in count_components(model, accounted).items()}

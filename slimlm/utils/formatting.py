@@ -57,6 +57,20 @@ def parse_size(text: str) -> int:
     return int(value)
 
 
+def parse_bytes(text: str) -> int:
+    """Read a memory size in bytes, with an optional decimal unit.
+
+    >>> [parse_bytes(text) for text in ("4GB", "800 MB", "1.5G", "64000000")]
+    [4000000000, 800000000, 1500000000, 64000000]
+
+    Raises ValueError when the text is not a size.
+    """
+    try:
+        return parse_size(re.sub(r"(?<=[kmgt])b$", "", text.strip(), flags=re.IGNORECASE))
+    except ValueError:
+        raise ValueError(f"{_quoted(text)} is not a memory size; write one such as 4GB, 800MB or 64000000") from None
+
+
 def parse_number(text: str) -> float:
     """Read a real number, a percentage or a fraction, to six decimals.
 

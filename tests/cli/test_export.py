@@ -82,7 +82,7 @@ def test_a_config_of_the_user_is_exported_again(tmp_path: Path) -> None:
         (["export", "gpt2", "--heads", "4", "new"], "--heads does not apply to gpt2, which has a shape of its own"),
         (["export", "gpt2", "--family", "llama", "new"], "--family does not apply to gpt2"),
         (["export", "gpt2", "--format", "card", "new"], "gpt2 has no card, which shows a request: --format report wo"),
-        (["export", "gpt3", "new"], "name='gpt3' is not allowed: it must be one of the 73 published models"),
+        (["export", "gpt3", "new"], "name='gpt3' is not allowed: it must be one of the 74 published models"),
         (["export", "1 Q", "new"], "'1 Q' is not a size"),
         ([*SMALL, "--format", "gguf", "new"], "format='gguf' is not allowed: it must be one of 'hf', 'config', 'slim"),
         ([*SMALL, "--dtype", "int8", "new"], "dtype='int8' is not allowed: it must be one of 'float32', 'bfloat16'"),

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from slimlm.cli.progress import TimedProgress
 from slimlm.cli.run_text import format_summary
 from slimlm.runs.record import RunRecord
 
@@ -59,12 +58,3 @@ def test_a_diverged_run_has_no_loss_to_report() -> None:
     ).splitlines()
     assert lines[0].startswith("DIVERGED at step 12 (409.6k tokens): recorded as a result, without weights; ")
     assert [line.split()[0] for line in lines] == ["DIVERGED", "40"]
-
-
-def test_without_a_terminal_the_time_left_is_said_once(capsys: Any, monkeypatch: Any) -> None:
-    times = iter([100.0, 104.0, 110.0, 200.0])  # the preparation before the first step is not measured
-    monkeypatch.setattr("slimlm.cli.progress.time.perf_counter", lambda: next(times))
-    progress = TimedProgress()
-    for share in (0.1, 0.2, 0.3, 0.4):
-        progress(share, "training")
-    assert capsys.readouterr().err == "slimlm: expected time left 35 s\n"

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +159,14 @@ def test_help_explains_values_and_figures(capsys: pytest.CaptureFixture[str]) ->
     assert "'0.2..0.5 in 7 steps'" in shown
     assert "kv_cache_bytes_per_token" in shown
     assert "--norm layernorm|rmsnorm" in shown
+
+
+def test_a_log_says_which_model_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[float, str]] = []
+    monkeypatch.setattr("slimlm.cli.sweep.shown_progress", lambda: lambda *call: told.append(call))
+    ticks = count()
+    monkeypatch.setattr("slimlm.utils.progress.time.perf_counter", lambda: float(next(ticks)))
+    assert main(f"sweep {SMALL} --x n_layers=1,2 --y norm=rmsnorm --measure".split()) == 0
+    assert [fraction for fraction, _ in told] == [0.0, 0.5]
+    assert told[0][1].startswith("measuring model 1 of 2, 1 × ")
+    assert re.match(r"measuring model 2 of 2, 2 × \d+, about .* left$", told[1][1])

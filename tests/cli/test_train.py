@@ -56,7 +56,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_ends_as_if_it_had_not_been(
 
     arguments = ["train", *SYMBOLS, *RECIPE, "--out", str(tmp_path / "run")]
     with monkeypatch.context() as patch:
-        patch.setattr(command, "TimedProgress", lambda: interrupt)
+        patch.setattr(command, "shown_progress", lambda: interrupt)
         with pytest.raises(SystemExit, match=r"^130$"):
             main(arguments)
     said = capsys.readouterr().err

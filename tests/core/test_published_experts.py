@@ -10,6 +10,7 @@ from slimlm.core.published import (
     PublishedModel,
     all_published,
     published_experts,
+    published_large,
     published_model,
     published_models,
     published_near,
@@ -56,4 +57,6 @@ def test_laws_and_notes_compare_with_dense_models_alone() -> None:
 def test_all_models_are_sorted_and_named_once() -> None:
     sizes = [model.total_params for model in all_published()]
     assert sizes == sorted(sizes)
-    assert len({model.name for model in all_published()}) == len(published_models()) + len(published_experts())
+    assert len({model.name for model in all_published()}) == sum(
+        map(len, (published_models(), published_experts(), published_large()))
+    )

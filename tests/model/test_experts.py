@@ -149,6 +149,21 @@ def test_a_later_token_leaves_earlier_logits_alone(arch: Architecture) -> None:
         torch.testing.assert_close(model(ids)[0][:, :-1], model(changed)[0][:, :-1])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("others", [0, 1, 2, 3, 6, 7, 8, 40])
+def test_a_token_has_the_same_bits_however_many_others_chose_its_expert(dtype: torch.dtype, others: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    tokens, *matrices = (
+        torch.randn(*shape, generator=generator).to(dtype)
+        for shape in ((64, 1024), (384, 1024), (384, 1024), (1024, 384))
+    )
+    experts = Experts(1024, 384, 1)
+    with torch.inference_mode():
+        together = experts.apply_one(tokens, *matrices)
+        assert torch.equal(experts.apply_one(tokens[: 1 + others], *matrices), together[: 1 + others])
+        assert experts.apply_one(tokens[:0], *matrices).shape == (0, 1024)
+
+
 @pytest.mark.parametrize("slices", [False, True])
 @given(arch=mixtures(max_layers=2))
 @settings(deadline=None, max_examples=15)

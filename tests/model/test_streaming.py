@@ -82,6 +82,66 @@ def test_blocks_in_slices_give_the_logits_of_the_whole_model(small_slices: None,
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
 
+MIXED: dict[str, Any] = {
+    "n_experts": 6,
+    "experts_per_token": 2,
+    "n_shared_experts": 1,
+    "n_dense_layers": 1,
+    "d_dense": 40,
+    "ffn": "swiglu",
+}
+
+
+@pytest.mark.parametrize("tokens", [9, 16, 48])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    "structure",
+    [*STRUCTURES, CAPPED, MIXED, {"n_loops": 2}],
+    ids=lambda structure: "-".join(map(str, structure.values())),
+)
+def test_batches_in_slices_have_the_bits_of_each_alone(
+    small_slices: None, structure: dict[str, Any], dtype: torch.dtype, tokens: int
+) -> None:
+    arch = Architecture(vocab_size=60, max_seq_length=64, d_model=40, d_ff=23, n_layers=2, n_heads=4, **structure)
+    batches = [torch.randint(arch.vocab_size, (2, tokens)) for _ in range(3)]
+
+    def logits(*ids: Tensor) -> list[Tensor]:
+        with torch.inference_mode():
+            parts = list(StreamedModel(arch, 5, CPU, dtype, slices=True).logits(ids, lambda done, activity: None))
+        return [torch.cat([part[number] for _, part in parts], -1) for number in range(len(ids))]
+
+    for ids, found in zip(batches, logits(*batches), strict=True):
+        assert torch.equal(logits(ids)[0], found)
+
+
+@pytest.mark.parametrize(("slices", "tokens", "times"), [(False, 9, 1), (True, 16, 1), (True, 9, 3)])
+@pytest.mark.parametrize("structure", [{}, MIXED])
+def test_weights_are_initialised_once_for_all_batches(
+    small_slices: None,
+    monkeypatch: pytest.MonkeyPatch,
+    structure: dict[str, Any],
+    slices: bool,
+    tokens: int,
+    times: int,
+) -> None:
+    shape = {"vocab_size": 60, "max_seq_length": 64, "d_model": 32, "d_ff": 24, "n_layers": 3, "n_heads": 4}
+    arch = Architecture(**shape | {"positions": "rope"} | structure)
+    batches, counted = [torch.randint(arch.vocab_size, (2, tokens)) for _ in range(3)], list[int]()
+    initialise = initialisation._initialise_chunk
+
+    def count(chunk: Tensor, seed: int) -> int:
+        counted.append(initialise(chunk, seed))
+        return counted[-1]
+
+    monkeypatch.setattr(initialisation, "_initialise_chunk", count)
+    with torch.inference_mode():
+        list(StreamedModel(arch, 5, CPU, torch.float32, slices=slices).logits(batches, lambda done, activity: None))
+    blocks = LanguageModel(arch, device="meta").blocks
+    matrices = {name: parameter.numel() for name, parameter in blocks.named_parameters() if parameter.ndim > 1}
+    once = sum(size for name, size in matrices.items() if "router" in name) + 2 * 60 * 32  # the embedding, and the head
+    assert sum(counted) == times * sum(size for name, size in matrices.items() if "router" not in name) + once
+
+
 def test_one_block_is_in_memory_at_a_time() -> None:
     arch = Architecture(vocab_size=60, max_seq_length=16, d_model=32, d_ff=24, n_layers=5, n_heads=4)
     streamed, seen = StreamedModel(arch, 0, CPU, torch.float32), list[int]()

@@ -138,11 +138,15 @@ import psutil
 from slimlm.core.architecture import Architecture
 from slimlm.model.language_model import LanguageModel
 
+def held():  # without files, such as torch's libraries, whose pages a busy machine takes back
+    memory = psutil.Process().memory_info()
+    return memory.rss - getattr(memory, "shared", 0)
+
 shape = json.loads(sys.argv[1])
 first = LanguageModel(Architecture(n_layers=20, **shape))
-before = psutil.Process().memory_info().rss
+before = held()
 model = LanguageModel(Architecture(n_layers=500, **shape))
-print(psutil.Process().memory_info().rss - before)
+print(held() - before)
 """
 
 

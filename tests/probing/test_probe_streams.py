@@ -87,7 +87,7 @@ def test_a_model_that_does_not_fit_is_not_built(monkeypatch: pytest.MonkeyPatch)
     estimate_probe(SMALL)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1_000_000))
     monkeypatch.setattr(probing, "LanguageModel", None)  # building would be a TypeError
-    message = r"^even slice by slice, this model takes about \d+ MB, and 1\.00 MB of memory are free; a smaller "
+    message = r"^even slice by slice, this model takes about \S+ MB, and 1\.00 MB of memory are free; a smaller "
     with pytest.raises(MemoryError, match=message + "total_params or vocab_size would fit$"):
         probe(solve(ModelConfig()))
 
