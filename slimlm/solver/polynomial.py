@@ -9,6 +9,7 @@ Nine accounts determine the three polynomials. The solver has no formulas of its
 norms and positions only through these numbers.
 """
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -24,6 +25,22 @@ def evaluate(quadratic: Quadratic, step: int) -> int:
     """Return the exact value at a step."""
     value, first, second = quadratic
     return value + (step - 1) * first + (step - 1) * (step - 2) // 2 * second
+
+
+def largest_step(quadratic: Quadratic, most: int) -> int:
+    """Return the largest step from 1 up to which a quadratic that grows from step to step is at most `most`, or 0.
+
+    >>> largest_step((5, 3, 2), evaluate((5, 3, 2), 9)), largest_step((5, 3, 2), 4)
+    (9, 0)
+    """
+    value, first, second = quadratic
+    if value > most:
+        return 0
+    if second == 0:
+        return 1 + (most - value) // first
+    # With n = step - 1: second · n² + (2 · first - second) · n <= 2 · (most - value), solved in whole numbers.
+    linear = 2 * first - second
+    return 1 + (math.isqrt(linear * linear + 8 * second * (most - value)) - linear) // (2 * second)
 
 
 Polynomial = tuple[float, float, float]

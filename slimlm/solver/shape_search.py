@@ -14,10 +14,12 @@ Depths are searched alike: with the depth, the aspect ratio and the expansion bo
 
 import heapq
 import math
+from collections.abc import Iterator
 
-from slimlm.core.architecture import Architecture
+from slimlm.core.architecture import Architecture, ModelDims
 from slimlm.core.budget import total_at
 from slimlm.core.config import ModelConfig
+from slimlm.core.design import distance
 from slimlm.core.shape_law import published_aspect_ratio
 from slimlm.solver.polynomial import evaluate
 from slimlm.solver.search import BELOW, ROUNDING, SearchSpace, to_architecture
@@ -33,6 +35,16 @@ class ShapeSearchSpace(SearchSpace):
     def _target_width(self) -> float:
         return math.nan
 
+    def _first_widths(self) -> Iterator[int]:
+        yield self.min_width
+
+    def _useful_widths(self, best: Best | None) -> tuple[int, int]:
+        """Return all widths: how far one is from the targets depends on its depths."""
+        return self.min_width, self.max_width
+
+    def _width_cost(self, d_model: int) -> float:
+        return 0.0
+
     def bound(self, first: int, last: int) -> float:
         """Return a cost that no design with a width in first..last goes below (inf: there is none)."""
         self.work += 1
@@ -41,9 +53,10 @@ class ShapeSearchSpace(SearchSpace):
         if self.min_layers == self.max_layers:
             return self._bound_at_depth(first, last)
         light, heavy = self.layer_range(first, last)
-        most = self._log_depth((self.high - evaluate(self.params.fixed, first)) / self.target_layer(light, first))
-        room = self.low - self.fixed(heavy, last)
-        fewest = self._log_depth(room / self.target_layer(heavy, last)) if room > 0 else -math.inf
+        narrow, wide = self.counts(light, first), self.counts(heavy, last)
+        most = self._log_depth((self.high - evaluate(self.params.fixed, first)) / narrow.target_layer())
+        room = self.low - wide.fixed
+        fewest = self._log_depth(room / wide.target_layer()) if room > 0 else -math.inf
         gap = _distance_to_zero(fewest - self._law_depth(last), most - self._law_depth(first))
         return gap * gap / 2 * BELOW
 
@@ -52,10 +65,10 @@ class ShapeSearchSpace(SearchSpace):
         light, heavy = self.layer_range(first, last)
         depth, pinned = self._log_depth(self.min_layers), self.min_layers
         aspect = _distance_to_zero(self._law_depth(first) - depth, self._law_depth(last) - depth)
-        largest = self.expansion(first, self.grains(light, first, pinned, self.high))
+        largest = self.counts(light, first).expansion_at(pinned, self.high)
         if largest == -math.inf:
             return math.inf
-        expansion = _distance_to_zero(self.expansion(last, self.grains(heavy, last, pinned, self.low)), largest)
+        expansion = _distance_to_zero(self.counts(heavy, last).expansion_at(pinned, self.low), largest)
         return (aspect * aspect + expansion * expansion) * BELOW
 
     def _log_depth(self, n_layers: float) -> float:
@@ -112,15 +125,18 @@ class ShapeSearchSpace(SearchSpace):
         if not grains:
             return math.inf
         aspect = _distance_to_zero(self._log_depth(first) - law, self._log_depth(last) - law)
-        expansion = min(abs(self.expansion(x, f)) for f in grains)
+        asked = self.config.glu_expansion * level.d_model / self.grain
+        expansion = min(abs(math.log(f / asked)) for f in grains)
         return (aspect * aspect + expansion * expansion) * BELOW
 
     def _at_depth(self, level: Level, n_layers: int) -> Best | None:
         """Return the design of a level and a depth with the expansion nearest to the asked one."""
-        misses = {
-            f: abs(level.total(f, n_layers) - self.target) for f in self._nearest_grains(level, n_layers, n_layers)
-        }
-        return min((level.best(f, n_layers, miss) for f, miss in misses.items()), default=None)
+        depth = self.config.n_dense_layers + n_layers
+        found: list[Best] = []
+        for f in self._nearest_grains(level, n_layers, n_layers):
+            cost = distance(self.config, ModelDims(level.d_model, self.grain * f, depth))
+            found.append(level.best(f, n_layers, abs(level.total(f, n_layers) - self.target), cost))
+        return min(found, default=None)
 
     def _nearest_grains(self, level: Level, first: int, last: int) -> set[int]:
         """Return the whole d_ff next to the asked one, among those that a depth in first..last may have."""
