@@ -127,8 +127,9 @@ def documented(doc: str, declared: Any) -> Any:
 
 def check_fields(instance: Any) -> None:
     """Raise FieldError for the first field that breaks its rule."""
+    cls: type = type(instance)
     values = vars(instance)
-    for name, default, usual, field in _usual_values(type(instance)):
+    for name, default, usual, field in _usual_values(cls):
         value = values[name]
         if value is not default and not usual(value):
             _check(field, value)
