@@ -35,6 +35,7 @@ __all__ = [
     "Component",
     "Shape",
     "account",
+    "components_of",
     "count_total",
     "norm_name",
 ]
@@ -89,7 +90,7 @@ def account(architecture: Architecture) -> Account:
     >>> found.total_params, found["token_embedding"].params, found["lm_head"].note
     (10047024, 3456000, 'tied to the token embedding')
     """
-    components = _components(architecture)
+    components = components_of(architecture)
     total = sum(component.params for component in components)
     return Account(architecture, tuple(_with_share(part, total) for part in components), total)
 
@@ -103,10 +104,11 @@ def _with_share(part: Component, total: int) -> Component:
 
 def count_total(architecture: Architecture) -> int:
     """Return the number of parameters without the components."""
-    return sum(component.params for component in _components(architecture))
+    return sum(component.params for component in components_of(architecture))
 
 
-def _components(arch: Architecture) -> tuple[Component, ...]:
+def components_of(arch: Architecture) -> tuple[Component, ...]:
+    """Return the components of an architecture without their shares."""
     return (
         Component(
             key="token_embedding",

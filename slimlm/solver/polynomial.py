@@ -5,7 +5,7 @@ Every component's count is at most quadratic in d_model and linear in d_ff, and 
     total = fixed(d_model) + n_layers · (layer(d_model) + slope(d_model) · d_ff / grain)
 
 With dense first layers, whose width does not depend on d_ff, n_layers are the others, and `fixed` has the dense ones.
-Nine accounts determine the three polynomials. The solver has no formulas of its own: it knows vocabularies, heads,
+Six accounts determine the three polynomials. The solver has no formulas of its own: it knows vocabularies, heads,
 norms and positions only through these numbers.
 """
 
@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from slimlm.core.architecture import AUTO_HEAD_DIMS, Architecture, Choices, ModelDims, width_multiple
-from slimlm.core.budget import count_params
+from slimlm.core.budget import count_with_layer
 from slimlm.core.config import Budget
 
 Quadratic = tuple[int, int, int]
@@ -89,13 +89,13 @@ def _units(choices: Choices) -> tuple[tuple[int, ...], int]:
 def _interpolated(choices: Choices, unit: int, heads: int, budget: Budget) -> tuple[Quadratic, Quadratic, Quadratic]:
     """Interpolate fixed, layer and slope from models of width unit, 2 · unit, 3 · unit with `heads` heads per unit."""
     columns: list[tuple[int, int, int]] = []
-    dense = choices.n_dense_layers
+    depth = choices.n_dense_layers + 1
     for step in (1, 2, 3):
-        one, wider, deeper = (
-            count_params(Architecture.of(choices, ModelDims(step * unit, d_ff, dense + n_layers), step * heads), budget)
-            for d_ff, n_layers in ((1, 1), (2, 1), (1, 2))
+        (one, per_layer), (wider, _) = (
+            count_with_layer(Architecture.of(choices, ModelDims(step * unit, d_ff, depth), step * heads), budget)
+            for d_ff in (1, 2)
         )
-        per_layer, slope = deeper - one, wider - one
+        slope = wider - one
         columns.append((one - per_layer, per_layer - slope, slope))
     fixed, layer, slopes = (_differences(*values) for values in zip(*columns, strict=True))
     return fixed, layer, slopes

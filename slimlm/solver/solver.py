@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from slimlm.core.architecture import ModelDims
 from slimlm.core.budget import count_params, in_budget_unit, window
@@ -129,8 +129,7 @@ def _first_met(config: ModelConfig, field: str, values: Iterable[Knob]) -> Sugge
 
 
 def _change(config: ModelConfig, field: str, value: Knob) -> ModelConfig:
-    changes: dict[str, Knob] = {field: value}
-    return replace(config, **changes)  # type: ignore[arg-type]
+    return ModelConfig(**vars(config) | {field: value})
 
 
 def _fits(config: ModelConfig) -> bool:
