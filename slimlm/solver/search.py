@@ -251,14 +251,14 @@ class SearchSpace:
                 (start, wide.expansion(room) - start),
                 (narrow.expansion(max(1, math.ceil(room * BELOW))), low - high),
             )
-            bound = max(self._least(low, high, *line) for line in lines)
+            bound = max(least_cost(self.target_width, low, high, *line) for line in lines)
         if (more := max(deepest + 1, self.min_layers)) <= self.max_layers:
             room = narrow.grains(more, self.high)
             if (most := math.floor(room * ABOVE)) >= 1:
                 start = -narrow.expansion(room)
                 rise = start + self.counts(light, first * first / last).expansion_at(more, self.high)
                 lines = (start, rise), (-narrow.expansion(most), high - low)
-                bound = min(bound, max(self._least(low, high, *line) for line in lines))
+                bound = min(bound, max(least_cost(self.target_width, low, high, *line) for line in lines))
         return bound
 
     def layer_range(self, first: int, last: int) -> tuple[Polynomial, Polynomial]:
@@ -283,14 +283,6 @@ class SearchSpace:
         target = self.config.glu_expansion * self.width_grain * x / self.grain
         return Counts(fixed, own, interpolate(self.params.slope, x), target)
 
-    def _least(self, low: float, high: float, start: float, rise: float) -> float:
-        """Return the minimum over t in low..high of (t − t*)² + (the line from `start` that rises by `rise`)²."""
-        slope = rise / (high - low) if high > low else 0.0
-        free = low + (self.target_width - low - slope * start) / (1 + slope * slope)
-        t = min(max(free, low), high)
-        miss = max(0.0, start + slope * (t - low) - ROUNDING)
-        return ((t - self.target_width) ** 2 + miss * miss) * BELOW
-
     def nearest_at(self, x: int, best: Best | None) -> Best | None:
         """Return the better of a design found before, if any, and the best of width x."""
         for level in self.levels(x):
@@ -307,3 +299,17 @@ ROUNDING = 1e-9
 
 ABOVE, BELOW = 1 + 1e-12, 1 - 1e-12
 """Factors that round a bound outwards."""
+
+
+def least_cost(target: float, low: float, high: float, start: float, rise: float) -> float:
+    """Return the minimum over t in low..high of (t − target)² + max(0, line)²; the line rises by `rise` from `start`.
+
+    >>> round(least_cost(0.0, -1.0, 1.0, 1.0, 0.0), 6), round(least_cost(0.0, -1.0, 1.0, -3.0, 2.0), 6)
+    (1.0, 0.0)
+    """
+    slope = rise / (high - low) if high > low else 0.0
+    at_target = start + slope * (target - low)
+    free = target - slope * at_target / (1 + slope * slope) if at_target > 0 else target
+    t = min(max(free, low), high)
+    miss = max(0.0, start + slope * (t - low) - ROUNDING)
+    return ((t - target) ** 2 + miss * miss) * BELOW
