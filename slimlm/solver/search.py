@@ -174,8 +174,12 @@ class SearchSpace:
             x += 1
         return x
 
-    def nearest(self) -> Best | None:
-        """Return the best design, or None when nothing meets the total."""
+    def has_design(self) -> bool:
+        """Return whether some design meets the total, without looking for the best."""
+        return self.nearest(any_will_do=True) is not None
+
+    def nearest(self, *, any_will_do: bool = False) -> Best | None:
+        """Return the best design, or the first that is found if any will do; None when nothing meets the total."""
         if self.min_width > self.max_width:
             return None
         best: Best | None = None
@@ -184,7 +188,7 @@ class SearchSpace:
         ranges = [(0.0, *self._useful_widths(best))]
         while ranges:
             bound, first, last = heapq.heappop(ranges)
-            if best is not None and (bound > best.cost or self.work >= MOST_WORK):
+            if best is not None and (any_will_do or bound > best.cost or self.work >= MOST_WORK):
                 break
             if last - first <= 1 or (best is not None and last - first <= self.finest() * first):
                 for x in {first, last}:

@@ -123,7 +123,7 @@ def _first_met(config: ModelConfig, field: str, values: Iterable[Knob]) -> Sugge
     for value in values:
         with suppress(ValueError):  # outside the field's limits, or excluded by another choice
             changed = _change(config, field, value)
-            if _fits(changed) and nearest(changed):
+            if _fits(changed) and search_space(changed).has_design():
                 return Suggestion(field, value, changed)
     return None
 
