@@ -16,22 +16,18 @@ def import_rows() -> Iterator[Row]:
     def start(code: str, folder: str) -> Callable[[], object]:
         return lambda: subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=_compiled_in(folder))
 
-    def imported(**env: str) -> float:
+    def imported(folder: str) -> float:
         code = "import time; t = time.perf_counter(); import slimlm; print(time.perf_counter() - t)"
-        out = subprocess.run(
-            [sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True, env=env
-        )
+        command, env = [sys.executable, "-c", code], _compiled_in(folder)
+        out = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True, env=env)
         return float(out.stdout)
 
     with tempfile.TemporaryDirectory() as folder:
         start("import slimlm", folder)()  # compiles, as an installation does
         ours, peer = in_turns(start("import slimlm", folder), start("pass", folder), 10)
         yield Row("process: import slimlm | pass", ours, peer)
-        times = [imported(**_compiled_in(folder)) for _ in range(10)]
+        times = [imported(folder) for _ in range(10)]
         yield Row("import slimlm, timed inside the process", statistics.median(times), most=0.045)
-        first = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": f"{folder}/empty"}
-        times = [imported(**first) for _ in range(10)]
-        yield Row("import slimlm, compiled from its source as well", statistics.median(times), most=0.045)
 
 
 def _compiled_in(folder: str) -> dict[str, str]:

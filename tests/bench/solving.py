@@ -1,4 +1,4 @@
-"""The solver: 1,000 requests over the sliders' range and 2,000 over every field, and sweeps of 10,000 and 100,000 cells."""
+"""The solver: 1,000 requests over the sliders' range, 2,000 over all fields; sweeps of 10,000 and 100,000 cells."""
 
 import gc
 import math
