@@ -44,13 +44,19 @@ def largest_step(quadratic: Quadratic, most: int) -> int:
 
 
 Polynomial = tuple[float, float, float]
-"""Polynomial of degree 2 with real values, in the same form."""
+"""Polynomial of degree 2 with real values: the coefficients of 1, x and x²."""
 
 
-def interpolate(quadratic: Polynomial, step: float) -> float:
-    """Return the value at any real step."""
+def real_polynomial(quadratic: Quadratic) -> Polynomial:
+    """Return the same polynomial by its coefficients."""
     value, first, second = quadratic
-    return value + (step - 1) * first + (step - 1) * (step - 2) / 2 * second
+    return value - first + second, first - 1.5 * second, second / 2
+
+
+def real_value(polynomial: Polynomial, x: float) -> float:
+    """Return the value at any real x."""
+    constant, linear, square = polynomial
+    return constant + x * (linear + x * square)
 
 
 class ParameterPolynomials(NamedTuple):

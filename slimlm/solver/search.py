@@ -31,7 +31,15 @@ from slimlm.core.architecture import AUTO_HEAD_DIMS, MOST_HEADS, PREFERRED_HEAD_
 from slimlm.core.budget import target_params, target_table_params, window
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import ratio_cost
-from slimlm.solver.polynomial import Polynomial, Quadratic, evaluate, interpolate, largest_step, parameter_polynomials
+from slimlm.solver.polynomial import (
+    Polynomial,
+    Quadratic,
+    evaluate,
+    largest_step,
+    parameter_polynomials,
+    real_polynomial,
+    real_value,
+)
 from slimlm.solver.width import AUTO_WIDEST, Best, Level, Scope, auto_heads, narrowest, width_grain
 
 MOST_WORK = 16_000
@@ -103,6 +111,9 @@ class SearchSpace:
         self.auto = config.n_heads == "auto"
         self.width_grain = width_grain(config)
         self.params = parameter_polynomials(config.choices, self.width_grain, self.grain, config.budget)
+        self._fixed, self._light, self._slope, self._heavy = map(real_polynomial, self.params)
+        self._target_grains = config.glu_expansion * self.width_grain / self.grain
+        self._counts: dict[float, Counts] = {}
         self.target, (self.low, self.high) = target_params(config), window(config)
         # Depths are counted without the dense first layers of a mixture.
         self.min_layers = config.n_layers - config.n_dense_layers if config.n_layers else 1
@@ -268,7 +279,7 @@ class SearchSpace:
     def layer_range(self, first: int, last: int) -> tuple[Polynomial, Polynomial]:
         """Return the parameters of a layer with the narrowest and the widest head that a range of widths allows."""
         if not self.auto:
-            return self.params.layer, self.params.layer
+            return self._light, self._light
         narrowest = max(AUTO_HEAD_DIMS[0], self.width_grain * first / MOST_HEADS)
         widest = min(AUTO_HEAD_DIMS[-1], self.width_grain * last / (self.config.n_kv_heads or 1))
         return self._layer_of(narrowest), self._layer_of(max(widest, narrowest))
@@ -276,16 +287,22 @@ class SearchSpace:
     def _layer_of(self, head_dim: float) -> Polynomial:
         """Return the parameters of a layer with heads of a width that the solver may choose."""
         share = (head_dim - AUTO_HEAD_DIMS[0]) / (AUTO_HEAD_DIMS[-1] - AUTO_HEAD_DIMS[0])
-        (a, b, c), (d, e, f) = self.params.layer, self.params.widest_layer
+        (a, b, c), (d, e, f) = self._light, self._heavy
         return a + (d - a) * share, b + (e - b) * share, c + (f - c) * share
 
     def counts(self, layer: Polynomial, x: float) -> "Counts":
         """Return the parameters of a width; the heads of `layer` are also those of dense first layers."""
-        fixed, own = interpolate(self.params.fixed, x), interpolate(layer, x)
+        if self.auto:
+            return self._counted(layer, x)
+        if x not in self._counts:  # neighbouring ranges have the same ends
+            self._counts[x] = self._counted(layer, x)
+        return self._counts[x]
+
+    def _counted(self, layer: Polynomial, x: float) -> "Counts":
+        fixed, own = real_value(self._fixed, x), real_value(layer, x)
         if self.config.n_dense_layers and self.auto:
-            fixed += self.config.n_dense_layers * (own - interpolate(self.params.layer, x))
-        target = self.config.glu_expansion * self.width_grain * x / self.grain
-        return Counts(fixed, own, interpolate(self.params.slope, x), target)
+            fixed += self.config.n_dense_layers * (own - real_value(self._light, x))
+        return Counts(fixed, own, real_value(self._slope, x), self._target_grains * x)
 
     def nearest_at(self, x: int, best: Best | None) -> Best | None:
         """Return the better of a design found before, if any, and the best of width x."""
