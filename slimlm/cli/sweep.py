@@ -66,12 +66,12 @@ def run_sweep(options: argparse.Namespace) -> None:
         text = sweep_csv(found, reports, figures, _told("evaluated"))
         if output:
             _write(output, text)
+        else:
+            print(text, end="", flush=True)
     except KeyboardInterrupt:
         end = "\n" if sys.stderr.isatty() else ""
-        print(f"{end}slimlm: stopped; nothing is written", file=sys.stderr)
+        print(f"{end}slimlm: stopped before the sweep was written", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
-    if output is None:
-        print(text, end="")
     _show_best(found, reports, options.figure or [_BEST_BY_DEFAULT])
 
 

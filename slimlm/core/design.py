@@ -11,7 +11,6 @@ from slimlm.core.architecture import Architecture, Choices, ModelDims
 from slimlm.core.budget import counted_params, in_budget_unit, target_table_params, total_at, window
 from slimlm.core.budget_text import budget_noun
 from slimlm.core.config import ModelConfig
-from slimlm.core.describe import shape_line
 from slimlm.core.shape_law import published_aspect_ratio
 from slimlm.utils.validation import FieldError
 
@@ -163,6 +162,8 @@ class Design:
         >>> solve(ModelConfig()).title
         '10.05M parameters · 12 layers × d_model 216 · d_ff 544 · 8 heads'
         """
+        from slimlm.core.describe import shape_line  # words, which `import slimlm` need not wait for
+
         return shape_line(self.account)
 
 

@@ -25,12 +25,12 @@ The work is bounded for every request, in one of two ways:
 import heapq
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from slimlm.core.architecture import AUTO_HEAD_DIMS, MOST_HEADS, PREFERRED_HEAD_DIM, Architecture, ModelDims
 from slimlm.core.budget import target_params, target_table_params, window
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import ratio_cost
+from slimlm.solver.bounds import ABOVE, BELOW, ROUNDING, Counts, least_cost
 from slimlm.solver.polynomial import (
     Polynomial,
     Quadratic,
@@ -75,32 +75,6 @@ def smallest(config: ModelConfig) -> Architecture | None:
         return None
     n_layers = max(config.n_layers or 1, config.n_dense_layers + 1)
     return Architecture.of(config, ModelDims(found[0], config.multiple_of, n_layers), found[1])
-
-
-class Counts(NamedTuple):
-    """Parameters of one width with heads of one width, and the d_ff in grains that has exactly the target expansion."""
-
-    fixed: float
-    """Those outside the counted layers."""
-    layer: float
-    slope: float
-    target: float
-
-    def target_layer(self) -> float:
-        """Return the parameters of a layer that has exactly the target expansion."""
-        return self.layer + self.slope * self.target
-
-    def grains(self, n_layers: int, total: int) -> float:
-        """Return the d_ff in grains, whole or not, of the model of a depth and total (< 0: too deep)."""
-        return ((total - self.fixed) / n_layers - self.layer) / self.slope
-
-    def expansion(self, grains: float) -> float:
-        """Return ln(expansion / target expansion)."""
-        return math.log(grains / self.target) if grains > 0 else -math.inf
-
-    def expansion_at(self, n_layers: int, total: int) -> float:
-        """Return the same for the model of a depth and total."""
-        return self.expansion(self.grains(n_layers, total))
 
 
 class SearchSpace:
@@ -290,7 +264,7 @@ class SearchSpace:
         (a, b, c), (d, e, f) = self._light, self._heavy
         return a + (d - a) * share, b + (e - b) * share, c + (f - c) * share
 
-    def counts(self, layer: Polynomial, x: float) -> "Counts":
+    def counts(self, layer: Polynomial, x: float) -> Counts:
         """Return the parameters of a width; the heads of `layer` are also those of dense first layers."""
         if self.auto:
             return self._counted(layer, x)
@@ -298,7 +272,7 @@ class SearchSpace:
             self._counts[x] = self._counted(layer, x)
         return self._counts[x]
 
-    def _counted(self, layer: Polynomial, x: float) -> "Counts":
+    def _counted(self, layer: Polynomial, x: float) -> Counts:
         fixed, own = real_value(self._fixed, x), real_value(layer, x)
         if self.config.n_dense_layers and self.auto:
             fixed += self.config.n_dense_layers * (own - real_value(self._light, x))
@@ -313,24 +287,3 @@ class SearchSpace:
                     found = level.best(f, *level.depth(f), cost)
                     best = found if best is None else min(best, found)
         return best
-
-
-ROUNDING = 1e-9
-"""Allowance for rounding in a logarithm: a bound may not exceed the true cost."""
-
-ABOVE, BELOW = 1 + 1e-12, 1 - 1e-12
-"""Factors that round a bound outwards."""
-
-
-def least_cost(target: float, low: float, high: float, start: float, rise: float) -> float:
-    """Return the minimum over t in low..high of (t − target)² + max(0, line)²; the line rises by `rise` from `start`.
-
-    >>> round(least_cost(0.0, -1.0, 1.0, 1.0, 0.0), 6), round(least_cost(0.0, -1.0, 1.0, -3.0, 2.0), 6)
-    (1.0, 0.0)
-    """
-    slope = rise / (high - low) if high > low else 0.0
-    at_target = start + slope * (target - low)
-    free = target - slope * at_target / (1 + slope * slope) if at_target > 0 else target
-    t = min(max(free, low), high)
-    miss = max(0.0, start + slope * (t - low) - ROUNDING)
-    return ((t - target) ** 2 + miss * miss) * BELOW

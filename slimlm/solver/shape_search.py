@@ -21,8 +21,9 @@ from slimlm.core.budget import total_at
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import distance
 from slimlm.core.shape_law import published_aspect_ratio
+from slimlm.solver.bounds import BELOW, ROUNDING, least_cost
 from slimlm.solver.polynomial import evaluate
-from slimlm.solver.search import BELOW, ROUNDING, SearchSpace, least_cost, to_architecture
+from slimlm.solver.search import SearchSpace, to_architecture
 from slimlm.solver.width import Best, Level
 
 _LARGEST = 700.0

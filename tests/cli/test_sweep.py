@@ -160,7 +160,7 @@ def test_an_interrupted_sweep_says_so_and_leaves_no_file(
     with pytest.raises(SystemExit, match=r"^130$"):
         main(["sweep", *SMALL.split(), *LARGE, "-o", str(tmp_path / "cells.csv")])
     printed = capsys.readouterr()
-    assert (printed.out, printed.err) == ("", "slimlm: stopped; nothing is written\n")
+    assert (printed.out, printed.err) == ("", "slimlm: stopped before the sweep was written\n")
     assert list(tmp_path.iterdir()) == []
 
 
