@@ -97,7 +97,7 @@ def account(architecture: Architecture) -> Account:
 
 def _with_share(part: Component, total: int) -> Component:
     """Return a component with its share: what `dataclasses.replace` does, in a fifth of the time."""
-    found = object.__new__(Component)
+    found = object.__new__(type(part))
     vars(found).update(vars(part), share=part.params / total)
     return found
 
