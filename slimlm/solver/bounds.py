@@ -10,9 +10,15 @@ ABOVE, BELOW = 1 + 1e-12, 1 - 1e-12
 """Factors that round a bound outwards."""
 
 
+Line = tuple[float, float]
+"""A line over a range: its start, and its rise up to the end."""
+
+
 class Counts(NamedTuple):
     """Parameters of one width with heads of one width, and the d_ff in grains that has exactly the target expansion."""
 
+    log_width: float
+    """ln(d_model)."""
     fixed: float
     """Those outside the counted layers."""
     layer: float
@@ -48,3 +54,8 @@ def least_cost(target: float, low: float, high: float, start: float, rise: float
     t = min(max(free, low), high)
     miss = max(0.0, start + slope * (t - low) - ROUNDING)
     return ((t - target) ** 2 + miss * miss) * BELOW
+
+
+def larger_of_two(target: float, low: float, high: float, one: Line, other: Line) -> float:
+    """Return the larger of the least costs of two lines."""
+    return max(least_cost(target, low, high, *one), least_cost(target, low, high, *other))

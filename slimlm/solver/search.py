@@ -30,7 +30,7 @@ from slimlm.core.architecture import AUTO_HEAD_DIMS, MOST_HEADS, PREFERRED_HEAD_
 from slimlm.core.budget import target_params, target_table_params, window
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import ratio_cost
-from slimlm.solver.bounds import ABOVE, BELOW, ROUNDING, Counts, least_cost
+from slimlm.solver.bounds import ABOVE, BELOW, ROUNDING, Counts, larger_of_two
 from slimlm.solver.polynomial import (
     Polynomial,
     Quadratic,
@@ -220,7 +220,6 @@ class SearchSpace:
         end of the range with the most room.
         """
         self.work += 1
-        low, high = math.log(first * self.width_grain), math.log(last * self.width_grain)
         # At the narrow end, a layer of the target expansion is smallest and the room for layers largest. With more than
         # `deepest` layers, every width in first..last has too small an expansion; with fewer than `shallowest`, too
         # large a one. When no depth lies between the two, the next depth on either side has the lowest cost.
@@ -228,26 +227,25 @@ class SearchSpace:
         narrow, wide = self.counts(light, first), self.counts(heavy, last)
         if self.high <= narrow.fixed:
             return math.inf
+        target, low, high = self.target_width, narrow.log_width, wide.log_width
         deepest = math.floor((self.high - narrow.fixed) / narrow.target_layer() * ABOVE)
         shallowest = math.ceil((self.low - wide.fixed) / wide.target_layer() * BELOW)
         if max(shallowest, self.min_layers) <= min(deepest, self.max_layers):
-            return (min(max(self.target_width, low), high) - self.target_width) ** 2
+            return (min(max(target, low), high) - target) ** 2
         bound = math.inf
         if (fewer := min(shallowest - 1, self.max_layers)) >= self.min_layers:
             room = wide.grains(fewer, self.low)
             start = self.counts(heavy, first).expansion_at(fewer, self.low)
-            lines = (
-                (start, wide.expansion(room) - start),
-                (narrow.expansion(max(1, math.ceil(room * BELOW))), low - high),
-            )
-            bound = max(least_cost(self.target_width, low, high, *line) for line in lines)
+            whole = narrow.expansion(max(1, math.ceil(room * BELOW)))
+            line = start, wide.expansion(room) - start
+            bound = larger_of_two(target, low, high, line, (whole, low - high))
         if (more := max(deepest + 1, self.min_layers)) <= self.max_layers:
             room = narrow.grains(more, self.high)
             if (most := math.floor(room * ABOVE)) >= 1:
                 start = -narrow.expansion(room)
                 rise = start + self.counts(light, first * first / last).expansion_at(more, self.high)
-                lines = (start, rise), (-narrow.expansion(most), high - low)
-                bound = min(bound, max(least_cost(self.target_width, low, high, *line) for line in lines))
+                whole = -narrow.expansion(most)
+                bound = min(bound, larger_of_two(target, low, high, (start, rise), (whole, high - low)))
         return bound
 
     def layer_range(self, first: int, last: int) -> tuple[Polynomial, Polynomial]:
@@ -276,7 +274,8 @@ class SearchSpace:
         fixed, own = real_value(self._fixed, x), real_value(layer, x)
         if self.config.n_dense_layers and self.auto:
             fixed += self.config.n_dense_layers * (own - real_value(self._light, x))
-        return Counts(fixed, own, real_value(self._slope, x), self._target_grains * x)
+        log_width = math.log(self.width_grain * x)
+        return Counts(log_width, fixed, own, real_value(self._slope, x), self._target_grains * x)
 
     def nearest_at(self, x: int, best: Best | None) -> Best | None:
         """Return the better of a design found before, if any, and the best of width x."""

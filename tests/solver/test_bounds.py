@@ -28,7 +28,7 @@ def test_a_range_of_one_point_costs_what_it_costs() -> None:
 
 
 def test_counts_give_the_d_ff_that_fills_a_total() -> None:
-    counts = Counts(fixed=1000.0, layer=200.0, slope=3.0, target=100.0)
+    counts = Counts(log_width=0.0, fixed=1000.0, layer=200.0, slope=3.0, target=100.0)
     assert counts.target_layer() == 500.0
     assert counts.grains(2, 2000) == 100.0
     assert counts.expansion_at(2, 2000) == 0.0
