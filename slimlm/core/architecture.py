@@ -117,11 +117,17 @@ class Architecture(Choices):
 
     @classmethod
     def of(cls, choices: Choices, dims: ModelDims, n_heads: int | None = None) -> "Architecture":
-        """Return the architecture of a request's choices and of dimensions; `n_heads` is used with n_heads="auto"."""
+        """Return the architecture of a request's choices and of dimensions; `n_heads` is used with n_heads="auto".
+
+        The choices were checked with the request, and the solver guarantees the dimensions: nothing is checked again,
+        because the solver makes a dozen architectures per request.
+        """
         fixed = choices.chosen()
         if choices.n_heads == "auto":
             fixed |= {"n_heads": n_heads, "head_dim": None}
-        return cls(**fixed, **dims._asdict())
+        found = object.__new__(cls)
+        vars(found).update(fixed, d_model=dims.d_model, d_ff=dims.d_ff, n_layers=dims.n_layers)
+        return found
 
     @property
     def dims(self) -> ModelDims:
