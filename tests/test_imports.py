@@ -194,6 +194,8 @@ def loaded_after(code: str) -> set[str]:
         "import slimlm; dir(slimlm)",
         "import slimlm; slimlm.format_param_table(slimlm.solve(slimlm.ModelConfig()))",
         "import slimlm; slimlm.alternatives(slimlm.ModelConfig())",
+        "import slimlm.cli.design, slimlm.cli.sweep, slimlm.cli.rank, slimlm.cli.train, slimlm.cli.evaluate",
+        "import slimlm.cli.sample, slimlm.cli.export, slimlm.cli.lr_find, slimlm.cli.app, slimlm.cli.sources",
         "import slimlm.cli.main, slimlm.notes, slimlm.core.published, slimlm.serialization.design_json",
         "import slimlm.serialization.fields, slimlm.serialization.presets, slimlm.compare.comparison",
         "import slimlm.interop.megatron, slimlm.interop.hf.export_config, slimlm.interop.hf.tensor_names",

@@ -97,8 +97,8 @@ def test_a_bad_link_says_what_was_ignored() -> None:
         ({"xs": "0.3, many"}, "embedding_ratio: 'many' is not a number; write one such as 0.35, 35% or 8/3."),
         (
             {"xs": "0.1..0.9 x 200", "ys": "1..8 x 100"},
-            "200 values of embedding_ratio and 100 of glu_expansion make 20,000 cells: it must be at most 10,000; "
-            "fewer values would work.",
+            "200 values of embedding_ratio and 100 of glu_expansion make 20,000 cells: it must be at most 10,000 "
+            "here, and at most 100,000 in Python and on the command line; fewer values would work.",
         ),
     ],
 )

@@ -1,5 +1,6 @@
 """The command `slimlm app`: opens the page of a checkout in the browser."""
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,13 @@ from slimlm.utils.optional import STREAMLIT, PackageError, need
 
 _PARTS = ("app.py", "pages", "slimlm", ".streamlit/config.toml")
 """Files that identify a checkout; a folder with another app.py lacks some."""
+
+
+def add_app(app: argparse.ArgumentParser) -> None:
+    """Let `slimlm app` take Streamlit's options."""
+    app.usage = "slimlm app [OPTION ...]"
+    app.description = "Open the page in the browser. Options such as --server.port 8502 are passed to Streamlit."
+    app.set_defaults(run=lambda options: open_app(options.streamlit_options), streamlit_options=())
 
 
 def open_app(options: Sequence[str]) -> NoReturn:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slimlm.cli.exit_codes import INTERRUPTED
 from slimlm.cli.progress import is_first_process, shown_progress
 from slimlm.cli.run_pictures import check_pictures, write_picture
 from slimlm.cli.run_text import format_plan
-from slimlm.cli.train import INTERRUPTED
 from slimlm.cli.training_data import TrainingRequest, add_training, training_request
 from slimlm.runs.lr_search import LearningRateSweep
 from slimlm.runs.plan import plan_run

@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slimlm.cli.exit_codes import INTERRUPTED
 from slimlm.cli.progress import shown_progress
 from slimlm.cli.rank_request import add_study, place_data, study_of, study_request
 from slimlm.cli.rank_text import format_ranking, format_study_plan
 from slimlm.cli.run_pictures import check_pictures, write_picture
-from slimlm.cli.train import INTERRUPTED
 from slimlm.cli.training_data import DEVICE_HELP
 from slimlm.study.plan import USUAL_SD, StudyPlan, plan_study
 from slimlm.study.study import Study, open_study, write_study

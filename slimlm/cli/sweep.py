@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from slimlm.cli.exit_codes import INTERRUPTED
 from slimlm.cli.progress import shown_progress
 from slimlm.cli.request import add_request, escaped, request_of
 from slimlm.core.architecture import Architecture
@@ -15,6 +16,7 @@ from slimlm.serialization.flags import OPTIONS
 from slimlm.sweep.axis_values import default_values, parse_values
 from slimlm.sweep.best import best_line
 from slimlm.sweep.csv import sweep_csv
+from slimlm.sweep.evaluation import Progress
 from slimlm.sweep.grid import Sweep, sweep
 from slimlm.sweep.metrics import METRICS, Reports, metric_of
 from slimlm.utils.files import reason, replacing
@@ -22,6 +24,7 @@ from slimlm.utils.optional import PSUTIL, TORCH, need
 from slimlm.utils.progress import Reporter
 
 _BAR = 28
+_WORTH_A_BAR = 1_000
 _BEST_BY_DEFAULT = "forward_flops_per_token"
 
 
@@ -50,20 +53,26 @@ def add_axes(parser: argparse.ArgumentParser) -> None:
 def run_sweep(options: argparse.Namespace) -> None:
     """Solve a grid, measure its models with --measure, write it as CSV, and say on stderr which cell is best.
 
-    Raises ValueError, in one sentence, for invalid options and an unwritable file.
+    Ctrl-C ends it with exit code 130 and without a file, except while models are measured: then what is measured is
+    written. Raises ValueError, in one sentence, for invalid options and an unwritable file.
     """
     figures = [metric_of(key).key for key in options.figure or METRICS]
     output: Path | None = options.output
     if output and not output.parent.is_dir():
         raise ValueError(f"{output} cannot be written: there is no folder {output.parent}")
     x, y = axis_of("x", options.x), axis_of("y", options.y)
-    found = sweep(_base_of(options, x, y), x, y, lambda done, count: _show(done, count, "solving", least=1_000))
-    reports = _measure(found) if options.measure else {}
-    text = sweep_csv(found, reports, figures)
-    if output is None:
-        print(text, end="")
-    else:
-        _write(output, text)
+    try:
+        found = sweep(_base_of(options, x, y), x, y, _told("solved"))
+        reports = _measure(found) if options.measure else {}
+        text = sweep_csv(found, reports, figures, _told("evaluated"))
+        if output:
+            _write(output, text)
+        else:
+            print(text, end="", flush=True)
+    except KeyboardInterrupt:
+        end = "\n" if sys.stderr.isatty() else ""
+        print(f"{end}slimlm: stopped before the sweep was written", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
     _show_best(found, reports, options.figure or [_BEST_BY_DEFAULT])
 
 
@@ -113,7 +122,7 @@ def _measure(found: Sweep) -> dict[Architecture, Any]:
     report = Reporter(None if sys.stderr.isatty() else shown_progress())
     for number, model in enumerate(models):
         shape = f"{model.n_layers} × {model.d_model}"
-        _show(number, len(models), f"measuring {shape}")
+        _show(number / len(models), f"{number:,} of {len(models):,} measuring {shape}")
         report(number / len(models), "measuring", f" model {number + 1:,} of {len(models):,}, {shape}")
         try:
             reports[model] = probe(model, timed=True)
@@ -123,17 +132,27 @@ def _measure(found: Sweep) -> dict[Architecture, Any]:
             print(f"slimlm: stopped after {number} of {len(models)} models", file=sys.stderr)
             break
     else:
-        _show(len(models), len(models), "measured")
+        _show(1.0, f"{len(models):,} of {len(models):,} measured")
     if any(report.is_noisy for report in reports.values()):
         print("slimlm: the machine was busy while measuring: compare the times with care", file=sys.stderr)
     return reports
 
 
-def _show(done: int, count: int, doing: str, least: int = 1) -> None:
+def _told(done_word: str) -> Progress:
+    """Return what shows, for many cells, how many are done and how much time is left."""
+    report = Reporter(_show if sys.stderr.isatty() else shown_progress())
+
+    def told(done: int, count: int) -> None:
+        if count >= _WORTH_A_BAR:
+            report(done / count, "", f"{done:,} of {count:,} {done_word}")
+
+    return told
+
+
+def _show(share: float, text: str) -> None:
     """Show a progress bar if stderr is a terminal."""
-    if count < least or not sys.stderr.isatty():
+    if not sys.stderr.isatty():
         return
-    filled = _BAR * done // max(1, count)
+    filled = int(_BAR * share)
     bar = f"{'█' * filled}{'░' * (_BAR - filled)}"
-    end = "\n" if done == count else ""
-    print(f"\r{bar} {done:,} of {count:,} {doing:<28}", end=end, file=sys.stderr, flush=True)
+    print(f"\r{bar} {text:<48}", end="\n" if share == 1 else "", file=sys.stderr, flush=True)

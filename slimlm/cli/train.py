@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slimlm.cli.evaluate import suite_help, suite_names
+from slimlm.cli.exit_codes import INTERRUPTED
 from slimlm.cli.progress import is_first_process, process_count, shown_progress
 from slimlm.cli.run_pictures import check_pictures, write_picture
 from slimlm.cli.run_text import format_plan, format_summary, model_words
@@ -17,9 +18,6 @@ from slimlm.utils.formatting import parse_number
 
 if TYPE_CHECKING:
     from slimlm.evaluation.hooks import Hook
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells report it."""
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:

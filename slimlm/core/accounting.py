@@ -4,8 +4,8 @@ Counts are computed from shapes. Tensors have the names of the parameters of the
 number of the layer), so that tests can compare the two tensor by tensor.
 """
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 from slimlm.core.architecture import Architecture
 from slimlm.core.component import (
@@ -35,6 +35,7 @@ __all__ = [
     "Component",
     "Shape",
     "account",
+    "components_of",
     "count_total",
     "norm_name",
 ]
@@ -60,7 +61,7 @@ class Account:
         last = self.architecture.n_layers - 1
         return sum(component.copy_params for component in self.components if last in component.layers)
 
-    @property
+    @cached_property
     def active_params(self) -> int:
         """Parameters that one token uses: of the routed experts those that it is routed to, of everything else all."""
         return sum(component.active_params for component in self.components)
@@ -89,17 +90,25 @@ def account(architecture: Architecture) -> Account:
     >>> found.total_params, found["token_embedding"].params, found["lm_head"].note
     (10047024, 3456000, 'tied to the token embedding')
     """
-    components = _components(architecture)
+    components = components_of(architecture)
     total = sum(component.params for component in components)
-    return Account(architecture, tuple(replace(part, share=part.params / total) for part in components), total)
+    return Account(architecture, tuple(_with_share(part, total) for part in components), total)
+
+
+def _with_share(part: Component, total: int) -> Component:
+    """Return a component with its share: what `dataclasses.replace` does, in a fifth of the time."""
+    found = object.__new__(type(part))
+    vars(found).update(vars(part), share=part.params / total)
+    return found
 
 
 def count_total(architecture: Architecture) -> int:
     """Return the number of parameters without the components."""
-    return sum(component.params for component in _components(architecture))
+    return sum(component.params for component in components_of(architecture))
 
 
-def _components(arch: Architecture) -> tuple[Component, ...]:
+def components_of(arch: Architecture) -> tuple[Component, ...]:
+    """Return the components of an architecture without their shares."""
     return (
         Component(
             key="token_embedding",

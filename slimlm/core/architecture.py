@@ -35,9 +35,17 @@ class Choices(ExpertChoices):
     Raises ValueError, in one sentence, for a field outside its limits and for choices that exclude each other.
     """
 
+    def chosen(self) -> dict[str, Any]:
+        """Return the choices alone by field name, without what a request or an architecture adds to them."""
+        values = vars(self)
+        return {name: values[name] for name in _CHOICE_NAMES}
+
     def changed(self) -> dict[str, Any]:
         """Return the choices that are not at their default, by field name."""
         return {field.name: value for field in fields(Choices) if (value := getattr(self, field.name)) != field.default}
+
+
+_CHOICE_NAMES = tuple(field.name for field in fields(Choices))
 
 
 def width_multiple(n_heads: int, head_dim: int | None, positions: str) -> int:
@@ -109,11 +117,17 @@ class Architecture(Choices):
 
     @classmethod
     def of(cls, choices: Choices, dims: ModelDims, n_heads: int | None = None) -> "Architecture":
-        """Return the architecture of a request's choices and of dimensions; `n_heads` is used with n_heads="auto"."""
-        fixed = {field.name: getattr(choices, field.name) for field in fields(Choices)}
+        """Return the architecture of a request's choices and of dimensions; `n_heads` is used with n_heads="auto".
+
+        The choices were checked with the request, and the solver guarantees the dimensions: nothing is checked again,
+        because the solver makes a dozen architectures per request.
+        """
+        fixed = choices.chosen()
         if choices.n_heads == "auto":
             fixed |= {"n_heads": n_heads, "head_dim": None}
-        return cls(**fixed, **dims._asdict())
+        found = object.__new__(cls)
+        vars(found).update(fixed, d_model=dims.d_model, d_ff=dims.d_ff, n_layers=dims.n_layers)
+        return found
 
     @property
     def dims(self) -> ModelDims:

@@ -12,7 +12,7 @@ LONGEST_PATTERN = 256
 _USUAL_WINDOW = 512
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)  # only subclasses are made
 class AttentionChoices(BasicChoices):
     """The choices of attention that few models make, and the factors and caps of their outputs.
 

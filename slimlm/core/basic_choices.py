@@ -28,7 +28,7 @@ PREFERRED_HEAD_DIM = 64
 _MOST_AUTO_KV_HEADS = 256
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)  # only subclasses are made
 class BasicChoices:
     """The choices that every decoder has.
 

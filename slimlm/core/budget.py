@@ -4,8 +4,8 @@ The solver works with a number of parameters and the window around it. A budget 
 parameters that fit into it, every parameter in `budget_precision`, norms and biases included and no scales counted.
 """
 
-from slimlm.core.accounting import Account, account, count_total
-from slimlm.core.architecture import Architecture
+from slimlm.core.accounting import Account, account, components_of, count_total
+from slimlm.core.architecture import Architecture, Choices
 from slimlm.core.config import Budget, ModelConfig
 from slimlm.core.precision import BITS
 
@@ -28,6 +28,20 @@ def count_params(architecture: Architecture, budget: Budget) -> int:
     if budget in ("total", "bytes"):
         return count_total(architecture)
     return counted_params(account(architecture), budget)
+
+
+def count_with_layer(architecture: Architecture, budget: Budget) -> tuple[int, int]:
+    """Return the same, and what one more layer adds to it."""
+    components = components_of(architecture)
+    last = architecture.n_layers - 1
+    active, total, layer = budget == "active", 0, 0
+    for component in components:
+        params, copy = component.params, component.copy_params if last in component.layers else 0
+        total += component.active_copies(params) if active else params
+        layer += component.active_copies(copy) if active else copy
+    if budget == "non_embedding":
+        total -= table_params(architecture, architecture.d_model)
+    return total, layer
 
 
 def target_params(config: ModelConfig) -> int:
@@ -61,7 +75,7 @@ def _bits(config: ModelConfig) -> int:
     return BITS[config.budget_precision] if config.budget == "bytes" else _BYTE
 
 
-def table_params(config: ModelConfig, d_model: int) -> int:
+def table_params(config: Choices, d_model: int) -> int:
     """Return the parameters of the vocabulary-sized tables at a width."""
     return config.vocabulary_tables * config.vocab_size * d_model
 

@@ -70,8 +70,10 @@ class ModelConfig(Choices):
 
     @property
     def choices(self) -> Choices:
-        """The fixed choices alone."""
-        return Choices(**{field.name: getattr(self, field.name) for field in fields(Choices)})
+        """The fixed choices alone, which were checked with the request."""
+        found = object.__new__(Choices)
+        vars(found).update(self.chosen())
+        return found
 
 
 def written(values: Mapping[str, Any]) -> dict[str, Any]:

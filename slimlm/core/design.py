@@ -11,7 +11,6 @@ from slimlm.core.architecture import Architecture, Choices, ModelDims
 from slimlm.core.budget import counted_params, in_budget_unit, target_table_params, total_at, window
 from slimlm.core.budget_text import budget_noun
 from slimlm.core.config import ModelConfig
-from slimlm.core.describe import shape_line
 from slimlm.core.shape_law import published_aspect_ratio
 from slimlm.utils.validation import FieldError
 
@@ -163,6 +162,8 @@ class Design:
         >>> solve(ModelConfig()).title
         '10.05M parameters · 12 layers × d_model 216 · d_ff 544 · 8 heads'
         """
+        from slimlm.core.describe import shape_line  # words, which `import slimlm` need not wait for
+
         return shape_line(self.account)
 
 
@@ -195,13 +196,20 @@ def distance(config: ModelConfig, dims: ModelDims) -> float:
     total_params·embedding_ratio (`target_table_params`). With embedding_ratio="auto" the first term is
     ln((d_model/n_layers) / a)², where a is the aspect ratio of published models (`published_aspect_ratio`).
     """
-    shape = _aspect_cost(config, dims) if config.embedding_ratio == "auto" else _ratio_cost(config, dims.d_model)
-    return shape + math.log(dims.d_ff / dims.d_model / config.glu_expansion) ** 2
+    shape = aspect_cost(config, dims) if config.embedding_ratio == "auto" else ratio_cost(config, dims.d_model)
+    return shape + expansion_cost(config, dims.d_model, dims.d_ff)
 
 
-def _aspect_cost(config: ModelConfig, dims: ModelDims) -> float:
+def aspect_cost(config: ModelConfig, dims: ModelDims) -> float:
+    """Return the part of the cost that is due to the aspect ratio."""
     return math.log(dims.d_model / dims.n_layers / published_aspect_ratio(total_at(config, dims.d_model))) ** 2
 
 
-def _ratio_cost(config: ModelConfig, d_model: int) -> float:
+def ratio_cost(config: ModelConfig, d_model: int) -> float:
+    """Return the part of the cost that is due to the embedding ratio."""
     return math.log(config.vocabulary_tables * config.vocab_size * d_model / target_table_params(config)) ** 2
+
+
+def expansion_cost(config: ModelConfig, d_model: int, d_ff: int) -> float:
+    """Return the part of the cost that is due to the expansion."""
+    return math.log(d_ff / d_model / config.glu_expansion) ** 2

@@ -32,7 +32,7 @@ _OF_EXPERTS = (
 _OF_LATENTS = ("q_lora_rank", "qk_rope_head_dim", "v_head_dim")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)  # only subclasses are made
 class ExpertChoices(AttentionChoices):
     """The choices of a mixture of experts and of latent attention; by default a model has neither.
 

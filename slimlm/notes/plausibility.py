@@ -1,19 +1,27 @@
 """Shapes that nobody builds: depth, heads, proportions and embedding share outside those of published models."""
 
-from collections.abc import Callable, Sequence
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from heapq import nsmallest
 from statistics import quantiles
 
 from slimlm.core.accounting import Account
 from slimlm.core.describe import counted, shape_phrase
-from slimlm.core.published import PublishedModel, published_models, published_near
+from slimlm.core.published import PublishedModel, published_models
 from slimlm.notes.note import format_number
 from slimlm.utils.formatting import format_share, format_size
 
 DEPTH_SLACK, ASPECT_SLACK, REST_SLACK = 2.0, 2.5, 2.0
 """Factors beyond what most published models have from which on a depth, an aspect ratio, and what the vocabulary leaves
 to the rest of the model are out of the ordinary."""
+
+Figure = Callable[[PublishedModel], float]
+
+NEAR, _FEWEST = 3.0, 8
+"""Factor of a size within which published models are its peers, and the fewest peers."""
 
 HEAD_DIMS = 16, 256
 """Least and greatest head_dim: of the published models known here TinyStories alone has narrower heads."""
@@ -29,11 +37,10 @@ class Oddity:
     """The figure beside that of published models, without a full stop."""
 
 
-@lru_cache(maxsize=256)
 def peers(total_params: int) -> tuple[PublishedModel, ...]:
     """Return the published models within a factor of 3 of a size, or the eight nearest where those are fewer."""
-    near = published_near(total_params)
-    return near if len(near) >= 8 else published_near(total_params, 1e12)[:8]
+    models = published_models()
+    return tuple(models[place] for place in _peer_places(total_params))
 
 
 def oddities(account: Account) -> tuple[Oddity, ...]:
@@ -49,7 +56,7 @@ def oddities(account: Account) -> tuple[Oddity, ...]:
 
 def _depth(account: Account) -> Oddity | None:
     layers = account.architecture.n_layers
-    low, high = _span(account, lambda model: model.architecture.n_layers)
+    low, high = _span(account, _layers)
     if layers < low / DEPTH_SLACK or (layers > high * DEPTH_SLACK and _aspect_ratio(account)):
         return Oddity("depth", f"{counted(layers, 'layer')}: {_most(account)} have {_ends(round(low), round(high))}")
     return None
@@ -58,7 +65,7 @@ def _depth(account: Account) -> Oddity | None:
 def _aspect_ratio(account: Account) -> Oddity | None:
     arch = account.architecture
     ratio = arch.d_model / arch.n_layers
-    low, high = _span(account, lambda model: model.aspect_ratio)
+    low, high = _span(account, _proportion)
     if low / ASPECT_SLACK <= ratio <= high * ASPECT_SLACK:
         return None
     kind = "wide for its depth" if ratio > high else "narrow for its depth"
@@ -77,7 +84,7 @@ def _head_dim(account: Account) -> Oddity | None:
 def _embedding_share(account: Account) -> Oddity | None:
     # A mixture is set beside dense models by what a token uses.
     share = account.embedding_params / account.active_params
-    low, high = _span(account, lambda model: model.embedding_ratio)
+    low, high = _span(account, _share)
     if 1 - share >= (1 - high) / REST_SLACK:
         return None
     active = "active " if account.architecture.is_mixture else ""
@@ -87,11 +94,44 @@ def _embedding_share(account: Account) -> Oddity | None:
     )
 
 
-def _span(account: Account, figure: Callable[[PublishedModel], float]) -> tuple[float, float]:
+def _span(account: Account, figure: Figure) -> tuple[float, float]:
     """Return the ends of the middle 80 % of the peers' figures."""
-    figures: Sequence[float] = [figure(model) for model in peers(account.active_params)]
-    deciles = quantiles(figures, n=10, method="inclusive")
+    return _middle(_peer_places(account.active_params), figure)
+
+
+@lru_cache(maxsize=1024)
+def _middle(places: tuple[int, ...], figure: Figure) -> tuple[float, float]:
+    """Return the same for the published models with these places in the list of all."""
+    models = published_models()
+    deciles = quantiles([figure(models[place]) for place in places], n=10, method="inclusive")
     return deciles[0], deciles[-1]
+
+
+@lru_cache(maxsize=256)
+def _peer_places(total_params: int) -> tuple[int, ...]:
+    """Return the places of the peers among the published models, which are sorted by size."""
+    sizes = _sizes()
+    near = range(bisect_left(sizes, total_params / NEAR), bisect_right(sizes, total_params * NEAR))
+    if len(near) >= _FEWEST:
+        return tuple(near)
+    return tuple(nsmallest(_FEWEST, range(len(sizes)), key=lambda place: abs(math.log(sizes[place] / total_params))))
+
+
+@cache
+def _sizes() -> tuple[int, ...]:
+    return tuple(model.total_params for model in published_models())
+
+
+def _layers(model: PublishedModel) -> float:
+    return model.architecture.n_layers
+
+
+def _proportion(model: PublishedModel) -> float:
+    return model.aspect_ratio
+
+
+def _share(model: PublishedModel) -> float:
+    return model.embedding_ratio
 
 
 def _ends(low: float, high: float) -> str:

@@ -5,15 +5,16 @@ Every component's count is at most quadratic in d_model and linear in d_ff, and 
     total = fixed(d_model) + n_layers · (layer(d_model) + slope(d_model) · d_ff / grain)
 
 With dense first layers, whose width does not depend on d_ff, n_layers are the others, and `fixed` has the dense ones.
-Nine accounts determine the three polynomials. The solver has no formulas of its own: it knows vocabularies, heads,
+Six accounts determine the three polynomials. The solver has no formulas of its own: it knows vocabularies, heads,
 norms and positions only through these numbers.
 """
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
 from slimlm.core.architecture import AUTO_HEAD_DIMS, Architecture, Choices, ModelDims, width_multiple
-from slimlm.core.budget import count_params
+from slimlm.core.budget import count_with_layer
 from slimlm.core.config import Budget
 
 Quadratic = tuple[int, int, int]
@@ -26,14 +27,36 @@ def evaluate(quadratic: Quadratic, step: int) -> int:
     return value + (step - 1) * first + (step - 1) * (step - 2) // 2 * second
 
 
-Polynomial = tuple[float, float, float]
-"""Polynomial of degree 2 with real values, in the same form."""
+def largest_step(quadratic: Quadratic, most: int) -> int:
+    """Return the largest step from 1 up to which a quadratic that grows from step to step is at most `most`, or 0.
 
-
-def interpolate(quadratic: Polynomial, step: float) -> float:
-    """Return the value at any real step."""
+    >>> largest_step((5, 3, 2), evaluate((5, 3, 2), 9)), largest_step((5, 3, 2), 4)
+    (9, 0)
+    """
     value, first, second = quadratic
-    return value + (step - 1) * first + (step - 1) * (step - 2) / 2 * second
+    if value > most:
+        return 0
+    if second == 0:
+        return 1 + (most - value) // first
+    # With n = step - 1: second · n² + (2 · first - second) · n <= 2 · (most - value), solved in whole numbers.
+    linear = 2 * first - second
+    return 1 + (math.isqrt(linear * linear + 8 * second * (most - value)) - linear) // (2 * second)
+
+
+Polynomial = tuple[float, float, float]
+"""Polynomial of degree 2 with real values: the coefficients of 1, x and x²."""
+
+
+def real_polynomial(quadratic: Quadratic) -> Polynomial:
+    """Return the same polynomial by its coefficients."""
+    value, first, second = quadratic
+    return value - first + second, first - 1.5 * second, second / 2
+
+
+def real_value(polynomial: Polynomial, x: float) -> float:
+    """Return the value at any real x."""
+    constant, linear, square = polynomial
+    return constant + x * (linear + x * square)
 
 
 class ParameterPolynomials(NamedTuple):
@@ -72,13 +95,13 @@ def _units(choices: Choices) -> tuple[tuple[int, ...], int]:
 def _interpolated(choices: Choices, unit: int, heads: int, budget: Budget) -> tuple[Quadratic, Quadratic, Quadratic]:
     """Interpolate fixed, layer and slope from models of width unit, 2 · unit, 3 · unit with `heads` heads per unit."""
     columns: list[tuple[int, int, int]] = []
-    dense = choices.n_dense_layers
+    depth = choices.n_dense_layers + 1
     for step in (1, 2, 3):
-        one, wider, deeper = (
-            count_params(Architecture.of(choices, ModelDims(step * unit, d_ff, dense + n_layers), step * heads), budget)
-            for d_ff, n_layers in ((1, 1), (2, 1), (1, 2))
+        (one, per_layer), (wider, _) = (
+            count_with_layer(Architecture.of(choices, ModelDims(step * unit, d_ff, depth), step * heads), budget)
+            for d_ff in (1, 2)
         )
-        per_layer, slope = deeper - one, wider - one
+        slope = wider - one
         columns.append((one - per_layer, per_layer - slope, slope))
     fixed, layer, slopes = (_differences(*values) for values in zip(*columns, strict=True))
     return fixed, layer, slopes

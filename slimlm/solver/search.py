@@ -24,13 +24,22 @@ The work is bounded for every request, in one of two ways:
 
 import heapq
 import math
-from bisect import bisect_right
 from collections.abc import Iterator
 
 from slimlm.core.architecture import AUTO_HEAD_DIMS, MOST_HEADS, PREFERRED_HEAD_DIM, Architecture, ModelDims
 from slimlm.core.budget import target_params, target_table_params, window
 from slimlm.core.config import ModelConfig
-from slimlm.solver.polynomial import Polynomial, evaluate, interpolate, parameter_polynomials
+from slimlm.core.design import ratio_cost
+from slimlm.solver.bounds import ABOVE, BELOW, ROUNDING, Counts, larger_of_two
+from slimlm.solver.polynomial import (
+    Polynomial,
+    Quadratic,
+    evaluate,
+    largest_step,
+    parameter_polynomials,
+    real_polynomial,
+    real_value,
+)
 from slimlm.solver.width import AUTO_WIDEST, Best, Level, Scope, auto_heads, narrowest, width_grain
 
 MOST_WORK = 16_000
@@ -76,6 +85,9 @@ class SearchSpace:
         self.auto = config.n_heads == "auto"
         self.width_grain = width_grain(config)
         self.params = parameter_polynomials(config.choices, self.width_grain, self.grain, config.budget)
+        self._fixed, self._light, self._slope, self._heavy = map(real_polynomial, self.params)
+        self._target_grains = config.glu_expansion * self.width_grain / self.grain
+        self._counts: dict[float, Counts] = {}
         self.target, (self.low, self.high) = target_params(config), window(config)
         # Depths are counted without the dense first layers of a mixture.
         self.min_layers = config.n_layers - config.n_dense_layers if config.n_layers else 1
@@ -83,7 +95,7 @@ class SearchSpace:
         self.scope = Scope(config, self.target, self.low, self.high, self.min_layers, self.max_layers)
         self.target_width = self._target_width()
         widest = min(AUTO_WIDEST, self.high) if self.auto else self.high
-        self.max_width = bisect_right(range(1, widest // self.width_grain + 1), self.high, key=self.smallest_total)
+        self.max_width = min(widest // self.width_grain, largest_step(self._smallest_totals(), self.high))
         first = narrowest(config)
         self.min_width = first[0] // self.width_grain if first else self.max_width + 1
         self.work = 0
@@ -94,19 +106,26 @@ class SearchSpace:
         tables = self.config.vocabulary_tables * self.config.vocab_size
         return math.log(target_table_params(self.config) / tables)
 
-    def smallest_total(self, x: int) -> int:
-        """Return a lower bound of the total at width x; exact unless the solver chooses the heads."""
-        return evaluate(self.params.fixed, x) + self.min_layers * (
-            evaluate(self.params.layer, x) + evaluate(self.params.slope, x)
+    def _smallest_totals(self) -> Quadratic:
+        """Return a lower bound of the total at a width; exact unless the solver chooses the heads."""
+        value, first, second = (
+            fixed + self.min_layers * (layer + slope)
+            for fixed, layer, slope in zip(self.params.fixed, self.params.layer, self.params.slope, strict=True)
         )
+        return value, first, second
 
     def levels(self, x: int) -> Iterator[Level]:
         """Yield the designs of width x, grouped by the parameters of a layer without its feed-forward."""
         d_model, fixed, slope = self.width_grain * x, evaluate(self.params.fixed, x), evaluate(self.params.slope, x)
+        width_cost = self._width_cost(d_model)
         for layer, (head_miss, n_heads) in self._layer_counts(x).items():
             # Other heads change the dense first layers, which are part of `fixed`, as much as the others.
             own = fixed + self.config.n_dense_layers * (layer - evaluate(self.params.layer, x))
-            yield Level(self.scope, d_model, own, layer, slope, head_miss, n_heads)
+            yield Level(self.scope, d_model, own, layer, slope, head_miss, n_heads, width_cost)
+
+    def _width_cost(self, d_model: int) -> float:
+        """Return what a width costs at every depth."""
+        return ratio_cost(self.config, d_model)
 
     def _layer_counts(self, x: int) -> dict[int, tuple[float, int]]:
         """Return the possible parameters of a layer without its feed-forward, each with the preferred heads."""
@@ -140,17 +159,23 @@ class SearchSpace:
             x += 1
         return x
 
-    def nearest(self) -> Best | None:
-        """Return the best design, or None when nothing meets the total."""
+    def has_design(self) -> bool:
+        """Return whether some design meets the total, without looking for the best."""
+        return self.nearest(any_will_do=True) is not None
+
+    def nearest(self, *, any_will_do: bool = False) -> Best | None:
+        """Return the best design, or the first that is found if any will do; None when nothing meets the total."""
         if self.min_width > self.max_width:
             return None
-        best = self.nearest_at(self.min_width, None)
-        ranges = [(0.0, self.min_width, self.max_width)]
+        best: Best | None = None
+        for x in self._first_widths():
+            best = best or self.nearest_at(x, None)
+        ranges = [(0.0, *self._useful_widths(best))]
         while ranges:
             bound, first, last = heapq.heappop(ranges)
-            if best is not None and (bound > best.cost or self.work >= MOST_WORK):
+            if best is not None and (any_will_do or bound > best.cost or self.work >= MOST_WORK):
                 break
-            if first == last or (best is not None and last - first <= self.finest() * first):
+            if last - first <= 1 or (best is not None and last - first <= self.finest() * first):
                 for x in {first, last}:
                     best = self.nearest_at(x, best)
                 continue
@@ -160,6 +185,25 @@ class SearchSpace:
                 if half_bound < math.inf and (best is None or half_bound <= best.cost):
                     heapq.heappush(ranges, (half_bound, *half))
         return best
+
+    def _first_widths(self) -> Iterator[int]:
+        """Yield widths to try first, for a good design at once: those at the target; then the narrowest."""
+        wanted = math.exp(self.target_width)
+        grains = [self.width_grain]
+        if self.auto:  # most widths allow no heads; multiples of this one do
+            head_dim = self.config.head_dim or PREFERRED_HEAD_DIM
+            grains.append(math.lcm(head_dim * (self.config.n_kv_heads or 1), self.grain))
+        for grain in grains:
+            yield min(max(round(wanted / grain) * grain // self.width_grain, self.min_width), self.max_width)
+        yield self.min_width
+
+    def _useful_widths(self, best: Best | None) -> tuple[int, int]:
+        """Return the ends of the widths whose own miss costs no more than a design."""
+        if best is None:
+            return self.min_width, self.max_width
+        reach = math.sqrt(best.cost) + ROUNDING
+        first, last = (math.exp(self.target_width + miss) / self.width_grain for miss in (-reach, reach))
+        return max(self.min_width, math.ceil(first)), min(self.max_width, math.floor(last))
 
     def finest(self) -> float:
         """Return the relative length up to which a range is judged by its two ends instead of being halved."""
@@ -176,86 +220,69 @@ class SearchSpace:
         end of the range with the most room.
         """
         self.work += 1
-        low, high = math.log(first * self.width_grain), math.log(last * self.width_grain)
-        room_high = self.high - evaluate(self.params.fixed, first)
-        if room_high <= 0:
-            return math.inf
         # At the narrow end, a layer of the target expansion is smallest and the room for layers largest. With more than
         # `deepest` layers, every width in first..last has too small an expansion; with fewer than `shallowest`, too
         # large a one. When no depth lies between the two, the next depth on either side has the lowest cost.
         light, heavy = self.layer_range(first, last)
-        deepest = math.floor(room_high / self.target_layer(light, first) * ABOVE)
-        shallowest = math.ceil((self.low - self.fixed(heavy, last)) / self.target_layer(heavy, last) * BELOW)
+        narrow, wide = self.counts(light, first), self.counts(heavy, last)
+        if self.high <= narrow.fixed:
+            return math.inf
+        target, low, high = self.target_width, narrow.log_width, wide.log_width
+        deepest = math.floor((self.high - narrow.fixed) / narrow.target_layer() * ABOVE)
+        shallowest = math.ceil((self.low - wide.fixed) / wide.target_layer() * BELOW)
         if max(shallowest, self.min_layers) <= min(deepest, self.max_layers):
-            return (min(max(self.target_width, low), high) - self.target_width) ** 2
+            return (min(max(target, low), high) - target) ** 2
         bound = math.inf
         if (fewer := min(shallowest - 1, self.max_layers)) >= self.min_layers:
-            start, end = (self.expansion(x, self.grains(heavy, x, fewer, self.low)) for x in (first, last))
-            fewest = max(1, math.ceil(self.grains(heavy, last, fewer, self.low) * BELOW))
-            lines = (start, end - start), (self.expansion(first, fewest), low - high)
-            bound = max(self._least(low, high, *line) for line in lines)
+            room = wide.grains(fewer, self.low)
+            start = self.counts(heavy, first).expansion_at(fewer, self.low)
+            whole = narrow.expansion(max(1, math.ceil(room * BELOW)))
+            line = start, wide.expansion(room) - start
+            bound = larger_of_two(target, low, high, line, (whole, low - high))
         if (more := max(deepest + 1, self.min_layers)) <= self.max_layers:
-            start = -self.expansion(first, room := self.grains(light, first, more, self.high))
+            room = narrow.grains(more, self.high)
             if (most := math.floor(room * ABOVE)) >= 1:
-                before = first * first / last
-                rise = start + self.expansion(before, self.grains(light, before, more, self.high))
-                lines = (start, rise), (-self.expansion(first, most), high - low)
-                bound = min(bound, max(self._least(low, high, *line) for line in lines))
+                start = -narrow.expansion(room)
+                rise = start + self.counts(light, first * first / last).expansion_at(more, self.high)
+                whole = -narrow.expansion(most)
+                bound = min(bound, larger_of_two(target, low, high, (start, rise), (whole, high - low)))
         return bound
 
     def layer_range(self, first: int, last: int) -> tuple[Polynomial, Polynomial]:
         """Return the parameters of a layer with the narrowest and the widest head that a range of widths allows."""
         if not self.auto:
-            return self.params.layer, self.params.widest_layer
+            return self._light, self._light
         narrowest = max(AUTO_HEAD_DIMS[0], self.width_grain * first / MOST_HEADS)
         widest = min(AUTO_HEAD_DIMS[-1], self.width_grain * last / (self.config.n_kv_heads or 1))
-        span = AUTO_HEAD_DIMS[-1] - AUTO_HEAD_DIMS[0]
-        light, heavy = (
-            tuple(
-                low + (high - low) * (head_dim - AUTO_HEAD_DIMS[0]) / span
-                for low, high in zip(self.params.layer, self.params.widest_layer, strict=True)
-            )
-            for head_dim in (narrowest, max(widest, narrowest))
-        )
-        return light, heavy  # type: ignore[return-value]
+        return self._layer_of(narrowest), self._layer_of(max(widest, narrowest))
 
-    def target_layer(self, layer: Polynomial, x: float) -> float:
-        """Return the parameters of a layer of width x that has exactly the target expansion."""
-        return interpolate(layer, x) + interpolate(self.params.slope, x) * self.target_grains(x)
+    def _layer_of(self, head_dim: float) -> Polynomial:
+        """Return the parameters of a layer with heads of a width that the solver may choose."""
+        share = (head_dim - AUTO_HEAD_DIMS[0]) / (AUTO_HEAD_DIMS[-1] - AUTO_HEAD_DIMS[0])
+        (a, b, c), (d, e, f) = self._light, self._heavy
+        return a + (d - a) * share, b + (e - b) * share, c + (f - c) * share
 
-    def target_grains(self, x: float) -> float:
-        """Return the d_ff in grains that has exactly the target expansion."""
-        return self.config.glu_expansion * self.width_grain * x / self.grain
+    def counts(self, layer: Polynomial, x: float) -> Counts:
+        """Return the parameters of a width; the heads of `layer` are also those of dense first layers."""
+        if self.auto:
+            return self._counted(layer, x)
+        if x not in self._counts:  # neighbouring ranges have the same ends
+            self._counts[x] = self._counted(layer, x)
+        return self._counts[x]
 
-    def grains(self, layer: Polynomial, x: float, n_layers: int, total: int) -> float:
-        """Return the d_ff in grains, whole or not, of the model of width x and this depth and total (< 0: too deep)."""
-        return ((total - self.fixed(layer, x)) / n_layers - interpolate(layer, x)) / interpolate(self.params.slope, x)
-
-    def fixed(self, layer: Polynomial, x: float) -> float:
-        """Return the parameters outside the counted layers; the heads of `layer` are also those of dense first ones."""
-        others = interpolate(layer, x) - interpolate(self.params.layer, x) if self.config.n_dense_layers else 0.0
-        return interpolate(self.params.fixed, x) + self.config.n_dense_layers * others
-
-    def expansion(self, x: float, grains: float) -> float:
-        """Return ln(expansion / target expansion)."""
-        return math.log(grains / self.target_grains(x)) if grains > 0 else -math.inf
-
-    def _least(self, low: float, high: float, start: float, rise: float) -> float:
-        """Return the minimum over t in low..high of (t − t*)² + (the line from `start` that rises by `rise`)²."""
-        slope = rise / (high - low) if high > low else 0.0
-        free = low + (self.target_width - low - slope * start) / (1 + slope * slope)
-        t = min(max(free, low), high)
-        miss = max(0.0, start + slope * (t - low) - ROUNDING)
-        return ((t - self.target_width) ** 2 + miss * miss) * BELOW
+    def _counted(self, layer: Polynomial, x: float) -> Counts:
+        fixed, own = real_value(self._fixed, x), real_value(layer, x)
+        if self.config.n_dense_layers and self.auto:
+            fixed += self.config.n_dense_layers * (own - real_value(self._light, x))
+        log_width = math.log(self.width_grain * x)
+        return Counts(log_width, fixed, own, real_value(self._slope, x), self._target_grains * x)
 
     def nearest_at(self, x: int, best: Best | None) -> Best | None:
         """Return the better of a design found before, if any, and the best of width x."""
-        found = (design for level in self.levels(x) for design in level.nearest())
-        return min(found if best is None else (best, *found), default=None)
-
-
-ROUNDING = 1e-9
-"""Allowance for rounding in a logarithm: a bound may not exceed the true cost."""
-
-ABOVE, BELOW = 1 + 1e-12, 1 - 1e-12
-"""Factors that round a bound outwards."""
+        for level in self.levels(x):
+            for f in level.nearest_grains():
+                cost = level.cost(f)
+                if best is None or cost <= best.cost:
+                    found = level.best(f, *level.depth(f), cost)
+                    best = found if best is None else min(best, found)
+        return best

@@ -14,13 +14,16 @@ Depths are searched alike: with the depth, the aspect ratio and the expansion bo
 
 import heapq
 import math
+from collections.abc import Iterator
 
-from slimlm.core.architecture import Architecture
+from slimlm.core.architecture import Architecture, ModelDims
 from slimlm.core.budget import total_at
 from slimlm.core.config import ModelConfig
+from slimlm.core.design import distance
 from slimlm.core.shape_law import published_aspect_ratio
+from slimlm.solver.bounds import BELOW, ROUNDING, least_cost
 from slimlm.solver.polynomial import evaluate
-from slimlm.solver.search import BELOW, ROUNDING, SearchSpace, to_architecture
+from slimlm.solver.search import SearchSpace, to_architecture
 from slimlm.solver.width import Best, Level
 
 _LARGEST = 700.0
@@ -33,6 +36,16 @@ class ShapeSearchSpace(SearchSpace):
     def _target_width(self) -> float:
         return math.nan
 
+    def _first_widths(self) -> Iterator[int]:
+        yield self.min_width
+
+    def _useful_widths(self, best: Best | None) -> tuple[int, int]:
+        """Return all widths: how far one is from the targets depends on its depths."""
+        return self.min_width, self.max_width
+
+    def _width_cost(self, d_model: int) -> float:
+        return 0.0
+
     def bound(self, first: int, last: int) -> float:
         """Return a cost that no design with a width in first..last goes below (inf: there is none)."""
         self.work += 1
@@ -41,9 +54,10 @@ class ShapeSearchSpace(SearchSpace):
         if self.min_layers == self.max_layers:
             return self._bound_at_depth(first, last)
         light, heavy = self.layer_range(first, last)
-        most = self._log_depth((self.high - evaluate(self.params.fixed, first)) / self.target_layer(light, first))
-        room = self.low - self.fixed(heavy, last)
-        fewest = self._log_depth(room / self.target_layer(heavy, last)) if room > 0 else -math.inf
+        narrow, wide = self.counts(light, first), self.counts(heavy, last)
+        most = self._log_depth((self.high - evaluate(self.params.fixed, first)) / narrow.target_layer())
+        room = self.low - wide.fixed
+        fewest = self._log_depth(room / wide.target_layer()) if room > 0 else -math.inf
         gap = _distance_to_zero(fewest - self._law_depth(last), most - self._law_depth(first))
         return gap * gap / 2 * BELOW
 
@@ -52,10 +66,10 @@ class ShapeSearchSpace(SearchSpace):
         light, heavy = self.layer_range(first, last)
         depth, pinned = self._log_depth(self.min_layers), self.min_layers
         aspect = _distance_to_zero(self._law_depth(first) - depth, self._law_depth(last) - depth)
-        largest = self.expansion(first, self.grains(light, first, pinned, self.high))
+        largest = self.counts(light, first).expansion_at(pinned, self.high)
         if largest == -math.inf:
             return math.inf
-        expansion = _distance_to_zero(self.expansion(last, self.grains(heavy, last, pinned, self.low)), largest)
+        expansion = _distance_to_zero(self.counts(heavy, last).expansion_at(pinned, self.low), largest)
         return (aspect * aspect + expansion * expansion) * BELOW
 
     def _log_depth(self, n_layers: float) -> float:
@@ -78,55 +92,96 @@ class ShapeSearchSpace(SearchSpace):
 
         Ranges of depths are halved, that with the lowest bound first.
         """
-        shallowest, deepest = self._useful_depths(level, x, best)
+        depths = _Depths(self, level, self._law_depth(x))
+        shallowest, deepest = depths.useful(best)
         ranges = [(0.0, shallowest, deepest)] if shallowest <= deepest else []
         while ranges:
             bound, first, last = heapq.heappop(ranges)
             if best is not None and bound > best.cost:
                 break
             if first == last:
-                best = min((found for found in (best, self._at_depth(level, first)) if found), default=None)
+                best = min((found for found in (best, depths.nearest(first)) if found), default=None)
                 continue
             middle = (first + last) // 2
             for half in ((first, middle), (middle + 1, last)):
-                heapq.heappush(ranges, (self._depth_bound(level, x, *half), *half))
+                half_bound = depths.bound(*half)
+                if half_bound < math.inf and (best is None or half_bound <= best.cost):
+                    heapq.heappush(ranges, (half_bound, *half))
         return best
 
-    def _useful_depths(self, level: Level, x: int, best: Best | None) -> tuple[int, int]:
-        """Return the ends of the depths that fit the total and whose aspect ratio alone costs no more than a design."""
-        room = self.high - level.fixed
-        deepest = min(self.max_layers, room // (level.layer + level.slope)) if room > 0 else 0
-        if best is None:
-            return self.min_layers, deepest
-        law, reach, dense = self._law_depth(x), math.sqrt(best.cost) + ROUNDING, self.config.n_dense_layers
-        shallowest = math.floor(math.exp(law - reach)) - dense
-        return max(self.min_layers, shallowest), min(deepest, math.ceil(math.exp(min(law + reach, _LARGEST))) - dense)
 
-    def _depth_bound(self, level: Level, x: int, first: int, last: int) -> float:
-        """Return a cost that no design of a level with a depth in first..last goes below; inf when there is none.
+class _Depths:
+    """The depths of one level, of which the law's is L*."""
+
+    def __init__(self, space: ShapeSearchSpace, level: Level, law: float) -> None:
+        self.level, self.law = level, law
+        self.config, self.scope = space.config, level.scope
+        self.room_low, self.room_high = space.low - level.fixed, space.high - level.fixed
+        self.target = self.config.glu_expansion * level.d_model / self.config.multiple_of
+        """The d_ff in grains, whole or not, of the asked expansion."""
+
+    def useful(self, best: Best | None) -> tuple[int, int]:
+        """Return the ends of the depths that fit the total and whose aspect ratio alone costs no more than a design."""
+        smallest = self.level.layer + self.level.slope
+        deepest = min(self.scope.max_layers, self.room_high // smallest) if self.room_high > 0 else 0
+        if best is None:
+            return self.scope.min_layers, deepest
+        reach, dense = math.sqrt(best.cost) + ROUNDING, self.config.n_dense_layers
+        shallowest = math.floor(math.exp(self.law - reach)) - dense
+        deepest = min(deepest, math.ceil(math.exp(min(self.law + reach, _LARGEST))) - dense)
+        return max(self.scope.min_layers, shallowest), deepest
+
+    def bound(self, first: int, last: int) -> float:
+        """Return a cost that no design with a depth in first..last goes below; inf when there is none.
 
         d_ff is whole: far from the law's aspect ratio, where it would be a fraction of one step, the bound of all
         fractions would be too low to leave any depth out.
         """
-        law, grains = self._law_depth(x), self._nearest_grains(level, first, last)
+        grains = self._nearest_grains(first, last)
         if not grains:
             return math.inf
-        aspect = _distance_to_zero(self._log_depth(first) - law, self._log_depth(last) - law)
-        expansion = min(abs(self.expansion(x, f)) for f in grains)
-        return (aspect * aspect + expansion * expansion) * BELOW
+        dense = self.config.n_dense_layers
+        low, high = math.log(dense + first), math.log(dense + last)
+        aspect = _distance_to_zero(low - self.law, high - self.law)
+        expansion = min(abs(math.log(f / self.target)) for f in grains)
+        bound = (aspect * aspect + expansion * expansion) * BELOW
+        if dense or first == last:
+            return bound
+        return max(bound, *(least_cost(self.law, low, high, *line) for line in self._lines(first, last)), 0.0)
 
-    def _at_depth(self, level: Level, n_layers: int) -> Best | None:
-        """Return the design of a level and a depth with the expansion nearest to the asked one."""
-        misses = {
-            f: abs(level.total(f, n_layers) - self.target) for f in self._nearest_grains(level, n_layers, n_layers)
-        }
-        return min((level.best(f, n_layers, miss) for f, miss in misses.items()), default=None)
+    def _lines(self, first: int, last: int) -> Iterator[tuple[float, float]]:
+        """Yield lines below the miss of the expansion, over ln(depth) from first to last: start and rise.
 
-    def _nearest_grains(self, level: Level, first: int, last: int) -> set[int]:
+        v(t) = ln(expansion / asked) of the model of the depth eᵗ at one end of the total is the logarithm of a falling
+        exponential less a constant, which is concave: see `SearchSpace.bound`. Dense first layers would bend it.
+        """
+        start, end = (self._miss(self.room_low, n_layers) for n_layers in (first, last))
+        if end > -math.inf:
+            yield start, end - start
+        start, before = (-self._miss(self.room_high, n_layers) for n_layers in (first, first * first / last))
+        if start < math.inf:
+            yield start, start - before
+
+    def _miss(self, room: int, n_layers: float) -> float:
+        """Return ln(expansion / asked) of the model of a depth that fills a room; -inf where there is none."""
+        grains = (room / n_layers - self.level.layer) / self.level.slope
+        return math.log(grains / self.target) if grains > 0 else -math.inf
+
+    def nearest(self, n_layers: int) -> Best | None:
+        """Return the design of a depth with the expansion nearest to the asked one."""
+        level, depth = self.level, self.config.n_dense_layers + n_layers
+        found: list[Best] = []
+        for f in self._nearest_grains(n_layers, n_layers):
+            cost = distance(self.config, ModelDims(level.d_model, self.config.multiple_of * f, depth))
+            found.append(level.best(f, n_layers, abs(level.total(f, n_layers) - self.scope.target), cost))
+        return min(found, default=None)
+
+    def _nearest_grains(self, first: int, last: int) -> set[int]:
         """Return the whole d_ff next to the asked one, among those that a depth in first..last may have."""
-        least = max(1, -(-(-(-(self.low - level.fixed) // last) - level.layer) // level.slope))
-        most = ((self.high - level.fixed) // first - level.layer) // level.slope
-        asked = math.floor(self.config.glu_expansion * level.d_model / self.grain)
+        level = self.level
+        least = max(1, -(-(-(-self.room_low // last) - level.layer) // level.slope))
+        most = (self.room_high // first - level.layer) // level.slope
+        asked = math.floor(self.target)
         return {min(max(f, least), most) for f in (asked, asked + 1)} if least <= most else set()
 
 

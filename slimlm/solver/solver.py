@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from slimlm.core.architecture import ModelDims
 from slimlm.core.budget import count_params, in_budget_unit, window
@@ -123,14 +123,13 @@ def _first_met(config: ModelConfig, field: str, values: Iterable[Knob]) -> Sugge
     for value in values:
         with suppress(ValueError):  # outside the field's limits, or excluded by another choice
             changed = _change(config, field, value)
-            if _fits(changed) and nearest(changed):
+            if _fits(changed) and search_space(changed).has_design():
                 return Suggestion(field, value, changed)
     return None
 
 
 def _change(config: ModelConfig, field: str, value: Knob) -> ModelConfig:
-    changes: dict[str, Knob] = {field: value}
-    return replace(config, **changes)  # type: ignore[arg-type]
+    return ModelConfig(**vars(config) | {field: value})
 
 
 def _fits(config: ModelConfig) -> bool:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from slimlm.core.architecture import AUTO_HEAD_DIMS, MOST_HEADS, ModelDims, width_multiple
+from slimlm.core.architecture import AUTO_HEAD_DIMS, MOST_HEADS, width_multiple
 from slimlm.core.config import ModelConfig
-from slimlm.core.design import distance
+from slimlm.core.design import expansion_cost
 
 AUTO_WIDEST = AUTO_HEAD_DIMS[-1] * MOST_HEADS
 """Largest d_model with n_heads="auto"."""
@@ -23,12 +23,12 @@ def width_grain(config: ModelConfig) -> int:
     return math.lcm(width_multiple(config.n_heads, config.head_dim, config.positions), config.multiple_of)
 
 
-def auto_heads(d_model: int, n_kv_heads: int | None) -> Iterator[tuple[int, int]]:
-    """Yield every (head_dim, n_heads) that n_heads="auto" allows for a width, narrowest head first."""
+@lru_cache(maxsize=4096)
+def auto_heads(d_model: int, n_kv_heads: int | None) -> tuple[tuple[int, int], ...]:
+    """Return every (head_dim, n_heads) that n_heads="auto" allows for a width, narrowest head first."""
     unit = n_kv_heads or 1
-    for head_dim in [width for width in AUTO_HEAD_DIMS if d_model % (width * unit) == 0]:
-        if d_model <= MOST_HEADS * head_dim:
-            yield head_dim, d_model // head_dim
+    widths = [head_dim for head_dim in AUTO_HEAD_DIMS if d_model % (head_dim * unit) == 0]
+    return tuple((head_dim, d_model // head_dim) for head_dim in widths if d_model <= MOST_HEADS * head_dim)
 
 
 def narrowest(config: ModelConfig) -> tuple[int, int] | None:
@@ -85,27 +85,30 @@ class Level(NamedTuple):
     slope: int
     head_miss: float
     n_heads: int
+    width_cost: float
+    """Cost of the width alone."""
 
     def total(self, f: int, n_layers: int) -> int:
         """Return the parameters of one model that the budget counts."""
         return self.fixed + n_layers * (self.layer + self.slope * f)
 
-    def nearest(self) -> Iterator[Best]:
-        """Yield the nearest design above and the nearest below the target expansion, where they exist."""
-        config = self.scope.config
-        grain = config.multiple_of
-        above = max(1, math.ceil(config.glu_expansion * self.d_model / grain))
+    def nearest_grains(self) -> Iterator[int]:
+        """Yield the nearest feasible d_ff above and the nearest below the target expansion, where they exist."""
+        above = max(1, math.ceil(self.scope.config.glu_expansion * self.d_model / self.scope.config.multiple_of))
         for f in (self.feasible_above(above), self.feasible_below(above - 1)):
             if f:
-                n_layers, miss = self.depth(f)
-                yield self.best(f, n_layers, miss)
+                yield f
 
-    def best(self, f: int, n_layers: int, miss: int) -> Best:
-        """Return one design with its cost, given |total − asked|."""
+    def cost(self, f: int) -> float:
+        """Return the cost of a d_ff, as `slimlm.core.design.distance` does at a depth that costs nothing itself."""
         config = self.scope.config
-        dims = ModelDims(self.d_model, config.multiple_of * f, config.n_dense_layers + n_layers)
-        cost = distance(config, dims)
-        return Best(cost, miss, dims.n_layers, dims.d_model, dims.d_ff, self.head_miss, self.n_heads)
+        return self.width_cost + expansion_cost(config, self.d_model, config.multiple_of * f)
+
+    def best(self, f: int, n_layers: int, miss: int, cost: float) -> Best:
+        """Return one design, given |total − asked| and its cost."""
+        config = self.scope.config
+        depth, d_ff = config.n_dense_layers + n_layers, config.multiple_of * f
+        return Best(cost, miss, depth, self.d_model, d_ff, self.head_miss, self.n_heads)
 
     def feasible_above(self, f: int) -> int | None:
         """Return the smallest feasible d_ff from f upwards. While no depth fits, f goes to what the next depth needs.

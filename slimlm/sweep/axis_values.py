@@ -20,7 +20,7 @@ from slimlm.utils.formatting import shown
 from slimlm.utils.validation import FieldError
 
 MOST_VALUES = 10_000
-"""Largest number of values of one knob, and of cells of a sweep."""
+"""Largest number of values of one knob."""
 
 _RANGE = re.compile(
     r"(?P<first>[^()]+?)\s*\.\.\s*(?P<last>[^()]+?)(?:\s+in\s+|\s*[x×]\s*)(?P<count>\d{1,6})"

@@ -1,27 +1,30 @@
 """A grid of designs: one request with two of its knobs varied."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from itertools import product
 from typing import Any
 
-from slimlm.core.architecture import Architecture
+from slimlm.core.architecture import Architecture, Choices
 from slimlm.core.budget import count_params, in_budget_unit, window
 from slimlm.core.budget_text import budget_amount, budget_noun
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import TOLERANCE, Design
-from slimlm.notes.plausibility import oddities
 from slimlm.serialization.fields import Value
-from slimlm.solver.search import smallest
-from slimlm.solver.solver import BudgetError, nearest_design, solve
+from slimlm.solver.search import smallest, to_architecture
+from slimlm.solver.shape_search import search_space
+from slimlm.solver.solver import BudgetError, solve
 from slimlm.sweep.axis_values import MOST_VALUES, knob_of, write_value
-from slimlm.sweep.metrics import Metric, Reports
+from slimlm.sweep.evaluation import Evaluation, Progress
+from slimlm.sweep.metrics import Metric, Misses, Reports
 from slimlm.utils.validation import FieldError, check_field
 
-Progress = Callable[[int, int], object]
-"""Called with the number of cells solved and the number of all cells; exceptions it raises cancel the sweep."""
+MOST_CELLS = 100_000
+"""Largest number of cells of a sweep."""
 
+_MORE = f" here, and at most {MOST_CELLS:,} in Python and on the command line"
+
+_OF_CHOICES = frozenset(field.name for field in fields(Choices))
 _STEP = 200
 _MOST_EXPLAINED = 200
 
@@ -86,7 +89,7 @@ class Sweep:
     x: Axis
     y: Axis
     cells: tuple[Cell, ...]
-    _figures: dict[str, tuple[float | None, ...]] = field(default_factory=dict, compare=False, repr=False)
+    _evaluation: Evaluation = field(default_factory=Evaluation, compare=False, repr=False)
 
     def __getitem__(self, place: tuple[int, int]) -> Cell:
         """Return the cell at a column and a row, both counted from 0."""
@@ -103,11 +106,23 @@ class Sweep:
         """Number of cells without a design."""
         return len(self.cells) - len(self.designs)
 
-    @cached_property
+    def prepare(self, metrics: Iterable[Metric] = (), progress: Progress | None = None) -> None:
+        """Compute what needs no measurement in one pass over all models: faster than metric by metric."""
+        new = [metric for metric in metrics if not metric.measured and metric.key not in self._evaluation.figures]
+        if new or not self._evaluation.misses:
+            self._evaluation.add([cell.design for cell in self.cells], new, progress)
+
+    @property
     def oddities(self) -> tuple[str, ...]:
         """What is odd about the shape of each cell's design; empty where nothing is, and where there is no design."""
-        found = (oddities(cell.design.account) if cell.design else () for cell in self.cells)
-        return tuple(odd[0].text if odd else "" for odd in found)
+        self.prepare()
+        return self._evaluation.oddities
+
+    @property
+    def misses(self) -> tuple[Misses | None, ...]:
+        """Relative misses of total, embedding ratio and expansion in each cell; None where there is no design."""
+        self.prepare()
+        return self._evaluation.misses
 
     @cached_property
     def in_use(self) -> int | None:
@@ -122,11 +137,11 @@ class Sweep:
 
         Measurements are those of the latest run alone, because a machine is not equally busy at different moments.
         """
-        if metric.key in self._figures:
-            return self._figures[metric.key]
-        known = self.latest(reports or {}) if metric.measured else {}
-        found = tuple(metric.value(cell.design, known) if cell.design else None for cell in self.cells)
-        return found if metric.measured else self._figures.setdefault(metric.key, found)
+        if not metric.measured:
+            self.prepare([metric])
+            return self._evaluation.figures[metric.key]
+        known = self.latest(reports or {})
+        return tuple(metric.value(cell.design, known) if cell.design else None for cell in self.cells)
 
     def design_of(self, place: int) -> Design:
         """Return the design of a cell that has one."""
@@ -186,6 +201,7 @@ def sweep(
     x: tuple[str, Sequence[Value]],
     y: tuple[str, Sequence[Value]],
     progress: Progress | None = None,
+    most: int = MOST_CELLS,
 ) -> Sweep:
     """Solve the base request for every pair of values of two knobs.
 
@@ -193,7 +209,8 @@ def sweep(
     >>> len(found.cells), found[1, 1].design == solve(ModelConfig())
     (12, True)
 
-    Raises ValueError, before solving, for an unknown knob, the same knob twice, more than 10,000 cells, and an axis
+    Raises ValueError, before solving, for an unknown knob, the same knob twice, more than 100,000 cells
+    (or `most`), and an axis
     that is empty, repeats a value or has one outside the knob's limits. A pair that no model meets is a cell without a
     design.
     """
@@ -201,17 +218,31 @@ def sweep(
     if across.name == up.name:
         raise ValueError(f"x and y are both {across.name}: two different knobs would work")
     count = len(across.values) * len(up.values)
-    if count > MOST_VALUES:
+    if count > most:
         raise ValueError(
             f"{len(across.values):,} values of {across.name} and {len(up.values):,} of {up.name} make {count:,} cells: "
-            f"it must be at most {MOST_VALUES:,}; fewer values would work"
+            f"it must be at most {most:,}{_MORE if most < MOST_CELLS else ''}; fewer values would work"
         )
-    cells: list[Cell] = []
-    for up_value, across_value in product(up.values, across.values):
-        cells.append(_solved(base, {across.name: across_value, up.name: up_value}))
+    cells: dict[int, Cell] = {}
+    solver = _CellSolver(base, across.name, up.name)
+    for place in _order(across, up):
+        row, column = divmod(place, len(across.values))
+        cells[place] = solver.solve(across.values[column], up.values[row])
         if progress and (len(cells) % _STEP == 0 or len(cells) == count):
             progress(len(cells), count)
-    return Sweep(base, across, up, tuple(cells))
+    return Sweep(base, across, up, tuple(cells[place] for place in range(count)))
+
+
+def _order(across: Axis, up: Axis) -> Iterable[int]:
+    """Return the places of the cells in the order in which they are solved.
+
+    That is row by row, unless the rows differ in what the solver finds in the request and the columns in what it has to
+    count anew for: a count is then used for a whole column.
+    """
+    columns, count = len(across.values), len(across.values) * len(up.values)
+    if up.name in _OF_CHOICES or across.name not in _OF_CHOICES:
+        return range(count)
+    return (place for column in range(columns) for place in range(column, count, columns))
 
 
 def _axis(side: str, name: str, values: Sequence[Value]) -> Axis:
@@ -229,13 +260,29 @@ def _axis(side: str, name: str, values: Sequence[Value]) -> Axis:
     return Axis(knob, tuple(values))
 
 
-def _solved(base: ModelConfig, asked: dict[str, Any]) -> Cell:
-    across, up = asked.values()
-    try:
-        config = replace(base, **asked)
-    except ValueError as error:
-        return Cell(across, up, None, None, error)
-    return Cell(across, up, config, nearest_design(config))
+class _CellSolver:
+    """Solves the cells of a grid; cells with the same model share its architecture."""
+
+    def __init__(self, base: ModelConfig, *names: str) -> None:
+        self._fixed = {name: value for name, value in vars(base).items() if name not in names}
+        self._names = names
+        self._models: dict[tuple[object, ...], Architecture] = {}
+
+    def solve(self, across: Value, up: Value) -> Cell:
+        """Return the cell of two values."""
+        asked: dict[str, Any] = dict(zip(self._names, (across, up), strict=True))
+        try:
+            config = ModelConfig(**self._fixed, **asked)
+        except ValueError as error:
+            return Cell(across, up, None, None, error)
+        best = search_space(config).nearest()
+        if best is None:
+            return Cell(across, up, config, None)
+        chosen = (value for name, value in asked.items() if name in _OF_CHOICES)
+        key = (best.d_model, best.d_ff, best.n_layers, best.n_heads, *chosen)
+        if key not in self._models:
+            self._models[key] = to_architecture(config, best)
+        return Cell(across, up, config, Design(config, self._models[key], solved=True))
 
 
 def _problem(error: ValueError | None) -> str:

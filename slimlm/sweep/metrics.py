@@ -43,6 +43,9 @@ class Measured(Protocol):
         """Whether the machine was too busy for the times to be trusted."""
 
 
+Misses = tuple[float, float, float]
+"""Relative misses of total, embedding ratio (or aspect ratio) and expansion."""
+
 Reports = Mapping[Architecture, Measured]
 """Measurements by architecture."""
 
@@ -58,6 +61,10 @@ class Metric:
     unit: Unit
     better: Literal["less", "more"] | None = None
     """Which direction is better; None where neither is."""
+    of_work: Callable[[Workload], float] | None = None
+    """From the model under the default settings."""
+    of_misses: Callable[[Misses], float] | None = None
+    """From how far the design is from its targets."""
     of_design: Callable[[Design], float] | None = None
     of_report: Callable[[Measured], float] | None = None
     of_quartiles: Callable[[Measured], tuple[float, float]] | None = None
@@ -81,7 +88,7 @@ class Metric:
 
     def quartiles(self, design: Design, reports: Reports) -> tuple[float, float] | None:
         """Return first and third quartile of a median; None where it is none or has not been measured."""
-        report = reports.get(design.architecture)
+        report = reports.get(design.architecture) if reports else None
         return self.of_quartiles(report) if self.of_quartiles and report else None
 
     def text(self, value: float, quartiles: tuple[float, float] | None = None) -> str:
@@ -94,7 +101,11 @@ class Metric:
         """Return the value for a design; None where its model has not been measured."""
         if self.of_design:
             return self.of_design(design)
-        report = reports.get(design.architecture)
+        if self.of_misses:
+            return self.of_misses(_misses(design))
+        if self.of_work:
+            return self.of_work(Workload(design.account, SETTINGS))
+        report = reports.get(design.architecture) if reports else None
         return self.of_report(report) if self.of_report and report else None
 
 
@@ -104,8 +115,10 @@ def _like(seconds: float, spread: float) -> str:
     return f"{shown:.0f}" if shown >= 0.95 else f"{shown:.1g}"
 
 
-_SETTINGS = CostSettings()
-_TERMS = setting_terms(_SETTINGS, "max_seq_length") | {
+SETTINGS = CostSettings()
+"""Settings of every metric."""
+
+_TERMS = setting_terms(SETTINGS, "max_seq_length") | {
     # What differs from design to design is said in general.
     "extrapolated": "extrapolated outside that range",
     "loops": "",
@@ -116,14 +129,14 @@ _TERMS = setting_terms(_SETTINGS, "max_seq_length") | {
 }
 
 
-def _computed(quantity: Quantity, of_design: Callable[[Design], float] | None = None) -> Metric:
+def _computed(quantity: Quantity) -> Metric:
     """Return the metric of a quantity under the default settings."""
     return Metric(
         key=quantity.key,
         name=quantity.name,
         unit=quantity.unit,
         better=quantity.better,
-        of_design=of_design or (lambda design: quantity.of(Workload(design.account, _SETTINGS))),
+        of_work=quantity.of,
         assumption=joined(quantity.assumptions_under(_TERMS)),
     )
 
@@ -135,13 +148,18 @@ def _actual(key: str) -> Metric:
     return replace(metric, key=f"{key}_got", name=f"Actual {quantity.name[0].lower()}{quantity.name[1:]}")
 
 
-def _worst_miss(design: Design) -> float:
-    return max(abs(knob.miss) for knob in design.targets)
+def _misses(design: Design) -> Misses:
+    total, shape, expansion = design.targets
+    return total.miss, shape.miss, expansion.miss
 
 
-def _off_usual_shape(design: Design) -> float:
-    arch = design.architecture
-    factor = arch.d_model / arch.n_layers / published_aspect_ratio(design.account.active_params)
+def _worst_miss(misses: Misses) -> float:
+    return max(map(abs, misses))
+
+
+def _off_usual_shape(work: Workload) -> float:
+    arch = work.account.architecture
+    factor = arch.d_model / arch.n_layers / published_aspect_ratio(work.account.active_params)
     return max(factor, 1 / factor)
 
 
@@ -154,7 +172,7 @@ _ALL = (
         name="Largest deviation from target",
         unit="worst_miss",
         better="less",
-        of_design=_worst_miss,
+        of_misses=_worst_miss,
         assumption="the largest relative deviation of total, embedding ratio and expansion from their targets",
     ),
     replace(_actual("total_params"), key="total_params"),
@@ -165,7 +183,7 @@ _ALL = (
         name="Factor off the usual shape",
         unit="real",
         better="less",
-        of_design=_off_usual_shape,
+        of_work=_off_usual_shape,
         assumption="how many times larger or smaller d_model / layers is than in published models of the size "
         "(1: as in the law fitted to them)",
     ),

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
 
+_MOST_CELLS = 10_000
+"""Most cells of a sweep on the page: a browser draws a mark for each, and the charts of all sessions share a server."""
+
 _MOST_CELLS_KEPT = 25_000
 _WORTH_A_BAR = 1_000
 _MOST_LISTED = 1_500
@@ -87,7 +90,7 @@ def find(config: ModelConfig, asked: Asked) -> Sweep:
         if count >= _WORTH_A_BAR:
             slot.progress(done / count, f"{done:,} of {count:,} designs")
 
-    found = sweep(config, (x.name, x.values), (y.name, y.values), show)
+    found = sweep(config, (x.name, x.values), (y.name, y.values), show, most=_MOST_CELLS)
     slot.empty()
     cache.put(wanted, found)
     return found

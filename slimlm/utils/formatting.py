@@ -3,22 +3,22 @@
 import math
 import re
 from collections.abc import Callable
-from decimal import Context, Decimal
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-_EXACT = Context(prec=200)
+if TYPE_CHECKING:
+    from decimal import Decimal
+
 _SUFFIXES = {"": 0, "k": 3, "m": 6, "b": 9, "g": 9, "t": 12}
 _MOST_WRITTEN = 10**4000
-_SIZE = re.compile(
+# Patterns are text: `re` compiles and keeps them on first use, which `import slimlm` need not wait for.
+_FLAGS = re.ASCII | re.IGNORECASE
+_SIZE = (
     r"(\d{1,3}(?: \d{3})+|\d+(?:[_,]\d{3})*|\d+|\d*\.\d+|\d+\.\d*)(?:e(\d{1,2}))?"
-    r" ?(k|thousand|m|million|b|billion|g|t|trillion)?",
-    re.ASCII | re.IGNORECASE,
+    r" ?(k|thousand|m|million|b|billion|g|t|trillion)?"
 )
 
 _DECIMAL = r"(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?"
-_NUMBER = re.compile(
-    rf"(?P<value>-?{_DECIMAL})(?:\s*(?P<percent>%)|\s*/\s*(?P<denominator>{_DECIMAL}))?", re.ASCII | re.IGNORECASE
-)
+_NUMBER = rf"(?P<value>-?{_DECIMAL})(?:\s*(?P<percent>%)|\s*/\s*(?P<denominator>{_DECIMAL}))?"
 
 
 def shown(value: object) -> str:
@@ -46,12 +46,12 @@ def parse_size(text: str) -> int:
 
     Raises ValueError when the text is not a size or not a whole number ("1.0005k").
     """
-    found = _SIZE.fullmatch(" ".join(text.split())) if isinstance(text, str) and len(text) <= 40 else None
+    found = re.fullmatch(_SIZE, " ".join(text.split()), _FLAGS) if isinstance(text, str) and len(text) <= 40 else None
     if not found:
         raise ValueError(f"{_quoted(text)} is not a size; write a number such as 10M, 1.5B, 16k, 12_345 or 12345678")
     digits, exponent, suffix = found.groups()
     power = int(exponent or 0) + _SUFFIXES[_one_letter(suffix or "")]
-    value = Decimal(digits.translate(_SEPARATORS)).scaleb(power, _EXACT)
+    value = _shifted(digits.translate(_SEPARATORS), power)
     if value != int(value):
         raise ValueError(f"{text!r} is {value:f}, which is not a whole number; write one such as {int(value)}")
     return int(value)
@@ -79,13 +79,21 @@ def parse_number(text: str) -> float:
 
     Raises ValueError when the text is none of these or the number is not finite.
     """
-    found = _NUMBER.fullmatch(text.strip()) if isinstance(text, str) and len(text) <= 40 else None
+    found = re.fullmatch(_NUMBER, text.strip(), _FLAGS) if isinstance(text, str) and len(text) <= 40 else None
     if not found or (found["denominator"] and float(found["denominator"]) == 0):
         raise ValueError(f"{_quoted(text)} is not a number; write one such as 0.35, 35% or 8/3")
     value = float(found["value"]) / float(found["denominator"] or 1) / (100 if found["percent"] else 1)
     if not math.isfinite(value):
         raise ValueError(f"{text!r} is too large; write a number such as 0.35 or 2.66")
     return round(value, 6) if value > 1e-3 else value
+
+
+def _shifted(number: int | str, power: int) -> "Decimal":
+    """Return number · 10^power exactly, without trailing zeros."""
+    from decimal import Context, Decimal
+
+    exact = Context(prec=200)
+    return Decimal(number).scaleb(power, exact).normalize(exact)
 
 
 _SEPARATORS = str.maketrans("", "", "_, ")
@@ -107,7 +115,7 @@ def format_size(value: int) -> str:
     """
     plain = str(value)
     for suffix, power in reversed(_COUNT_SUFFIXES):
-        short = f"{(Decimal(value).scaleb(-power, _EXACT)).normalize(_EXACT):f}{suffix}"
+        short = f"{_shifted(value, -power):f}{suffix}"
         if value >= 10**power and len(short) < len(plain):
             return short
     return plain

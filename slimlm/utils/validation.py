@@ -128,19 +128,20 @@ def documented(doc: str, declared: Any) -> Any:
 def check_fields(instance: Any) -> None:
     """Raise FieldError for the first field that breaks its rule."""
     cls: type = type(instance)
-    for name, usual, field in _usual_values(cls):
-        value = getattr(instance, name)
-        if not usual(value):
+    values = vars(instance)
+    for name, default, usual, field in _usual_values(cls):
+        value = values[name]
+        if value is not default and not usual(value):
             _check(field, value)
 
 
 @lru_cache(maxsize=16)
-def _usual_values(cls: type) -> tuple[tuple[str, Callable[[Any], bool], dataclasses.Field[Any]], ...]:
-    """Return a fast pre-check for each field: True means valid, False means run the full check.
+def _usual_values(cls: type) -> tuple[tuple[str, object, Callable[[Any], bool], dataclasses.Field[Any]], ...]:
+    """Return the default of each field, and a fast pre-check: True means valid, False means run the full check.
 
     The solver makes a dozen instances per request: full checks of them would take most of its time.
     """
-    return tuple((field.name, _usual(field), field) for field in dataclasses.fields(cls))
+    return tuple((field.name, field.default, _usual(field), field) for field in dataclasses.fields(cls))
 
 
 def _usual(field: dataclasses.Field[Any]) -> Callable[[Any], bool]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, NoReturn
 
-from tests.bench import crowd, light, memory, model, page, shared, soak, streamed, training
+from tests.bench import crowd, light, memory, model, page, shared, soak, solving, streamed, training
 from tests.bench.kit import Row
 from tests.bench.table import format_row, misses_aim, table_head
 
@@ -29,14 +29,15 @@ class Section(NamedTuple):
 
 SECTIONS = {
     "import": Section(light.import_rows, 10),
-    "solver": Section(light.solver_rows, 15),
-    "sweep": Section(light.sweep_rows, 46),
+    "solver": Section(solving.solver_rows, 25),
+    "sweep": Section(solving.sweep_rows, 36),
     "count": Section(light.count_rows, 15),
     "model": Section(model.model_rows, 130),
     "memory": Section(memory.memory_rows, 77),
     "page": Section(page.page_rows, 140),
     "crowd": Section(crowd.crowd_rows, 93),
     "soak": Section(soak.soak_rows, 73),
+    "sweep-100k": Section(solving.large_sweep_rows, 120, by_name_only=True),
     "training": Section(training.training_rows, 150, by_name_only=True),
     "memory-7b": Section(memory.large_memory_rows, 480, by_name_only=True),
     "memory-100b": Section(streamed.hundred_billion_rows, 600, by_name_only=True),

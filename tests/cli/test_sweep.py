@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from slimlm.cli import sweep as command
 from slimlm.cli.main import main
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
@@ -126,6 +127,43 @@ def test_progress_is_shown_where_somebody_sees_it(
     assert best.startswith("Forward FLOPs per token: ")
     assert set(busy) <= {BUSY}
     assert "█" not in capsys.readouterr().out
+
+
+LARGE = ["--x", "embedding_ratio=0.1..0.8 x 40", "--y", "glu_expansion=1..8 x 30", "--figure", "n_layers"]
+
+
+def test_many_cells_tell_how_many_are_done(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    seen = Terminal()
+    monkeypatch.setattr("sys.stderr", seen)
+    assert main(["sweep", *SMALL.split(), *LARGE]) == 0
+    steps = [step[29:].strip() for step in seen.getvalue().split("\r")[1:]]
+    done = [int(step.split(" of 1,200 ")[0].replace(",", "")) for step in steps]
+    assert "1,200 of 1,200 solved" in steps and steps[-1] == "1,200 of 1,200 evaluated"
+    assert done == sorted(done[: done.index(1200) + 1]) + done[done.index(1200) + 1 :]
+    assert len(rows_of(capsys.readouterr().out)) == 1200
+
+
+@pytest.mark.parametrize("stage", ["sweep", "sweep_csv", "replacing"])
+def test_an_interrupted_sweep_says_so_and_leaves_no_file(
+    stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    def interrupted(*given: Any) -> Any:
+        return stop() if stage == "replacing" else real(*given[:3], stop)
+
+    real = getattr(command, stage)
+    monkeypatch.setattr(command, stage, interrupted)
+    with pytest.raises(SystemExit, match=r"^130$"):
+        main(["sweep", *SMALL.split(), *LARGE, "-o", str(tmp_path / "cells.csv")])
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "slimlm: stopped before the sweep was written\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

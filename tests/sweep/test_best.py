@@ -59,7 +59,7 @@ def test_the_current_design_is_compared(key: str, base: ModelConfig, line: str) 
 
 def test_of_equal_cells_the_current_design_is_best_and_the_others_are_counted() -> None:
     found = specified()
-    metric = replace(FLOPS, of_design=lambda design: float(design.architecture.d_model == 160))
+    metric = replace(FLOPS, of_work=None, of_design=lambda design: float(design.architecture.d_model == 160))
     best = best_cell(found, metric)
     assert best and (best.place, best.equals) == (found.in_use, 7)
     assert best_line(found, metric).endswith("12 layers × 216, the current design, the same as 7 other cells.")
@@ -67,7 +67,7 @@ def test_of_equal_cells_the_current_design_is_best_and_the_others_are_counted() 
 
 def test_without_a_difference_nothing_is_best() -> None:
     found = specified()
-    same = replace(FLOPS, of_design=lambda design: 5e6)
+    same = replace(FLOPS, of_work=None, of_design=lambda design: 5e6)
     assert best_cell(found, same) is None
     assert best_line(found, same) == "All designs of an ordinary shape have the same value: 5.00 MFLOP."
 
