@@ -30,7 +30,7 @@ from slimlm.notes import design_notes
 from slimlm.notes.verdict import verdict
 from slimlm.serialization.design_json import named_model_record, to_record
 from slimlm.solver.solver import solve
-from slimlm.utils.files import reason
+from slimlm.utils.files import UnwritableError, reason
 from slimlm.utils.formatting import format_bytes, format_seconds, format_share
 from slimlm.utils.optional import PSUTIL, TORCH, PackageError, need
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.run(options)
         if sys.stdout:  # None when the caller has closed it
             sys.stdout.flush()
-    except (ValueError, MemoryError, PackageError) as error:
+    except (ValueError, MemoryError, PackageError, UnwritableError) as error:
         print(f"slimlm: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader, such as head, has closed the pipe

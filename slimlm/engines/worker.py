@@ -25,7 +25,7 @@ from slimlm.engines.data import open_tokens
 from slimlm.engines.execute import execute, this_place
 from slimlm.study.spec import RunSpec, spec_from_record
 from slimlm.study.study import RUNS, open_study
-from slimlm.utils.files import reason
+from slimlm.utils.files import UnwritableError, reason
 
 BEAT_S = 1.0
 
@@ -95,7 +95,7 @@ class Worker:
             self._train(spec)
         except Exception as problem:  # whatever happens in one run must not end the others
             error, again = sentence_of(problem), not isinstance(problem, ValueError)
-            if again:
+            if again and not isinstance(problem, UnwritableError):
                 traceback.print_exception(problem)
         self._say({"key": spec.key, "error": error, "again": again})
         return error is None
@@ -126,7 +126,7 @@ class Worker:
 
 def sentence_of(problem: Exception) -> str:
     """Return an error in one sentence: as it is, or with its class where it was not meant for readers."""
-    if isinstance(problem, ValueError):
+    if isinstance(problem, ValueError | UnwritableError):
         return str(problem)
     if isinstance(problem, OSError):
         return f"its folder cannot be written ({reason(problem)}): more space, or another folder, would work"

@@ -8,14 +8,14 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
-from slimlm.utils.files import read_bytes, read_json, reason
+from slimlm.utils.files import naming, read_bytes, read_json, reason
 from slimlm.utils.text import shown
 
 FORMAT = "slimlm-run-1"
@@ -125,13 +125,20 @@ def _completed(part: str, saved: Any) -> Any:
 
 
 def write_record(file: Path, record: Mapping[str, Any]) -> None:
-    """Write a JSON object so that the file is there whole or not at all, even after a loss of power."""
+    """Write a JSON object so that the file is there whole or not at all, even after a loss of power.
+
+    Raises OSError, with the name of the file, when it cannot be written; an earlier one then stays.
+    """
     temporary = file.with_name(f".{file.name}.part")
-    with temporary.open("w", encoding="utf-8") as out:
-        out.write(json.dumps(finite(record), indent=2, allow_nan=False) + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    temporary.replace(file)
+    try:
+        with naming(file), temporary.open("w", encoding="utf-8") as out:
+            out.write(json.dumps(finite(record), indent=2, allow_nan=False) + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(file)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     sync_folder(file.parent)
 
 
@@ -174,8 +181,9 @@ class RowWriter:
         return self._out.tell()
 
     def close(self) -> None:
-        """Close the file."""
-        self._out.close()
+        """Close the file; a row that the disk did not take is dropped."""
+        with suppress(OSError):
+            self._out.close()
 
 
 @contextmanager

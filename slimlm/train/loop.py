@@ -36,7 +36,7 @@ from slimlm.train.evaluate import Evaluation, check_heldout, evaluate
 from slimlm.train.initial_weights import initialise
 from slimlm.train.processes import Processes, joined_processes
 from slimlm.train.result import RunResult, Status, past_result, result_record
-from slimlm.train.run_files import RunFiles
+from slimlm.train.run_files import RunFiles, written_bytes
 from slimlm.train.schedule import rate_factor
 from slimlm.train.setting import determinism, free_bytes, own_generators, run_spec, training_device
 from slimlm.train.speed import SpeedMeter
@@ -67,7 +67,8 @@ def train(
     Divergence is a result, not an error; see `RunResult.checks` for faults. torch's global random number generators
     stay as they were.
 
-    Raises ValueError before any work, in one sentence, for a run that cannot be: see `plan_run` and `check_folder`.
+    Raises ValueError before any work, in one sentence, for a run that cannot be: see `plan_run` and `check_folder`; and
+    UnwritableError for a disk that is full or gone, which leaves the last checkpoint as it is.
     """
     design = solve(source) if isinstance(source, ModelConfig) else source
     target = training_device(device)
@@ -89,7 +90,7 @@ def train(
         if folder is not None:
             if (result := read_record(folder / RESULT)) is not None:
                 return past_result(folder, result, plan, target)
-            plan.check_space(shutil.disk_usage(folder).free, free_bytes(target))
+            plan.check_space(shutil.disk_usage(folder).free + written_bytes(folder), free_bytes(target))
         stack.enter_context(own_generators(target, recipe.seed + processes.rank))
         stack.enter_context(determinism(recipe.deterministic))
         stack.enter_context(working_stream(target))
@@ -114,7 +115,7 @@ class _Run:
     ) -> None:
         self.recipe, self.data, self.plan, self.device = recipe, data, plan, device
         self.processes, self.hooks, self.out = processes, hooks, out
-        self.files = RunFiles(out if processes.is_first else None, recipe.keep)
+        self.files = RunFiles(out if processes.is_first else None, recipe.keep, plan.disk_bytes)
         self.model = LanguageModel(design, device=device, initialise=False)
         initialise(self.model, recipe)
         self.batches = Batches(

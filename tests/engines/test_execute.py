@@ -169,10 +169,19 @@ def test_a_full_disk_is_a_sentence_and_may_be_tried_again(
     monkeypatch.setattr("slimlm.train.run_files.write_checkpoint", full)
     found = answer(new, spec)
     assert found["again"]
-    with pytest.raises(
-        ValueError, match=r"^its folder cannot be written \(No space left on device\): more space, or another folder,"
-    ):
+    sentence = (
+        r"^folder='.*' cannot be written: No space left on device; the run needs 876 kB there in all, and .* are free: "
+        "with more space, resuming it would work$"
+    )
+    with pytest.raises(ValueError, match=sentence):
         raise ValueError(found["error"])
+
+
+def test_an_error_of_the_system_names_the_folder() -> None:
+    found = sentence_of(OSError(errno.ENOSPC, "No space left on device"))
+    assert found == (
+        "its folder cannot be written (No space left on device): more space, or another folder, would work"
+    )
 
 
 def test_other_errors_are_named_by_their_class() -> None:
