@@ -36,7 +36,7 @@ from slimlm.train.evaluate import Evaluation, check_heldout, evaluate
 from slimlm.train.initial_weights import initialise
 from slimlm.train.processes import Processes, joined_processes
 from slimlm.train.result import RunResult, Status, past_result, result_record
-from slimlm.train.run_files import RunFiles, written_bytes
+from slimlm.train.run_files import RunFiles, writing, written_bytes
 from slimlm.train.schedule import rate_factor
 from slimlm.train.setting import determinism, free_bytes, own_generators, run_spec, training_device
 from slimlm.train.speed import SpeedMeter
@@ -84,7 +84,8 @@ def train(
         spec = run_spec(design, recipe, data, target, processes) | {"hooks": list(hooks or {}), "plan": asdict(plan)}
         if folder is not None and processes.is_first:
             check_folder(folder, spec, resume=resume)
-            stack.enter_context(sole_writer(folder))
+            with writing(folder, plan.disk_bytes):
+                stack.enter_context(sole_writer(folder))
             check_folder(folder, spec, resume=resume)  # another process may have begun before
         processes.wait()
         if folder is not None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, NoReturn
 
-from tests.bench import crowd, light, memory, model, page, soak, training
+from tests.bench import crowd, faults, light, memory, model, page, soak, training
 from tests.bench.kit import Row
 from tests.bench.table import format_row, misses_aim, table_head
 
@@ -39,6 +39,7 @@ SECTIONS = {
     "soak": Section(soak.soak_rows, 73),
     "training": Section(training.training_rows, 150, by_name_only=True),
     "memory-7b": Section(memory.large_memory_rows, 480, by_name_only=True),
+    "faults": Section(faults.fault_rows, 400, by_name_only=True),
     "soak-long": Section(partial(soak.soak_rows, warm_up=60.0, quarter=180.0), 840, by_name_only=True),
 }
 WHOLE_RUN = [name for name, section in SECTIONS.items() if not section.by_name_only]

@@ -2,8 +2,9 @@
 
 A change is an operation of Python on a path below the run's folder: a file opened for writing, a name given, moved or
 deleted. Of all changes of an undisturbed run, one in EVERY is tried, in three ways: "killed" dies before it, "full"
-fails at it and at all later ones that need space, "small" lets files be no larger than a size. Each run is then resumed
-without a fault. One line a case is printed: way, number, exit code, and what the process said.
+fails at it and at all later ones that need space, "small" lets files be no larger than a size. On a disk of less than
+64 MB, "filled" fills it before the change until nothing more can be written. Each run is then resumed without a fault.
+One line a case is printed: way, number, exit code, and what the process said.
 
 Every run is in a fork of this process, which has loaded the packages.
 """
@@ -12,19 +13,23 @@ import errno
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from slimlm.train import train
 from slimlm.train.checkpoint import checkpoint_folders
 from slimlm.utils.files import UnwritableError
 from tests.train.forked import LOADED
-from tests.train.sources import chain_data, recipe, tiny
+from tests.train.sources import chain_data, contents, recipe, tiny
 
 SIZES = (100, 1_000, 20_000, 40_000)
 """Bytes that no file may exceed: metrics, run.json, the weights or the moments do not fit then."""
+
+_SMALL_DISK = 2**26
 
 _NEEDS_SPACE = {"open", "os.mkdir", "os.rename"}
 _CHANGES = {*_NEEDS_SPACE, "os.remove", "os.rmdir", "os.truncate", "shutil.rmtree"}
@@ -51,15 +56,18 @@ class Changes:
 
 
 def tried(folder: Path, prepare: Callable[[], object] = lambda: None) -> tuple[int, str]:
-    """Train or resume in a fork; return its exit code, negative for a signal, and its error."""
+    """Train or resume in a fork; return its exit code and its error.
+
+    The code is 0 at the end, 2 for a run that was refused, 3 for one that could not be written, or minus the signal.
+    """
     reader, writer = os.pipe()
     if (child := os.fork()) == 0:
         said, code = "", 0
         prepare()
         try:
             train(tiny(), recipe(), chain_data(heldout=100), folder, resume=True)
-        except UnwritableError as error:
-            said, code = str(error), 3
+        except (UnwritableError, ValueError) as error:
+            said, code = str(error), 3 if isinstance(error, UnwritableError) else 2
         os.write(writer, said.encode())
         os._exit(code)
     os.close(writer)
@@ -88,6 +96,23 @@ def full_at(folder: Path, number: int) -> Callable[[], object]:
     return lambda: Changes(folder, before)
 
 
+def filled_at(folder: Path, number: int) -> Callable[[], object]:
+    """Return what fills the disk before a change of a folder."""
+
+    def before(count: int, _: bool) -> None:
+        if count == number:
+            fill(folder.with_name("filler"))
+
+    return lambda: Changes(folder, before)
+
+
+def fill(file: Path) -> None:
+    """Write a file until the disk is full."""
+    with suppress(OSError), file.open("wb", buffering=0) as out:
+        while out.write(b"\0" * 4096):
+            pass
+
+
 def small(size: int) -> Callable[[], object]:
     """Return what lets every write beyond a size fail."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
@@ -113,14 +138,20 @@ def main(home: Path, every: int) -> None:
     cases += [("killed", number, lambda folder, number=number: die_at(folder, number)) for number in places]
     cases += [("full", number, lambda folder, number=number: full_at(folder, number)) for number in places[1:]]
     cases += [("small", size, lambda _, size=size: small(size)) for size in SIZES]
+    if shutil.disk_usage(home).total < _SMALL_DISK:
+        cases = [("filled", number, lambda folder, number=number: filled_at(folder, number)) for number in places]
     for way, number, fault in cases:
         folder = home / f"{way}-{number}"
         code, said = tried(folder, fault(folder))
         kept = [path.name for path in checkpoint_folders(folder)]
         left = [str(path.relative_to(folder)) for path in folder.rglob("*.part")]
+        (home / "filler").unlink(missing_ok=True)
         again, _ = tried(folder)
         case = {"way": way, "number": number, "code": code, "said": said, "kept": kept, "left": left, "again": again}
+        case["same"] = contents(folder) == contents(home / "whole")
         print(json.dumps(case), flush=True)
+        if way == "filled":
+            shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
