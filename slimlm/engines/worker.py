@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 from slimlm.data.token_data import TokenData
 from slimlm.engines.data import open_tokens
 from slimlm.engines.execute import execute, this_place
+from slimlm.engines.mortal import die_with_parent
 from slimlm.study.spec import RunSpec, spec_from_record
 from slimlm.study.study import RUNS, open_study
 from slimlm.utils.files import UnwritableError, reason
@@ -33,6 +34,7 @@ BEAT_S = 1.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train runs until stdin is closed, or the one run of `--one`; return 1 when that one failed."""
     options = _options(arguments)
+    die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     if options.nice:
         os.nice(options.nice)

@@ -113,7 +113,7 @@ def fill(file: Path) -> None:
             pass
 
 
-def small(size: int) -> Callable[[], object]:
+def small(_: Path, size: int) -> Callable[[], object]:
     """Return what lets every write beyond a size fail."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
@@ -134,15 +134,15 @@ def changes_of(folder: Path) -> int:
 def main(home: Path, every: int) -> None:
     os.fsync = lambda number: None  # type: ignore[assignment]  # what a process has written outlives it without
     places = range(1, changes_of(home / "whole") + 1, every)
-    cases: list[tuple[str, int, Callable[[Path], Callable[[], object]]]] = []
-    cases += [("killed", number, lambda folder, number=number: die_at(folder, number)) for number in places]
-    cases += [("full", number, lambda folder, number=number: full_at(folder, number)) for number in places[1:]]
-    cases += [("small", size, lambda _, size=size: small(size)) for size in SIZES]
+    cases: list[tuple[str, int, Callable[[Path, int], Callable[[], object]]]]
+    cases = [("killed", number, die_at) for number in places]
+    cases += [("full", number, full_at) for number in places[1:]]
+    cases += [("small", size, small) for size in SIZES]
     if shutil.disk_usage(home).total < _SMALL_DISK:
-        cases = [("filled", number, lambda folder, number=number: filled_at(folder, number)) for number in places]
+        cases = [("filled", number, filled_at) for number in places]
     for way, number, fault in cases:
         folder = home / f"{way}-{number}"
-        code, said = tried(folder, fault(folder))
+        code, said = tried(folder, fault(folder, number))
         kept = [path.name for path in checkpoint_folders(folder)]
         left = [str(path.relative_to(folder)) for path in folder.rglob("*.part")]
         (home / "filler").unlink(missing_ok=True)
