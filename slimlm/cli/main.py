@@ -21,7 +21,7 @@ from slimlm.cli.request import add_request, request_of
 from slimlm.cli.sample import add_sample
 from slimlm.cli.sources import inspected_model
 from slimlm.cli.sweep import add_sweep
-from slimlm.cli.train import add_train
+from slimlm.cli.train import INTERRUPTED, add_train
 from slimlm.core.design import Design
 from slimlm.core.layered import LayeredModel
 from slimlm.core.published import all_published
@@ -36,7 +36,7 @@ from slimlm.utils.optional import PSUTIL, TORCH, PackageError, need
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0, or 2 after a one-line error."""
+    """Run the command line and return its exit code: 0, 2 after a one-line error, or 130 after Ctrl-C."""
     options = _read(arguments)
     try:
         options.run(options)
@@ -45,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, MemoryError, PackageError, UnwritableError) as error:
         print(f"slimlm: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nslimlm: stopped", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:  # the reader, such as head, has closed the pipe
         _drop_output()
     except OSError as error:

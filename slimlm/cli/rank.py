@@ -2,14 +2,16 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from slimlm.cli.progress import TimedProgress
 from slimlm.cli.rank_request import add_study, place_data, study_of, study_request
@@ -17,6 +19,7 @@ from slimlm.cli.rank_text import format_ranking, format_study_plan
 from slimlm.cli.run_pictures import check_pictures, write_picture
 from slimlm.cli.train import INTERRUPTED
 from slimlm.cli.training_data import DEVICE_HELP
+from slimlm.runs.record import LOCK_S, sole_writer
 from slimlm.study.plan import USUAL_SD, StudyPlan, plan_study
 from slimlm.study.study import Study, open_study, write_study
 from slimlm.utils.formatting import parse_number, parse_size
@@ -26,6 +29,9 @@ from slimlm.utils.validation import check_option, check_positive, check_whole
 if TYPE_CHECKING:
     from slimlm.engines.engine import Engine
     from slimlm.ranking.result import Ranking
+
+TERMINATED = 143
+"""Exit code after SIGTERM, as shells report it."""
 
 ENGINES = ("local", "torchrun", "ray")
 
@@ -54,7 +60,7 @@ def add_rank(parser: argparse.ArgumentParser) -> None:
 
 
 def run_rank(options: argparse.Namespace) -> None:
-    """Print the plan, train what is missing, and print the verdict; Ctrl-C ends it with the way to go on.
+    """Print the plan, train what is missing, and print the verdict; Ctrl-C and SIGTERM end it with the way to go on.
 
     Raises ValueError, in one sentence, for a study that cannot be.
     """
@@ -62,18 +68,19 @@ def run_rank(options: argparse.Namespace) -> None:
     check_option("engine", options.engine, ENGINES)
     _check_numbers(options)
     with _folder(options) as folder:
-        study = _study(options, folder)
-        plan = plan_study(study)
         if options.dry_run:
+            study = _study(options, folder)
+            plan = plan_study(study)
             print(format_study_plan(study, plan, _expected_seconds(options, folder, study, plan), _least(study)))
             return
-        write_study(folder, study)
+        study, plan = _prepared(options, folder)
         print(f"{format_study_plan(study, plan, None, _least(study))}\n", flush=True)
         try:
-            _train(options, folder, started)
-        except KeyboardInterrupt:
+            with _stopped_by_signals():
+                _train(options, folder, started)
+        except KeyboardInterrupt as stop:
             print(f"\nslimlm: stopped; `slimlm rank {folder}` goes on", file=sys.stderr)
-            raise SystemExit(INTERRUPTED) from None
+            raise SystemExit(TERMINATED if isinstance(stop, _TerminatedError) else INTERRUPTED) from None
         _say_verdict(folder, study)
 
 
@@ -96,6 +103,16 @@ def _folder(options: argparse.Namespace) -> Iterator[Path]:
             yield Path(name)
     else:
         raise ValueError("a study needs a folder: --out DIR would work")
+
+
+def _prepared(options: argparse.Namespace, folder: Path) -> tuple[Study, StudyPlan]:
+    """Write the study and its data; meanwhile no other process prepares or trains it, and others see that one does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with sole_writer(folder, LOCK_S):
+        study = _study(options, folder)
+        plan = plan_study(study)
+        write_study(folder, study)
+    return study, plan
 
 
 def _study(options: argparse.Namespace, folder: Path) -> Study:
@@ -158,6 +175,27 @@ def _least(study: Study) -> str:
 
 
 # Training.
+
+
+class _TerminatedError(KeyboardInterrupt):
+    """The system, or who runs it, asks this process to end."""
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM end the work inside as Ctrl-C does: workers end, and the state says so."""
+
+    def stop(*_: object) -> NoReturn:
+        raise _TerminatedError
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _train(options: argparse.Namespace, folder: Path, started: float) -> None:

@@ -12,7 +12,7 @@ from slimlm.engines.data import check_data
 from slimlm.engines.engine import Engine, Finished
 from slimlm.engines.execute import drop_weights
 from slimlm.engines.state import CANCEL, Ending, StudyState, write_state
-from slimlm.runs.record import RESULT, read_run, sole_writer
+from slimlm.runs.record import LOCK_S, RESULT, read_run, sole_writer
 from slimlm.study.outcome import Outcome, outcome_of
 from slimlm.study.schedule import Schedule
 from slimlm.study.spec import RunSpec
@@ -24,9 +24,6 @@ from slimlm.utils.text import one_line
 
 POLL_S = 0.5
 """Longest time between two looks at the deadline, the file `cancel` and the progress of runs."""
-
-_LOCK_S = 3.0
-"""Seconds to wait for the lock: one that only looks whether a study is running holds it for a moment."""
 
 _MOST_FAILURES = 3
 """Runs that may fail beyond one for each slot while none succeeds: then every one would."""
@@ -71,17 +68,8 @@ def run_study(
 @contextmanager
 def _sole_driver(folder: Path) -> Iterator[None]:
     """Hold the lock of a study."""
-    deadline = time.monotonic() + _LOCK_S
     try:
-        with ExitStack() as stack:
-            while True:
-                try:
-                    stack.enter_context(sole_writer(folder))
-                    break
-                except ValueError:
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.1)
+        with sole_writer(folder, LOCK_S):
             yield
     except OSError as error:
         raise ValueError(f"{folder} cannot be written: {reason(error)}; another folder would work") from None

@@ -35,13 +35,14 @@ def writing(folder: Path, needed: int) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        cause = error.__cause__ if isinstance(error, UnwritableError) else error
+        below = error.__cause__ if isinstance(error, UnwritableError) else None
+        cause = below if isinstance(below, Exception) else error
         try:
             free = f"{format_bytes(shutil.disk_usage(folder).free)} are free"
         except OSError:  # the disk is gone
             free = "its disk is not there"
         raise UnwritableError(
-            f"folder={str(folder)!r} cannot be written: {reason(cause if isinstance(cause, Exception) else error)}; the run needs {format_bytes(needed)} there in "
+            f"folder={str(folder)!r} cannot be written: {reason(cause)}; the run needs {format_bytes(needed)} there in "
             f"all, and {free}: with more space, resuming it would work"
         ) from cause
 
