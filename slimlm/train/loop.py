@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,8 @@ class _Run:
             self._restore(saved)
         self.files.begin(spec, saved.state["metrics_bytes"] if saved else 0)
         self.meter = SpeedMeter(self.device, self.plan.flops_per_token, self.step.precision)
-        self._loop(saved.step if saved else 0, Reporter(progress))
+        self.report = Reporter(progress)
+        self._loop(saved.step if saved else 0)
         return self._finish()
 
     def _check_start(self) -> None:
@@ -162,7 +164,7 @@ class _Run:
         if (kept := self.checks.get(check.name)) is None or kept.passed:
             self.checks[check.name] = check
 
-    def _loop(self, first: int, report: Reporter) -> None:
+    def _loop(self, first: int) -> None:
         steps = self.plan.steps
         self.step.begin_at(first)
         loss = ""
@@ -178,7 +180,7 @@ class _Run:
                 loss = f", loss {totals.loss:.3f}"
                 if self.status == "diverged":
                     break
-            report((done - first) / (steps - first), "training", f": step {done:,} of {steps:,}{loss}")
+            self.report((done - first) / (steps - first), "training", f": step {done:,} of {steps:,}{loss}")
 
     def _is_logged(self, done: int) -> bool:
         often = (self.recipe.log_every, self._evaluate_every, self._checkpoint_every)
@@ -231,7 +233,8 @@ class _Run:
 
     def _evaluation(self, hooks: Mapping[str, Hook], most_tokens: int | None) -> Evaluation:
         with self.step.evaluating():
-            found = evaluate(self.model, self.data, length=self.plan.length, hooks=hooks, most_tokens=most_tokens)
+            beat, length = partial(self.report.beat, "evaluating"), self.plan.length
+            found = evaluate(self.model, self.data, length=length, hooks=hooks, most_tokens=most_tokens, beat=beat)
         for check in (*found.checks, check_floor(list(found.losses.values()), self.data.entropy)):
             self._note(check)
         return found
