@@ -10,8 +10,10 @@ from typing import Any, ClassVar
 
 from slimlm.engines.devices import Devices
 from slimlm.engines.engine import TRIES, Engine, Finished
+from slimlm.engines.memory import has_room, worker_bytes
 from slimlm.engines.process import LONGEST_END, WorkerProcess
 from slimlm.study.spec import RunSpec
+from slimlm.utils.reserved_memory import OWN, Reservation
 from slimlm.utils.validation import check_whole
 
 SHARING = 3
@@ -54,6 +56,17 @@ class LocalEngine(Engine):
         self._answers: queue.Queue[tuple[WorkerProcess, dict[str, Any] | None]] = queue.Queue()
         self._workers: list[WorkerProcess] = []
         self._tries: dict[str, int] = {}
+        self._reservation = Reservation()
+
+    def has_room(self, spec: RunSpec) -> bool:
+        """Whether there is memory for a run beside those under way on the CPU; the first always has."""
+        idle = self._idle_worker()
+        wanted = self._wanted_bytes()
+        return not wanted or self._device != "cpu" or has_room(spec, wanted, idle.pid if idle else None)
+
+    def _wanted_bytes(self) -> dict[int, int]:
+        """Return what the workers that train may come to hold, by number."""
+        return {worker.pid: worker_bytes(worker.run) for worker in self._workers if worker.run}
 
     def start(self, spec: RunSpec) -> None:
         """Give a run to an idle worker, or to a new one."""
@@ -66,6 +79,8 @@ class LocalEngine(Engine):
         worker.run, worker.done, worker.seen = spec, 0.0, time.monotonic()
         if self.stays:
             worker.send(spec)
+        if self._device == "cpu":
+            self._reservation.set(self._wanted_bytes())
 
     def _idle_worker(self) -> WorkerProcess | None:
         lost = self._devices.lost
@@ -86,7 +101,8 @@ class LocalEngine(Engine):
         return ["-m", "slimlm.engines.worker", str(self.folder), "--device", device, "--nice", str(self._nice), *more]
 
     def _environment(self) -> Mapping[str, str]:
-        return {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if self._device == "cpu" else {}
+        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if self._device == "cpu" else {}
+        return {OWN: str(self._reservation.path), **threads}
 
     def wait(self, timeout: float) -> Finished | None:
         """Return the next run that is over; None when none is after `timeout` seconds."""
@@ -119,6 +135,8 @@ class LocalEngine(Engine):
             self._remove(worker)  # after an error of its device every further run in this process would fail
             return self._again(spec, worker, answer["error"])
         self._devices.succeeded(worker.device)
+        if self._device == "cpu":
+            self._reservation.set(self._wanted_bytes())
         return Finished(spec.key, answer["error"])
 
     def _remove(self, worker: WorkerProcess) -> None:
@@ -169,6 +187,7 @@ class LocalEngine(Engine):
         for worker in self._workers:
             worker.end(deadline)
         self._workers.clear()
+        self._reservation.close()
 
 
 def _devices(device: str | None) -> tuple[str, int, list[str]]:

@@ -105,6 +105,8 @@ class _Driver:
         self.worked = 0.0
         """Operations of the runs that this call has finished."""
         self.wanted: list[RunSpec] = []
+        self.lacks_memory = False
+        """Whether a slot is empty because there is no memory for a further run."""
 
     def run(self) -> Ending:
         """Train until nothing is wanted, or until something ends it."""
@@ -148,11 +150,15 @@ class _Driver:
     def _start(self) -> None:
         """Fill the free slots with the longest runs that end in time."""
         waiting = [spec for spec in self.wanted if spec.key not in self.running]
+        self.lacks_memory = False
         if self._is_hopeless():
             return
         for spec in waiting:
             if len(self.running) >= self.engine.slots:
                 return
+            if self.running and not self.engine.has_room(spec):
+                self.lacks_memory = True
+                return  # the longest first: a smaller one must not keep it waiting for ever
             if self._ends_in_time(spec):
                 self.running[spec.key] = spec, self.now()
                 self.engine.start(spec)
@@ -218,12 +224,13 @@ class _Driver:
         with suppress(OSError):  # a full disk ends runs, each with a sentence; the state is only shown
             write_state(self.folder, state)
         if self.progress and status == "running":
-            self.progress(state.fraction, _words(state))
+            self.progress(state.fraction, _words(state, self.lacks_memory))
 
 
-def _words(state: StudyState) -> str:
+def _words(state: StudyState, lacks_memory: bool) -> str:
     """Return what a study does, in a line."""
     left = f", about {format_seconds(max(1.0, state.eta_s))} left" if state.eta_s is not None else ""
     failed = f", {len(state.failed)} failed" if state.failed else ""
+    room = " (no memory for more at once)" if lacks_memory else ""
     known = state.done + state.wanted
-    return f"training: {state.done} of {known} known runs done, {len(state.running)} under way{failed}{left}"
+    return f"training: {state.done} of {known} known runs done, {len(state.running)} under way{room}{failed}{left}"
