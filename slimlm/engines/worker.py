@@ -132,7 +132,20 @@ def sentence_of(problem: Exception) -> str:
         return str(problem)
     if isinstance(problem, OSError):
         return f"its folder cannot be written ({reason(problem)}): more space, or another folder, would work"
-    return f"{type(problem).__name__}: {' '.join(str(problem).split())[:500]}"
+    words = " ".join(str(problem).strip().partition("\n")[0].split())[:500]
+    return _of_device(problem, words) or f"{type(problem).__name__}: {' '.join(str(problem).split())[:500]}"
+
+
+def _of_device(problem: Exception, words: str) -> str:
+    """Return an error of a GPU, or of memory, in one sentence; empty for any other."""
+    import torch
+
+    if isinstance(problem, torch.OutOfMemoryError | MemoryError):
+        place = "GPU" if isinstance(problem, torch.OutOfMemoryError) else "machine"
+        return f"its {place} has too little memory ({words}): fewer workers or a lower micro_batch would work"
+    if isinstance(problem, torch.AcceleratorError):
+        return f"its GPU failed ({words}): another one, or resuming once it works again, would work"
+    return ""
 
 
 if __name__ == "__main__":

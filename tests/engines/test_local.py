@@ -113,10 +113,11 @@ def test_a_worker_that_cannot_be_killed_holds_up_neither_its_run_nor_the_end(
         engine.mode = "stop"
         engine.start(first)
         patch.setattr(os, "killpg", lambda *_: None)
-        (pid,) = engine.pids
+        (worker,) = engine._workers
         assert engine.wait(60) == Finished(first.key)
-        assert state_of(pid) == "T"
-    os.kill(pid, signal.SIGKILL)
+        assert state_of(worker.pid) == "T"
+    worker.kill()
+    assert not is_alive(worker.pid)
 
 
 @pytest.mark.parametrize("kills", [0, 1])
