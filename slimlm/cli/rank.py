@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,9 +20,10 @@ from slimlm.cli.rank_text import format_ranking, format_study_plan
 from slimlm.cli.run_pictures import check_pictures, write_picture
 from slimlm.cli.train import INTERRUPTED
 from slimlm.cli.training_data import DEVICE_HELP
+from slimlm.core.describe import counted
 from slimlm.runs.record import LOCK_S, sole_writer
 from slimlm.study.plan import USUAL_SD, StudyPlan, plan_study
-from slimlm.study.study import Study, open_study, write_study
+from slimlm.study.study import Study, open_study, read_outcomes, write_study
 from slimlm.utils.formatting import parse_number, parse_size
 from slimlm.utils.optional import ALTAIR, NUMPY, PackageError, need
 from slimlm.utils.validation import check_option, check_positive, check_whole
@@ -205,7 +207,28 @@ def _train(options: argparse.Namespace, folder: Path, started: float) -> None:
     if options.deadline:
         deadline = max(0.0, parse_number(options.deadline) - _VERDICT_S - (time.monotonic() - started))
     with _engine(options, folder) as engine:
+        if sentence := _other_devices(options, folder):
+            print(f"slimlm: {sentence}", file=sys.stderr)
         run_study(folder, engine, deadline_s=deadline, progress=TimedProgress())
+
+
+def _other_devices(options: argparse.Namespace, folder: Path) -> str:
+    """Return a sentence when runs that are over were trained on another device than this call uses; else nothing."""
+    earlier = Counter(outcome.device for outcome in read_outcomes(folder)[0].values())
+    if not earlier or options.engine == "ray":
+        return ""
+    here = "cpu"
+    if options.device != here:
+        from slimlm.model.device import device_name, pick_device
+
+        here = device_name(pick_device(options.device))
+    found = ", ".join(
+        f"{counted(number, 'finished run')} on {name}" for name, number in earlier.items() if name != here
+    )
+    return found and (
+        f"missing runs are trained on {here}, from their start, beside {found}: the verdict will say that it compares "
+        "across devices, which the same device would avoid"
+    )
 
 
 def _engine(options: argparse.Namespace, folder: Path) -> "Engine":
