@@ -1,4 +1,4 @@
-"""Start a command that the system kills when the process that started it ends: python -m slimlm.engines.mortal COMMAND.
+"""Start a command that the system kills when the process that started it ends: python -IS mortal.py COMMAND.
 
 Workers end by themselves when their input is closed; one that hangs or is stopped cannot. Linux alone does this.
 """

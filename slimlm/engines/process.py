@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from slimlm.engines import mortal
 from slimlm.study.spec import RunSpec
 from slimlm.utils.formatting import format_seconds
 
@@ -45,7 +46,7 @@ class WorkerProcess:
         self.device = device
         self._memory_kills = memory_kills()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "slimlm.engines.mortal", *command],
+            [sys.executable, "-IS", mortal.__file__, *command],  # as a file, without packages: it starts at once
             stdin=pipe,
             stdout=pipe,
             stderr=pipe,

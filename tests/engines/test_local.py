@@ -53,7 +53,7 @@ def answer_of(mode: str, spec: RunSpec, folder: Path, silence_s: float = 60.0) -
 
 
 @pytest.mark.parametrize(
-    ("mode", "silence_s"), [("die", 60), ("again", 60), ("hang", 2), ("stop", 2), ("babble", 60), ("poison", 60)]
+    ("mode", "silence_s"), [("die", 60), ("again", 60), ("hang", 2), ("stop", 3), ("babble", 60), ("poison", 60)]
 )
 def test_a_run_is_given_to_another_worker_until_it_succeeds(
     mode: str, silence_s: float, first: RunSpec, tmp_path: Path
@@ -107,14 +107,14 @@ def test_a_worker_that_cannot_be_killed_holds_up_neither_its_run_nor_the_end(
     first: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that waits for a device or a disk that is gone ends only when that answers."""
-    monkeypatch.setattr(process, "LONGEST_END", 0.2)
-    monkeypatch.setattr(local, "LONGEST_END", 0.2)
-    with monkeypatch.context() as patch, Faked(tmp_path, device="cpu", workers=1, silence_s=1.5) as engine:
+    with Faked(tmp_path, device="cpu", workers=1, silence_s=3.0) as engine:
         engine.mode = "stop"
         engine.start(first)
-        patch.setattr(os, "killpg", lambda *_: None)
         (worker,) = engine._workers
-        assert engine.wait(60) == Finished(first.key)
+        with monkeypatch.context() as patch:
+            patch.setattr(process, "LONGEST_END", 0.2)
+            patch.setattr(os, "killpg", lambda *_: None)
+            assert engine.wait(60) == Finished(first.key)
         assert state_of(worker.pid) == "T"
     worker.kill()
     assert not is_alive(worker.pid)
