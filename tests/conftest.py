@@ -2,8 +2,10 @@
 
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
@@ -12,6 +14,9 @@ from tests.browser import DESKTOP, chromium, running
 
 # One process runs on each core: threads of torch would wait for each other, and cost a fifth of all processor time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Processes of tests side by side do not see the memory that each other's studies reserve.
+os.environ["SLIMLM_RESERVED"] = str(Path(tempfile.gettempdir()) / f"slimlm-reserved-test-{os.getpid()}")
 
 
 @pytest.fixture(scope="session")

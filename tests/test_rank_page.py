@@ -285,6 +285,41 @@ def test_a_process_that_fails_leaves_its_last_line(empty: Path) -> None:
     assert processes.progress("fails").error == "no such corpus"
 
 
+def test_a_preparation_that_is_cancelled_has_not_failed(empty: Path) -> None:
+    processes = fake_processes(30)
+    processes.start("one", ["--quick"])
+    processes.cancel("one")
+    assert processes.progress("one").cancelling or not processes.progress("one").alive
+    wait_for_the_end(processes, "one")
+    assert (processes.progress("one").error, processes.progress("one").cancelling) == ("", False)
+
+
+def test_a_process_that_is_killed_while_it_prepares_says_so(empty: Path) -> None:
+    processes = fake_processes(30)
+    processes.start("one", ["--quick"])
+    processes._started[empty / "one"].kill()
+    wait_for_the_end(processes, "one")
+    assert processes.progress("one").error == "its process was ended by SIGKILL, perhaps for lack of memory"
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_a_clock_that_is_set_does_not_make_a_cancelled_study_one_that_failed(
+    hours: int, empty: Path, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_fake(empty / "one", study, {})
+    processes = fake_processes(0, code=2)
+    processes.start("one", [])
+    wait_for_the_end(processes, "one")
+    assert processes.progress("one").error == "ok"
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3600 * hours)
+    write_state(folder, StudyState("cancelled", 1, now, now, 5, 97))
+    assert processes.progress("one").error == ""
+    processes.start("one", [])
+    wait_for_the_end(processes, "one")
+    assert processes.progress("one").error == "ok"  # the state is of the process before
+
+
 def test_a_study_cannot_be_started_under_a_path_or_without_options(empty: Path) -> None:
     processes = fake_processes(0)
     with pytest.raises(ValueError, match=r"^'\.\./x' is no name of a study"):

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from slimlm.cli.exit_codes import INTERRUPTED
 from slimlm.cli.progress import is_first_process
-from slimlm.utils.files import reason
+from slimlm.utils.files import UnwritableError, reason
 from slimlm.utils.optional import PackageError
 
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.run(options)
         if sys.stdout:  # None when the caller has closed it
             sys.stdout.flush()
-    except (ValueError, MemoryError, PackageError) as error:
+    except (ValueError, MemoryError, PackageError, UnwritableError) as error:
         print(f"slimlm: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -2,23 +2,28 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from slimlm.cli.exit_codes import INTERRUPTED
+from slimlm.cli.exit_codes import INTERRUPTED, TERMINATED
 from slimlm.cli.progress import shown_progress
 from slimlm.cli.rank_request import add_study, place_data, study_of, study_request
 from slimlm.cli.rank_text import format_ranking, format_study_plan
 from slimlm.cli.run_pictures import check_pictures, write_picture
 from slimlm.cli.training_data import DEVICE_HELP
+from slimlm.core.describe import counted
+from slimlm.runs.record import LOCK_S, sole_writer
 from slimlm.study.plan import USUAL_SD, StudyPlan, plan_study
-from slimlm.study.study import Study, open_study, write_study
+from slimlm.study.study import Study, open_study, read_outcomes, write_study
 from slimlm.utils.formatting import parse_number, parse_size
 from slimlm.utils.optional import ALTAIR, NUMPY, PackageError, need
 from slimlm.utils.priority import LEAST_PRIORITY, lower_priority
@@ -57,7 +62,7 @@ def add_rank(parser: argparse.ArgumentParser) -> None:
 
 
 def run_rank(options: argparse.Namespace) -> None:
-    """Print the plan, train what is missing, and print the verdict; Ctrl-C ends it with the way to go on.
+    """Print the plan, train what is missing, and print the verdict; Ctrl-C and SIGTERM end it with the way to go on.
 
     Raises ValueError, in one sentence, for a study that cannot be.
     """
@@ -66,18 +71,19 @@ def run_rank(options: argparse.Namespace) -> None:
     _check_numbers(options)
     lower_priority(_nice(options))
     with _folder(options) as folder:
-        study = _study(options, folder)
-        plan = plan_study(study)
         if options.dry_run:
+            study = _study(options, folder)
+            plan = plan_study(study)
             print(format_study_plan(study, plan, _expected_seconds(options, folder, study, plan), _least(study)))
             return
-        write_study(folder, study)
+        study, plan = _prepared(options, folder)
         print(f"{format_study_plan(study, plan, None, _least(study))}\n", flush=True)
         try:
-            _train(options, folder, started)
-        except KeyboardInterrupt:
+            with _stopped_by_signals():
+                _train(options, folder, started)
+        except KeyboardInterrupt as stop:
             print(f"\nslimlm: stopped; `slimlm rank {folder}` goes on", file=sys.stderr)
-            raise SystemExit(INTERRUPTED) from None
+            raise SystemExit(TERMINATED if isinstance(stop, _TerminatedError) else INTERRUPTED) from None
         _say_verdict(folder, study)
 
 
@@ -113,6 +119,16 @@ def _folder(options: argparse.Namespace) -> Iterator[Path]:
             yield Path(name)
     else:
         raise ValueError("a study needs a folder: --out DIR would work")
+
+
+def _prepared(options: argparse.Namespace, folder: Path) -> tuple[Study, StudyPlan]:
+    """Write the study and its data; meanwhile no other process prepares or trains it, and others see that one does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with sole_writer(folder, LOCK_S):
+        study = _study(options, folder)
+        plan = plan_study(study)
+        write_study(folder, study)
+    return study, plan
 
 
 def _study(options: argparse.Namespace, folder: Path) -> Study:
@@ -177,6 +193,27 @@ def _least(study: Study) -> str:
 # Training.
 
 
+class _TerminatedError(KeyboardInterrupt):
+    """The system, or who runs it, asks this process to end."""
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM end the work inside as Ctrl-C does: workers end, and the state says so."""
+
+    def stop(*_: object) -> NoReturn:
+        raise _TerminatedError
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _train(options: argparse.Namespace, folder: Path, started: float) -> None:
     from slimlm.engines.run_study import run_study
 
@@ -184,7 +221,28 @@ def _train(options: argparse.Namespace, folder: Path, started: float) -> None:
     if options.deadline:
         deadline = max(0.0, parse_number(options.deadline) - _VERDICT_S - (time.monotonic() - started))
     with _engine(options, folder) as engine:
+        if sentence := _other_devices(options, folder):
+            print(f"slimlm: {sentence}", file=sys.stderr)
         run_study(folder, engine, deadline_s=deadline, progress=shown_progress())
+
+
+def _other_devices(options: argparse.Namespace, folder: Path) -> str:
+    """Return a sentence when runs that are over were trained on another device than this call uses; else nothing."""
+    earlier = Counter(outcome.device for outcome in read_outcomes(folder)[0].values())
+    if not earlier or options.engine == "ray":
+        return ""
+    here = "cpu"
+    if options.device != here:
+        from slimlm.model.device import device_name, pick_device
+
+        here = device_name(pick_device(options.device))
+    found = ", ".join(
+        f"{counted(number, 'finished run')} on {name}" for name, number in earlier.items() if name != here
+    )
+    return found and (
+        f"missing runs are trained on {here}, from their start, beside {found}: the verdict will say that it compares "
+        "across devices, which the same device would avoid"
+    )
 
 
 def _engine(options: argparse.Namespace, folder: Path) -> "Engine":

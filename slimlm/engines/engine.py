@@ -30,6 +30,10 @@ class Engine(Protocol):
     keep_weights: bool
     """Whether the weights and checkpoints of finished runs are kept."""
 
+    def has_room(self, spec: RunSpec) -> bool:
+        """Whether there is memory for a run beside those under way; an engine that does not know says so."""
+        return True
+
     def start(self, spec: RunSpec) -> None:
         """Begin a run, or go on with it. At most `slots` runs may be under way."""
 

@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from slimlm.engines.devices import Devices
 from slimlm.engines.engine import TRIES, Engine, Finished
-from slimlm.engines.process import WorkerProcess
+from slimlm.engines.memory import has_room, worker_bytes
+from slimlm.engines.process import LONGEST_END, WorkerProcess
 from slimlm.study.spec import RunSpec
+from slimlm.utils.reserved_memory import OWN, Reservation
 from slimlm.utils.validation import check_whole
 
 SHARING = 3
@@ -46,13 +49,24 @@ class LocalEngine(Engine):
         """
         self.folder, self.keep_weights = folder, keep_weights
         self._device, per_device, devices = _devices(device)
-        self._devices = devices
+        self._devices = Devices(devices or [self._device])
         self.slots = per_device * max(1, len(devices)) if workers is None else workers
         check_whole(workers=self.slots)
         self._nice, self._silence_s = nice, silence_s
         self._answers: queue.Queue[tuple[WorkerProcess, dict[str, Any] | None]] = queue.Queue()
         self._workers: list[WorkerProcess] = []
         self._tries: dict[str, int] = {}
+        self._reservation = Reservation()
+
+    def has_room(self, spec: RunSpec) -> bool:
+        """Whether there is memory for a run beside those under way on the CPU; the first always has."""
+        idle = self._idle_worker()
+        wanted = self._wanted_bytes()
+        return not wanted or self._device != "cpu" or has_room(spec, wanted, idle.pid if idle else None)
+
+    def _wanted_bytes(self) -> dict[int, int]:
+        """Return what the workers that train may come to hold, by number."""
+        return {worker.pid: worker_bytes(worker.run) for worker in self._workers if worker.run}
 
     def start(self, spec: RunSpec) -> None:
         """Give a run to an idle worker, or to a new one."""
@@ -61,30 +75,34 @@ class LocalEngine(Engine):
         self._begin(spec)
 
     def _begin(self, spec: RunSpec) -> None:
-        idle = [worker for worker in self._workers if worker.run is None] if self.stays else []
-        worker = idle[0] if idle else self._new_worker(spec)
+        worker = self._idle_worker() or self._new_worker(spec)
         worker.run, worker.done, worker.seen = spec, 0.0, time.monotonic()
         if self.stays:
             worker.send(spec)
+        if self._device == "cpu":
+            self._reservation.set(self._wanted_bytes())
+
+    def _idle_worker(self) -> WorkerProcess | None:
+        lost = self._devices.lost
+        idle = (worker for worker in self._workers if self.stays and worker.run is None and worker.device not in lost)
+        return next(idle, None)
 
     def _new_worker(self, spec: RunSpec) -> WorkerProcess:
-        worker = WorkerProcess(self._command(spec), self._environment(), self._answers)
+        device = self._devices.choose(spec.key, [worker.device for worker in self._workers])
+        worker = WorkerProcess(self._command(spec, device), self._environment(), self._answers, device)
         self._workers.append(worker)
         return worker
 
-    def _command(self, spec: RunSpec) -> list[str]:
-        return [sys.executable, *self._worker_arguments(self._least_used_device())]
+    def _command(self, spec: RunSpec, device: str) -> list[str]:
+        return [sys.executable, *self._worker_arguments(device)]
 
     def _worker_arguments(self, device: str) -> list[str]:
         more = ["--keep-weights"] if self.keep_weights else []
         return ["-m", "slimlm.engines.worker", str(self.folder), "--device", device, "--nice", str(self._nice), *more]
 
-    def _least_used_device(self) -> str:
-        """Return the device of the next worker: the GPUs take turns."""
-        return self._devices[len(self._workers) % len(self._devices)] if self._devices else self._device
-
     def _environment(self) -> Mapping[str, str]:
-        return {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if self._device == "cpu" else {}
+        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if self._device == "cpu" else {}
+        return {OWN: str(self._reservation.path), **threads}
 
     def wait(self, timeout: float) -> Finished | None:
         """Return the next run that is over; None when none is after `timeout` seconds."""
@@ -114,28 +132,43 @@ class LocalEngine(Engine):
             return None
         spec, worker.run = worker.run, None
         if answer["error"] is not None and answer["again"]:
-            return self._again(spec, answer["error"])
+            self._remove(worker)  # after an error of its device every further run in this process would fail
+            return self._again(spec, worker, answer["error"])
+        self._devices.succeeded(worker.device)
+        if self._device == "cpu":
+            self._reservation.set(self._wanted_bytes())
         return Finished(spec.key, answer["error"])
+
+    def _remove(self, worker: WorkerProcess) -> None:
+        self._workers.remove(worker)
+        worker.kill()
 
     def _lost(self, worker: WorkerProcess) -> Finished | None:
         self._workers.remove(worker)
         worker.end()
         if worker.run is None:
             return None
-        words = f" ({worker.last_words})" if worker.last_words else ""
-        return self._again(worker.run, f"its worker process died{words}")
+        if worker.lacked_memory:
+            self.slots = max(1, self.slots - 1)
+        return self._again(worker.run, worker, *worker.how_it_ended())
 
-    def _again(self, spec: RunSpec, why: str) -> Finished | None:
-        """Begin a run again, unless it has been begun too often."""
+    def _again(self, spec: RunSpec, worker: WorkerProcess, why: str, advice: str = "") -> Finished | None:
+        """Begin a run again, on another device if there is one, unless it has been begun too often."""
+        if self._devices.failed(worker.device, spec.key):
+            left = len(self._devices.names) - len(self._devices.lost)
+            self.slots = max(1, self.slots * left // (left + 1))
         if self._tries[spec.key] >= TRIES:
-            return Finished(spec.key, f"{why}, {TRIES} times")
+            return Finished(spec.key, f"{why}, {TRIES} times{advice}")
         self._tries[spec.key] += 1
         self._begin(spec)
         return None
 
     def _end_silent(self) -> None:
+        """Kill workers that hang, which makes their runs begin again."""
         for worker in [worker for worker in self._workers if worker.is_silent(self._silence_s)]:
-            worker.kill()  # its last answer, None, makes its run begin again
+            worker.silent_s = self._silence_s
+            worker.kill()
+            self._answers.put((worker, None))  # it may not end, and then never says so
 
     def fractions(self) -> Mapping[str, float]:
         """Return the share that is done of each run under way, by key."""
@@ -150,9 +183,11 @@ class LocalEngine(Engine):
         """Stop all workers at once; a second call does nothing."""
         for worker in self._workers:
             worker.ask_to_end()
+        deadline = time.monotonic() + LONGEST_END  # of all workers together
         for worker in self._workers:
-            worker.end()
+            worker.end(deadline)
         self._workers.clear()
+        self._reservation.close()
 
 
 def _devices(device: str | None) -> tuple[str, int, list[str]]:

@@ -5,29 +5,48 @@ import os
 import queue
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from slimlm.engines import mortal
 from slimlm.study.spec import RunSpec
+from slimlm.utils.formatting import format_seconds
 
 _LAST_WORDS = 2000
 """Characters of a worker's stderr that are kept."""
-_LONGEST_END = 5.0
-"""Seconds that a process has to end by itself once its stdin is closed."""
+LONGEST_END = 5.0
+"""Seconds that a process has to end by itself once its stdin is closed, and the system to end one that is killed."""
+_VMSTAT = Path("/proc/vmstat")
+
+
+def memory_kills() -> int:
+    """Return how many processes the system has killed for lack of memory since it was started; 0 where unknown."""
+    with suppress(OSError, ValueError):
+        rows = dict(line.split() for line in _VMSTAT.read_text().splitlines())
+        return int(rows.get("oom_kill", 0))
+    return 0
 
 
 class WorkerProcess:
     """One worker. Its answers go into a queue, as (worker, answer); None is the last one, when it has ended."""
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], answers: "queue.Queue[tuple[Any, Any]]"
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        answers: "queue.Queue[tuple[Any, Any]]",
+        device: str = "cpu",
     ) -> None:
         pipe = subprocess.PIPE
+        self.device = device
+        self._memory_kills = memory_kills()
         self._process = subprocess.Popen(
-            command,
+            [sys.executable, "-IS", mortal.__file__, *command],  # as a file, without packages: it starts at once
             stdin=pipe,
             stdout=pipe,
             stderr=pipe,
@@ -39,6 +58,8 @@ class WorkerProcess:
         self.done = 0.0
         self.seen = time.monotonic()
         """When it last gave a sign of life."""
+        self.silent_s: float | None = None
+        """Seconds without a sign of life after which it was killed."""
         self._words = b""
         self._readers = [
             threading.Thread(target=work, daemon=True)
@@ -66,6 +87,25 @@ class WorkerProcess:
         return " ".join(lines[-1].split()) if lines else ""
 
     @property
+    def lacked_memory(self) -> bool:
+        """Whether the system has killed it, and has killed for lack of memory while it was there."""
+        return self._was_killed and memory_kills() > self._memory_kills
+
+    @property
+    def _was_killed(self) -> bool:
+        return self.silent_s is None and self._process.poll() == -signal.SIGKILL
+
+    def how_it_ended(self) -> tuple[str, str]:
+        """Return how a process ended, and what would work, as parts of a sentence; the second may be empty."""
+        if self.silent_s is not None:
+            return f"its worker process gave no sign of life for {format_seconds(self.silent_s)} and was killed", ""
+        words = f" ({self.last_words})" if self.last_words else ""
+        if not self._was_killed:
+            return f"its worker process died{words}", ""
+        why = "for lack of memory" if self.lacked_memory else "perhaps for lack of memory"
+        return f"its worker process was killed{words}", f", {why}: fewer workers or a lower micro_batch would work"
+
+    @property
     def pid(self) -> int:
         """Number of the process."""
         return self._process.pid
@@ -87,21 +127,27 @@ class WorkerProcess:
         with suppress(OSError):
             self._process.stdin.close()
 
-    def end(self) -> None:
-        """Wait until it has ended; kill it when it does not."""
+    def end(self, deadline: float | None = None) -> None:
+        """Wait until it has ended, to a time of `time.monotonic` that may have passed; kill it when it does not."""
         self.ask_to_end()
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_LONGEST_END)
+            left = LONGEST_END if deadline is None else max(0.0, deadline - time.monotonic())
+            self._process.wait(left)
         self.kill()
 
     def kill(self) -> None:
-        """Kill it and the processes that it started; one that has ended is left alone."""
+        """Kill it and the processes that it started; one that has ended is left alone.
+
+        One that waits for a device or a disk, which the system cannot end, is not waited for.
+        """
         self.ask_to_end()
         if self._process.poll() is None:
             with suppress(OSError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(LONGEST_END)
+        wait_s = LONGEST_END if self._process.poll() is not None else 0.0
         for reader, pipe in zip(self._readers, (self._process.stdout, self._process.stderr), strict=True):
-            reader.join(_LONGEST_END)
+            reader.join(wait_s)
             if pipe and not reader.is_alive():  # a process that left the group may hold the other end
                 pipe.close()

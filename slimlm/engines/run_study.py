@@ -12,7 +12,7 @@ from slimlm.engines.data import check_data
 from slimlm.engines.engine import Engine, Finished
 from slimlm.engines.execute import drop_weights
 from slimlm.engines.state import CANCEL, Ending, StudyState, write_state
-from slimlm.runs.record import RESULT, read_run, sole_writer
+from slimlm.runs.record import LOCK_S, RESULT, read_run, sole_writer
 from slimlm.study.outcome import Outcome, outcome_of
 from slimlm.study.schedule import Schedule
 from slimlm.study.spec import RunSpec
@@ -24,9 +24,6 @@ from slimlm.utils.text import one_line
 
 POLL_S = 0.5
 """Longest time between two looks at the deadline, the file `cancel` and the progress of runs."""
-
-_LOCK_S = 3.0
-"""Seconds to wait for the lock: one that only looks whether a study is running holds it for a moment."""
 
 _MOST_FAILURES = 3
 """Runs that may fail beyond one for each slot while none succeeds: then every one would."""
@@ -71,17 +68,8 @@ def run_study(
 @contextmanager
 def _sole_driver(folder: Path) -> Iterator[None]:
     """Hold the lock of a study."""
-    deadline = time.monotonic() + _LOCK_S
     try:
-        with ExitStack() as stack:
-            while True:
-                try:
-                    stack.enter_context(sole_writer(folder))
-                    break
-                except ValueError:
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.1)
+        with sole_writer(folder, LOCK_S):
             yield
     except OSError as error:
         raise ValueError(f"{folder} cannot be written: {reason(error)}; another folder would work") from None
@@ -117,6 +105,8 @@ class _Driver:
         self.worked = 0.0
         """Operations of the runs that this call has finished."""
         self.wanted: list[RunSpec] = []
+        self.lacks_memory = False
+        """Whether a slot is empty because there is no memory for a further run."""
 
     def run(self) -> Ending:
         """Train until nothing is wanted, or until something ends it."""
@@ -160,11 +150,15 @@ class _Driver:
     def _start(self) -> None:
         """Fill the free slots with the longest runs that end in time."""
         waiting = [spec for spec in self.wanted if spec.key not in self.running]
+        self.lacks_memory = False
         if self._is_hopeless():
             return
         for spec in waiting:
             if len(self.running) >= self.engine.slots:
                 return
+            if self.running and not self.engine.has_room(spec):
+                self.lacks_memory = True
+                return  # the longest first: a smaller one must not keep it waiting for ever
             if self._ends_in_time(spec):
                 self.running[spec.key] = spec, self.now()
                 self.engine.start(spec)
@@ -230,12 +224,13 @@ class _Driver:
         with suppress(OSError):  # a full disk ends runs, each with a sentence; the state is only shown
             write_state(self.folder, state)
         if self.progress and status == "running":
-            self.progress(state.fraction, _words(state))
+            self.progress(state.fraction, _words(state, self.lacks_memory))
 
 
-def _words(state: StudyState) -> str:
+def _words(state: StudyState, lacks_memory: bool) -> str:
     """Return what a study does, in a line."""
     left = f", about {format_seconds(max(1.0, state.eta_s))} left" if state.eta_s is not None else ""
     failed = f", {len(state.failed)} failed" if state.failed else ""
+    room = " (no memory for more at once)" if lacks_memory else ""
     known = state.done + state.wanted
-    return f"training: {state.done} of {known} known runs done, {len(state.running)} under way{failed}{left}"
+    return f"training: {state.done} of {known} known runs done, {len(state.running)} under way{room}{failed}{left}"

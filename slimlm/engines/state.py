@@ -6,14 +6,13 @@ way included), failed (sentences by key); fraction (of the operations known to b
 """
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from slimlm.runs.record import finite, read_record, sole_writer
+from slimlm.runs.record import finite, has_writer, read_record
 from slimlm.utils.files import replacing
 
 FORMAT = "slimlm-state-1"
@@ -62,22 +61,11 @@ def read_state(folder: Path) -> StudyState | None:
         record = read_record(folder / STATE)
         if record is None or record.pop("format") != FORMAT:
             return None
-        if record["status"] == "running" and not is_running(folder):
+        if record["status"] == "running" and not has_writer(folder):
             record["status"] = "interrupted"
         return StudyState(**record)
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def is_running(folder: Path) -> bool:
-    """Whether a process trains the study in a folder now; always False without POSIX."""
-    if os.name != "posix" or not (folder / ".lock").exists():
-        return False
-    try:
-        with sole_writer(folder):
-            return False
-    except (OSError, ValueError):
-        return True
 
 
 def ask_to_cancel(folder: Path) -> None:

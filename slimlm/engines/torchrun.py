@@ -38,7 +38,7 @@ class TorchrunEngine(LocalEngine):
         super().__init__(folder, workers=1, device=device, keep_weights=keep_weights, nice=nice, silence_s=silence_s)
         self._processes = processes
 
-    def _command(self, spec: RunSpec) -> list[str]:
+    def _command(self, spec: RunSpec, device: str) -> list[str]:
         launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(self._processes)]
         return [sys.executable, *launcher, *self._worker_arguments(self._device), "--one", json.dumps(spec.to_record())]
 

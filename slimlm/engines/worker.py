@@ -23,9 +23,10 @@ from typing import Any, BinaryIO
 from slimlm.data.token_data import TokenData
 from slimlm.engines.data import open_tokens
 from slimlm.engines.execute import execute, this_place
+from slimlm.engines.mortal import die_with_parent
 from slimlm.study.spec import RunSpec, spec_from_record
 from slimlm.study.study import RUNS, open_study
-from slimlm.utils.files import reason
+from slimlm.utils.files import UnwritableError, reason
 from slimlm.utils.priority import lower_priority
 
 BEAT_S = 1.0
@@ -34,6 +35,7 @@ BEAT_S = 1.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train runs until stdin is closed, or the one run of `--one`; return 1 when that one failed."""
     options = _options(arguments)
+    die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     lower_priority(options.nice)
     answers = _answers()
@@ -95,7 +97,7 @@ class Worker:
             self._train(spec)
         except Exception as problem:  # whatever happens in one run must not end the others
             error, again = sentence_of(problem), not isinstance(problem, ValueError)
-            if again:
+            if again and not isinstance(problem, UnwritableError):
                 traceback.print_exception(problem)
         self._say({"key": spec.key, "error": error, "again": again})
         return error is None
@@ -126,11 +128,24 @@ class Worker:
 
 def sentence_of(problem: Exception) -> str:
     """Return an error in one sentence: as it is, or with its class where it was not meant for readers."""
-    if isinstance(problem, ValueError):
+    if isinstance(problem, ValueError | UnwritableError):
         return str(problem)
     if isinstance(problem, OSError):
         return f"its folder cannot be written ({reason(problem)}): more space, or another folder, would work"
-    return f"{type(problem).__name__}: {' '.join(str(problem).split())[:500]}"
+    words = " ".join(str(problem).strip().partition("\n")[0].split())[:500]
+    return _of_device(problem, words) or f"{type(problem).__name__}: {' '.join(str(problem).split())[:500]}"
+
+
+def _of_device(problem: Exception, words: str) -> str:
+    """Return an error of a GPU, or of memory, in one sentence; empty for any other."""
+    import torch
+
+    if isinstance(problem, torch.OutOfMemoryError | MemoryError):
+        place = "GPU" if isinstance(problem, torch.OutOfMemoryError) else "machine"
+        return f"its {place} has too little memory ({words}): fewer workers or a lower micro_batch would work"
+    if isinstance(problem, torch.AcceleratorError):
+        return f"its GPU failed ({words}): another one, or resuming once it works again, would work"
+    return ""
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Shapes: N tokens of a split, V vocab_size, S sequences of a batch, T tokens of a
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +52,7 @@ def heldout_loss(
     length: int,
     sequences: int = 16,
     device: torch.device | str | None = None,
+    beat: Callable[[], object] | None = None,
 ) -> HeldoutLoss:
     """Return the loss of a model on a split of N token ids, and the length of what was scored.
 
@@ -59,7 +60,7 @@ def heldout_loss(
     the last one is padded, so that all batches have one shape. A token sees at most `length` tokens before it.
     `token_lengths` (V,) is the length of each token, 0 for special ones, which are seen but not scored. `device` is
     that of the model by default. At most `sequences` windows are scored at once, fewer where their logits would take
-    much memory. Random numbers and the mode of the model stay as they were.
+    much memory. Random numbers and the mode of the model stay as they were. `beat` is called before each batch.
 
     Raises ValueError for a device that is not there, a count below 1, a window longer than the model takes, ids outside
     the vocabulary, and a split without any token to score.
@@ -71,6 +72,8 @@ def heldout_loss(
     nats, scored_tokens, units = 0.0, 0, 0
     with undisturbed(model):
         for batch, is_target in _batches(tokens, length, rows):
+            if beat:
+                beat()
             lengths = token_lengths[batch[:, 1:]] * is_target  # (S, T)
             scored = lengths > _SPECIAL
             losses = token_nats(model, torch.from_numpy(batch).to(target)).numpy()

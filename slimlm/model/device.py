@@ -13,6 +13,8 @@ from typing import Literal, Self
 
 import torch
 
+from slimlm.utils.reserved_memory import reserved_bytes
+
 Precision = Literal["float32", "bfloat16"]
 """Data types of the weights in a probe."""
 
@@ -55,14 +57,17 @@ def synchronize(device: torch.device) -> None:
 
 
 def free_memory(device: torch.device) -> int:
-    """Return the bytes that are free on the device now, for the CPU within the memory limit of its container."""
+    """Return the bytes that are free on the device now.
+
+    For the CPU they are within the memory limit of its container, without those that running studies will still take.
+    """
     if device.type == "cuda":
         return torch.accelerator.get_memory_info(device)[0]
     free = _available_bytes()  # MPS shares the memory of the CPU
     with suppress(OSError, ValueError):  # outside containers there is usually no limit
         limit, used = (int((_CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
         free = min(free, max(0, limit - used))
-    return free
+    return max(0, free - reserved_bytes())
 
 
 def _available_bytes() -> int:

@@ -24,7 +24,7 @@ from slimlm.interop.hf.export_config import native_class, to_hf_config
 from slimlm.interop.hf.tensor_names import TENSORS
 from slimlm.model.hf_weights import renamed_weights
 from slimlm.model.language_model import LanguageModel
-from slimlm.utils.files import check_names, read_bytes, read_json, reason, replacing, unreadable
+from slimlm.utils.files import UnwritableError, check_names, read_bytes, read_json, reason, replacing, unreadable
 from slimlm.utils.text import named
 from slimlm.utils.validation import FieldError
 
@@ -114,7 +114,7 @@ def _write(folder: Path, records: Mapping[str, object], weights: Mapping[str, Te
             # A new file: a loaded model may still map the pages of the old one.
             save_file(tensors, files.enter_context(replacing(folder / _WEIGHTS)), metadata={"format": "pt"})
     except (OSError, SafetensorError) as error:
-        raise OSError(
+        raise UnwritableError(
             f"folder={str(folder)!r} cannot be written: {reason(error)}; another folder would work"
         ) from error
     return folder

@@ -7,20 +7,24 @@ the run ended, and checkpoints/ the states that it can be resumed from.
 import json
 import math
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
-from slimlm.utils.files import read_bytes, read_json, reason
+from slimlm.utils.files import naming, read_bytes, read_json, reason
 from slimlm.utils.text import shown
 
 FORMAT = "slimlm-run-1"
 RUN, METRICS, SPEED, RESULT = "run.json", "metrics.jsonl", "speed.jsonl", "result.json"
 CHECKPOINTS, BEST = "checkpoints", "best"
+LOCK = ".lock"
+LOCK_S = 3.0
+"""Seconds to wait for the lock of a study: one that only looks whether it is trained holds it for a moment."""
 MAX_BYTES = 1_000_000
 """A run.json has some 4 kB."""
 _MAX_LINES_BYTES = 2**30
@@ -125,13 +129,20 @@ def _completed(part: str, saved: Any) -> Any:
 
 
 def write_record(file: Path, record: Mapping[str, Any]) -> None:
-    """Write a JSON object so that the file is there whole or not at all, even after a loss of power."""
+    """Write a JSON object so that the file is there whole or not at all, even after a loss of power.
+
+    Raises OSError, with the name of the file, when it cannot be written; an earlier one then stays.
+    """
     temporary = file.with_name(f".{file.name}.part")
-    with temporary.open("w", encoding="utf-8") as out:
-        out.write(json.dumps(finite(record), indent=2, allow_nan=False) + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    temporary.replace(file)
+    try:
+        with naming(file), temporary.open("w", encoding="utf-8") as out:
+            out.write(json.dumps(finite(record), indent=2, allow_nan=False) + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(file)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     sync_folder(file.parent)
 
 
@@ -174,29 +185,55 @@ class RowWriter:
         return self._out.tell()
 
     def close(self) -> None:
-        """Close the file."""
-        self._out.close()
+        """Close the file; a row that the disk did not take is dropped."""
+        with suppress(OSError):
+            self._out.close()
 
 
 @contextmanager
-def sole_writer(folder: Path) -> Iterator[None]:
+def sole_writer(folder: Path, wait_s: float = 0.0) -> Iterator[None]:
     """Keep other processes from training in a folder meanwhile; the system ends the lock of a process that dies.
 
-    Raises ValueError when another process trains there. Without POSIX there is no lock.
+    Raises ValueError when another process trains there still after some seconds. Without POSIX there is no lock.
     """
     if os.name != "posix":
         yield
         return
     import fcntl
 
-    with (folder / ".lock").open("a") as lock:  # not "w": a link may lead to a file of someone else
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(
-                f"folder={str(folder)!r} is in use: another process trains there; waiting for it would work"
-            ) from None
+    deadline = time.monotonic() + wait_s
+    with (folder / LOCK).open("a") as lock:  # not "w": a link may lead to a file of someone else
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() >= deadline:
+                    raise ValueError(
+                        f"folder={str(folder)!r} is in use: another process trains there; waiting for it would work"
+                    ) from None
+            time.sleep(0.1)
         yield
+
+
+def has_writer(folder: Path) -> bool:
+    """Whether a process trains in a folder now; always False without POSIX.
+
+    Any number of processes may look at once: none takes another for the one that trains. A process that begins to train
+    meanwhile finds the folder in use for a moment.
+    """
+    if os.name != "posix":
+        return False
+    import fcntl
+
+    try:
+        with (folder / LOCK).open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no process has begun here, or none can
+        return False
+    return False
 
 
 def check_folder(folder: Path, spec: Mapping[str, Any], *, resume: bool) -> Mapping[str, Any] | None:

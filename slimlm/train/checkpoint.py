@@ -43,15 +43,35 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
 
     Later ones, which were passed over when the run was resumed, stay until they are written again.
 
-    Raises OSError when it cannot be written; earlier checkpoints then stay.
+    Raises OSError or SafetensorError when it cannot be written; earlier checkpoints then stay.
     """
-    from safetensors.torch import save_file
-
     home = folder / CHECKPOINTS
     final = home / f"step-{checkpoint.step:08d}"
     part = home / f".{final.name}.part"
-    shutil.rmtree(part, ignore_errors=True)
+    drop_half_written(folder)
     part.mkdir(parents=True)
+    try:
+        _write(part, checkpoint)
+        shutil.rmtree(final, ignore_errors=True)  # one that was found damaged
+        part.rename(final)
+    except Exception:
+        shutil.rmtree(part, ignore_errors=True)  # a full disk needs the space
+        raise
+    sync_folder(home)
+    for old in [path for path in checkpoint_folders(folder) if _step(path) <= checkpoint.step][keep:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def drop_half_written(folder: Path) -> None:
+    """Delete checkpoints that a killed process has left half written."""
+    for part in (folder / CHECKPOINTS).glob(".step-*.part"):
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _write(part: Path, checkpoint: Checkpoint) -> None:
+    """Write the files of a checkpoint into a folder."""
+    from safetensors.torch import save_file
+
     generators = {_GENERATORS + name: state for name, state in checkpoint.generators.items()}
     for name, tensors in ((MODEL, checkpoint.weights), (OPTIMIZER, {**checkpoint.optimizer, **generators})):
         # Contiguous copies on the CPU; an update of the weights may begin before they are written.
@@ -60,11 +80,6 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
     state = {"format": FORMAT, "step": checkpoint.step, **checkpoint.state}
     digests = {name: file_digest(part / name) for name in (MODEL, OPTIMIZER)} | {STATE: _record_digest(state)}
     write_record(part / STATE, {**state, "sha256": digests})
-    shutil.rmtree(final, ignore_errors=True)  # one that was found damaged
-    part.rename(final)
-    sync_folder(home)
-    for old in [path for path in checkpoint_folders(folder) if _step(path) <= checkpoint.step][keep:]:
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _on_cpu(tensor: Tensor) -> Tensor:

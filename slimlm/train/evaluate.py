@@ -1,6 +1,6 @@
 """Evaluation during a run: held-out losses and the caller's hooks, without a trace in training."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from slimlm.data.token_data import TokenData
@@ -42,9 +42,15 @@ def check_heldout(data: TokenData, most_tokens: int | None) -> None:
 
 
 def evaluate(
-    model: LanguageModel, data: TokenData, *, length: int, hooks: Mapping[str, Hook], most_tokens: int | None = None
+    model: LanguageModel,
+    data: TokenData,
+    *,
+    length: int,
+    hooks: Mapping[str, Hook],
+    most_tokens: int | None = None,
+    beat: Callable[[], object] | None = None,
 ) -> Evaluation:
-    """Evaluate a model on at most `most_tokens` of each held-out split, and by hooks.
+    """Evaluate a model on at most `most_tokens` of each held-out split, and by hooks; `beat` is called in between.
 
     Raises ValueError for a hook that changes the weights, or returns something else than numbers by new names.
     """
@@ -55,11 +61,13 @@ def evaluate(
         part = split[:most_tokens]
         if len(part) < 2:
             continue
-        losses[name] = loss = heldout_loss(model, part, data.token_lengths, length=length)
+        losses[name] = loss = heldout_loss(model, part, data.token_lengths, length=length, beat=beat)
         checks.append(check_units(loss, part, data.token_lengths, data.unit))
         figures[f"{name}.nats_per_token"] = loss.nats_per_token
         figures[f"{name}.bits_per_{data.unit}"] = loss.bits_per_unit
     for name, hook in hooks.items():
+        if beat:
+            beat()
         before = _versions(model)
         with undisturbed(model):
             found = _numbers(name, hook(model))

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from slimlm.train.evaluate import Evaluation, check_heldout, evaluate
 from slimlm.train.initial_weights import initialise
 from slimlm.train.processes import Processes, joined_processes
 from slimlm.train.result import RunResult, Status, past_result, result_record
-from slimlm.train.run_files import RunFiles
+from slimlm.train.run_files import RunFiles, writing, written_bytes
 from slimlm.train.schedule import rate_factor
 from slimlm.train.setting import determinism, free_bytes, own_generators, run_spec, training_device
 from slimlm.train.speed import SpeedMeter
@@ -67,7 +68,8 @@ def train(
     Divergence is a result, not an error; see `RunResult.checks` for faults. torch's global random number generators
     stay as they were.
 
-    Raises ValueError before any work, in one sentence, for a run that cannot be: see `plan_run` and `check_folder`.
+    Raises ValueError before any work, in one sentence, for a run that cannot be: see `plan_run` and `check_folder`; and
+    UnwritableError for a disk that is full or gone, which leaves the last checkpoint as it is.
     """
     design = solve(source) if isinstance(source, ModelConfig) else source
     target = training_device(device)
@@ -83,13 +85,14 @@ def train(
         spec = run_spec(design, recipe, data, target, processes) | {"hooks": list(hooks or {}), "plan": asdict(plan)}
         if folder is not None and processes.is_first:
             check_folder(folder, spec, resume=resume)
-            stack.enter_context(sole_writer(folder))
+            with writing(folder, plan.disk_bytes):
+                stack.enter_context(sole_writer(folder))
             check_folder(folder, spec, resume=resume)  # another process may have begun before
         processes.wait()
         if folder is not None:
             if (result := read_record(folder / RESULT)) is not None:
                 return past_result(folder, result, plan, target)
-            plan.check_space(shutil.disk_usage(folder).free, free_bytes(target))
+            plan.check_space(shutil.disk_usage(folder).free + written_bytes(folder), free_bytes(target))
         stack.enter_context(own_generators(target, recipe.seed + processes.rank))
         stack.enter_context(determinism(recipe.deterministic))
         stack.enter_context(working_stream(target))
@@ -114,7 +117,7 @@ class _Run:
     ) -> None:
         self.recipe, self.data, self.plan, self.device = recipe, data, plan, device
         self.processes, self.hooks, self.out = processes, hooks, out
-        self.files = RunFiles(out if processes.is_first else None, recipe.keep)
+        self.files = RunFiles(out if processes.is_first else None, recipe.keep, plan.disk_bytes)
         self.model = LanguageModel(design, device=device, initialise=False)
         initialise(self.model, recipe)
         self.batches = Batches(
@@ -146,7 +149,8 @@ class _Run:
             self._restore(saved)
         self.files.begin(spec, saved.state["metrics_bytes"] if saved else 0)
         self.meter = SpeedMeter(self.device, self.plan.flops_per_token, self.step.precision)
-        self._loop(saved.step if saved else 0, Reporter(progress))
+        self.report = Reporter(progress)
+        self._loop(saved.step if saved else 0)
         return self._finish()
 
     def _check_start(self) -> None:
@@ -160,7 +164,7 @@ class _Run:
         if (kept := self.checks.get(check.name)) is None or kept.passed:
             self.checks[check.name] = check
 
-    def _loop(self, first: int, report: Reporter) -> None:
+    def _loop(self, first: int) -> None:
         steps = self.plan.steps
         self.step.begin_at(first)
         loss = ""
@@ -176,7 +180,7 @@ class _Run:
                 loss = f", loss {totals.loss:.3f}"
                 if self.status == "diverged":
                     break
-            report((done - first) / (steps - first), "training", f": step {done:,} of {steps:,}{loss}")
+            self.report((done - first) / (steps - first), "training", f": step {done:,} of {steps:,}{loss}")
 
     def _is_logged(self, done: int) -> bool:
         often = (self.recipe.log_every, self._evaluate_every, self._checkpoint_every)
@@ -229,7 +233,8 @@ class _Run:
 
     def _evaluation(self, hooks: Mapping[str, Hook], most_tokens: int | None) -> Evaluation:
         with self.step.evaluating():
-            found = evaluate(self.model, self.data, length=self.plan.length, hooks=hooks, most_tokens=most_tokens)
+            beat, length = partial(self.report.beat, "evaluating"), self.plan.length
+            found = evaluate(self.model, self.data, length=length, hooks=hooks, most_tokens=most_tokens, beat=beat)
         for check in (*found.checks, check_floor(list(found.losses.values()), self.data.entropy)):
             self._note(check)
         return found

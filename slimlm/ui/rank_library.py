@@ -14,7 +14,7 @@ import streamlit as st
 import slimlm.ranking
 from slimlm.ranking.record import read_ranking
 from slimlm.ranking.result import Ranking
-from slimlm.runs.record import METRICS, RESULT
+from slimlm.runs.record import LOCK, METRICS, RESULT
 from slimlm.study.outcome import Outcome
 from slimlm.study.schedule import Schedule
 from slimlm.study.study import PACKED, RUNS, STUDY, VERDICT, Study, open_study, read_outcomes, read_under_way
@@ -205,6 +205,15 @@ def _folders_in(home: Path) -> dict[str, Path]:
         return {}
     found = (name for name in names if is_name(name) and (home / name / STUDY).is_file())
     return {name: home / name for _, name in zip(range(_MOST_STUDIES), found, strict=False)}
+
+
+def unprepared_names() -> list[str]:
+    """Return the names of folders below that of studies in which a process has begun, but written no study yet."""
+    try:
+        found = sorted(path.parent for path in studies_folder().glob(f"*/{LOCK}"))
+    except OSError:
+        return []
+    return [path.name for path in found if is_name(path.name) and not (path / STUDY).is_file()][:_MOST_STUDIES]
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,6 +1,7 @@
 """Processes that train studies, started by the server: who may start them, and how far they are."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,8 +13,9 @@ from threading import Lock
 import streamlit as st
 
 from slimlm.engines.state import CANCEL, STATE, StudyState, ask_to_cancel, read_state
+from slimlm.runs.record import has_writer
 from slimlm.study.study import STUDY
-from slimlm.ui.rank_library import all_folders, is_name, studies_folder
+from slimlm.ui.rank_library import all_folders, is_name, studies_folder, unprepared_names
 from slimlm.utils.files import read_bytes, reason
 from slimlm.utils.text import one_line
 
@@ -66,15 +68,20 @@ class StudyProcesses:
     def __init__(self, python: Sequence[str] = (sys.executable, "-m", "slimlm", "rank")) -> None:
         self._python = tuple(python)
         self._started: dict[Path, subprocess.Popen[bytes]] = {}
-        self._begun: dict[Path, float] = {}
+        self._before: dict[Path, StudyState | None] = {}
+        """States that earlier processes had left when one was started."""
         self._cancelled: set[Path] = set()
+        """Studies whose process has been asked to stop."""
+        self._stopped: set[Path] = set()
+        """Studies whose process has stopped as it was asked to."""
         self._seen: dict[Path, tuple[float, Progress]] = {}
         self._lock = Lock()
 
     def names(self) -> list[str]:
-        """Return the names of studies whose process was started here."""
+        """Return the names of studies whose process was started here, or whose data any process prepares."""
         home = studies_folder()
-        return [folder.name for folder in self._started if folder.parent == home]
+        started = [folder.name for folder in self._started if folder.parent == home]
+        return [*started, *(name for name in unprepared_names() if name not in started and has_writer(home / name))]
 
     def start(self, name: str, options: Sequence[str]) -> None:
         """Start a new study, or go on with it where a study of the name was started before.
@@ -91,8 +98,9 @@ class StudyProcesses:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / CANCEL).unlink(missing_ok=True)
-                self._begun[folder] = time.time()
+                self._before[folder] = read_state(folder)
                 self._cancelled.discard(folder)
+                self._stopped.discard(folder)
                 with (folder / LOG).open("wb") as log:
                     self._started[folder] = self._open([*self._python, *arguments], log.fileno())
             except OSError as error:
@@ -133,14 +141,17 @@ class StudyProcesses:
         process = self._started.get(folder)
         ended = None if process is None else process.poll()
         state = read_state(folder)
-        if process is not None and ended is None:
+        alive = (process is not None and ended is None) or has_writer(folder)
+        if alive:
             if folder in self._cancelled and (folder / STUDY).exists():
                 ask_to_cancel(folder)  # a process that has just started may have removed the file of an earlier wish
             return Progress(state, alive=True, cancelling=folder in self._cancelled)
-        alive = state is not None and state.status == "running"
-        stopped = state is not None and state.status != "failed" and state.updated >= self._begun.get(folder, 0.0)
-        failed = bool(ended) and not alive and not stopped
-        return Progress(state, alive, error=last_line(folder / LOG) if failed else "")
+        if folder in self._cancelled:  # a process that anybody starts later is not meant
+            self._cancelled.discard(folder)
+            self._stopped.add(folder)
+        is_new = state is not None and state.status != "failed" and state != self._before.get(folder)
+        failed = bool(ended) and not is_new and folder not in self._stopped
+        return Progress(state, alive=False, error=_why(ended, folder) if failed else "")
 
     def cancel(self, name: str) -> None:
         """Ask the process of a study to stop."""
@@ -152,6 +163,15 @@ class StudyProcesses:
         elif process is not None and process.poll() is None:  # it still prepares the data
             process.terminate()
         self._seen.clear()
+
+
+def _why(ended: int | None, folder: Path) -> str:
+    """Return why a process failed: its last words, or the signal that ended it."""
+    if not ended or ended > 0:
+        return last_line(folder / LOG)
+    number = -ended
+    perhaps = ", perhaps for lack of memory" if number == signal.SIGKILL else ""
+    return f"its process was ended by {signal.Signals(number).name}{perhaps}"
 
 
 def last_line(file: Path) -> str:

@@ -20,6 +20,10 @@ DEEPEST = 64
 _Value = TypeVar("_Value")
 
 
+class UnwritableError(OSError):
+    """Files that cannot be written, in a sentence for readers: the place, the reason, and what would work."""
+
+
 def read_bytes(file: Path, what: str, most: int) -> bytes:
     """Return the content of a regular file of at most `most` bytes; `what` names the file in errors.
 
@@ -132,7 +136,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     When writing fails, the temporary file is deleted and the old one stays. A device or a pipe is written directly.
 
-    Raises PermissionError when the old file is read-only.
+    Raises PermissionError when the old file is read-only; errors of the disk name `path`.
     """
     if path.exists() and not path.is_file():
         yield path
@@ -142,12 +146,24 @@ def replacing(path: Path) -> Iterator[Path]:
         raise PermissionError(None, "the file is read-only")
     temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
     try:
-        yield temporary
-        if target.exists():
-            shutil.copymode(target, temporary)
-        temporary.replace(target)
+        with naming(path):
+            yield temporary
+            if target.exists():
+                shutil.copymode(target, temporary)
+            temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let errors of the disk inside name a file: those of a write name none, and others a temporary one."""
+    try:
+        yield
+    except OSError as error:
+        if error.strerror and str(error.filename or ".part").endswith(".part"):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 def reason(error: Exception) -> str:

@@ -10,6 +10,8 @@ Progress = Callable[[float, str], object]
 """Called with the share of the work that is done and a description; exceptions it raises cancel the work."""
 
 
+_ALMOST = 0.999
+"""Largest share that is told before the end."""
 _SAMPLES = 100
 """Measurements in the time that is looked back on, about."""
 
@@ -40,7 +42,7 @@ class Reporter:
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
         self._started = time.perf_counter()
-        self._last_report, self._kind = 0.0, ""
+        self._last_report, self._kind, self._fraction = 0.0, "", 0.0
         self._recent = Recent(0.0)
 
     def __call__(self, fraction: float, kind: str, detail: str = "", left: float | None = None) -> None:
@@ -48,7 +50,7 @@ class Reporter:
 
         left: the seconds left, where the work knows them better than the recent rise of the share tells.
         """
-        now = time.perf_counter()
+        now, self._fraction = time.perf_counter(), fraction
         if self._progress is None or (fraction < 1 and kind == self._kind and now - self._last_report < 0.1):
             return
         self._last_report, self._kind = now, kind
@@ -59,6 +61,10 @@ class Reporter:
         else:
             told = f", about {format_seconds(max(1.0, expected if left is None else left))} left"
         self._progress(min(fraction, 1.0), kind + detail + told)
+
+    def beat(self, kind: str) -> None:
+        """Say that other work goes on, which adds no share: who waits for a sign of life hears it."""
+        self(min(self._fraction, _ALMOST), kind)
 
     def _expected(self, fraction: float, elapsed: float) -> float | None:
         """Return the seconds left by the recent rate, or by that of the whole time where nothing was done recently."""

@@ -217,3 +217,14 @@ def test_the_module_runs_and_a_closed_pipe_is_no_traceback() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 0
+
+
+def test_ctrl_c_is_no_traceback_wherever_it_comes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("slimlm.cli.design.request_of", interrupted)
+    assert main(["design", "10M"]) == 130
+    assert capsys.readouterr() == ("", "\nslimlm: stopped\n")

@@ -181,6 +181,27 @@ def test_an_address_needs_the_engine_that_has_one(tmp_path: Path, capsys: pytest
     assert "--address does not apply to --engine local: --engine ray would work" in capsys.readouterr().err
 
 
+def test_a_study_that_goes_on_without_its_gpu_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = fake_study(seeds=2)
+    outcomes = fake_outcomes(study, most=3, device="cuda (Abacus)")
+    folder = write_fake(tmp_path / "study", study, outcomes)
+    assert main(["rank", str(folder), "--deadline", "0.001"]) == 2  # the data of the study does not exist
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "slimlm: missing runs are trained on cpu, from their start, beside 3 finished runs on cuda (Abacus): the "
+        "verdict will say that it compares across devices, which the same device would avoid\n"
+    )
+
+
+def test_a_study_that_goes_on_on_its_device_says_nothing_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = fake_study(seeds=2)
+    folder = write_fake(tmp_path / "study", study, fake_outcomes(study, most=3))
+    assert main(["rank", str(folder), "--device", "cpu", "--deadline", "0.001"]) == 2
+    assert "beside" not in capsys.readouterr().err
+
+
 def test_one_layer_is_a_layer(capsys: pytest.CaptureFixture[str]) -> None:
     further = options("--layers 1 --x n_loops=1,2 --y norm=layernorm,rmsnorm --no-controls --dry-run")
     assert main([*TINY, *further]) == 0

@@ -4,10 +4,12 @@ import errno
 import io
 import json
 import shutil
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from slimlm.engines.data import open_tokens
 from slimlm.engines.execute import execute, is_over
@@ -18,6 +20,7 @@ from slimlm.study.spec import RunSpec
 from slimlm.study.study import RUNS, open_study
 from slimlm.train.checkpoint import Checkpoint, checkpoint_folders, write_checkpoint
 from slimlm.train.setting import code_digest
+from slimlm.train.step import TrainStep
 from tests.engines.small_study import RECORDS, VOCABULARY
 
 
@@ -169,10 +172,59 @@ def test_a_full_disk_is_a_sentence_and_may_be_tried_again(
     monkeypatch.setattr("slimlm.train.run_files.write_checkpoint", full)
     found = answer(new, spec)
     assert found["again"]
-    with pytest.raises(
-        ValueError, match=r"^its folder cannot be written \(No space left on device\): more space, or another folder,"
-    ):
+    sentence = (
+        r"^folder='.*' cannot be written: No space left on device; the run needs 876 kB there in all, and .* are free: "
+        "with more space, resuming it would work$"
+    )
+    with pytest.raises(ValueError, match=sentence):
         raise ValueError(found["error"])
+
+
+def test_an_error_of_the_system_names_the_folder() -> None:
+    found = sentence_of(OSError(errno.ENOSPC, "No space left on device"))
+    assert found == (
+        "its folder cannot be written (No space left on device): more space, or another folder, would work"
+    )
+
+
+@pytest.mark.parametrize(
+    ("problem", "sentence"),
+    [
+        (
+            torch.AcceleratorError("CUDA error: unspecified launch failure\nKernel errors might be reported later"),
+            "its GPU failed (CUDA error: unspecified launch failure): another one, or resuming once it works again, "
+            "would work",
+        ),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."),
+            "its GPU has too little memory (CUDA out of memory. Tried to allocate 2 GiB.): fewer workers or a lower "
+            "micro_batch would work",
+        ),
+        (
+            MemoryError("9 GB"),
+            "its machine has too little memory (9 GB): fewer workers or a lower micro_batch would work",
+        ),
+    ],
+)
+def test_a_lost_gpu_and_lack_of_memory_are_sentences_and_may_be_tried_again(
+    problem: Exception, sentence: str, new: Path, spec: RunSpec, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run then goes on elsewhere from its checkpoint, and ends the same."""
+    step, steps = TrainStep.__call__, count()
+
+    def lost(self: TrainStep, *arguments: Any) -> Any:
+        if next(steps) == 8:
+            raise problem
+        return step(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainStep, "__call__", lost)
+        assert answer(new, spec) == {"key": spec.key, "error": sentence, "again": True}
+    assert checkpoint_folders(new / RUNS / spec.key)
+    assert answer(new, spec)["error"] is None
+    assert {name: (new / RUNS / spec.key / name).read_bytes() for name in RECORDS} == {
+        name: (finished / RUNS / spec.key / name).read_bytes() for name in RECORDS
+    }
 
 
 def test_other_errors_are_named_by_their_class() -> None:

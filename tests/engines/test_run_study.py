@@ -1,14 +1,18 @@
 """run_study on an engine that copies finished runs: order, deadline, cancel, failures, and two drivers."""
 
+import fcntl
 import json
+import os
 import shutil
+import time
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from slimlm.engines.run_study import run_study
-from slimlm.engines.state import ask_to_cancel, is_running, read_state
-from slimlm.runs.record import sole_writer
+from slimlm.engines.state import StudyState, ask_to_cancel, read_state, write_state
+from slimlm.runs.record import LOCK, has_writer, sole_writer
 from slimlm.study.study import RUNS
 from tests.engines.small_study import Copying, records, without
 
@@ -116,7 +120,7 @@ def test_an_interrupted_study_says_so_and_its_engine_is_closed(finished: Path, n
 
 
 def test_a_second_driver_is_refused(new: Path, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("slimlm.engines.run_study._LOCK_S", 0.2)
+    monkeypatch.setattr("slimlm.engines.run_study.LOCK_S", 0.2)
     with sole_writer(new), pytest.raises(ValueError, match=r"is in use: another process trains there"):
         run_study(new, Copying(finished, new))
 
@@ -136,7 +140,7 @@ def test_the_state_tells_what_is_done_and_what_is_left(finished: Path, new: Path
     seen, words = [], []
 
     def look(_: float, message: str) -> None:
-        assert is_running(new)
+        assert has_writer(new)
         seen.append(read_state(new))
         words.append(message)
 
@@ -148,7 +152,7 @@ def test_the_state_tells_what_is_done_and_what_is_left(finished: Path, new: Path
     assert 0 < len(states[3].running) <= 2
     assert states[3].eta_s is not None
     assert words[0].startswith("training: 0 of 6 known runs done, 2 under way")
-    assert not is_running(new)
+    assert not has_writer(new)
 
 
 def test_a_killed_process_has_not_left_running_behind(new: Path) -> None:
@@ -161,6 +165,45 @@ def test_a_killed_process_has_not_left_running_behind(new: Path) -> None:
         running = read_state(new)
     assert running is not None
     assert running.status == "running"
+
+
+def test_readers_that_look_at_once_do_not_take_each_other_for_the_process_that_trains(new: Path) -> None:
+    with sole_writer(new):
+        pass
+    with (new / LOCK).open("r") as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        assert not has_writer(new)
+    with sole_writer(new):
+        assert has_writer(new)
+    assert not has_writer(new)
+
+
+@pytest.mark.parametrize("step", [-3600.0, 3600.0], ids=["back", "forward"])
+def test_a_clock_that_is_set_again_and_again_changes_neither_order_nor_times(
+    step: float, finished: Path, new: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is set by an hour each time that anything looks at it."""
+    hours = count()
+    monkeypatch.setattr(time, "time", lambda: 1e9 + step * next(hours))
+    left = []
+
+    def look(_: float, words: str) -> None:
+        state = read_state(new)
+        assert state is not None
+        left.append(state.eta_s)
+
+    assert run_study(new, Copying(finished, new, slots=1), deadline_s=1000.0, progress=look) == "complete"
+    assert records(new) == records(finished)
+    assert all(eta is None or 0 <= eta < 60 for eta in left)
+    assert any(eta is not None for eta in left)
+
+
+def test_a_state_whose_process_number_belongs_to_another_now_is_interrupted(new: Path) -> None:
+    """After a restart of the machine a number may be that of any process, such as this one."""
+    write_state(new, StudyState("running", os.getpid(), time.time(), time.time(), 1, 2))
+    state = read_state(new)
+    assert state is not None
+    assert (state.status, state.pid) == ("interrupted", os.getpid())
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": "slimlm-state-1", "status": "running", "x": 1}'])

@@ -284,8 +284,8 @@ def test_all_text_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
         first, *rest = original(architecture)
         return (replace(first, name="<script>alert('&')</script>", formula="a | b"), *rest)
 
-    original = accounting._components
-    monkeypatch.setattr(accounting, "_components", hostile)
+    original = accounting.components_of
+    monkeypatch.setattr(accounting, "components_of", hostile)
     design = design_of("default")
     for text in (html_report(design), component_table(design)):
         assert "<script" not in text

@@ -128,9 +128,9 @@ _OPEN = ("total_params", "vocab_size", "embedding_ratio", "glu_expansion", "n_la
 def test_every_cell_of_any_grid_is_what_the_solver_finds(
     base: ModelConfig, other: ModelConfig, names: list[str]
 ) -> None:
-    axes = [(name, tuple({getattr(base, name), getattr(other, name)})) for name in names[:2]]
-    for cell in sweep(base, *axes).cells:
-        asked = replace(base, **{axes[0][0]: cell.x, axes[1][0]: cell.y})  # type: ignore[arg-type]
+    x, y = ((name, tuple({getattr(base, name), getattr(other, name)})) for name in names[:2])
+    for cell in sweep(base, x, y).cells:
+        asked = replace(base, **{x[0]: cell.x, y[0]: cell.y})  # type: ignore[arg-type]
         assert cell.config == asked
         try:
             assert cell.design == solve(asked)

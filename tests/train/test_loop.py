@@ -173,6 +173,21 @@ def test_progress_names_the_step_and_the_loss() -> None:
     assert told[-1][1].startswith("training: step 20 of 20, loss ")
 
 
+def test_evaluations_give_signs_of_life_before_and_after_the_last_step() -> None:
+    """A worker that gives none for long is taken for one that hangs: whole held-out splits may take as long."""
+    told: list[tuple[float, str]] = []
+    train(
+        tiny(),
+        recipe(tokens=512, evaluate_tokens=40),
+        chain_data(),
+        progress=lambda fraction, text: told.append((fraction, text)),
+    )
+    shares = [fraction for fraction, text in told if text.startswith("evaluating")]
+    assert shares[0] < 1
+    assert (shares[-1], told[-1][1]) == (0.999, "evaluating")
+    assert [text for fraction, text in told if fraction == 1] == [told[-2][1]]
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")

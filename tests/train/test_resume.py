@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from slimlm.model.pretrained import from_pretrained
+from slimlm.runs.plan import plan_run
 from slimlm.runs.record import read_run
 from slimlm.train import train
 from slimlm.train.checkpoint import Checkpoint, checkpoint_folders, latest_checkpoint, write_checkpoint
+from slimlm.train.run_files import written_bytes
 from tests.train.sources import chain_data, contents, recipe, tiny
 
 
@@ -155,6 +157,20 @@ def test_a_damaged_result_is_refused(cut: Path, record: str) -> None:
         ValueError, match=r"result\.json is damaged: .*; resuming the run after deleting that file would"
     ):
         train(tiny(), recipe(keep=3), chain_data(heldout=100), cut, resume=True)
+
+
+def test_the_checkpoints_of_a_run_count_as_its_own_space(
+    cut: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = written_bytes(cut)
+    assert held > 3 * sum(file.stat().st_size for file in checkpoint_folders(cut)[0].iterdir())
+    plan = plan_run(tiny(), recipe(keep=3), train_tokens=4096)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=plan.disk_bytes - held))
+    with pytest.raises(ValueError, match=r"^the run needs .* on disk, but .* are free; another folder or a lower keep"):
+        train(tiny(), recipe(keep=3), chain_data(heldout=100), tmp_path / "new")
+    train(tiny(), recipe(keep=3), chain_data(heldout=100), cut, resume=True)
+    assert contents(cut) == contents(whole)
 
 
 def test_what_a_killed_process_has_left_half_written_is_deleted(cut: Path) -> None:

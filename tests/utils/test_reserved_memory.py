@@ -1,0 +1,102 @@
+"""Reserved memory: what the workers of a study will still take, as other processes of the machine see it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from slimlm.model.device import free_memory
+from slimlm.utils import reserved_memory
+from slimlm.utils.reserved_memory import FOLDER, OWN, Reservation, reserved_bytes, resident_bytes, still_to_take
+
+GIGABYTE = 10**9
+
+OTHER = """
+import os, sys
+from slimlm.utils.reserved_memory import Reservation
+reservation = Reservation()
+reservation.set({os.getppid(): 10**15})
+print(reservation.path, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(FOLDER, str(tmp_path / "reserved"))
+    monkeypatch.delenv(OWN, raising=False)
+    return tmp_path / "reserved"
+
+
+def test_a_process_that_holds_part_of_its_memory_will_take_the_rest() -> None:
+    held = resident_bytes(os.getpid())
+    assert held == pytest.approx(psutil.Process().memory_info().rss, rel=0.05)
+    assert still_to_take({os.getpid(): held + GIGABYTE}) == pytest.approx(GIGABYTE, rel=0.05)
+    assert still_to_take({os.getpid(): held // 2}) == 0
+    assert still_to_take({2**22 + 1: GIGABYTE}) == 0  # no process has such a number
+    assert resident_bytes(2**22 + 1) == 0
+
+
+def test_a_model_that_is_built_meanwhile_leaves_to_a_study_what_it_will_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reserved_memory, "resident_bytes", lambda _: GIGABYTE)
+    monkeypatch.setattr("slimlm.model.device._available_bytes", lambda: 8 * GIGABYTE)
+    monkeypatch.setattr("slimlm.model.device._CGROUP", Path("/no such folder"))
+    free, reservation = torch.device("cpu"), Reservation()
+    assert free_memory(free) == 8 * GIGABYTE
+    reservation.set({os.getpid(): 3 * GIGABYTE, os.getppid(): 2 * GIGABYTE})
+    assert free_memory(free) == 5 * GIGABYTE
+    reservation.set({os.getpid(): 3 * GIGABYTE})
+    assert free_memory(free) == 6 * GIGABYTE
+    reservation.set({os.getpid(): 30 * GIGABYTE})
+    assert free_memory(free) == 0
+    monkeypatch.setenv(OWN, str(reservation.path))  # its own workers
+    assert free_memory(free) == 8 * GIGABYTE
+    monkeypatch.delenv(OWN)
+    reservation.close()
+    reservation.close()
+    assert free_memory(free) == 8 * GIGABYTE
+
+
+def test_a_reservation_ends_with_its_process(folder: Path) -> None:
+    other = subprocess.Popen(
+        [sys.executable, "-c", OTHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
+    assert other.stdout is not None
+    file = Path(other.stdout.readline().strip())
+    assert file.parent == folder
+    assert reserved_bytes() > 10**14
+    other.kill()
+    other.communicate()
+    assert file.exists()
+    assert reserved_bytes() == 0
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1}', '{"1": "x"}', "null"])
+def test_other_files_reserve_nothing(text: str) -> None:
+    reservation = Reservation()
+    reservation.set({})
+    Path(reservation.path).write_text(text)
+    assert reserved_bytes() == 0
+    reservation.close()
+
+
+def test_a_folder_that_cannot_be_written_reserves_nothing(folder: Path) -> None:
+    folder.write_text("a file")
+    reservation = Reservation()
+    reservation.set({os.getpid(): 10**15})
+    assert reserved_bytes() == 0
+    reservation.close()
+
+
+def test_a_shorter_list_replaces_a_longer_one() -> None:
+    reservation = Reservation()
+    reservation.set({os.getpid(): 10**15, os.getppid(): 10**15})
+    reservation.set({os.getpid(): 1})
+    assert json.loads(reservation.path.read_bytes()) == {str(os.getpid()): 1}
+    reservation.close()
