@@ -34,7 +34,7 @@ def export_tokenizer(tokenizer: Tokenizer, folder: str | Path, *, max_seq_length
         path.mkdir(parents=True, exist_ok=True)
         with ExitStack() as parts:  # all files are complete before the first old one is replaced
             for name, text in files.items():
-                parts.enter_context(replacing(path / name)).write_text(text, encoding="utf-8", newline="")
+                parts.enter_context(replacing(path / name, follow=False)).write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         raise OSError(f"folder={str(path)!r} cannot be written: {reason(error)}; another folder would work") from error
     return path

@@ -40,7 +40,12 @@ def study_data(tokens: TokenData) -> StudyData:
 def _units_per_token(tokens: TokenData) -> float:
     counts = np.zeros(tokens.vocab_size, dtype=np.int64)
     for start in range(0, len(tokens.train), _CHUNK):
-        counts += np.bincount(tokens.train[start : start + _CHUNK], minlength=tokens.vocab_size)
+        found = np.bincount(tokens.train[start : start + _CHUNK], minlength=tokens.vocab_size)
+        if len(found) > tokens.vocab_size:
+            raise ValueError(
+                f"{tokens.name} holds the id {len(found) - 1:,}: ids below vocab_size={tokens.vocab_size:,} would work"
+            )
+        counts += found
     return float(counts @ tokens.token_lengths) / len(tokens.train)
 
 

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from slimlm.runs.record import finite, read_record, sole_writer
-from slimlm.utils.files import replacing
+from slimlm.runs.record import LOCK, finite, read_record, sole_writer
+from slimlm.utils.files import remove, replacing
 
 FORMAT = "slimlm-state-1"
 STATE, CANCEL = "state.json", "cancel"
@@ -49,7 +49,7 @@ class StudyState:
 def write_state(folder: Path, state: StudyState) -> None:
     """Replace state.json, which is there whole at any time."""
     record: dict[str, Any] = {"format": FORMAT, **asdict(state), "updated": time.time()}
-    with replacing(folder / STATE) as part:
+    with replacing(folder / STATE, follow=False) as part:
         part.write_text(json.dumps(finite(record), allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -71,7 +71,8 @@ def read_state(folder: Path) -> StudyState | None:
 
 def is_running(folder: Path) -> bool:
     """Whether a process trains the study in a folder now; always False without POSIX."""
-    if os.name != "posix" or not (folder / ".lock").exists():
+    lock = folder / LOCK
+    if os.name != "posix" or not lock.is_file() or lock.is_symlink():
         return False
     try:
         with sole_writer(folder):
@@ -82,4 +83,5 @@ def is_running(folder: Path) -> bool:
 
 def ask_to_cancel(folder: Path) -> None:
     """Ask the process that trains a study to stop, within about a second."""
+    remove(folder / CANCEL)  # of a link, the link alone
     (folder / CANCEL).touch()

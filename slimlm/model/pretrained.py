@@ -109,10 +109,10 @@ def _write(folder: Path, records: Mapping[str, object], weights: Mapping[str, Te
         folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as files:  # all files are complete before the first old one is replaced
             for name, record in records.items():
-                part = files.enter_context(replacing(folder / name))
+                part = files.enter_context(replacing(folder / name, follow=False))
                 part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
             # A new file: a loaded model may still map the pages of the old one.
-            save_file(tensors, files.enter_context(replacing(folder / _WEIGHTS)), metadata={"format": "pt"})
+            save_file(tensors, files.enter_context(replacing(folder / _WEIGHTS, follow=False)), metadata={"format": "pt"})
     except (OSError, SafetensorError) as error:
         raise OSError(
             f"folder={str(folder)!r} cannot be written: {reason(error)}; another folder would work"

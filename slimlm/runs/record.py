@@ -15,15 +15,21 @@ from typing import Any
 
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
-from slimlm.utils.files import read_bytes, read_json, reason
+from slimlm.utils.files import check_own, read_bytes, read_json, reason, remove
 from slimlm.utils.text import shown
 
 FORMAT = "slimlm-run-1"
 RUN, METRICS, SPEED, RESULT = "run.json", "metrics.jsonl", "speed.jsonl", "result.json"
 CHECKPOINTS, BEST = "checkpoints", "best"
+LOCK = ".lock"
+OWN_FILES = (RUN, METRICS, SPEED, RESULT, LOCK, "slimlm.json", "model.safetensors")
+"""Files that a run writes into its folder, and into no other by a link."""
+
 MAX_BYTES = 1_000_000
 """A run.json has some 4 kB."""
 _MAX_LINES_BYTES = 2**30
+_LONGEST = 1e15
+"""Of times and rates in speed.jsonl."""
 
 COMPARED = ("architecture", "request", "recipe", "data", "setting", "hooks")
 """Parts of run.json that must be equal for a run to be resumed."""
@@ -62,7 +68,7 @@ def read_run(folder: Path) -> RunRecord:
         folder,
         run,
         list(read_rows(folder / METRICS)),
-        list(read_rows(folder / SPEED)),
+        read_speed(folder / SPEED),
         read_record(folder / RESULT),
     )
 
@@ -90,6 +96,31 @@ def read_rows(file: Path) -> Iterator[dict[str, Any]]:
         if not isinstance(row, dict):
             raise ValueError(f"line {number} of {file.name} must be a JSON object")
         yield row
+
+
+def read_speed(file: Path) -> list[dict[str, Any]]:
+    """Return the rows of times; a damaged line costs that line alone, as no result depends on it.
+
+    Raises ValueError for a file that cannot be read at all.
+    """
+    try:
+        lines = read_bytes(file, file.name, _MAX_LINES_BYTES).split(b"\n")[:-1] if file.exists() else []
+    except ValueError as error:
+        raise ValueError(f"{error}; deleting it would work too, as it holds times alone") from None
+    return [row for line in lines if (row := _speed_row(line))]
+
+
+def _speed_row(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = read_json(line, SPEED, MAX_BYTES)
+    except ValueError:
+        return None
+    is_row = isinstance(row, dict) and "seconds" in row and all(map(_is_time, row.values()))
+    return row if is_row else None
+
+
+def _is_time(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value <= _LONGEST  # type: ignore[operator]
 
 
 def first_difference(saved: object, wanted: object, path: str = "") -> str | None:
@@ -127,7 +158,8 @@ def _completed(part: str, saved: Any) -> Any:
 def write_record(file: Path, record: Mapping[str, Any]) -> None:
     """Write a JSON object so that the file is there whole or not at all, even after a loss of power."""
     temporary = file.with_name(f".{file.name}.part")
-    with temporary.open("w", encoding="utf-8") as out:
+    remove(temporary)  # a link there is not followed
+    with temporary.open("x", encoding="utf-8") as out:
         out.write(json.dumps(finite(record), indent=2, allow_nan=False) + "\n")
         out.flush()
         os.fsync(out.fileno())
@@ -189,7 +221,8 @@ def sole_writer(folder: Path) -> Iterator[None]:
         return
     import fcntl
 
-    with (folder / ".lock").open("a") as lock:  # not "w": a link may lead to a file of someone else
+    check_own(folder, files=[LOCK])
+    with (folder / LOCK).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -214,6 +247,7 @@ def check_folder(folder: Path, spec: Mapping[str, Any], *, resume: bool) -> Mapp
         raise ValueError(f"folder={str(folder)!r} cannot be created: {reason(error)}; another would work") from None
     if not writable:
         raise ValueError(f"folder={str(folder)!r} cannot be written: another would work")
+    check_own(folder, files=OWN_FILES, folders=(CHECKPOINTS, BEST))
     if (earlier := read_record(folder / RUN)) is None:
         for name in ("slimlm.json", "model.safetensors", METRICS, SPEED, RESULT, CHECKPOINTS, BEST):
             if os.path.lexists(folder / name):

@@ -19,10 +19,13 @@ import torch
 from torch import Tensor
 
 from slimlm.runs.record import CHECKPOINTS, METRICS, finite, read_record, sync_folder, write_record
+from slimlm.utils.files import remove
 
 FORMAT = "slimlm-checkpoint-1"
 STATE, MODEL, OPTIMIZER = "state.json", "model.safetensors", "optimizer.safetensors"
 _GENERATORS = "generator/"
+_STEP = re.compile(r"step-[0-9]{1,12}")
+_LONGEST_HEADER = 10**8
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
     home = folder / CHECKPOINTS
     final = home / f"step-{checkpoint.step:08d}"
     part = home / f".{final.name}.part"
-    shutil.rmtree(part, ignore_errors=True)
+    remove(part)
     part.mkdir(parents=True)
     generators = {_GENERATORS + name: state for name, state in checkpoint.generators.items()}
     for name, tensors in ((MODEL, checkpoint.weights), (OPTIMIZER, {**checkpoint.optimizer, **generators})):
@@ -60,7 +63,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
     state = {"format": FORMAT, "step": checkpoint.step, **checkpoint.state}
     digests = {name: file_digest(part / name) for name in (MODEL, OPTIMIZER)} | {STATE: _record_digest(state)}
     write_record(part / STATE, {**state, "sha256": digests})
-    shutil.rmtree(final, ignore_errors=True)  # one that was found damaged
+    remove(final)  # one that was found damaged
     part.rename(final)
     sync_folder(home)
     for old in [path for path in checkpoint_folders(folder) if _step(path) <= checkpoint.step][keep:]:
@@ -78,7 +81,7 @@ def _sync(file: Path) -> None:
 
 def checkpoint_folders(folder: Path) -> list[Path]:
     """Return the folders of a run's complete checkpoints, the latest first."""
-    found = [path for path in (folder / CHECKPOINTS).glob("step-*") if re.fullmatch(r"step-\d+", path.name)]
+    found = [path for path in (folder / CHECKPOINTS).glob("step-*") if _STEP.fullmatch(path.name) and not path.is_symlink()]
     return sorted(found, key=_step, reverse=True)
 
 
@@ -90,6 +93,19 @@ def file_digest(file: Path) -> str:
     """Return the sha256 of a file."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def has_whole_size(file: Path) -> bool:
+    """Whether a safetensors file has the size that its header says: no other one needs to be read."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as content:
+        length = int.from_bytes(content.read(8), "little")
+        if length > _LONGEST_HEADER:
+            return False
+        header = json.loads(content.read(length))
+    ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
+    return bool(file.stat().st_size == 8 + length + max(ends, default=0))
 
 
 def start_digest(file: Path, size: int) -> str | None:
@@ -137,7 +153,8 @@ def _read(path: Path) -> Checkpoint | None:
         digests = state.pop("sha256")
         if _record_digest(state) != digests[STATE]:
             return None
-        if any(file_digest(path / name) != digests[name] for name in (MODEL, OPTIMIZER)):
+        files = {name: path / name for name in (MODEL, OPTIMIZER)}
+        if any(not has_whole_size(file) or file_digest(file) != digests[name] for name, file in files.items()):
             return None
         weights, others = load_file(path / MODEL), load_file(path / OPTIMIZER)
         step = int(state["step"])

@@ -7,8 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from slimlm.model.language_model import LanguageModel
-from slimlm.runs.record import BEST, METRICS, RESULT, RUN, SPEED, RowWriter, read_rows, write_record
+from slimlm.runs.record import BEST, METRICS, RESULT, RUN, SPEED, RowWriter, read_rows, read_speed, write_record
 from slimlm.train.checkpoint import Checkpoint, start_digest, write_checkpoint
+from slimlm.utils.files import remove
 
 
 class RunFiles:
@@ -30,13 +31,13 @@ class RunFiles:
         if self.folder is None:
             return
         for part in (path for home in (self.folder, self.folder / BEST) for path in home.glob(".*.part")):
-            part.unlink()
+            remove(part)
         if not (self.folder / RUN).exists():
             write_record(self.folder / RUN, spec)
         self._metrics_out = RowWriter(self.folder / METRICS, metrics_bytes)
         self.metrics = list(read_rows(self.folder / METRICS))
         speed = self.folder / SPEED
-        self.speed = list(read_rows(speed))
+        self.speed = read_speed(speed)
         whole = speed.read_bytes().rfind(b"\n") + 1 if speed.exists() else 0  # without a line cut off by a crash
         self._speed_out = RowWriter(speed, whole)
 
