@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from slimlm.model.weights_file import check_weights_file
 from slimlm.runs.record import CHECKPOINTS, METRICS, finite, read_record, sync_folder, write_record
 from slimlm.utils.files import remove
 
@@ -25,7 +26,6 @@ FORMAT = "slimlm-checkpoint-1"
 STATE, MODEL, OPTIMIZER = "state.json", "model.safetensors", "optimizer.safetensors"
 _GENERATORS = "generator/"
 _STEP = re.compile(r"step-[0-9]{1,12}")
-_LONGEST_HEADER = 10**8
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ def _sync(file: Path) -> None:
 
 def checkpoint_folders(folder: Path) -> list[Path]:
     """Return the folders of a run's complete checkpoints, the latest first."""
-    found = [path for path in (folder / CHECKPOINTS).glob("step-*") if _STEP.fullmatch(path.name) and not path.is_symlink()]
+    found = [
+        path for path in (folder / CHECKPOINTS).glob("step-*") if _STEP.fullmatch(path.name) and not path.is_symlink()
+    ]
     return sorted(found, key=_step, reverse=True)
 
 
@@ -93,19 +95,6 @@ def file_digest(file: Path) -> str:
     """Return the sha256 of a file."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def has_whole_size(file: Path) -> bool:
-    """Whether a safetensors file has the size that its header says: no other one needs to be read."""
-    if not file.is_file():
-        return False
-    with file.open("rb") as content:
-        length = int.from_bytes(content.read(8), "little")
-        if length > _LONGEST_HEADER:
-            return False
-        header = json.loads(content.read(length))
-    ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
-    return bool(file.stat().st_size == 8 + length + max(ends, default=0))
 
 
 def start_digest(file: Path, size: int) -> str | None:
@@ -153,9 +142,10 @@ def _read(path: Path) -> Checkpoint | None:
         digests = state.pop("sha256")
         if _record_digest(state) != digests[STATE]:
             return None
-        files = {name: path / name for name in (MODEL, OPTIMIZER)}
-        if any(not has_whole_size(file) or file_digest(file) != digests[name] for name, file in files.items()):
-            return None
+        for name in (MODEL, OPTIMIZER):
+            check_weights_file(path / name, name)
+            if file_digest(path / name) != digests[name]:
+                return None
         weights, others = load_file(path / MODEL), load_file(path / OPTIMIZER)
         step = int(state["step"])
     except (OSError, ValueError, KeyError, TypeError, SafetensorError):

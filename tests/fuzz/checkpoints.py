@@ -28,7 +28,11 @@ _TINY = [*SYMBOLS, *RECIPE, *_CHECKPOINTS]
 def make(home: Path) -> None:
     torch.set_num_threads(1)
     (home.parent / "source").mkdir()
-    data = ["--data", str(some_text(home.parent / "source")), *options("--tokens 4k --batch-tokens 512 --checkpoint-every 1k")]
+    data = [
+        "--data",
+        str(some_text(home.parent / "source")),
+        *options("--tokens 4k --batch-tokens 512 --checkpoint-every 1k"),
+    ]
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         trained(_TINY, home / "symbols")
         trained([*TEXT, *data], home / "text")

@@ -22,7 +22,7 @@ from slimlm.utils.optional import PackageError
 
 LONGEST_SENTENCE = 1500
 MOST_SECONDS = 10.0
-_MOST_MEMORY = 24 * 2**30
+_MOST_MEMORY = 400 * 2**30
 """Of address space, beyond what is used by then: a file of a terabyte is not mapped, and not read."""
 
 _PACKAGE = str(Path(slimlm.__file__).parent)

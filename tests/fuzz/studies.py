@@ -5,19 +5,18 @@ import random
 import shutil
 from pathlib import Path
 
+from slimlm.charts.study_controls import study_controls
 from slimlm.charts.study_curves import study_curves
 from slimlm.charts.study_map import study_map
+from slimlm.charts.study_parabolas import study_parabolas
+from slimlm.charts.study_tradeoffs import study_tradeoffs
 from slimlm.engines.data import check_data, study_data, write_generator
 from slimlm.engines.state import StudyState, read_state, write_state
-from slimlm.export.study_card import study_card
-from slimlm.export.study_notebook import study_notebook
-from slimlm.export.study_reports import study_html, study_json, study_markdown
-from slimlm.export.study_tables import cells_csv, runs_csv
-from slimlm.ranking.record import read_ranking, write_ranking
+from slimlm.export.study_downloads import study_downloads
+from slimlm.ranking.record import write_ranking
 from slimlm.study.plan import plan_study
-from slimlm.study.schedule import Schedule
-from slimlm.study.study import Study, open_study, pack_study, read_outcomes, read_under_way, write_study
-from slimlm.ui.rank_library import read_view, stamp_of
+from slimlm.study.study import Study, pack_study, write_study
+from slimlm.ui.rank_library import StudyView, read_view, stamp_of
 from tests.fuzz.driver import Kind
 from tests.fuzz.judge import sentence_fault
 from tests.studies import fake_outcomes, fake_study, write_fake
@@ -49,41 +48,44 @@ def _write_generated(folder: Path) -> None:
 
 def use(folder: Path, draw: random.Random) -> None:
     """Do what the command and the page do with a study."""
-    stamp_of(folder)
     read_state(folder)
-    study = open_study(folder)
-    plan_study(study)
-    outcomes, problems = read_outcomes(folder)
-    for problem in problems:
+    view = read_view("a study", folder, stamp_of(folder))
+    for problem in view.problems:
         assert not sentence_fault(problem), problem
-    Schedule(study, outcomes).wanted  # noqa: B018
-    under_way = read_under_way(folder)
-    ranking = read_ranking(folder)
-    view = read_view("a study", folder, ())
-    assert view.ranking == ranking and view.under_way == under_way
-    charts = [study_map(study, ranking).to_dict(), study_curves(study, outcomes, ranking, under_way).to_dict()]
-    json.dumps(charts, allow_nan=False)
-    if draw.random() < 0.3:
-        _export(study, folder, draw)
-    if draw.random() < 0.3:
-        check_data(folder, study)
-    if draw.random() < 0.3:
-        out = folder.parent / "packed-again"
-        shutil.rmtree(out, ignore_errors=True)
-        pack_study(folder, out)
-        write_study(out, study)
-    if draw.random() < 0.2:
-        write_ranking(folder)
+    ways = (_show, _export, lambda view, draw: check_data(folder, view.study), _write)
+    for way in draw.sample(ways, 2):
+        way(view, draw)
 
 
-def _export(study: Study, folder: Path, draw: random.Random) -> None:
-    outcomes, ranking = read_outcomes(folder)[0], read_ranking(folder)
-    texts = [study_markdown(study, ranking), study_json(study, ranking), study_notebook(study, outcomes, ranking)]
-    texts += [cells_csv(ranking), runs_csv(study, outcomes)]
-    if draw.random() < 0.1:
-        texts += [study_html(study, outcomes, ranking), study_card(study, ranking)]
-    for text in texts:
-        text.encode()
+def _show(view: StudyView, draw: random.Random) -> None:
+    study, ranking, schedule = view.study, view.ranking, view.schedule
+    plan_study(study)
+    charts = [
+        study_map(study, ranking),
+        study_curves(study, view.outcomes, ranking, view.under_way),
+        study_controls(ranking, schedule),
+        study_tradeoffs(ranking, draw.choice(("n_layers", "flops"))),
+    ]
+    if study.cells[0].x is not None:
+        charts.append(study_parabolas(study, schedule, ranking))
+    json.dumps([chart.to_dict() for chart in charts], allow_nan=False)
+
+
+def _export(view: StudyView, draw: random.Random) -> None:
+    found = study_downloads(view.study, view.outcomes, view.ranking)
+    for download in found:
+        is_drawn = download.file_name.endswith((".png", ".svg", ".html"))  # some 0.3 s each
+        if not is_drawn or draw.random() < 0.02:
+            content = download.build()
+            assert content and (content if isinstance(content, bytes) else content.encode())
+
+
+def _write(view: StudyView, draw: random.Random) -> None:
+    out = view.folder.parent / "packed-again"
+    shutil.rmtree(out, ignore_errors=True)
+    write_study(out, view.study)
+    write_ranking(view.folder)
+    pack_study(view.folder, out)
 
 
 STUDIES = Kind("study", make, use)

@@ -37,7 +37,9 @@ def use(folder: Path, draw: random.Random) -> None:
         ids = tokenizer.encode(text)
         assert np.all(np.array(ids, dtype=np.int64) < tokenizer.vocab_size)
         tokenizer.decode(ids).encode()
-    assert tokenizer.lengths.sum() >= 0 and len(tokenizer.digest) == 64 and tokenizer.token_bytes(tokenizer.bos_id) == b""
+    assert (
+        tokenizer.lengths.sum() >= 0 and len(tokenizer.digest) == 64 and tokenizer.token_bytes(tokenizer.bos_id) == b""
+    )
     export_tokenizer(tokenizer, folder, max_seq_length=64)
 
 
