@@ -7,6 +7,7 @@ from typing import Any
 
 from slimlm.data.tokenizer import Tokenizer
 from slimlm.utils.files import read_bytes, read_json, reason, replacing
+from slimlm.utils.text import is_unicode
 
 _LARGEST_CONFIG = 1_000_000
 
@@ -53,4 +54,5 @@ def _config(content: str, tokenizer: Tokenizer, max_seq_length: int | None) -> d
 
 
 def _json(record: object) -> str:
-    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(record, indent=2, ensure_ascii=False)
+    return (text if is_unicode(text) else json.dumps(record, indent=2)) + "\n"  # half a surrogate pair stays escaped

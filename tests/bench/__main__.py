@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, NoReturn
 
-from tests.bench import crowd, light, memory, model, page, soak, training
+from tests.bench import crowd, hostile, light, memory, model, page, soak, training
 from tests.bench.kit import Row
 from tests.bench.table import format_row, misses_aim, table_head
 
@@ -38,6 +38,7 @@ SECTIONS = {
     "crowd": Section(crowd.crowd_rows, 93),
     "soak": Section(soak.soak_rows, 73),
     "training": Section(training.training_rows, 150, by_name_only=True),
+    "hostile": Section(hostile.hostile_rows, 5400, by_name_only=True),
     "memory-7b": Section(memory.large_memory_rows, 480, by_name_only=True),
     "soak-long": Section(partial(soak.soak_rows, warm_up=60.0, quarter=180.0), 840, by_name_only=True),
 }

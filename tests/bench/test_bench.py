@@ -20,7 +20,7 @@ from tests.server import ROOT
 def test_the_whole_run_takes_at_most_ten_minutes_and_names_what_it_leaves_out() -> None:
     assert sum(bench.SECTIONS[name].seconds for name in bench.WHOLE_RUN) <= 600
     assert {*bench.WHOLE_RUN, *bench.BY_NAME_ONLY} == set(bench.SECTIONS)
-    assert "; by name only: training, memory-7b, soak-long" in bench.describe_run(bench.WHOLE_RUN)
+    assert "; by name only: training, hostile, memory-7b, soak-long" in bench.describe_run(bench.WHOLE_RUN)
     assert "by name only" not in bench.describe_run(list(bench.SECTIONS))
     assert "budget 150 s" in bench.describe_run(["import", "page"])
 
@@ -35,7 +35,7 @@ def test_a_wrong_name_ends_with_one_sentence_that_lists_the_sections(capsys: pyt
         bench.read_arguments(["--only", "page", "--only", "pages"])
     assert capsys.readouterr().err == (
         "'pages' is not a section of the benchmark: it must be one of import, solver, sweep, count, model, memory, "
-        "page, crowd, soak, training, memory-7b, soak-long\n"
+        "page, crowd, soak, training, hostile, memory-7b, soak-long\n"
     )
 
 
@@ -44,7 +44,7 @@ def test_help_names_every_section_and_its_budget(capsys: pytest.CaptureFixture[s
         bench.read_arguments(["--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert all(f"{name} {section.seconds} s" in said for name, section in bench.SECTIONS.items())
-    assert "By name only: training 150 s, memory-7b 480 s, soak-long 840 s." in said
+    assert "By name only: training 150 s, hostile 5400 s, memory-7b 480 s, soak-long 840 s." in said
 
 
 @pytest.mark.parametrize(

@@ -11,18 +11,23 @@ import torch
 
 from slimlm.cli.main import _read
 from slimlm.cli.run_folder import load_heldout, load_run_tokenizer
+from slimlm.cli.run_text import format_summary
+from slimlm.core.architecture import Architecture
+from slimlm.data.synthetic import known_entropy
 from slimlm.engines.execute import is_over
 from slimlm.model.pretrained import from_pretrained
+from slimlm.runs.recipe import TrainRecipe
 from slimlm.runs.record import read_run
 from slimlm.study.outcome import metrics_of, outcome_of
-from slimlm.train.checkpoint import checkpoint_folders, file_digest, latest_checkpoint
+from slimlm.train import train
+from slimlm.train.checkpoint import _record_digest, checkpoint_folders, file_digest, latest_checkpoint
 from slimlm.utils.files import read_bytes, read_json, reason
-from tests.cli.runs import RECIPE, SYMBOLS, TEXT, options, some_text, trained
+from tests.cli.runs import TEXT, options, some_text, trained
 from tests.fuzz.driver import Kind
 from tests.fuzz.judge import Told
 
-_CHECKPOINTS = options("--checkpoint-every 2k --evaluate-every 4k --keep 3")
-_TINY = [*SYMBOLS, *RECIPE, *_CHECKPOINTS]
+_ARCHITECTURE = Architecture(d_model=16, d_ff=24, n_layers=1, n_heads=2, vocab_size=64, max_seq_length=16, dropout=0.0)
+_RECIPE = TrainRecipe(tokens=2048, batch_tokens=256, log_every=2, checkpoint_every=512, evaluate_every=1024, keep=3)
 
 
 def make(home: Path) -> None:
@@ -34,13 +39,18 @@ def make(home: Path) -> None:
         *options("--tokens 4k --batch-tokens 512 --checkpoint-every 1k"),
     ]
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-        trained(_TINY, home / "symbols")
+        _train(home / "symbols")
         trained([*TEXT, *data], home / "text")
     shutil.copytree(home / "symbols", home / "interrupted")
     for name in ("result.json", "slimlm.json", "model.safetensors"):
         (home / "interrupted" / name).unlink()
     shutil.copytree(home / "interrupted", home / "interrupted-early")
     shutil.rmtree(checkpoint_folders(home / "interrupted-early")[0])
+
+
+def _train(folder: Path) -> None:
+    tokens = known_entropy(64, train_tokens=5000, heldout_tokens=500)
+    train(_ARCHITECTURE, _RECIPE, tokens, folder, resume=True, device="cpu")
 
 
 def mend(folder: Path, draw: random.Random) -> None:
@@ -53,8 +63,6 @@ def mend(folder: Path, draw: random.Random) -> None:
 
 
 def _mend_state(path: Path) -> None:
-    from slimlm.train.checkpoint import _record_digest
-
     state = read_json(read_bytes(path / "state.json", "state", 10**6), "state", 10**6)
     digests = state.pop("sha256")
     for name in ("model.safetensors", "optimizer.safetensors"):
@@ -87,12 +95,15 @@ def command(folder: Path, draw: random.Random) -> None:
     """Run one of the commands that take a run; its error is raised as it is."""
     out = folder.parent / "exported"
     shutil.rmtree(out, ignore_errors=True)
-    line = draw.choice(("sample", "sample", "eval", "export", "resume", "resume", "resume"))
+    line = draw.choice(("sample", "eval", "export", "resume", "resume"))
+    if line == "resume":
+        _train(folder)
+        format_summary(read_run(folder))
+        return
     arguments = {
         "sample": ["sample", str(folder), "the ", "--tokens", "3", "--device", "cpu"],
         "eval": ["eval", str(folder), "--device", "cpu"],
         "export": ["export", str(folder), str(out)],
-        "resume": ["train", *_TINY, "--device", "cpu", "--resume", "--out", str(folder)],
     }[line]
     if line in ("sample", "eval") and draw.random() < 0.3:
         arguments.append("--best")
@@ -104,4 +115,4 @@ def command(folder: Path, draw: random.Random) -> None:
         raise Told(f"{error.filename or 'the output'} cannot be used: {reason(error)}") from None
 
 
-CHECKPOINTS = Kind("checkpoint", make, use, mend)
+CHECKPOINTS = Kind("checkpoint", make, use, mend, "runs and checkpoints")

@@ -106,4 +106,4 @@ def _check_command(folder: Path, sentence: str) -> None:
     assert bool(out.getvalue()) != bool(sentence)
 
 
-CONFIGS = Kind("config", make, use)
+CONFIGS = Kind("config", make, use, plural="configs")

@@ -87,4 +87,4 @@ def _make_corpus(folder: Path, draw: random.Random) -> None:
         raise
 
 
-CORPORA = Kind("corpus", make, use, mend)
+CORPORA = Kind("corpus", make, use, mend, "corpora")

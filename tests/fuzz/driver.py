@@ -30,6 +30,8 @@ class Kind:
     """Read the copy of an example in every way; raises a sentence where it cannot be read."""
     mend: Callable[[Path, random.Random], object] = lambda folder, draw: None
     """Make some digests fit again, so that what lies behind their check is read."""
+    plural: str = ""
+    """What the table of the benchmark calls many of it."""
 
 
 def files_of(folder: Path) -> list[Path]:

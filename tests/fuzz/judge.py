@@ -32,7 +32,7 @@ class Hang(BaseException):
     """What is raised in a case that takes too long: no `except Exception` of the code under test catches it."""
 
 
-class Told(Exception):
+class Told(Exception):  # noqa: N818 (it is no error)
     """The sentence that a command says."""
 
 

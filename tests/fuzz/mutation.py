@@ -13,13 +13,14 @@ TERABYTE = 2**40
 
 LIVELY_VALUES: list[Any] = [
     None, True, False, 0, -1, 1, 2, 10**399, -(10**300), 2**63, 2**31, 1e308, -0.5, 1e-300, 5e-324, float("nan"),
-    float("inf"), float("-inf"), "", "nan", "auto", "x" * 5000, "<script>alert(1)</script>", "a\nb", "\u202eabc", "\ud800",
-    "\0", "../../x", "/etc/passwd", "=1+1", "$x$ `y` {{7*7}} | ]]>", "\x1b[2J", "１２", [], {}, [[[]]], [None] * 50, {"a": [1]},
-    {"": {}}, [0.5, "x", None], "2024-01-01", "f" * 64, "slimlm-run-1",
+    float("inf"), float("-inf"), "", "nan", "auto", "x" * 5000, "<script>alert(1)</script>", "a\nb", "\u202eabc",
+    "\ud800", "\0", "../../x", "/etc/passwd", "=1+1", "$x$ `y` {{7*7}} | ]]>", "\x1b[2J", "１２", [], {}, [[[]]],
+    [None] * 50, {"a": [1]}, {"": {}}, [0.5, "x", None], "2024-01-01", "f" * 64, "slimlm-run-1",
 ]  # fmt: skip
 
-_TOKENS = [b'"', b"{", b"}", b"[", b"]", b",", b":", b"9" * 500, b"NaN", b"null", b'"\\ud800"', b"\\", b"-", b"e9999",
-           b"", b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"\n", b"\r", b"\x1b[2J", "\u202e１".encode(), b"#", b"'", b"1_0"]  # fmt: skip
+_TOKENS = [b'"', b"{", b"}", b"[", b"]", b",", b":", b"9" * 500, b"NaN", b"null", b'"\\ud800"', b"\\",
+           b"-", b"e9999", b"", b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"\n", b"\r", b"\x1b[2J", "\u202e１".encode(),
+           b"#", b"'", b"1_0"]  # fmt: skip
 
 
 def damaged_bytes(content: bytes, draw: random.Random) -> bytes:

@@ -88,4 +88,4 @@ def _write(view: StudyView, draw: random.Random) -> None:
     pack_study(view.folder, out)
 
 
-STUDIES = Kind("study", make, use)
+STUDIES = Kind("study", make, use, plural="studies")

@@ -9,6 +9,7 @@ import numpy as np
 from slimlm.data.hf_tokenizer import export_tokenizer
 from slimlm.data.tokenizer import load_tokenizer, train_tokenizer
 from tests.fuzz.driver import Kind
+from tests.fuzz.judge import Told
 
 TEXT = "the whale swam under the old ship and the sea rose over us while a man sang of home — ½ é 😀\n\n"
 _SPECIAL = {"id": 300, "content": "<|pad|>", "single_word": False, "lstrip": False, "rstrip": False}
@@ -40,7 +41,10 @@ def use(folder: Path, draw: random.Random) -> None:
     assert (
         tokenizer.lengths.sum() >= 0 and len(tokenizer.digest) == 64 and tokenizer.token_bytes(tokenizer.bos_id) == b""
     )
-    export_tokenizer(tokenizer, folder, max_seq_length=64)
+    try:
+        export_tokenizer(tokenizer, folder, max_seq_length=64)
+    except OSError as error:  # as it says
+        raise Told(str(error)) from None
 
 
-TOKENIZERS = Kind("tokenizer", make, use)
+TOKENIZERS = Kind("tokenizer", make, use, plural="tokenizers")
