@@ -71,8 +71,7 @@ def read_state(folder: Path) -> StudyState | None:
 
 def is_running(folder: Path) -> bool:
     """Whether a process trains the study in a folder now; always False without POSIX."""
-    lock = folder / LOCK
-    if os.name != "posix" or not lock.is_file() or lock.is_symlink():
+    if os.name != "posix" or not (folder / LOCK).is_file():
         return False
     try:
         with sole_writer(folder):

@@ -22,7 +22,7 @@ FORMAT = "slimlm-run-1"
 RUN, METRICS, SPEED, RESULT = "run.json", "metrics.jsonl", "speed.jsonl", "result.json"
 CHECKPOINTS, BEST = "checkpoints", "best"
 LOCK = ".lock"
-OWN_FILES = (RUN, METRICS, SPEED, RESULT, LOCK, "slimlm.json", "model.safetensors")
+OWN_FILES = (RUN, METRICS, SPEED, RESULT, "slimlm.json", "model.safetensors")
 """Files that a run writes into its folder, and into no other by a link."""
 
 MAX_BYTES = 1_000_000
@@ -210,6 +210,11 @@ class RowWriter:
         self._out.close()
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; of a pipe, which would wait for a reader, OSError is raised."""
+    return os.open(path, flags | os.O_NONBLOCK, 0o666)
+
+
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
     """Keep other processes from training in a folder meanwhile; the system ends the lock of a process that dies.
@@ -221,8 +226,9 @@ def sole_writer(folder: Path) -> Iterator[None]:
         return
     import fcntl
 
-    check_own(folder, files=[LOCK])
-    with (folder / LOCK).open("a") as lock:
+    if (folder / LOCK).is_symlink() and not (folder / LOCK).exists():
+        remove(folder / LOCK)  # no file is made where it leads to
+    with open(folder / LOCK, "a", opener=_without_waiting) as lock:  # not "w": a link may lead to someone's file
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -247,12 +253,12 @@ def check_folder(folder: Path, spec: Mapping[str, Any], *, resume: bool) -> Mapp
         raise ValueError(f"folder={str(folder)!r} cannot be created: {reason(error)}; another would work") from None
     if not writable:
         raise ValueError(f"folder={str(folder)!r} cannot be written: another would work")
-    check_own(folder, files=OWN_FILES, folders=(CHECKPOINTS, BEST))
     if (earlier := read_record(folder / RUN)) is None:
         for name in ("slimlm.json", "model.safetensors", METRICS, SPEED, RESULT, CHECKPOINTS, BEST):
             if os.path.lexists(folder / name):
                 raise ValueError(f"folder={str(folder)!r} holds {name} but no {RUN}; an empty folder would work")
         return None
+    check_own(folder, files=OWN_FILES, folders=(CHECKPOINTS, BEST))
     if difference := change_of_run(earlier, finite(spec)):
         raise ValueError(f"folder={str(folder)!r} holds another run: {difference}; another folder would work")
     if not resume:

@@ -96,19 +96,20 @@ def command(folder: Path, draw: random.Random) -> None:
     out = folder.parent / "exported"
     shutil.rmtree(out, ignore_errors=True)
     line = draw.choice(("sample", "eval", "export", "resume", "resume"))
-    if line == "resume":
-        _train(folder)
-        format_summary(read_run(folder))
-        return
     arguments = {
         "sample": ["sample", str(folder), "the ", "--tokens", "3", "--device", "cpu"],
         "eval": ["eval", str(folder), "--device", "cpu"],
         "export": ["export", str(folder), str(out)],
-    }[line]
-    if line in ("sample", "eval") and draw.random() < 0.3:
-        arguments.append("--best")
-    parsed = _read(arguments)
+    }
+    if draw.random() < 0.3:
+        for name in ("sample", "eval"):
+            arguments[name].append("--best")
     try:
+        if line == "resume":
+            _train(folder)
+            format_summary(read_run(folder))
+            return
+        parsed = _read(arguments[line])
         with redirect_stdout(StringIO()):
             parsed.run(parsed)
     except OSError as error:  # `main` makes this sentence of it

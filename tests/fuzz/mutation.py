@@ -116,6 +116,12 @@ def _written(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
+def lengthened(file: Path) -> None:
+    """Make a file a terabyte long by a hole, which takes no room."""
+    with file.open("r+b" if file.exists() else "wb") as out:
+        out.truncate(TERABYTE)
+
+
 def _folder(file: Path, outside: Path) -> None:
     file.mkdir()
 
@@ -149,8 +155,7 @@ def _empty(file: Path, outside: Path) -> None:
 
 
 def _huge(file: Path, outside: Path) -> None:
-    with file.open("wb") as out:
-        out.truncate(TERABYTE)
+    lengthened(file)
 
 
 def _gone(file: Path, outside: Path) -> None:
@@ -181,8 +186,7 @@ def damage(path: Path, draw: random.Random, outside: Path, strange: float = 0.15
         return replace_file(path, draw, outside)
     content = path.read_bytes()
     if draw.random() < 0.04:  # a good start, and then a hole
-        with path.open("r+b") as out:
-            out.truncate(TERABYTE)
+        lengthened(path)
         return "long"
     if path.suffix in (".json", ".jsonl") and draw.random() < 0.7:
         path.write_bytes(damaged_json(content, draw))
