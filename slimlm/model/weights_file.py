@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from slimlm.utils.files import regular_size, unreadable
 
@@ -23,7 +24,7 @@ def _expected_size(file: Path, what: str) -> int:
     try:
         with file.open("rb") as content:
             length = int.from_bytes(content.read(8), "little")
-            header = json.loads(content.read(length)) if length <= _LONGEST_HEADER else None
+            header: Any = json.loads(content.read(length)) if length <= _LONGEST_HEADER else None
         ends = [int(tensor["data_offsets"][1]) for name, tensor in header.items() if name != "__metadata__"]
     except OSError as error:
         raise unreadable(what, error) from None

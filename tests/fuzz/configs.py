@@ -42,7 +42,7 @@ def typed_config(family: Family, draw: random.Random) -> dict[str, Any]:
     """Return a small config of a model type, with some of its rarer keys."""
     found: dict[str, Any] = {"model_type": family.model_type, "architectures": family.classes.split()[:1]}
     found |= {family.keys[name].split()[0]: size for name, size in _SIZES.items() if name in family.keys}
-    rare = {key: switch.default for key, switch in family.switches.items()}
+    rare: dict[str, Any] = {key: switch.default for key, switch in family.switches.items()}
     rare |= {key: only.allowed[0] for key, only in family.only.items()}
     rare |= {key: factor.default for key, factor in family.factors.items()}
     if family.windows:

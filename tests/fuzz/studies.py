@@ -25,7 +25,7 @@ _SMALL = {"x": ("embedding_ratio", (0.25, 0.45)), "y": ("glu_expansion", (2, 4))
 
 
 def make(home: Path) -> None:
-    small = fake_study(seeds=2, controls=False, **_SMALL)  # type: ignore[arg-type]
+    small = fake_study(seeds=2, controls=False, **_SMALL)
     for name, packed in (("packed", True), ("unpacked", False)):
         write_ranking(write_fake(home / name, small, fake_outcomes(small), packed=packed))
     begun = write_fake(home / "begun", small, fake_outcomes(small, most=5), packed=False)
@@ -39,7 +39,7 @@ def make(home: Path) -> None:
 def _write_generated(folder: Path) -> None:
     folder.mkdir()
     fields = {"x": ("n_layers", (2, 3)), "y": ("glu_expansion", (2, 4)), "total": 60_000, "vocab_size": 64}
-    request = fake_study("symbol", controls=False, **fields).request  # type: ignore[arg-type]
+    request = fake_study("symbol", controls=False, **fields).request
     data = study_data(write_generator(folder, 64, train_tokens=5000, heldout_tokens=500))
     study = Study(request, {64: data})
     write_fake(folder, study, fake_outcomes(study, most=3))
