@@ -225,5 +225,5 @@ def _parquet(source: Source, field: str) -> Iterator[Document]:
                 for value in batch.column(0).to_pylist():
                     number += 1
                     yield Document(f"{source.name}:{number}", _text(value, field, f"{source.path}, row {number:,},"))
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{source.path} is no Parquet file that can be read: {one_line(reason(error), 200)}") from None

@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 from slimlm.charts.study_controls import study_controls
 from slimlm.charts.study_curves import study_curves
@@ -21,7 +22,12 @@ from tests.fuzz.driver import Kind
 from tests.fuzz.judge import sentence_fault
 from tests.studies import fake_outcomes, fake_study, write_fake
 
-_SMALL = {"x": ("embedding_ratio", (0.25, 0.45)), "y": ("glu_expansion", (2, 4)), "total": 300_000, "vocab_size": 512}
+_SMALL: dict[str, Any] = {
+    "x": ("embedding_ratio", (0.25, 0.45)),
+    "y": ("glu_expansion", (2, 4)),
+    "total": 300_000,
+    "vocab_size": 512,
+}
 
 
 def make(home: Path) -> None:
@@ -38,7 +44,12 @@ def make(home: Path) -> None:
 
 def _write_generated(folder: Path) -> None:
     folder.mkdir()
-    fields = {"x": ("n_layers", (2, 3)), "y": ("glu_expansion", (2, 4)), "total": 60_000, "vocab_size": 64}
+    fields: dict[str, Any] = {
+        "x": ("n_layers", (2, 3)),
+        "y": ("glu_expansion", (2, 4)),
+        "total": 60_000,
+        "vocab_size": 64,
+    }
     request = fake_study("symbol", controls=False, **fields).request
     data = study_data(write_generator(folder, 64, train_tokens=5000, heldout_tokens=500))
     study = Study(request, {64: data})
