@@ -119,8 +119,9 @@ def _check_distinct(cells: Sequence[tuple[str, Architecture]]) -> None:
         keys.add(key)
         if other := first.get(architecture):
             shape = f"{architecture.n_layers} × {architecture.d_model}, d_ff {architecture.d_ff}"
+            names = f"{one_line(other, 60)} and {one_line(key, 60)}"
             raise ValueError(
-                f"{one_line(other, 60)} and {one_line(key, 60)} solve to one architecture ({shape}), so that a difference between them would be "
+                f"{names} solve to one architecture ({shape}), so that a difference between them would be "
                 "noise: values further apart, a larger total or narrower heads would work"
             )
         first[architecture] = key

@@ -5,9 +5,11 @@ import pytest
 from slimlm.engines.ray_engine import _OF_RUN, check_address, is_loopback
 
 ELSEWHERE = [
-    "auto", "0.0.0.0:6379", "[::]:6379", "10.0.0.1", "ray://10.0.0.1:10001", "example.org:6379", "localhost.example.org",
+    "auto", "0.0.0.0:6379", "[::]:6379", "10.0.0.1", "ray://10.0.0.1:10001", "example.org:6379",
+    "localhost.example.org",
     "127.0.0.1.example.org:1", "127.0.0.1@example.org:1", "127.0.0.1:1@example.org:2", "example.org:1//127.0.0.1",
-    "ray://example.org//localhost", "localhost,example.org", "127.0.0.1\n10.0.0.1", "127.0.0.1 10.0.0.1", "http://localhost:1",
+    "ray://example.org//localhost", "localhost,example.org", "127.0.0.1\n10.0.0.1", "127.0.0.1 10.0.0.1",
+    "http://localhost:1",
     "2130706433", "0x7f.1", "127.1", "::1", "[::1", "[fe80::1]:1", "\uff11\uff12\uff17.0.0.1", " ", "x" * 5000, "\0",
     "localhost:", "localhost:1:2", "//localhost", "localhost/../10.0.0.1",
 ]  # fmt: skip

@@ -21,7 +21,8 @@ import slimlm
 from slimlm.utils.optional import PackageError
 
 LONGEST_SENTENCE = 1500
-MOST_SECONDS = 10.0
+MOST_SECONDS = 60.0
+"""Far above what a case takes, pictures on a busy machine included: what hangs does so for ever."""
 _MOST_MEMORY = 400 * 2**30
 """Of address space, beyond what is used by then: a file of a terabyte is not mapped, and not read."""
 
