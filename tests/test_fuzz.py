@@ -13,7 +13,7 @@ from tests.fuzz.judge import fault_of
 from tests.fuzz.kinds import KINDS
 from tests.fuzz.mutation import STRANGE
 
-CASES = {"config": 120, "tokenizer": 120, "corpus": 120, "study": 30, "checkpoint": 40}
+CASES = {"config": 120, "tokenizer": 120, "corpus": 120, "study": 20, "checkpoint": 30}
 
 
 @pytest.mark.parametrize("name", KINDS)
