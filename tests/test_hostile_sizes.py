@@ -15,7 +15,7 @@ from slimlm.data import documents
 from slimlm.data.corpus import open_corpus, prepare_corpus
 from slimlm.data.documents import find_sources, read_documents
 from slimlm.data.tokenizer import LARGEST_VOCABULARY, load_tokenizer
-from slimlm.engines.data import study_data
+from slimlm.engines.data import _generated, study_data
 from slimlm.interop.layered import layered_model
 from slimlm.model.weights_file import check_weights_file
 from slimlm.utils.files import remove
@@ -131,3 +131,11 @@ def test_weights_of_another_size_than_their_header_says_are_not_read(
 def test_a_layer_without_a_kind_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^layer_types=null is not supported: the kinds of layer are "):
         layered_model({"model_type": "olmo_hybrid", "num_hidden_layers": 2, "layer_types": ["full_attention", None]})
+
+
+def test_a_generator_of_more_tokens_than_memory_holds_is_refused() -> None:
+    settings = {"seed": 0, "train_tokens": 5 * 10**9, "heldout_tokens": 9}
+    with pytest.raises(
+        ValueError, match=r"^train_tokens=5,000,000,000 is not allowed: a generated source has at most "
+    ):
+        _generated(Path("generator.json"), 64, settings)
