@@ -25,6 +25,6 @@ def write_picture(chart: "Figure", folder: Path, name: str) -> str:
 
     formats: tuple[Format, ...] = ("svg", "png")
     for format in formats:
-        with replacing(folder / f"{name}.{format}") as part:
+        with replacing(folder / f"{name}.{format}", follow=False) as part:
             part.write_bytes(picture(chart, format=format))
     return f"picture: {folder / name}.svg and .png"

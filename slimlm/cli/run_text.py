@@ -72,13 +72,12 @@ def _above(bits: float, floor: float) -> str:
 
 def _speed(record: RunRecord) -> Iterator[str]:
     """Yield the mean speed of all steps; the pauses for evaluation and checkpoints are not in it."""
-    seconds = sum(row["seconds"] for row in record.speed)
+    rows = [row for row in record.speed if row.keys() >= {"tokens_per_second", "mfu", "peak_memory_bytes"}]
+    seconds = sum(row["seconds"] for row in rows)
     if not seconds:
         return
-    rate, mfu = (
-        sum(row[key] * row["seconds"] for row in record.speed) / seconds for key in ("tokens_per_second", "mfu")
-    )
-    memory = max(row["peak_memory_bytes"] for row in record.speed)
+    rate, mfu = (sum(row[key] * row["seconds"] for row in rows) / seconds for key in ("tokens_per_second", "mfu"))
+    memory = max(row["peak_memory_bytes"] for row in rows)
     yield (
         f"{format_seconds(seconds)} of steps, {rate:,.0f} tokens/s, MFU {format_share(mfu)}, "
         f"peak memory {format_bytes(memory)}"

@@ -122,7 +122,7 @@ def keep_tokenizer(request: TrainingRequest, out: Path) -> None:
         return
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with replacing(out / TOKENIZER) as part:
+        with replacing(out / TOKENIZER, follow=False) as part:
             part.write_bytes(request.tokenizer.read_bytes())
     except OSError as error:
         raise ValueError(f"{out} cannot be written: {reason(error)}; another folder would work") from error

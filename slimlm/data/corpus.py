@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slimlm.data.documents import Paths, find_sources
 from slimlm.data.manifest import (
@@ -37,6 +38,7 @@ from slimlm.utils.text import shown
 from slimlm.utils.validation import FieldError
 
 _LARGEST_SHARE = 0.5
+_LONGEST_HEADER = 10_000
 
 
 def prepare_corpus(
@@ -96,13 +98,25 @@ def open_corpus(folder: str | Path, verify: bool = True) -> TokenData:
     dtype = np.dtype(token_dtype(manifest.vocab_size)).newbyteorder("<")
 
     def tokens(split: str) -> Tokens:
+        if not manifest.splits[split].tokens:
+            raise ValueError(f"{folder / tokens_file(split)} is empty: a split with tokens would work")
         return np.memmap(folder / tokens_file(split), dtype, "r", shape=(manifest.splits[split].tokens,))
 
     heldout = {name: tokens(name) for name in (VALIDATION, OUT_OF_DOMAIN) if name in manifest.splits}
-    lengths = np.load(folder / LENGTHS_FILE, allow_pickle=False)
-    if lengths.shape != (manifest.vocab_size,) or lengths.dtype != np.int64:
-        raise ValueError(f"{folder / LENGTHS_FILE} is damaged: it must have {manifest.vocab_size:,} 64-bit integers")
+    lengths = _lengths(folder / LENGTHS_FILE, manifest.vocab_size)
     return TokenData(manifest.name, manifest.vocab_size, tokens(TRAIN), heldout, lengths, manifest.digest)
+
+
+def _lengths(file: Path, vocab_size: int) -> NDArray[np.int64]:
+    """Return the lengths of all tokens (V,); raises ValueError for a file that holds anything else."""
+    try:
+        with file.open("rb") as content:
+            found = np.lib.format.read_array(content, allow_pickle=False, max_header_size=_LONGEST_HEADER)
+        if found.shape == (vocab_size,) and found.dtype == np.int64 and found.min() >= 0:
+            return found
+    except (EOFError, OSError, SyntaxError, TypeError, ValueError, MemoryError):
+        pass
+    raise ValueError(f"{file} is damaged: it must have {vocab_size:,} 64-bit integers of at least 0")
 
 
 def _check_request(vocab_size: int, tokenizer: Tokenizer | None, heldout_share: float) -> None:

@@ -4,16 +4,18 @@ import gzip
 import hashlib
 import lzma
 import stat
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from slimlm.utils.files import read_json, reason, unreadable
+from slimlm.utils.files import check_size, read_json, reason, regular_size, unreadable
 from slimlm.utils.optional import need
-from slimlm.utils.text import is_unicode, named, shown
+from slimlm.utils.text import is_unicode, named, one_line, shown
 
 _PLAIN, _LINES, _PARQUET = (".txt", ".md"), (".jsonl",), (".parquet",)
 _COMPRESSED = (".xz", ".gz")
@@ -24,6 +26,10 @@ Paths = str | Path | Sequence[str | Path]
 """Files and folders, or one."""
 
 _LONGEST_LINE = 1 << 28
+_LARGEST_TEXT = 1 << 32
+"""Bytes of a document, which is in memory as a whole."""
+_LARGEST_FILE = 1 << 34
+"""Bytes of a compressed or Parquet file, which has many documents."""
 _BLOCK = 1 << 20
 
 
@@ -44,11 +50,19 @@ class Source:
     path: Path
 
     def sha256(self) -> str:
-        """Return the sha256 of the file's bytes. Raises ValueError when it cannot be read."""
-        digest = hashlib.sha256()
+        """Return the sha256 of the file's bytes.
+
+        Raises ValueError when it cannot be read, and for one that is larger than any text: a hole has no end.
+        """
+        digest, line, has_lines = hashlib.sha256(), 0, self.path.name.endswith(_LINES)
+        check_size(regular_size(self.path, str(self.path)), str(self.path), _most_bytes(self.path))
         with _opened(self.path) as file:
             while block := file.read(_BLOCK):
                 digest.update(block)
+                end = block.rfind(b"\n")
+                line = line + len(block) if end < 0 else len(block) - end - 1
+                if has_lines and line > _LONGEST_LINE:
+                    raise _too_long(self.path)
         return digest.hexdigest()
 
 
@@ -147,19 +161,37 @@ def _decoded(text: bytes, source: Source, offset: int = 0) -> str:
 
 def _whole(source: Source) -> Iterator[Document]:
     with _opened(source.path, unpacked=True) as file:
-        text = file.read()
+        text = file.read(_LARGEST_TEXT + 1)
+    if len(text) > _LARGEST_TEXT:
+        raise ValueError(
+            f"{source.path} has more than {_LARGEST_TEXT:,} bytes of text: JSON lines, which are read one by one, "
+            "would work"
+        )
     yield Document(source.name, _decoded(text, source).removeprefix("\ufeff"))
 
 
 def _json_lines(source: Source, field: str) -> Iterator[Document]:
     offset = 0
     with _opened(source.path, unpacked=True) as file:
-        for number, raw in enumerate(file, 1):
+        for number, raw in enumerate(iter(partial(file.readline, _LONGEST_LINE + 1), b""), 1):
+            if len(raw) > _LONGEST_LINE:
+                raise _too_long(source.path)
             line = _decoded(raw, source, offset)
             offset += len(raw)
             if line.strip():
                 where = f"{source.path}, line {number:,},"
                 yield Document(f"{source.name}:{number}", _field(read_json(line, where, _LONGEST_LINE), field, where))
+
+
+def _too_long(path: Path) -> ValueError:
+    return ValueError(f"{path} has a line of more than {_LONGEST_LINE:,} bytes: one JSON object a line would work")
+
+
+def _most_bytes(path: Path) -> int:
+    """Return the most bytes of a file on the disk; of JSON lines any number, but each has a longest one."""
+    if path.name.endswith(_PLAIN):
+        return _LARGEST_TEXT
+    return _LARGEST_FILE if not path.name.endswith(_LINES) else sys.maxsize
 
 
 def _field(value: object, field: str, where: str) -> str:
@@ -193,5 +225,5 @@ def _parquet(source: Source, field: str) -> Iterator[Document]:
                 for value in batch.column(0).to_pylist():
                     number += 1
                     yield Document(f"{source.name}:{number}", _text(value, field, f"{source.path}, row {number:,},"))
-    except (pyarrow.ArrowException, OSError) as error:
-        raise ValueError(f"{source.path} is no Parquet file that can be read: {reason(error)}") from None
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{source.path} is no Parquet file that can be read: {one_line(reason(error), 200)}") from None

@@ -7,6 +7,7 @@ from typing import Any
 
 from slimlm.data.tokenizer import Tokenizer
 from slimlm.utils.files import read_bytes, read_json, reason, replacing
+from slimlm.utils.text import is_unicode
 
 _LARGEST_CONFIG = 1_000_000
 
@@ -34,7 +35,7 @@ def export_tokenizer(tokenizer: Tokenizer, folder: str | Path, *, max_seq_length
         path.mkdir(parents=True, exist_ok=True)
         with ExitStack() as parts:  # all files are complete before the first old one is replaced
             for name, text in files.items():
-                parts.enter_context(replacing(path / name)).write_text(text, encoding="utf-8", newline="")
+                parts.enter_context(replacing(path / name, follow=False)).write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         raise OSError(f"folder={str(path)!r} cannot be written: {reason(error)}; another folder would work") from error
     return path
@@ -53,4 +54,5 @@ def _config(content: str, tokenizer: Tokenizer, max_seq_length: int | None) -> d
 
 
 def _json(record: object) -> str:
-    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(record, indent=2, ensure_ascii=False)
+    return (text if is_unicode(text) else json.dumps(record, indent=2)) + "\n"  # half a surrogate pair stays escaped

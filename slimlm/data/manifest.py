@@ -11,11 +11,15 @@ import numpy as np
 
 from slimlm.data.splitting import OUT_OF_DOMAIN, TRAIN, VALIDATION
 from slimlm.data.token_data import token_dtype
-from slimlm.utils.files import check_names, read_bytes, read_json, unreadable
+from slimlm.data.tokenizer import MAX_BYTES
+from slimlm.utils.files import check_names, read_bytes, read_json, regular_size, unreadable
 from slimlm.utils.text import shown
 
 FORMAT = "slimlm-corpus-1"
 FILE, TOKENIZER_FILE, LENGTHS_FILE = "manifest.json", "tokenizer.json", "token_lengths.npy"
+
+_LONGEST_HEADER = 10_000
+"""Of the file of token lengths."""
 
 _MAX_BYTES = 50_000_000
 """A manifest names every source file, in some 150 bytes each."""
@@ -113,20 +117,24 @@ def check_corpus_files(folder: Path, manifest: Manifest, *, verify: bool) -> Non
     expected = {tokens_file(name): (split.tokens * item, split.sha256) for name, split in manifest.splits.items()}
     for name, (size, digest) in expected.items():
         _check_file(folder / name, size, digest if verify else None)
-    _check_file(folder / LENGTHS_FILE, None, manifest.lengths_sha256)
+    most = _LONGEST_HEADER + 8 * manifest.vocab_size
+    _check_file(folder / LENGTHS_FILE, None, manifest.lengths_sha256, most)
     if verify:
-        _check_file(folder / TOKENIZER_FILE, None, manifest.tokenizer_sha256)
+        _check_file(folder / TOKENIZER_FILE, None, manifest.tokenizer_sha256, MAX_BYTES)
 
 
-def _check_file(file: Path, size: int | None, digest: str | None) -> None:
-    try:
-        found = file.stat().st_size
-        same = digest is None or file_sha256(file) == digest
-    except OSError as error:
-        raise unreadable(str(file), error) from None
+def _check_file(file: Path, size: int | None, digest: str | None, most: int | None = None) -> None:
+    """Check a file; its kind and its size are looked at before it is opened, as reading one may never end."""
+    found = regular_size(file, str(file))
     remedy = "deleting the folder of the corpus, so that it is made again, would work"
     if size is not None and found != size:
         raise ValueError(f"{file} is damaged: it has {found:,} bytes instead of {size:,}; {remedy}")
+    if most is not None and found > most:
+        raise ValueError(f"{file} is damaged: it has {found:,} bytes instead of at most {most:,}; {remedy}")
+    try:
+        same = digest is None or file_sha256(file) == digest
+    except OSError as error:
+        raise unreadable(str(file), error) from None
     if not same:
         raise ValueError(f"{file} is damaged: its sha256 is not the one in {FILE}; {remedy}")
 

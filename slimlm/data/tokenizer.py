@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -202,6 +203,11 @@ def _separator(inner: "Inner") -> int:
 def _bytes_of_tokens(inner: "Inner") -> dict[int, bytes]:
     """Return the bytes of each id. Raises ValueError unless every byte has a token and all tokens are bytes."""
     added = inner.get_added_tokens_decoder()
+    largest = max(inner.get_vocab().items(), key=itemgetter(1), default=("", -1))
+    if largest[1] >= LARGEST_VOCABULARY:  # the package takes memory and time for all ids below it
+        raise ValueError(
+            f"its token {shown(largest[0])} has the id {largest[1]:,}: ids below {LARGEST_VOCABULARY:,} would work"
+        )
     alphabet = _alphabet()
     written = {token: number for token, number in inner.get_vocab().items() if number not in added}
     if missing := len(alphabet.keys() - written.keys()):

@@ -20,6 +20,8 @@ from slimlm.study.study import Study, StudyData
 from slimlm.utils.text import shown
 
 DATA, LOCAL, GENERATOR = "data", "local.json", "generator.json"
+_MOST_GENERATED = 200_000_000
+"""Generated tokens, which take some 10 bytes each while they are made."""
 _CHUNK = 2**22
 """Tokens that are counted at a time."""
 
@@ -40,7 +42,12 @@ def study_data(tokens: TokenData) -> StudyData:
 def _units_per_token(tokens: TokenData) -> float:
     counts = np.zeros(tokens.vocab_size, dtype=np.int64)
     for start in range(0, len(tokens.train), _CHUNK):
-        counts += np.bincount(tokens.train[start : start + _CHUNK], minlength=tokens.vocab_size)
+        found = np.bincount(tokens.train[start : start + _CHUNK], minlength=tokens.vocab_size)
+        if len(found) > tokens.vocab_size:
+            raise ValueError(
+                f"{tokens.name} holds the id {len(found) - 1:,}: ids below vocab_size={tokens.vocab_size:,} would work"
+            )
+        counts += found
     return float(counts @ tokens.token_lengths) / len(tokens.train)
 
 
@@ -98,6 +105,7 @@ def _tokens(home: Path, data: StudyData) -> TokenData:
     if (settings := read_record(home / GENERATOR)) is not None:
         return _generated(home / GENERATOR, data.vocab_size, settings)
     if data.unit == "symbol":
+        _check_count("train_tokens", data.train_tokens)
         return known_entropy(data.vocab_size, train_tokens=data.train_tokens)
     if not home.is_dir():
         raise ValueError(
@@ -114,7 +122,15 @@ def _generated(file: Path, vocab_size: int, settings: Mapping[str, Any]) -> Toke
             f"{file} holds {shown(json.loads(json.dumps(settings)))}: whole numbers for {', '.join(sorted(names))} "
             "would work"
         )
+    for name in ("train_tokens", "heldout_tokens"):
+        _check_count(name, settings[name])
     return known_entropy(vocab_size, **settings)
+
+
+def _check_count(name: str, count: int) -> None:
+    """Refuse more generated tokens than memory holds: all are made at once."""
+    if count > _MOST_GENERATED:
+        raise ValueError(f"{name}={count:,} is not allowed: a generated source has at most {_MOST_GENERATED:,} tokens")
 
 
 def check_data(folder: Path, study: Study) -> None:

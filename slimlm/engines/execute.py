@@ -1,7 +1,6 @@
 """One run of a study in its folder: started, resumed or begun again, and left as records without weights."""
 
 import os
-import shutil
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from slimlm.runs.record import (
 )
 from slimlm.study.outcome import outcome_of
 from slimlm.study.spec import RunSpec
+from slimlm.utils.files import check_own, remove
 from slimlm.utils.progress import Progress
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def execute(
     from slimlm.train import train
 
     place = this_place()
+    check_own(folder.parent, folders=[folder.name])
     if not is_over(folder):
         if place.is_first:
             _wait_for_others(folder)
@@ -98,10 +99,7 @@ def drop_weights(folder: Path) -> None:
 def _delete(folder: Path, names: tuple[str, ...]) -> None:
     """Delete files and folders of these names; of a link, the link alone."""
     for path in [folder / name for name in names] + list(folder.glob(".*.part")):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        remove(path)
 
 
 def _wait_for_others(folder: Path) -> None:

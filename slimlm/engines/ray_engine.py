@@ -8,6 +8,7 @@ begins again: checkpoints are on the machine that trains.
 import ipaddress
 import logging
 import os
+import re
 import secrets
 import tempfile
 import time
@@ -35,6 +36,9 @@ from slimlm.utils.validation import FieldError, check_positive, check_whole
 
 AUTH_MODE, TOKEN = "RAY_AUTH_MODE", "token"
 ADDRESS = "RAY_ADDRESS"
+_OF_RUN = re.compile(r"(?:\w[\w.-]*/){0,2}\w[\w.-]*", re.ASCII)
+"""Paths within the folder of a run: none leads out of it."""
+_ADDRESS = re.compile(r"(?:ray://)?(?:\[(?P<bracketed>[0-9A-Fa-f:.]+)\]|(?P<host>[0-9A-Za-z.-]+))(?::[0-9]{1,5})?")
 
 
 def check_address(address: str | None, environment: Mapping[str, str] = os.environ) -> None:
@@ -54,8 +58,10 @@ def is_loopback(address: str) -> bool:
     >>> is_loopback("127.0.0.1:6379"), is_loopback("ray://localhost:10001"), is_loopback("10.0.0.1:6379")
     (True, True, False)
     """
-    host = address.rpartition("//")[2]
-    host = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    found = _ADDRESS.fullmatch(address)  # of any other form, Ray may take another part for the host
+    if not found:
+        return False
+    host = found["bracketed"] or found["host"]
     if host == "localhost":
         return True
     try:
@@ -272,10 +278,12 @@ class RayEngine(Engine):
     def _write(self, spec: RunSpec, files: Mapping[str, bytes]) -> None:
         """Write the files of a run into its folder, the result last: it tells that the run is over."""
         folder = self.folder / RUNS / spec.key
+        if foreign := [name for name in files if not _OF_RUN.fullmatch(name)]:
+            raise OSError(f"an actor sent {shown(foreign[0])}, which is no file of a run")
         drop_weights(folder)
         for name in sorted(files, key=lambda name: name == RESULT):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            with replacing(folder / name) as part:
+            with replacing(folder / name, follow=False) as part:
                 part.write_bytes(files[name])
 
     def fractions(self) -> Mapping[str, float]:

@@ -16,8 +16,8 @@ from slimlm.runs.record import LOCK_S, RESULT, read_run, sole_writer
 from slimlm.study.outcome import Outcome, outcome_of
 from slimlm.study.schedule import Schedule
 from slimlm.study.spec import RunSpec
-from slimlm.study.study import RUNS, Study, open_study, read_outcomes
-from slimlm.utils.files import reason
+from slimlm.study.study import OWN_FILES, RUNS, Study, open_study, read_outcomes
+from slimlm.utils.files import check_own, reason, remove
 from slimlm.utils.formatting import format_seconds
 from slimlm.utils.progress import Progress
 from slimlm.utils.text import one_line
@@ -57,7 +57,8 @@ def run_study(
         stack.callback(engine.close)
         stack.enter_context(_sole_driver(folder))
         check_data(folder, study)
-        (folder / CANCEL).unlink(missing_ok=True)
+        check_own(folder, files=OWN_FILES, folders=[RUNS])
+        remove(folder / CANCEL)
         driver = _Driver(folder, study, engine, deadline_s, progress, now)
         ending = driver.run()
     if driver.failed:
@@ -124,7 +125,7 @@ class _Driver:
     def _loop(self) -> Ending:
         while True:
             if (self.folder / CANCEL).exists():
-                (self.folder / CANCEL).unlink(missing_ok=True)
+                remove(self.folder / CANCEL)
                 return "cancelled"
             if self.deadline is not None and self.now() >= self.deadline:
                 return "deadline"
@@ -139,8 +140,9 @@ class _Driver:
         """Delete weights of runs that were killed between their end and the deletion of their weights."""
         if not self.engine.keep_weights:
             for key in self.outcomes:
-                if (self.folder / RUNS / key / RESULT).exists():
-                    drop_weights(self.folder / RUNS / key)
+                home = self.folder / RUNS / key
+                if (home / RESULT).exists() and not home.is_symlink():
+                    drop_weights(home)
 
     def _plan(self) -> None:
         """Find out what is wanted, now that the outcomes have changed."""

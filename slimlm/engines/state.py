@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from slimlm.runs.record import finite, has_writer, read_record
-from slimlm.utils.files import replacing
+from slimlm.utils.files import remove, replacing
 
 FORMAT = "slimlm-state-1"
 STATE, CANCEL = "state.json", "cancel"
@@ -48,7 +48,7 @@ class StudyState:
 def write_state(folder: Path, state: StudyState) -> None:
     """Replace state.json, which is there whole at any time."""
     record: dict[str, Any] = {"format": FORMAT, **asdict(state), "updated": time.time()}
-    with replacing(folder / STATE) as part:
+    with replacing(folder / STATE, follow=False) as part:
         part.write_text(json.dumps(finite(record), allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -70,4 +70,5 @@ def read_state(folder: Path) -> StudyState | None:
 
 def ask_to_cancel(folder: Path) -> None:
     """Ask the process that trains a study to stop, within about a second."""
+    remove(folder / CANCEL)  # of a link, the link alone
     (folder / CANCEL).touch()

@@ -24,6 +24,7 @@ from slimlm.interop.hf.export_config import native_class, to_hf_config
 from slimlm.interop.hf.tensor_names import TENSORS
 from slimlm.model.hf_weights import renamed_weights
 from slimlm.model.language_model import LanguageModel
+from slimlm.model.weights_file import check_weights_file
 from slimlm.utils.files import UnwritableError, check_names, read_bytes, read_json, reason, replacing, unreadable
 from slimlm.utils.text import named
 from slimlm.utils.validation import FieldError
@@ -109,10 +110,12 @@ def _write(folder: Path, records: Mapping[str, object], weights: Mapping[str, Te
         folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as files:  # all files are complete before the first old one is replaced
             for name, record in records.items():
-                part = files.enter_context(replacing(folder / name))
+                part = files.enter_context(replacing(folder / name, follow=False))
                 part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
             # A new file: a loaded model may still map the pages of the old one.
-            save_file(tensors, files.enter_context(replacing(folder / _WEIGHTS)), metadata={"format": "pt"})
+            save_file(
+                tensors, files.enter_context(replacing(folder / _WEIGHTS, follow=False)), metadata={"format": "pt"}
+            )
     except (OSError, SafetensorError) as error:
         raise UnwritableError(
             f"folder={str(folder)!r} cannot be written: {reason(error)}; another folder would work"
@@ -160,6 +163,7 @@ def _fields(kind: type[_Fields], name: str, saved: object) -> _Fields:
 def _read_weights(
     file: Path, architecture: Architecture, device: torch.device, dtype: torch.dtype | None
 ) -> dict[str, Tensor]:
+    check_weights_file(file, _WEIGHTS)
     try:
         with safe_open(file, framework="pt", device=str(device)) as saved:
             names = saved.keys()

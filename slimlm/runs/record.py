@@ -16,7 +16,7 @@ from typing import Any
 
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
-from slimlm.utils.files import naming, read_bytes, read_json, reason
+from slimlm.utils.files import check_own, naming, read_bytes, read_json, reason, remove
 from slimlm.utils.text import shown
 
 FORMAT = "slimlm-run-1"
@@ -25,9 +25,15 @@ CHECKPOINTS, BEST = "checkpoints", "best"
 LOCK = ".lock"
 LOCK_S = 3.0
 """Seconds to wait for the lock of a study: one that only looks whether it is trained holds it for a moment."""
+
+OWN_FILES = (RUN, METRICS, SPEED, RESULT, "slimlm.json", "model.safetensors")
+"""Files that a run writes into its folder, and into no other by a link."""
+
 MAX_BYTES = 1_000_000
 """A run.json has some 4 kB."""
 _MAX_LINES_BYTES = 2**30
+_LONGEST = 1e15
+"""Of times and rates in speed.jsonl."""
 
 COMPARED = ("architecture", "request", "recipe", "data", "setting", "hooks")
 """Parts of run.json that must be equal for a run to be resumed."""
@@ -66,7 +72,7 @@ def read_run(folder: Path) -> RunRecord:
         folder,
         run,
         list(read_rows(folder / METRICS)),
-        list(read_rows(folder / SPEED)),
+        read_speed(folder / SPEED),
         read_record(folder / RESULT),
     )
 
@@ -94,6 +100,31 @@ def read_rows(file: Path) -> Iterator[dict[str, Any]]:
         if not isinstance(row, dict):
             raise ValueError(f"line {number} of {file.name} must be a JSON object")
         yield row
+
+
+def read_speed(file: Path) -> list[dict[str, Any]]:
+    """Return the rows of times; a damaged line costs that line alone, as no result depends on it.
+
+    Raises ValueError for a file that cannot be read at all.
+    """
+    try:
+        lines = read_bytes(file, file.name, _MAX_LINES_BYTES).split(b"\n")[:-1] if file.exists() else []
+    except ValueError as error:
+        raise ValueError(f"{error}; deleting it would work too, as it holds times alone") from None
+    return [row for line in lines if (row := _speed_row(line))]
+
+
+def _speed_row(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = read_json(line, SPEED, MAX_BYTES)
+    except ValueError:
+        return None
+    is_row = isinstance(row, dict) and "seconds" in row and all(map(_is_time, row.values()))
+    return row if is_row else None
+
+
+def _is_time(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value <= _LONGEST  # type: ignore[operator]
 
 
 def first_difference(saved: object, wanted: object, path: str = "") -> str | None:
@@ -135,10 +166,12 @@ def write_record(file: Path, record: Mapping[str, Any]) -> None:
     """
     temporary = file.with_name(f".{file.name}.part")
     try:
-        with naming(file), temporary.open("w", encoding="utf-8") as out:
-            out.write(json.dumps(finite(record), indent=2, allow_nan=False) + "\n")
-            out.flush()
-            os.fsync(out.fileno())
+        with naming(file):
+            remove(temporary)  # a link there is not followed
+            with temporary.open("x", encoding="utf-8") as out:
+                out.write(json.dumps(finite(record), indent=2, allow_nan=False) + "\n")
+                out.flush()
+                os.fsync(out.fileno())
         temporary.replace(file)
     except OSError:
         temporary.unlink(missing_ok=True)
@@ -190,6 +223,11 @@ class RowWriter:
             self._out.close()
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; of a pipe, which would wait for a reader, OSError is raised."""
+    return os.open(path, flags | os.O_NONBLOCK, 0o666)
+
+
 @contextmanager
 def sole_writer(folder: Path, wait_s: float = 0.0) -> Iterator[None]:
     """Keep other processes from training in a folder meanwhile; the system ends the lock of a process that dies.
@@ -202,7 +240,9 @@ def sole_writer(folder: Path, wait_s: float = 0.0) -> Iterator[None]:
     import fcntl
 
     deadline = time.monotonic() + wait_s
-    with (folder / LOCK).open("a") as lock:  # not "w": a link may lead to a file of someone else
+    if (folder / LOCK).is_symlink() and not (folder / LOCK).exists():
+        remove(folder / LOCK)  # no file is made where it leads to
+    with open(folder / LOCK, "a", opener=_without_waiting) as lock:  # not "w": a link may lead to someone's file
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -227,7 +267,7 @@ def has_writer(folder: Path) -> bool:
     import fcntl
 
     try:
-        with (folder / LOCK).open("r") as lock:
+        with open(folder / LOCK, opener=_without_waiting) as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -256,6 +296,7 @@ def check_folder(folder: Path, spec: Mapping[str, Any], *, resume: bool) -> Mapp
             if os.path.lexists(folder / name):
                 raise ValueError(f"folder={str(folder)!r} holds {name} but no {RUN}; an empty folder would work")
         return None
+    check_own(folder, files=OWN_FILES, folders=(CHECKPOINTS, BEST))
     if difference := change_of_run(earlier, finite(spec)):
         raise ValueError(f"folder={str(folder)!r} holds another run: {difference}; another folder would work")
     if not resume:

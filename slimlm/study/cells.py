@@ -16,7 +16,7 @@ from slimlm.solver.held_heads import nearest_with_head_dim
 from slimlm.study.request import StudyRequest
 from slimlm.sweep.axis_values import write_value
 from slimlm.sweep.grid import Cell, sweep
-from slimlm.utils.text import shown
+from slimlm.utils.text import one_line, shown
 
 _MOST_TOKENS = 10**15
 """Of a run, as in a recipe."""
@@ -119,8 +119,9 @@ def _check_distinct(cells: Sequence[tuple[str, Architecture]]) -> None:
         keys.add(key)
         if other := first.get(architecture):
             shape = f"{architecture.n_layers} × {architecture.d_model}, d_ff {architecture.d_ff}"
+            names = f"{one_line(other, 60)} and {one_line(key, 60)}"
             raise ValueError(
-                f"{other} and {key} solve to one architecture ({shape}), so that a difference between them would be "
+                f"{names} solve to one architecture ({shape}), so that a difference between them would be "
                 "noise: values further apart, a larger total or narrower heads would work"
             )
         first[architecture] = key

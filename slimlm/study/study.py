@@ -1,6 +1,7 @@
 """A study and its folder: study.json, the runs below runs/, or the records of all runs in one file."""
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -12,11 +13,14 @@ from slimlm.runs.record import RESULT, RUN, RunRecord, finite, read_record, read
 from slimlm.study.cells import StudyCell, data_sizes, predicted_order, study_cells
 from slimlm.study.outcome import Outcome, metrics_of, outcome_of
 from slimlm.study.request import StudyRequest, request_from_record
-from slimlm.utils.files import read_bytes, read_json, replacing
+from slimlm.utils.files import check_own, read_bytes, read_json, replacing
 from slimlm.utils.text import is_unicode, one_line, shown
 
 FORMAT = "slimlm-study-1"
 STUDY, RUNS, PACKED, VERDICT = "study.json", "runs", "records.jsonl", "verdict.json"
+OWN_FILES = (STUDY, PACKED, VERDICT)
+"""Files that are written into the folder of a study, and into no other by a link."""
+_KEY = re.compile(r"\w[\w-]{0,63}", re.ASCII)
 _MOST_BYTES = 2**28
 _MOST_COUNTED = 10**15
 """Of ids, tokens, and bytes of a token."""
@@ -162,7 +166,7 @@ def read_under_way(folder: Path) -> dict[str, tuple[Mapping[str, Any], ...]]:
     """Return the rows of metrics of the runs that are not over, by key; a run whose files are damaged is left out."""
     home, found = folder / RUNS, {}
     for path in sorted(home.iterdir()) if home.is_dir() else ():
-        if (path / RUN).exists() and not (path / RESULT).exists():
+        if (path / RUN).exists() and not (path / RESULT).exists() and not path.is_symlink():
             with suppress(OSError, ValueError):
                 found[path.name] = metrics_of(read_run(path))
     return found
@@ -175,14 +179,25 @@ def _records(folder: Path) -> list[tuple[str, Any]]:
     for number, line in enumerate(lines, 1):
         try:
             record = read_json(line, f"line {number} of {PACKED}", _MOST_BYTES)
-            if not isinstance(record, dict) or not isinstance(record.get("key"), str):
+            if not isinstance(record, dict) or not _is_key(record.get("key")):
                 raise ValueError(f"line {number} of {PACKED} is no record of a run: deleting the line would work")
             found.append((record["key"], lambda record=record: _unpacked(folder, record)))
         except ValueError as error:  # the other lines are good
             found.append((str(number), lambda error=error: _refuse(error)))
     home = folder / RUNS
     names = sorted(path.name for path in home.iterdir() if (path / RUN).exists()) if home.is_dir() else []
-    return [*found, *((name, lambda name=name: read_run(home / name)) for name in names)]
+    return [*found, *((name, lambda name=name: _read_own(home, name)) for name in names)]
+
+
+def _is_key(value: object) -> bool:
+    """Whether a value is the name that a run's folder may have: no path leads out of the study."""
+    return isinstance(value, str) and bool(_KEY.fullmatch(value))
+
+
+def _read_own(home: Path, name: str) -> RunRecord:
+    """Read the folder of a run; raises ValueError for a link, as what is written there would belong to another."""
+    check_own(home, folders=[name])
+    return read_run(home / name)
 
 
 def _refuse(error: ValueError) -> RunRecord:
@@ -203,7 +218,7 @@ def pack_study(folder: Path, out: Path) -> None:
     """
     found = {key: read() for key, read in _records(folder)}
     write_study(out, open_study(folder))
-    with replacing(out / PACKED) as part, part.open("w", encoding="utf-8") as lines:
+    with replacing(out / PACKED, follow=False) as part, part.open("w", encoding="utf-8") as lines:
         for key, one in sorted(found.items()):
             if one.result is not None:
                 parts = {"run": one.run, "metrics": one.metrics, "speed": one.speed, "result": one.result}

@@ -18,11 +18,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from slimlm.model.weights_file import check_weights_file
 from slimlm.runs.record import CHECKPOINTS, METRICS, finite, read_record, sync_folder, write_record
+from slimlm.utils.files import remove
 
 FORMAT = "slimlm-checkpoint-1"
 STATE, MODEL, OPTIMIZER = "state.json", "model.safetensors", "optimizer.safetensors"
 _GENERATORS = "generator/"
+_STEP = re.compile(r"step-[0-9]{1,12}")
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,11 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
     final = home / f"step-{checkpoint.step:08d}"
     part = home / f".{final.name}.part"
     drop_half_written(folder)
+    remove(part)
     part.mkdir(parents=True)
     try:
         _write(part, checkpoint)
-        shutil.rmtree(final, ignore_errors=True)  # one that was found damaged
+        remove(final)  # one that was found damaged
         part.rename(final)
     except Exception:
         shutil.rmtree(part, ignore_errors=True)  # a full disk needs the space
@@ -93,7 +97,9 @@ def _sync(file: Path) -> None:
 
 def checkpoint_folders(folder: Path) -> list[Path]:
     """Return the folders of a run's complete checkpoints, the latest first."""
-    found = [path for path in (folder / CHECKPOINTS).glob("step-*") if re.fullmatch(r"step-\d+", path.name)]
+    found = [
+        path for path in (folder / CHECKPOINTS).glob("step-*") if _STEP.fullmatch(path.name) and not path.is_symlink()
+    ]
     return sorted(found, key=_step, reverse=True)
 
 
@@ -152,8 +158,10 @@ def _read(path: Path) -> Checkpoint | None:
         digests = state.pop("sha256")
         if _record_digest(state) != digests[STATE]:
             return None
-        if any(file_digest(path / name) != digests[name] for name in (MODEL, OPTIMIZER)):
-            return None
+        for name in (MODEL, OPTIMIZER):
+            check_weights_file(path / name, name)
+            if file_digest(path / name) != digests[name]:
+                return None
         weights, others = load_file(path / MODEL), load_file(path / OPTIMIZER)
         step = int(state["step"])
     except (OSError, ValueError, KeyError, TypeError, SafetensorError):

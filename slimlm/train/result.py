@@ -9,7 +9,7 @@ import torch
 
 from slimlm.model.language_model import LanguageModel
 from slimlm.runs.plan import RunPlan
-from slimlm.runs.record import METRICS, RESULT, SPEED, read_rows
+from slimlm.runs.record import METRICS, RESULT, SPEED, read_rows, read_speed
 from slimlm.train.checks import Check
 
 Status = Literal["finished", "diverged"]
@@ -59,14 +59,26 @@ def past_result(folder: Path, record: Mapping[str, Any], plan: RunPlan, device: 
     """
     try:
         return _past_result(folder, record, plan, device)
-    except (KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError):
         remedy = "resuming the run after deleting that file would work"
         raise ValueError(f"{folder / RESULT} is damaged: it is not what slimlm writes; {remedy}") from None
+
+
+def _check_figures(record: Mapping[str, Any]) -> None:
+    """Raise TypeError for a field that is of another type than `result_record` writes."""
+    figures = [record["loss"], *record["evaluation"].values()]
+    fits = all(figure is None or type(figure) in (int, float) for figure in figures)
+    fits &= all(type(record[name]) is int for name in ("step", "tokens"))
+    fits &= record["status"] in ("finished", "diverged") and all(isinstance(note, str) for note in record["notes"])
+    checks = [check[name] for check in record["checks"] for name in ("name", "detail")]
+    if not fits or not all(isinstance(text, str) and text.isprintable() for text in checks):
+        raise TypeError
 
 
 def _past_result(folder: Path, record: Mapping[str, Any], plan: RunPlan, device: torch.device) -> RunResult:
     from slimlm.model.pretrained import from_pretrained
 
+    _check_figures(record)
     return RunResult(
         status=record["status"],
         step=record["step"],
@@ -77,7 +89,7 @@ def _past_result(folder: Path, record: Mapping[str, Any], plan: RunPlan, device:
         notes=tuple(record["notes"]),
         plan=plan,
         metrics=list(read_rows(folder / METRICS)),
-        speed=list(read_rows(folder / SPEED)),
+        speed=read_speed(folder / SPEED),
         model=from_pretrained(folder, device) if record["status"] == "finished" else None,
         folder=folder,
     )

@@ -9,9 +9,20 @@ from typing import Any
 from torch import Tensor
 
 from slimlm.model.language_model import LanguageModel
-from slimlm.runs.record import BEST, CHECKPOINTS, METRICS, RESULT, RUN, SPEED, RowWriter, read_rows, write_record
+from slimlm.runs.record import (
+    BEST,
+    CHECKPOINTS,
+    METRICS,
+    RESULT,
+    RUN,
+    SPEED,
+    RowWriter,
+    read_rows,
+    read_speed,
+    write_record,
+)
 from slimlm.train.checkpoint import Checkpoint, drop_half_written, start_digest, write_checkpoint
-from slimlm.utils.files import UnwritableError, reason
+from slimlm.utils.files import UnwritableError, reason, remove
 from slimlm.utils.formatting import format_bytes
 
 
@@ -72,13 +83,13 @@ class RunFiles:
     def _begin(self, folder: Path, spec: Mapping[str, Any], metrics_bytes: int) -> None:
         drop_half_written(folder)
         for part in (path for home in (folder, folder / BEST) for path in home.glob(".*.part")):
-            part.unlink()
+            remove(part)
         if not (folder / RUN).exists():
             write_record(folder / RUN, spec)
         self._metrics_out = RowWriter(folder / METRICS, metrics_bytes)
         self.metrics = list(read_rows(folder / METRICS))
         speed = folder / SPEED
-        self.speed = list(read_rows(speed))
+        self.speed = read_speed(speed)
         whole = speed.read_bytes().rfind(b"\n") + 1 if speed.exists() else 0  # without a line cut off by a crash
         self._speed_out = RowWriter(speed, whole)
 

@@ -169,7 +169,7 @@ def _stamps(folder: Path, files: list[Path]) -> Iterator[tuple[str, int, int]]:
     for file in files:
         try:
             found = file.stat()
-        except FileNotFoundError:
+        except OSError:  # none, or a link in a circle, which the reader has a sentence for
             continue
         live = file.name == METRICS
         yield (

@@ -16,7 +16,7 @@ from slimlm.engines.state import CANCEL, STATE, StudyState, ask_to_cancel, read_
 from slimlm.runs.record import has_writer
 from slimlm.study.study import STUDY
 from slimlm.ui.rank_library import all_folders, is_name, studies_folder, unprepared_names
-from slimlm.utils.files import read_bytes, reason
+from slimlm.utils.files import read_bytes, reason, remove
 from slimlm.utils.text import one_line
 
 TRAIN = "SLIMLM_TRAIN"
@@ -97,11 +97,12 @@ class StudyProcesses:
             arguments = [*([str(folder)] if begun else [*options, f"--out={folder}"]), f"--nice={_NICE}"]
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                (folder / CANCEL).unlink(missing_ok=True)
+                remove(folder / CANCEL)
+                remove(folder / LOG)  # a link there is not followed
                 self._before[folder] = read_state(folder)
                 self._cancelled.discard(folder)
                 self._stopped.discard(folder)
-                with (folder / LOG).open("wb") as log:
+                with (folder / LOG).open("xb") as log:
                     self._started[folder] = self._open([*self._python, *arguments], log.fileno())
             except OSError as error:
                 raise ValueError(f"the folder of studies cannot be written: {reason(error)}") from None

@@ -29,13 +29,7 @@ def read_bytes(file: Path, what: str, most: int) -> bytes:
 
     Raises ValueError, in one sentence, for any other file, without opening it.
     """
-    try:
-        found = file.stat()
-    except (OSError, ValueError) as error:  # ValueError: a path with a null character
-        raise unreadable(what, error) from None
-    if not stat.S_ISREG(found.st_mode):
-        raise ValueError(f"{what} is {_kind(found.st_mode)}: the path of a file would work")
-    check_size(found.st_size, what, most)
+    check_size(regular_size(file, what), what, most)
     try:
         with file.open("rb") as lines:  # one byte more: a file may grow, and files in /proc have size 0
             text = lines.read(most + 1)
@@ -43,6 +37,20 @@ def read_bytes(file: Path, what: str, most: int) -> bytes:
         raise unreadable(what, error) from None
     check_size(len(text), what, most)
     return text
+
+
+def regular_size(file: Path, what: str) -> int:
+    """Return the bytes of a regular file, which is not opened: a pipe would keep its reader waiting.
+
+    Raises ValueError, in one sentence, for anything else.
+    """
+    try:
+        found = file.stat()
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        raise unreadable(what, error) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError(f"{what} is {_kind(found.st_mode)}: the path of a file would work")
+    return found.st_size
 
 
 def unreadable(what: str, error: Exception) -> ValueError:
@@ -131,24 +139,26 @@ def too_deep(what: str) -> ValueError:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, follow: bool = True) -> Iterator[Path]:
     """Yield the path of a temporary file, which replaces `path` when it has been written completely.
 
     When writing fails, the temporary file is deleted and the old one stays. A device or a pipe is written directly.
+    Without `follow`, for files of a folder that others may have filled, a link, a device or a pipe is replaced itself.
 
     Raises PermissionError when the old file is read-only; errors of the disk name `path`.
     """
-    if path.exists() and not path.is_file():
+    if follow and path.exists() and not path.is_file():
         yield path
         return
-    target = path.resolve()  # the target of a symbolic link
-    if target.exists() and not os.access(target, os.W_OK):
+    target = path.resolve() if follow else path  # the target of a symbolic link
+    if target.is_file() and not target.is_symlink() and not os.access(target, os.W_OK):
         raise PermissionError(None, "the file is read-only")
     temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
+    remove(temporary)
     try:
         with naming(path):
             yield temporary
-            if target.exists():
+            if target.is_file() and not target.is_symlink():
                 shutil.copymode(target, temporary)
             temporary.replace(target)
     finally:
@@ -164,6 +174,30 @@ def naming(path: Path) -> Iterator[None]:
         if error.strerror and str(error.filename or ".part").endswith(".part"):
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a folder, and of a link the link alone; where there is none, nothing is done."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def check_own(folder: Path, *, files: Iterable[str] = (), folders: Iterable[str] = ()) -> None:
+    """Raise ValueError when something in a folder is no regular file or no folder, or a link out of it.
+
+    What is not there is no error. Writing into a link would change what belongs to someone else.
+    """
+    for names, mode_is, kind in ((files, stat.S_ISREG, "file"), (folders, stat.S_ISDIR, "folder")):
+        for name in names:
+            try:
+                mode = (folder / name).lstat().st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if not mode_is(mode):
+                found = "a link" if stat.S_ISLNK(mode) else "a file" if stat.S_ISREG(mode) else _kind(mode)
+                raise ValueError(f"{folder / name} is {found}: a {kind} of its own there, or none, would work")
 
 
 def reason(error: Exception) -> str:

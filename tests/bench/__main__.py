@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, NoReturn
 
-from tests.bench import crowd, faults, light, memory, model, page, shared, soak, solving, streamed, training
+from tests.bench import crowd, faults, hostile, light, memory, model, page, shared, soak, solving, streamed, training
 from tests.bench.kit import Row
 from tests.bench.table import format_row, misses_aim, table_head
 
@@ -44,6 +44,7 @@ SECTIONS = {
     "memory-235b": Section(partial(streamed.published_rows, "Qwen3-235B-A22B"), 1500, by_name_only=True),
     "memory-405b": Section(partial(streamed.published_rows, "Llama-3.1-405B"), 3000, by_name_only=True),
     "faults": Section(faults.fault_rows, 400, by_name_only=True),
+    "hostile": Section(hostile.hostile_rows, 5400, by_name_only=True),
     "crowd-shared": Section(shared.shared_rows, 150, by_name_only=True),
     "crowd-runs": Section(crowd.repeated_crowd_rows, 600, by_name_only=True),
     "crowd-long": Section(crowd.long_crowd_rows, 780, by_name_only=True),

@@ -90,9 +90,9 @@ class Keys:
             return None
         if not isinstance(value, list) or not 1 <= len(value) <= MOST_LAYERS:
             raise not_allowed(key, value, f"it must be a list of 1 to {MOST_LAYERS:,} kinds of layer")
-        other = next((kind for kind in value if kind not in allowed), None)
-        if other is not None:
-            raise not_supported(key, other, f"the kinds of layer are {', '.join(allowed)}")
+        others = [kind for kind in value if kind not in allowed]  # null may be one
+        if others:
+            raise not_supported(key, others[0], f"the kinds of layer are {', '.join(allowed)}")
         return value
 
     def kind_of_each(self, key: str, allowed: Sequence[str], default: Callable[[int], str]) -> list[str]:
