@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.NewSession_pb2 import NewSession
 from streamlit.testing.v1 import AppTest
 
 from slimlm.core.architecture import Architecture
@@ -130,6 +132,31 @@ def test_a_value_shown_before_can_be_typed_again() -> None:
     page.select_slider(key="total_params").set_value(11_000_000).run()
     page.text_input(key="total_params_typed").set_value("10M").run()
     assert page.select_slider(key="total_params").value == 10_000_000
+
+
+class Deaf:
+    """A connection on which messages are sent, and nothing else happens."""
+
+    async def send(self, _: bytes) -> None:
+        pass
+
+
+def test_the_end_of_an_earlier_run_is_not_taken_for_that_of_the_last_move() -> None:
+    begun, over = ForwardMsg(new_session=NewSession()), ForwardMsg(script_finished=ForwardMsg.FINISHED_SUCCESSFULLY)
+    waits = []
+
+    async def meet() -> None:
+        visitor = Visitor("http://127.0.0.1:1")
+        visitor._socket = Deaf()  # type: ignore[assignment]
+        await visitor._send()
+        visitor._take(begun)
+        await visitor._send()  # a second move, before the server has told that the first one's run is over
+        for message in (over, begun, over):
+            visitor._take(message)
+            waits.append(visitor._running)
+
+    in_a_loop(meet())
+    assert waits == [True, True, False]
 
 
 def test_moves_go_to_requests_that_can_be_met_and_differ() -> None:
