@@ -8,6 +8,7 @@ meaning. Without POSIX nothing is reserved.
 import json
 import os
 import secrets
+import stat
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -57,6 +58,8 @@ class Reservation:
         import fcntl
 
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _is_own(self.path.parent):
+            raise PermissionError(None, "the folder is someone else's")
         part = self.path.with_suffix(".part")
         file = part.open("wb")
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -82,8 +85,15 @@ def reserved_bytes() -> int:
 
 def _files() -> list[Path]:
     with suppress(OSError):
-        return sorted(_folder().glob("*.json"))
+        if _is_own(folder := _folder()):
+            return sorted(folder.glob("*.json"))
     return []
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether a folder is this user's: in one of someone else's, files may lead anywhere."""
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
 
 
 def _reserved(file: Path) -> int:

@@ -100,3 +100,20 @@ def test_a_shorter_list_replaces_a_longer_one() -> None:
     reservation.set({os.getpid(): 1})
     assert json.loads(reservation.path.read_bytes()) == {str(os.getpid()): 1}
     reservation.close()
+
+
+def test_a_folder_that_is_a_link_or_of_someone_else_is_left_alone(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    os.mkfifo(tmp_path / "elsewhere" / "1-a.json")  # a reader would wait for ever
+    folder.symlink_to(tmp_path / "elsewhere")
+    reservation = Reservation()
+    reservation.set({os.getpid(): 10**15})
+    assert reserved_bytes() == 0
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["1-a.json"]
+    folder.unlink()
+    folder.mkdir()
+    os.mkfifo(folder / "1-a.json")
+    monkeypatch.setattr(os, "getuid", lambda: os.geteuid() + 1)
+    assert reserved_bytes() == 0
