@@ -17,14 +17,21 @@ from slimlm.compare.pin_links import read_pins, write_pin
 from slimlm.compare.pins import LONGEST_NAME, pin_of
 from slimlm.core.architecture import Architecture
 from slimlm.core.named_model import FROM_CONFIG, NamedModel
-from slimlm.core.published import published_model, published_models
+from slimlm.core.published import all_published, published_model, published_models
+from slimlm.interop.layered import layered_model
 from slimlm.serialization.fields import KNOBS
+from slimlm.serialization.layered_links import write_layered
 from slimlm.serialization.links import read_named_model, write_named_model
 from slimlm.sweep.axis_values import MOST_VALUES, default_values, parse_values
 from slimlm.sweep.metrics import METRICS
 from slimlm.ui import inspect_panels, model_builds, sweep_controls
+from slimlm.ui.cost_panels import COST_PARAMETERS
+from slimlm.ui.model_builds import PRECISION
+from slimlm.ui.query_params import SCALE
+from slimlm.ui.sections import TAB
 from slimlm.utils.text import lightly, plain
 from tests.browser import settle
+from tests.layered_keys import KEYS
 from tests.test_app import APP
 
 Query = dict[str, list[str]]
@@ -60,6 +67,11 @@ ODD = (
     '{"d_model":8,"d_model":16,"d_ff":8,"n_layers":1}',
 )
 
+VIEW = (TAB, PRECISION, SCALE, *COST_PARAMETERS)
+"""Keys of what is shown of a model."""
+
+MODELS_AND_GRIDS = ("architecture", "model", "study", "cell", "against", "xs", "ys", "fig", "vs", "view")
+
 
 # Links at random: real ones, some of them damaged.
 
@@ -71,19 +83,27 @@ def links(page: str, seed: int, count: int) -> list[Query]:
 
 def _real(draw: random.Random, page: str) -> Query:
     query = {name: [_value(draw, name)] for name in draw.sample(list(KNOBS), draw.randint(0, 5))}
-    models = draw.sample(published_models(), draw.randint(0, 4))
+    query |= {name: ["1"] for name in draw.sample(VIEW, draw.randint(0, 2))}
+    models = draw.sample(all_published(), draw.randint(0, 4))
     query["pin"] = [write_pin(pin_of(model, draw.choice(("", *LIVELY)))) for model in models]
     if page == "pages/inspect.py":
-        named_model = draw.choice(published_models())
-        query |= draw.choice(({"model": [named_model.name]}, {"architecture": [write_named_model(named_model)]}))
+        named_model, layered = draw.choice(all_published()), draw.choice(sorted(KEYS))
+        text = write_layered(layered_model({"model_type": layered} | KEYS[layered](draw)))
+        links = ({"model": [named_model.name]}, {"architecture": [write_named_model(named_model)]})
+        query |= draw.choice((*links, {"architecture": [text]}))
     if page == "pages/compare.py":
         query |= {"measure": [draw.choice(("share", "params"))], "baseline": [str(draw.randint(0, 9))]}
     if page == "pages/rank.py":
-        query |= {"study": [draw.choice(LIVELY)], "cell": [draw.choice(LIVELY)], "against": ["flops"]}
+        query |= {"study": [draw.choice((*LIVELY, "standard-ebooks-1M"))], "cell": [draw.choice(LIVELY)]}
+        query |= {"against": [draw.choice(("flops", "seconds"))]}
     if page == "pages/sweep.py":
         x, y = draw.sample(["embedding_ratio", "glu_expansion", "norm", "tied_lm_head", "n_layers"], 2)
         query |= {"x": [x], "xs": [default_values(x)], "y": [y], "fig": [draw.choice(list(METRICS))]}
-        query |= {"view": [draw.choice(("map", "pareto"))]}
+        query |= {
+            "view": [draw.choice(("map", "pareto"))],
+            "vs": [draw.choice(list(METRICS))],
+            "ys": [default_values(y)],
+        }
     return query
 
 
@@ -96,7 +116,7 @@ def _value(draw: random.Random, name: str) -> str:
 
 def _damaged(draw: random.Random, query: Query) -> Query:
     for _ in range(draw.randint(0, 4)):
-        name = draw.choice([*query, *KNOBS, "architecture", "model", "xs", "fig", "view", draw.choice(ODD)[:300]])
+        name = draw.choice([*query, *KNOBS, *VIEW, *MODELS_AND_GRIDS, draw.choice(ODD)[:300]])
         damage: list[Callable[[list[str]], list[str]]] = [
             lambda values: [draw.choice(ODD + LIVELY)],
             lambda values: [*values, draw.choice(ODD + LIVELY)],
