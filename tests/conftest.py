@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from tests.browser import DESKTOP, chromium, running
 
 # One process runs on each core: threads of torch would wait for each other, and cost a fifth of all processor time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell starts what runs in its background with Ctrl-C ignored, and children would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Processes of tests side by side do not see the memory that each other's studies reserve.
 os.environ["SLIMLM_RESERVED"] = str(Path(tempfile.gettempdir()) / f"slimlm-reserved-test-{os.getpid()}")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import psutil
 
@@ -23,11 +23,18 @@ class Server(NamedTuple):
 
     address: str
     process: psutil.Process
+    log: IO[bytes]
 
     @property
     def resident_bytes(self) -> int:
         """Its resident memory now."""
         return int(self.process.memory_info().rss)
+
+    @property
+    def printed(self) -> str:
+        """What it has printed so far, tracebacks among it."""
+        here = self.log.tell()  # the server writes on from its own place
+        return os.pread(self.log.fileno(), 2**20, max(0, here - 2**20)).decode(errors="replace")
 
 
 def free_port() -> int:
@@ -59,7 +66,7 @@ def serving(
         try:
             address = f"http://127.0.0.1:{port}"
             wait_until_answered(f"{address}/_stcore/health", server)
-            yield Server(address, psutil.Process(server.pid))
+            yield Server(address, psutil.Process(server.pid), log)
         finally:
             server.terminate()
             server.wait()

@@ -20,6 +20,7 @@ from slimlm.ranking.codec import from_data
 from slimlm.ranking.rank import rank_study
 from slimlm.ranking.record import read_ranking, write_ranking
 from slimlm.ranking.result import Control
+from slimlm.runs.record import LOCK
 from slimlm.study.study import PACKED, STUDY, VERDICT, StudyData, open_study, read_outcomes, study_from_record
 from tests.cli.runs import options
 from tests.studies import fake_outcomes, fake_request, fake_study, write_fake
@@ -302,6 +303,7 @@ def test_a_study_loses_nothing_to_another_request_for_its_folder(
 ) -> None:
     folder = copied(study, tmp_path / "study")
     (folder / "local.json").write_text('{"data": {"512": "/somewhere"}}')
+    (folder / LOCK).touch()  # a process that looks whether the study is trained makes it
     before = {path: path.read_bytes() for path in folder.iterdir()}
     assert main(options(f"rank --total 60k --vocab-size 512 --source known-entropy --out {folder}")) == 2
     assert "holds another study: another folder, or the same request, would work" in capsys.readouterr().err

@@ -157,6 +157,9 @@ def check_size_of_vocabulary(vocab_size: int) -> None:
         raise FieldError("vocab_size", vocab_size, rule, (("vocab_size", SMALLEST_VOCABULARY),))
 
 
+_PREFIX = re.compile(rb'"continuing_subword_prefix"\s*:\s*"([^"]+)"')
+
+
 def load_tokenizer(file: Path) -> Tokenizer:
     """Read a byte-level tokenizer.json, trained here or elsewhere.
 
@@ -167,6 +170,9 @@ def load_tokenizer(file: Path) -> Tokenizer:
     need(_NEEDS, "tokenizers")
     from tokenizers import Tokenizer as Inner
 
+    if prefix := _PREFIX.search(content):  # the package does not survive a merge of a token without it
+        words = shown(prefix[1].decode(errors="replace"))
+        raise ValueError(f"{file} is no byte-level tokenizer: it has the continuing_subword_prefix {words}")
     try:
         inner = Inner.from_str(content.decode())
     except Exception as error:  # the package raises plain Exception

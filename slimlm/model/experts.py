@@ -158,10 +158,10 @@ class Experts(nn.Module):
         """Map tokens (n, D) to (n, D) by the matrices of one expert.
 
         Products of few rows have other kernels, whose sums round differently: with rows of zeros beside them, a token's
-        result does not depend on how many later tokens chose the same expert.
+        result does not depend on how many later tokens chose the same expert. Training needs no such care.
         """
         n = len(x)
-        if 0 < n < _FEW:
+        if 0 < n < _FEW and not (torch.is_grad_enabled() or x.is_meta):
             x = F.pad(x, (0, 0, 0, _FEW - n))
         inner = F.linear(x, up)
         inner = self.activation(inner) if gate is None else self.activation(F.linear(x, gate)) * inner

@@ -17,7 +17,7 @@ from typing import Any
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.utils.files import check_own, naming, read_bytes, read_json, reason, remove
-from slimlm.utils.text import shown
+from slimlm.utils.text import one_line, shown
 
 FORMAT = "slimlm-run-1"
 RUN, METRICS, SPEED, RESULT = "run.json", "metrics.jsonl", "speed.jsonl", "result.json"
@@ -31,6 +31,7 @@ OWN_FILES = (RUN, METRICS, SPEED, RESULT, "slimlm.json", "model.safetensors")
 
 MAX_BYTES = 1_000_000
 """A run.json has some 4 kB."""
+_LONGEST_PATH = 80
 _MAX_LINES_BYTES = 2**30
 _LONGEST = 1e15
 """Of times and rates in speed.jsonl."""
@@ -139,7 +140,7 @@ def first_difference(saved: object, wanted: object, path: str = "") -> str | Non
             if found := first_difference(saved.get(name), wanted.get(name), inner):
                 return found
         return None
-    return None if saved == wanted else f"{path}={shown(saved)} is now {shown(wanted)}"
+    return None if saved == wanted else f"{one_line(path, _LONGEST_PATH)}={shown(saved)} is now {shown(wanted)}"
 
 
 def change_of_run(earlier: Mapping[str, Any], wanted: Mapping[str, Any], parts: Iterable[str] = COMPARED) -> str | None:

@@ -39,4 +39,6 @@ def _button(download: "Download", *, disabled: bool) -> None:
         icon=":material/download:",
         type="tertiary",
         disabled=disabled,
+        # The same button for every model: a session keeps what it knows of each button it has ever had.
+        key=f"download_{download.label}",
     )

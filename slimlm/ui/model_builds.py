@@ -90,7 +90,8 @@ def _build_or_offer(place: "DeltaGenerator", architecture: Architecture, dtype: 
         return reason
     if estimate.is_light:
         return build(architecture, lambda _, text: show_state(place, "…", text), dtype)
-    if not place.button(f"Build and check ({_cost(estimate)})", icon=":material/play_arrow:", wrap=True):
+    label = f"Build and check ({_cost(estimate)})"
+    if not place.button(label, icon=":material/play_arrow:", wrap=True, key="build_and_check"):
         return f"Not checked: the button above builds the model ({_cost(estimate)})."
     box = place.container(key="building")
     bar = box.progress(0.0, "starting")

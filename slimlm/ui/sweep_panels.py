@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _MOST_CELLS = 10_000
 """Most cells of a sweep on the page: a browser draws a mark for each, and the charts of all sessions share a server."""
 
-_MOST_CELLS_KEPT = 25_000
+_MOST_CELLS_KEPT, _MOST_SWEEPS_KEPT = 25_000, 64
 _WORTH_A_BAR = 1_000
 _MOST_LISTED = 1_500
 
@@ -47,9 +47,9 @@ _MOST_LISTED = 1_500
 class SweepCache:
     """Solved sweeps for all sessions; the least recently used ones give way to new ones."""
 
-    def __init__(self, most_cells: int = _MOST_CELLS_KEPT) -> None:
+    def __init__(self, most_cells: int = _MOST_CELLS_KEPT, most_sweeps: int = _MOST_SWEEPS_KEPT) -> None:
         self._sweeps: OrderedDict[object, Sweep] = OrderedDict()
-        self._most_cells = most_cells
+        self._most_cells, self._most_sweeps = most_cells, most_sweeps
         self._lock = Lock()
 
     def get(self, key: object) -> Sweep | None:
@@ -65,8 +65,12 @@ class SweepCache:
         with self._lock:
             self._sweeps[key] = sweep
             self._sweeps.move_to_end(key)
-            while len(self._sweeps) > 1 and sum(len(one.cells) for one in self._sweeps.values()) > self._most_cells:
+            while len(self._sweeps) > 1 and self._is_full():
                 self._sweeps.popitem(last=False)
+
+    def _is_full(self) -> bool:
+        cells = sum(len(one.cells) for one in self._sweeps.values())
+        return len(self._sweeps) > self._most_sweeps or cells > self._most_cells
 
 
 @st.cache_resource(show_spinner=False)

@@ -10,6 +10,9 @@ Progress = Callable[[float, str], object]
 """Called with the share of the work that is done and a description; exceptions it raises cancel the work."""
 
 
+_DONE = 1 - 1e-9
+"""Least share that is the end: shares are sums of fractions, and rounded."""
+
 _ALMOST = 0.999
 """Largest share that is told before the end."""
 _SAMPLES = 100
@@ -50,6 +53,7 @@ class Reporter:
 
         left: the seconds left, where the work knows them better than the recent rise of the share tells.
         """
+        fraction = fraction if fraction < _DONE else 1.0
         now, self._fraction = time.perf_counter(), fraction
         if self._progress is None or (fraction < 1 and kind == self._kind and now - self._last_report < 0.1):
             return

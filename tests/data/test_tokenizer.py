@@ -138,6 +138,10 @@ BAD = {
     "another file": ('{"vocab_size": 3}', "is no tokenizer.json that can be read: "),
     "words": (words(), "is no byte-level tokenizer: it has no tokens for 256 of the 256 bytes"),
     "SentencePiece": (foreign(), 'is no byte-level tokenizer: its token "▁a" holds "▁", which stands for no byte'),
+    "subwords": (
+        changed(model=json.loads(small_tokenizer().to_json())["model"] | {"continuing_subword_prefix": "##"}),
+        'is no byte-level tokenizer: it has the continuing_subword_prefix "##"',
+    ),
     "no separator": (changed(added_tokens=[]), "is no byte-level tokenizer: it has no special token to stand in front"),
     "normalizer": (changed(normalizer={"type": "Lowercase"}), "is no byte-level tokenizer: it changes a text before"),
 }

@@ -15,7 +15,7 @@ if __name__ == "__main__":
         found = run_cases(kind, range(first, last), home)
         seconds = time.perf_counter() - started
     for fault in found.faults:
-        print(fault)
+        print(fault.encode(errors="backslashreplace").decode())
     print(Counter(fault.rpartition(" at ")[2] for fault in found.faults).most_common(40))
     print(f"{found.cases} cases, {found.sentences} sentences, {len(found.faults)} faults, {seconds:.0f} s, "
           f"slowest {found.slowest:.1f} s")  # fmt: skip

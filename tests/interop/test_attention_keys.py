@@ -171,7 +171,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"model_type": "qwen2", "use_sliding_window": True, "max_window_layers": 3, "num_hidden_layers": 300},
-        "max_window_layers=3 is not supported: slimlm repeats at most 256 layers; max_window_layers=0 or 300 would",
+        "max_window_layers=3 is not supported: slimlm repeats at most 256 of num_hidden_layers=300; max_window_layers=",
     ),
     (
         {"model_type": "smollm3", "no_rope_layers": [1]},

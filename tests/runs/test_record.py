@@ -155,3 +155,9 @@ def test_a_lock_that_is_a_link_does_not_empty_its_target(tmp_path: Path) -> None
     (tmp_path / "run" / ".lock").symlink_to(tmp_path / "precious")
     with sole_writer(tmp_path / "run"):
         assert (tmp_path / "precious").read_text() == "text"
+
+
+def test_a_field_is_named_in_one_short_line_whatever_its_name() -> None:
+    told = first_difference({"recipe": {"x" * 3000: 1, "\ud800\n": 2}}, {"recipe": {}})
+    assert told == f"recipe.{'x' * 73}=1 is now null"
+    assert first_difference({"\ud800\na": 2}, {}) == "a=2 is now null"

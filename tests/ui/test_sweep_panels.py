@@ -37,6 +37,13 @@ def test_a_sweep_above_the_limit_is_kept_alone() -> None:
     assert (cache.get(0), cache.get(1)) == (None, large)
 
 
+def test_no_more_sweeps_are_kept_however_small() -> None:
+    cache, sweeps = SweepCache(most_sweeps=2), [of_total(total) for total in (8_000_000, 9_000_000, 10_000_000)]
+    for number, found in enumerate(sweeps):
+        cache.put(number, found)
+    assert [cache.get(number) for number in range(3)] == [None, *sweeps[1:]]
+
+
 class Paused(OrderedDict[object, Sweep]):
     """Stops a reader between finding a sweep and marking it as used, until a writer has had time to evict it."""
 

@@ -59,7 +59,8 @@ def after_full_ones(reader: Reader, n_layers: int) -> str:
     if first == 0:
         return WINDOWED
     if n_layers > LONGEST_PATTERN:
-        reason = f"slimlm repeats at most {LONGEST_PATTERN} layers; max_window_layers=0 or {n_layers} would work"
+        layers = f"{LONGEST_PATTERN} of num_hidden_layers={n_layers:,}"
+        reason = f"slimlm repeats at most {layers}; max_window_layers=0 or {n_layers} would work"
         raise not_supported("max_window_layers", first, reason)
     return FULL * first + WINDOWED * (n_layers - first)
 
