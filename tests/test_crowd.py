@@ -134,6 +134,27 @@ def test_a_value_shown_before_can_be_typed_again() -> None:
     assert page.select_slider(key="total_params").value == 10_000_000
 
 
+async def rename_late(address: str) -> Visitor:
+    """Rename the last of three pins in a message that also goes back to a page with the first alone."""
+    pins = [f"model~{name}" for name in ("gpt2", "SmolLM2-135M", "Qwen3-0.6B")]
+    async with Visitor(address) as visitor:
+        await visitor.until_idle()
+        await visitor.open("compare", pins)
+        await visitor.until_idle()
+        (widget,) = (id for id in visitor._states if id.endswith(f"-name_{pins[2]}"))
+        visitor._states[widget].string_value = "mine"
+        await visitor.open("compare", pins[:1])
+        await visitor.until_idle()
+    return visitor
+
+
+def test_a_late_change_of_a_pin_that_is_gone_changes_nothing() -> None:
+    with watched() as (server, _):
+        visitor = in_a_loop(rename_late(server.address))
+    assert not visitor.problems
+    assert visitor._query == "pin=model~gpt2"
+
+
 class Deaf:
     """A connection on which messages are sent, and nothing else happens."""
 

@@ -94,6 +94,7 @@ class Visitor:
         """Id of each button by its label."""
         self._states: dict[str, WidgetState] = {}
         self._options: dict[str, Sequence[str]] = {}
+        self._drawn_now: set[str] = set()
         self._query, self._page, self._page_name = query, "", ""
         self._running = self._has_chart = self._begun = False
         self._news = asyncio.Condition()
@@ -157,8 +158,17 @@ class Visitor:
         await self._send(is_history_navigation=True)
 
     async def press(self, label: str) -> None:
-        """Press the button whose label begins so."""
-        widget = next(id for name, id in self.buttons.items() if name.startswith(label))
+        """Press the button whose label begins so, once it is there.
+
+        Raises TimeoutError when it never is.
+        """
+
+        def found() -> list[str]:
+            return [id for name, id in self.buttons.items() if name.startswith(label)]
+
+        if math.isinf(await self.until(found)):
+            raise TimeoutError(f"the page has no button {label}")
+        widget = found()[0]
         await self._send(WidgetState(id=widget, trigger_value=True))
 
     async def until(self, holds: "Any") -> float:
@@ -208,11 +218,13 @@ class Visitor:
         kind = message.WhichOneof("type")
         if kind == "new_session":
             self._running = self._begun = True
-            self._has_chart = False
+            self._has_chart, self._drawn_now = False, set()
         elif kind == "navigation":
             self._page = message.navigation.page_script_hash
         elif kind == "script_finished" and self._begun:  # else a run that was over when the last message was sent
             self._running = message.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN
+            if message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
+                self._forget_what_is_gone()
         elif kind == "page_info_changed":
             self._query = message.page_info_changed.query_string
         elif kind == "session_event" and message.session_event.HasField("script_compilation_exception"):
@@ -237,8 +249,14 @@ class Visitor:
             if kind == "selectbox":
                 self._options[widget.id] = widget.options
 
+    def _forget_what_is_gone(self) -> None:
+        """Forget the values of widgets that the page no longer has, as a browser does."""
+        for widget in self._states.keys() - self._drawn_now:
+            del self._states[widget]
+
     def _remember(self, widget: Any, kept_as: str) -> None:
         """Take over a widget's value when it is new or the page has set it, as a browser does."""
+        self._drawn_now.add(widget.id)
         if widget.id in self._states and not widget.set_value:
             return
         state = self._states[widget.id] = WidgetState(id=widget.id)

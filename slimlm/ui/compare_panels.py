@@ -1,7 +1,6 @@
 """Panels of the Compare page: pins, adding models, the comparison table, links and downloads."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -57,14 +56,14 @@ def _draw_pin(pins: tuple[Pin, ...], place: int, held: Pin) -> None:
         max_chars=LONGEST_NAME,
         label_visibility="collapsed",
         on_change=_rename,
-        args=(place, key),
+        args=(held, key),
     )
     for icon, word, by in (("arrow_upward", "up", -1), ("arrow_downward", "down", 1)):
         row.button(
             f":material/{icon}:",
             key=f"{word}_{place}",
             on_click=_rearrange,
-            args=(partial(moved_pin, place=place, by=by),),
+            args=(_of(held, moved_pin, by=by),),
             disabled=not 0 <= place + by < len(pins),
             type="tertiary",
             help=f"Move {plain(held.name)} {word}",
@@ -73,21 +72,39 @@ def _draw_pin(pins: tuple[Pin, ...], place: int, held: Pin) -> None:
         ":material/close:",
         key=f"remove_{place}",
         on_click=_rearrange,
-        args=(partial(without_pin, place=place),),
+        args=(_of(held, without_pin),),
         type="tertiary",
         help=f"Remove {plain(held.name)}",
     )
 
 
+def _of(
+    held: Pin, change: Callable[..., tuple[Pin, ...]], **options: Any
+) -> Callable[[tuple[Pin, ...]], tuple[Pin, ...]]:
+    """Return the change of the pin that holds a model, wherever it stands by then; once it has gone, no change.
+
+    The pins may be others when a message comes that was sent before the browser has shown them.
+    """
+
+    def changed(pins: tuple[Pin, ...]) -> tuple[Pin, ...]:
+        found = pinned_as(pins, held.architecture)
+        return change(pins, pins.index(found), **options) if found else pins
+
+    return changed
+
+
 @completed
-def _rename(place: int, key: str) -> None:
-    change_pins(partial(renamed_pin, place=place, name=st.session_state[key]))
+def _rename(held: Pin, key: str) -> None:
+    if (name := st.session_state.get(key)) is not None:
+        change_pins(_of(held, renamed_pin, name=name))
 
 
 @completed
 def _rearrange(change: Callable[[tuple[Pin, ...]], tuple[Pin, ...]]) -> None:
     """Change the pins and keep the same model as baseline while it is pinned."""
-    base = pinned()[baseline_of(pinned())].architecture
+    if not (before := pinned()):
+        return
+    base = before[baseline_of(before)].architecture
 
     def follow(pins: tuple[Pin, ...]) -> dict[str, str]:
         held = pinned_as(pins, base)

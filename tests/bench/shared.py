@@ -14,14 +14,14 @@ from tempfile import TemporaryDirectory
 
 from slimlm.study.study import read_outcomes
 from slimlm.ui.rank_library import STUDIES
-from slimlm.ui.rank_processes import StudyProcesses
+from slimlm.ui.rank_processes import Progress, StudyProcesses
 from tests.bench.crowd import Outcome, build_rows, gather, highest_memory, outcome_rows
 from tests.bench.kit import Row
 from tests.visitor import Visitor
 from tests.watched import watched
 
-_PROBED = ("250M", "300M", "350M", "400M", "450M", "500M")
-"""Totals of the models that are probed: each takes seconds, so that a button starts it."""
+_PROBED_MILLIONS = (800, 1200)
+"""Least and largest total of the models that are probed: each takes seconds, so that a button starts it."""
 
 _PLACE = re.compile(r"waiting for ([\d,]+) other models? to be built")
 _NAME = "trained-meanwhile"
@@ -46,7 +46,7 @@ async def _probe(address: str, end: float, seed: int, found: Probing) -> None:
     """Probe large models one after the other, each from a page of its own."""
     draw = random.Random(seed)
     while time.perf_counter() < end and not found.problems:
-        total = f"{draw.choice(_PROBED)[:-1]}.{draw.randrange(1000):03}M"  # never built before
+        total = f"{draw.uniform(*_PROBED_MILLIONS):.3f}M"  # never built before
         async with Visitor(address, f"total_params={total}") as visitor:
             await visitor.until_idle()
             await visitor.press("Build and check")
@@ -91,18 +91,26 @@ def shared_rows(sessions: int = 25, seconds: float = 90.0) -> Iterator[Row]:
             highest = await highest_memory(server, work)
             return *await work, highest
 
-        many, probing, highest = asyncio.run(crowd())
-        progress = studies.progress(_NAME)
+        try:
+            many, probing, highest = asyncio.run(crowd())
+        finally:
+            progress = _ended(studies)
         yield from outcome_rows(sessions, many, single)
         for problem in (*probing.problems, progress.error):
             print(f"  {problem}" if problem else "", file=sys.stderr)
         yield Row("runs that the study has finished meanwhile", len(read_outcomes(folder / _NAME)[0]), unit="number")
-        yield Row("the study has ended with an error", bool(progress.error), most=0, unit="number")
+        yield Row("the study was at work to the end: 0 is yes", not progress.alive, most=0, unit="number")
         yield Row("large models probed meanwhile", probing.finished, unit="number")
         yield Row("errors of those who probed", len(probing.problems), most=0, unit="number")
         yield Row("probes told a later place in the queue than before", probing.grown, most=0, unit="number")
         yield Row("server's memory: highest", highest, unit="bytes")
         yield from build_rows(builds())
-        studies.cancel(_NAME)
-        while studies.progress(_NAME).alive:
-            time.sleep(0.5)
+
+
+def _ended(studies: StudyProcesses) -> Progress:
+    """Return how far the study is, and end it."""
+    found = studies.progress(_NAME)
+    studies.cancel(_NAME)
+    while studies.progress(_NAME).alive:
+        time.sleep(0.5)
+    return found
