@@ -275,7 +275,7 @@ def test_a_study_goes_behind_the_server(empty: Path) -> None:
     processes = StudyProcesses((sys.executable, "-c", code))
     processes.start("one", ["--quick"])
     wait_for_the_end(processes, "one")
-    assert (empty / "one" / "options").read_text() == "--nice=10"
+    assert (empty / "one" / "options").read_text() == "--nice=15"
 
 
 def test_a_process_that_fails_leaves_its_last_line(empty: Path) -> None:

@@ -29,7 +29,7 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1", "[::1]"}
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
 _MOST_LOG_BYTES = 2**24
 _FRESH_SECONDS = 1.0
-_NICE = 10
+_NICE = 15
 """How far studies go behind the server: charts are drawn first."""
 
 
