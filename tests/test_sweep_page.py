@@ -1,5 +1,6 @@
 """The Sweep page without a browser: links, controls, what is said of a cell, and the measuring of PyTorch models."""
 
+import gc
 import json
 import re
 from typing import Any
@@ -10,10 +11,11 @@ from streamlit.testing.v1 import AppTest
 from slimlm.core.architecture import Architecture
 from slimlm.core.config import ModelConfig
 from slimlm.probing.probe import ProbeReport
-from slimlm.sweep import sweep
-from slimlm.ui import model_builds
+from slimlm.sweep import Sweep, sweep
+from slimlm.ui import model_builds, sweep_panels
 from slimlm.ui.sweep_controls import Asked, read
 from slimlm.ui.sweep_measuring import identity
+from slimlm.ui.sweep_panels import SweepCache
 from tests.test_app import APP, chart_title, shown
 
 SMALL = {"total_params": "1M", "vocab_size": "1000", "n_heads": "4", "max_seq_length": "32"}
@@ -48,6 +50,19 @@ def cells(page: AppTest) -> list[dict[str, Any]]:
 
 def figures(page: AppTest) -> list[str]:
     return [row.get("t", "") for row in cells(page)]
+
+
+def test_a_session_keeps_no_sweep_that_the_server_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = SweepCache(most_sweeps=1)
+    monkeypatch.setattr(sweep_panels, "sweep_cache", lambda: cache)
+    gc.collect()
+    before = sum(type(held) is Sweep for held in gc.get_objects())
+    page = opened(**SMALL)
+    for expansion in (2.0, 3.0, 4.0, 5.0):
+        page.select_slider("glu_expansion").set_value(expansion).run()
+    gc.collect()
+    assert sum(type(held) is Sweep for held in gc.get_objects()) - before <= 2
+    assert not page.exception
 
 
 def test_the_page_opens_with_the_specified_grid_and_says_what_it_really_varies() -> None:

@@ -180,12 +180,13 @@ def is_informative(design: Design, others: tuple[Alternative, ...]) -> bool:
 def show_tradeoff(design: Design, others: tuple[Alternative, ...]) -> None:
     """Show the trade-off chart; a click on a design uses it."""
     key = f"tradeoff-{digest(to_query(values_of(design.config)))}"  # one widget per design, to start without a pick
+    requests = [other.request for other in others]  # a session keeps the callback to its end: it must not keep designs
 
     @completed
     def apply_picked() -> None:
         picked = st.session_state[key].selection["pick"]
         if picked and (place := picked[0]["index"]) > 0:
-            apply_request(others[place - 1].request)
+            apply_request(requests[place - 1])
 
     st.altair_chart(
         for_page(tradeoff_chart(tradeoff_points(design, others))),

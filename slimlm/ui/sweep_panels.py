@@ -111,11 +111,12 @@ def chart_of(found: Sweep, asked: Asked, reports: Reports) -> Figure:
 
 def show_chart(found: Sweep, asked: Asked, reports: Reports) -> None:
     """Show the chart; a click picks the cell that `show_picked` shows."""
-    key = chart_key(found, asked.view)
+    # Each sweep has a chart of its own, whose callback a session keeps to its end: it must not keep the sweep.
+    key, shown = chart_key(found, asked.view), identity(found)
 
     def pick() -> None:
         picked = st.session_state[key].selection["pick"]
-        st.session_state.sweep_picked = (identity(found), picked[0]["i"]) if picked else None
+        st.session_state.sweep_picked = (shown, picked[0]["i"]) if picked else None
 
     st.altair_chart(
         for_page(chart_of(found, asked, reports)),
