@@ -53,6 +53,8 @@ def notebook(tmp_path: Path) -> Iterator[str]:
 def test_dragging_a_slider_moves_the_chart_and_the_design(fresh: Page, notebook: str) -> None:
     fresh.goto(notebook)
     first, second = (fresh.locator(".jp-CodeCell").nth(index) for index in (0, 1))
+    # A cell that is run before the kernel is there is not run at all.
+    expect(fresh.get_by_role("button", name="Python 3 (ipykernel) | Idle")).to_be_visible(timeout=PATIENCE_MS)
     first.locator(".cm-content").click(timeout=PATIENCE_MS)
     fresh.keyboard.press("Shift+Enter")
     chart = first.locator("svg.marks")
