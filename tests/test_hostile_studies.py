@@ -4,7 +4,6 @@ import copy
 import json
 import os
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from slimlm.ranking.result import Control
 from slimlm.runs.record import LOCK
 from slimlm.study.study import PACKED, STUDY, VERDICT, StudyData, open_study, read_outcomes, study_from_record
 from tests.cli.runs import options
+from tests.fuzz.mutation import places
 from tests.studies import fake_outcomes, fake_request, fake_study, write_fake
 
 VALUES: list[Any] = [
@@ -64,14 +64,6 @@ def use(folder: Path) -> None:
     for text in (*texts, cells_csv(ranking), runs_csv(found, outcomes)):
         assert "<script" not in text.replace("\\<", "") or "notebook" in text or text.startswith(("{", "key"))
         text.encode()
-
-
-def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    if at:
-        yield at
-    inner = value.items() if isinstance(value, dict) else enumerate(value[:3]) if isinstance(value, list) else ()
-    for key, one in inner:
-        yield from places(one, (*at, key))
 
 
 def mutated(record: Any, draw: random.Random) -> Any:

@@ -49,22 +49,10 @@ _GENERATED_HELDOUT = 10_000
 _SMALL = 5_000_000
 """Total below which heads are 8 wide and sequences 128 tokens long by default, else 32 and 512."""
 
-_OF_ANY_STUDY = frozenset(
-    (
-        "help",
-        "out",
-        "dry_run",
-        "engine",
-        "workers",
-        "address",
-        "deadline",
-        "keep_weights",
-        "device",
-        "nice",
-        "data",
-        "field",
-    )
-)
+_OF_ANY_STUDY = {
+    *("help", "out", "dry_run", "engine", "workers", "address", "deadline", "keep_weights", "device", "nice"),
+    *("data", "field"),
+}
 """Options that apply to a study that is there as well: how and where it is trained, and where its text is."""
 
 _HEADS = ("n_heads", "n_kv_heads", "head_dim", "multiple_of")
