@@ -8,6 +8,7 @@ import streamlit as st
 
 from slimlm.core.architecture import Architecture
 from slimlm.ui import query_params
+from slimlm.ui.background import run_behind
 from slimlm.ui.build_queue import Queue
 from slimlm.ui.callbacks import completed
 from slimlm.ui.check_panels import show_result, show_state
@@ -140,5 +141,9 @@ def build(
     from slimlm.probing.probe import probe
 
     freeze_imports()
-    work = partial(probe, architecture, progress=show, dtype=dtype, timed=bool(moment))
-    return _queue().run((architecture, dtype, moment) if moment else (architecture, dtype), work, show)
+
+    def work(progress: "Progress") -> "ProbeReport":
+        return probe(architecture, progress=progress, dtype=dtype, timed=bool(moment))
+
+    key = (architecture, dtype, moment) if moment else (architecture, dtype)
+    return _queue().run(key, partial(run_behind, work, show), show)

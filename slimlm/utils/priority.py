@@ -1,6 +1,8 @@
-"""Priority of processes that leave the machine to others."""
+"""Priority of processes and threads that leave the machine to others."""
 
 import os
+import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,3 +24,13 @@ def lower_priority(nice: int) -> None:
     if os.getsid(0) == os.getpid():
         with suppress(OSError):  # not on this system
             _SESSION.write_text(str(nice))
+
+
+def lower_thread_priority(nice: int) -> None:
+    """Raise the nice value of this thread and of the threads that it starts, where threads have one; never lower it.
+
+    On Linux each thread has its own; elsewhere the value is that of the process, which is left as it is.
+    """
+    if sys.platform == "linux":
+        thread = os.PRIO_PROCESS, threading.get_native_id()
+        os.setpriority(*thread, max(nice, os.getpriority(*thread)))
