@@ -18,7 +18,7 @@ from slimlm.ui.model_builds import PRECISION
 from slimlm.ui.pins import pinned
 from slimlm.ui.query_params import SCALE
 from slimlm.ui.sections import TAB
-from slimlm.ui.server_memory import bound_memory
+from slimlm.ui.server_process import prepare_process
 from slimlm.utils.text import one_line, plain
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ _STYLE = """
 
 def start_page(title: str) -> None:
     """Configure the page and its style."""
-    bound_memory()
+    prepare_process()
     st.set_page_config(page_title=title, page_icon="📊", layout="wide")
     st.html(f"<style>{_COLOURS}{_STYLE}</style>")
     if st.context.is_embedded:  # for screenshots: without sidebar and header

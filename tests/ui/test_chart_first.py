@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from slimlm.ui import chart_first
-from slimlm.ui.chart_first import below_the_chart
+from slimlm.ui.chart_first import below_the_chart, knobs_in_turn
 
 
 class SupersededError(Exception):
@@ -29,6 +29,27 @@ def test_a_page_waits_for_the_one_that_is_drawn() -> None:
         drawn.append("first")
     second.join(10)
     assert drawn == ["first", "second"]
+
+
+def test_knobs_wait_for_those_of_another_session_but_not_for_the_rest_of_its_page() -> None:
+    drawn: list[str] = []
+
+    def draw() -> None:
+        with knobs_in_turn():
+            drawn.append("second")
+
+    with below_the_chart(pause=0.0), knobs_in_turn():
+        second = threading.Thread(target=draw)
+        second.start()
+        second.join(0.2)
+        assert second.is_alive()
+        drawn.append("first")
+    second.join(10)
+    with below_the_chart(pause=0.0):
+        third = threading.Thread(target=draw)
+        third.start()
+        third.join(10)
+    assert drawn == ["first", "second", "second"]
 
 
 def test_sessions_render_in_the_order_in_which_they_came() -> None:

@@ -1,4 +1,4 @@
-"""The C library of a server keeps freed memory in a few arenas, however many threads there were."""
+"""A server keeps freed memory in a few arenas, however many threads there were, and its threads take short turns."""
 
 import platform
 import subprocess
@@ -6,9 +6,11 @@ import sys
 
 import pytest
 
+from slimlm.ui.server_process import prepare_process
+
 ARENAS_OF_THREADS = """
 import ctypes, sys, threading
-from slimlm.ui.server_memory import bound_arenas
+from slimlm.ui.server_process import bound_arenas
 if sys.argv[1] == "bounded":
     bound_arenas()
 all_there = threading.Barrier(12)
@@ -32,3 +34,12 @@ def arenas(how: str) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has arenas that can be bounded")
 def test_threads_share_two_arenas() -> None:
     assert arenas("bounded") <= 2 < arenas("not bounded")
+
+
+def test_a_thread_that_waits_for_the_interpreter_gets_it_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    intervals = list[float]()
+    monkeypatch.setattr(sys, "setswitchinterval", intervals.append)
+    prepare_process.clear()  # type: ignore[attr-defined]
+    prepare_process()
+    assert intervals
+    assert max(intervals) < 0.001
