@@ -39,7 +39,7 @@ def test_threads_share_two_arenas() -> None:
 def test_a_thread_that_waits_for_the_interpreter_gets_it_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     intervals = list[float]()
     monkeypatch.setattr(sys, "setswitchinterval", intervals.append)
-    prepare_process.clear()  # type: ignore[attr-defined]
+    prepare_process.clear()
     prepare_process()
     assert intervals
     assert max(intervals) < 0.001
