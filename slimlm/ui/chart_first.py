@@ -2,7 +2,7 @@
 
 The server sends messages in turns, and a page has some two hundred. If all sessions rendered at once, a chart would
 wait for the rest of every other page: 1.6 s instead of 0.25 s, measured with 25 sessions. The knobs take four times as
-long as the chart, so that they have turns too, but of their own: they need not wait for the rest of other pages.
+long as the chart and have turns too, between the rests of other pages: they need not wait for the pauses of those.
 """
 
 import threading
@@ -50,26 +50,27 @@ class _Turns:
             return max(0, len(self._line) - 1)
 
 
-_knob_turns, _turns = _Turns(), _Turns()
+_drawing, _rests = _Turns(), _Turns()
 
 
 @contextmanager
 def knobs_in_turn(beat: float = 0.05) -> Iterator[None]:
-    """Render the knobs of a page while no other session renders its own; `beat` as below."""
-    with _knob_turns.turn(beat):
+    """Render the knobs of a page while no other session renders what follows its chart; `beat` as below."""
+    with _drawing.turn(beat):
         yield
 
 
 @contextmanager
 def below_the_chart(beat: float = 0.05, pause: float = 0.2) -> Iterator[None]:
-    """Render the rest of a page while no other session renders its own.
+    """Render the rest of a page while no other session renders what follows its chart.
 
     beat: seconds between two checks whether a newer run of this session supersedes the waiting one.
-    pause: seconds in which the server can send this page before the next waiting session renders.
+    pause: seconds in which the server can send this page before the next waiting session renders its rest.
     """
-    with _turns.turn(beat):
-        yield
-        if _turns.waiting():
+    with _rests.turn(beat):
+        with _drawing.turn(beat):
+            yield
+        if _rests.waiting():
             time.sleep(pause)
 
 

@@ -31,25 +31,36 @@ def test_a_page_waits_for_the_one_that_is_drawn() -> None:
     assert drawn == ["first", "second"]
 
 
-def test_knobs_wait_for_those_of_another_session_but_not_for_the_rest_of_its_page() -> None:
+def test_knobs_wait_for_what_another_session_draws_but_not_for_its_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
+    pausing, over = threading.Event(), threading.Event()
 
-    def draw() -> None:
+    def pause(seconds: float) -> None:
+        pausing.set()
+        assert over.wait(10)
+
+    def draw_knobs() -> None:
         with knobs_in_turn():
-            drawn.append("second")
+            drawn.append("knobs")
 
-    with below_the_chart(pause=0.0), knobs_in_turn():
-        second = threading.Thread(target=draw)
-        second.start()
-        second.join(0.2)
-        assert second.is_alive()
-        drawn.append("first")
-    second.join(10)
-    with below_the_chart(pause=0.0):
-        third = threading.Thread(target=draw)
-        third.start()
-        third.join(10)
-    assert drawn == ["first", "second", "second"]
+    def draw_rest() -> None:
+        with below_the_chart():
+            drawn.append("rest")
+
+    knobs, rest = threading.Thread(target=draw_knobs), threading.Thread(target=draw_rest)
+    with knobs_in_turn():
+        rest.start()
+        rest.join(0.2)
+        assert rest.is_alive()
+        drawn.append("knobs of another")
+        monkeypatch.setattr(time, "sleep", pause)
+        monkeypatch.setattr(chart_first._rests, "waiting", lambda: 1)
+    assert pausing.wait(10)
+    knobs.start()
+    knobs.join(10)
+    assert drawn == ["knobs of another", "rest", "knobs"]
+    over.set()
+    rest.join(10)
 
 
 def test_sessions_render_in_the_order_in_which_they_came() -> None:
@@ -63,7 +74,7 @@ def test_sessions_render_in_the_order_in_which_they_came() -> None:
     with below_the_chart(pause=0.0):
         for waiting, thread in enumerate(threads, start=1):
             thread.start()
-            while chart_first._turns.waiting() < waiting:
+            while chart_first._rests.waiting() < waiting:
                 time.sleep(0.001)
     for thread in threads:
         thread.join(10)
@@ -85,7 +96,7 @@ def test_a_run_that_is_superseded_leaves(monkeypatch: pytest.MonkeyPatch) -> Non
     with below_the_chart():
         with pytest.raises(SupersededError), below_the_chart(beat=0.01):
             pytest.fail("drawn beside another page")
-        assert chart_first._turns.waiting() == 0
+        assert chart_first._rests.waiting() == 0
     with below_the_chart():
         pass
 
@@ -97,5 +108,5 @@ def test_the_server_has_a_pause_for_sending_only_when_another_page_waits(monkeyp
         pass
     assert pauses == []
     with below_the_chart(pause=7.0):
-        monkeypatch.setattr(chart_first._turns, "waiting", lambda: 1)
+        monkeypatch.setattr(chart_first._rests, "waiting", lambda: 1)
     assert pauses == [7.0]
