@@ -12,6 +12,7 @@ QUERIES = {
     "10B": "?total_params=10B&vocab_size=262144&embedding_ratio=0.2&tied_lm_head=false&n_heads=64",
     "gemma": "inspect?model=gemma-3-270m",
     "olmo": "inspect?model=OLMo-1B-hf",
+    "405B": "inspect?model=Llama-3.1-405B",
     "compare": "compare?pin=design&pin=model~gpt2&pin=model~SmolLM2-135M",
 }
 SECTIONS = ("PyTorch check", "Alternatives", "Notes", "Costs", "Export")

@@ -27,6 +27,7 @@ from slimlm.ui.callbacks import completed
 from slimlm.ui.chart_first import show_chart
 from slimlm.ui.check_panels import check_tile
 from slimlm.ui.downloads import show_downloads
+from slimlm.ui.figure_tiles import figure_tile
 from slimlm.ui.frame import apply_request, full_link
 from slimlm.ui.pins import pin_button
 from slimlm.ui.widget_keys import digest
@@ -89,28 +90,19 @@ def _show_figures(design: Design) -> "DeltaGenerator":
 
 def show_shape(column: "DeltaGenerator", arch: Architecture) -> None:
     """Show depth, width and aspect ratio, or how often the layers are used where that is more than once."""
-    column.metric(
-        "Depth × width",
-        f"{arch.n_layers:,} × {arch.d_model:,}",
-        f"layers used {times(arch.n_loops)}"
-        if arch.n_loops > 1
-        else f"d_model / layers {format_ratio(arch.d_model / arch.n_layers)}",
-        delta_color="off",
-        delta_arrow="off",
-        border=True,
+    looped, aspect = (
+        f"layers used {times(arch.n_loops)}",
+        f"d_model / layers {format_ratio(arch.d_model / arch.n_layers)}",
+    )
+    figure_tile(
+        column, "Depth × width", f"{arch.n_layers:,} × {arch.d_model:,}", looped if arch.n_loops > 1 else aspect
     )
 
 
 def _show_target(column: "DeltaGenerator", text: TargetText) -> None:
     """Show one target; amber when it is missed by more than 5 %."""
-    column.metric(
-        text.label,
-        text.actual,
-        f"target {text.target}, {format_miss(text.knob.miss)}",
-        delta_color="orange" if text.knob.off_target else "off",
-        delta_arrow="off",
-        border=True,
-    )
+    detail = f"target {text.target}, {format_miss(text.knob.miss)}"
+    figure_tile(column, text.label, text.actual, detail, "orange" if text.knob.off_target else "off")
 
 
 def show_verdict(found: Verdict) -> None:

@@ -12,6 +12,7 @@ from slimlm.serialization.fields import Value, to_query, to_short_query, values_
 from slimlm.ui import query_params, url_state
 from slimlm.ui.callbacks import completed
 from slimlm.ui.cost_panels import COST_PARAMETERS
+from slimlm.ui.figure_tiles import LONG_VALUES_STYLE
 from slimlm.ui.knob_widgets import move_knobs
 from slimlm.ui.knobs import draw_knobs
 from slimlm.ui.model_builds import PRECISION
@@ -97,7 +98,7 @@ def start_page(title: str) -> None:
     """Configure the page and its style."""
     prepare_process()
     st.set_page_config(page_title=title, page_icon="📊", layout="wide")
-    st.html(f"<style>{_COLOURS}{_STYLE}</style>")
+    st.html(f"<style>{_COLOURS}{_STYLE}{LONG_VALUES_STYLE}</style>")
     if st.context.is_embedded:  # for screenshots: without sidebar and header
         st.set_page_config(initial_sidebar_state="collapsed")
         st.html("<style>[data-testid=stHeader] { display: none; }</style>")

@@ -14,6 +14,7 @@ from slimlm.notes.verdict import verdict
 from slimlm.solver.inverse import request_like
 from slimlm.ui.check_panels import check_tile, show_claims, show_result, show_state
 from slimlm.ui.design_panels import show_heading, show_shape, show_verdict
+from slimlm.ui.figure_tiles import figure_tile
 from slimlm.ui.frame import full_link, open_on_design
 from slimlm.ui.inspect_picker import link_of
 from slimlm.ui.model_builds import freeze_imports, missing_packages
@@ -68,7 +69,7 @@ def _show_figures(named_model: NamedModel) -> "DeltaGenerator":
         (expansion_name(arch), f"{arch.glu_expansion:.3f}", f"d_ff {arch.d_ff:,}"),
     )
     for column, (label, value, detail) in zip(columns, figures, strict=False):
-        column.metric(label, value, detail, delta_color="off", delta_arrow="off", border=True)
+        figure_tile(column, label, value, detail)
     show_shape(columns[3], arch)
     return check_tile(columns[4])
 

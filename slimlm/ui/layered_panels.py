@@ -10,6 +10,7 @@ from slimlm.export.layered_downloads import costs_table, layered_downloads, laye
 from slimlm.ui.chart_first import show_chart
 from slimlm.ui.check_panels import show_state
 from slimlm.ui.downloads import show_downloads
+from slimlm.ui.figure_tiles import figure_tile
 from slimlm.ui.inspect_panels import show_links, show_remarks
 from slimlm.ui.sections import show_sections
 from slimlm.utils.formatting import format_bytes, format_count, format_share
@@ -62,7 +63,7 @@ def _show_figures(model: LayeredModel) -> None:
         ("KV cache per token", format_bytes(2 * model.cache_per_token), f"in {kept}"),
     )
     for column, (label, value, detail) in zip(columns, figures, strict=False):
-        column.metric(label, value, detail, delta_color="off", delta_arrow="off", border=True)
+        figure_tile(column, label, value, detail)
     show_state(columns[4].empty(), "not built", "layers differ", reason=NOT_BUILT)
 
 
