@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from slimlm.runs.record import finite, has_writer, read_record
+from slimlm.runs.lock import has_writer
+from slimlm.runs.record import finite, read_record
 from slimlm.utils.files import remove, replacing
 
 FORMAT = "slimlm-state-1"
@@ -43,6 +44,8 @@ class StudyState:
     """Share of the known operations that is done."""
     eta_s: float | None = None
     """Seconds to the end of the known runs; None before it can be said."""
+    lacks_memory: bool = False
+    """Whether runs wait for memory, although there is a worker for them."""
 
 
 def write_state(folder: Path, state: StudyState) -> None:
