@@ -13,8 +13,9 @@ from slimlm.data.synthetic import known_entropy
 from slimlm.engines.engine import Engine
 from slimlm.engines.run_study import _Driver
 from slimlm.engines.state import ask_to_cancel
+from slimlm.runs.lock import sole_writer
 from slimlm.runs.recipe import TrainRecipe
-from slimlm.runs.record import SPEED, read_run, read_speed, sole_writer, write_record
+from slimlm.runs.record import SPEED, read_run, read_speed, write_record
 from slimlm.study.outcome import Outcome
 from slimlm.study.study import PACKED, RUNS, Study, read_outcomes
 from slimlm.train import train

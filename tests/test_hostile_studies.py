@@ -19,7 +19,7 @@ from slimlm.ranking.codec import from_data
 from slimlm.ranking.rank import rank_study
 from slimlm.ranking.record import read_ranking, write_ranking
 from slimlm.ranking.result import Control
-from slimlm.runs.record import LOCK
+from slimlm.runs.lock import LOCK
 from slimlm.study.study import PACKED, STUDY, VERDICT, StudyData, open_study, read_outcomes, study_from_record
 from tests.cli.runs import options
 from tests.fuzz.mutation import places

@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from slimlm.engines.state import CANCEL, STATE, StudyState, write_state
+from slimlm.runs.lock import sole_writer
 from slimlm.solver.solver import solve
 from slimlm.study.study import Study
 from slimlm.ui import rank_library, rank_processes
@@ -357,6 +358,16 @@ def test_the_page_says_how_far_a_study_is(monkeypatch: pytest.MonkeyPatch, empty
     state = json.loads((folder / STATE).read_text()) | {"status": "cancelled"}
     (folder / STATE).write_text(json.dumps(state))
     assert "Cancelled: 5 of 102 known runs over." in said(opened(study="one"))
+
+
+def test_the_page_says_that_memory_holds_a_study_up(empty: Path, study: Study) -> None:
+    folder = write_fake(empty / "one", study, {})
+    underway = StudyState("running", 1, 1.0, 1.0, 5, 97, {"a": 0.5}, {}, 0.1, 600.0, lacks_memory=True)
+    with sole_writer(folder):
+        write_state(folder, underway)
+        [bar] = opened(study="one").get("progress")
+    wanted = "Training: 5 of 102 known runs over, 1 run under way (no memory for more at once), about 10 min left"
+    assert bar.proto.text.replace("\\", "") == wanted
 
 
 # The library.

@@ -21,7 +21,7 @@ from slimlm.cli.rank_text import format_ranking, format_study_plan
 from slimlm.cli.run_pictures import check_pictures, write_picture
 from slimlm.cli.training_data import DEVICE_HELP
 from slimlm.core.describe import counted
-from slimlm.runs.record import LOCK_S, sole_writer
+from slimlm.runs.lock import LOCK_S, sole_writer
 from slimlm.study.plan import USUAL_SD, StudyPlan, plan_study
 from slimlm.study.study import Study, open_study, read_outcomes, write_study
 from slimlm.utils.formatting import parse_number, parse_size

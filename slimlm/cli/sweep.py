@@ -23,7 +23,6 @@ from slimlm.utils.files import reason, replacing
 from slimlm.utils.optional import PSUTIL, TORCH, need
 from slimlm.utils.progress import Reporter
 
-_BAR = 28
 _WORTH_A_BAR = 1_000
 _BEST_BY_DEFAULT = "forward_flops_per_token"
 
@@ -119,10 +118,9 @@ def _measure(found: Sweep) -> dict[Architecture, Any]:
     from slimlm.probing.probe import probe
 
     models, reports = list(dict.fromkeys(design.architecture for design in found.designs)), {}
-    report = Reporter(None if sys.stderr.isatty() else shown_progress())
+    report = Reporter(shown_progress())
     for number, model in enumerate(models):
         shape = f"{model.n_layers} × {model.d_model}"
-        _show(number / len(models), f"{number:,} of {len(models):,} measuring {shape}")
         report(number / len(models), "measuring", f" model {number + 1:,} of {len(models):,}, {shape}")
         try:
             reports[model] = probe(model, timed=True)
@@ -132,7 +130,7 @@ def _measure(found: Sweep) -> dict[Architecture, Any]:
             print(f"slimlm: stopped after {number} of {len(models)} models", file=sys.stderr)
             break
     else:
-        _show(1.0, f"{len(models):,} of {len(models):,} measured")
+        report(1.0, "measured", f" {len(models):,} of {len(models):,}")
     if any(report.is_noisy for report in reports.values()):
         print("slimlm: the machine was busy while measuring: compare the times with care", file=sys.stderr)
     return reports
@@ -140,19 +138,10 @@ def _measure(found: Sweep) -> dict[Architecture, Any]:
 
 def _told(done_word: str) -> Progress:
     """Return what shows, for many cells, how many are done and how much time is left."""
-    report = Reporter(_show if sys.stderr.isatty() else shown_progress())
+    report = Reporter(shown_progress())
 
     def told(done: int, count: int) -> None:
         if count >= _WORTH_A_BAR:
             report(done / count, "", f"{done:,} of {count:,} {done_word}")
 
     return told
-
-
-def _show(share: float, text: str) -> None:
-    """Show a progress bar if stderr is a terminal."""
-    if not sys.stderr.isatty():
-        return
-    filled = int(_BAR * share)
-    bar = f"{'█' * filled}{'░' * (_BAR - filled)}"
-    print(f"\r{bar} {text:<48}", end="\n" if share == 1 else "", file=sys.stderr, flush=True)

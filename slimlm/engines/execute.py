@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slimlm.data.token_data import TokenData
+from slimlm.runs.lock import sole_writer
 from slimlm.runs.record import (
     BEST,
     CHECKPOINTS,
@@ -20,7 +21,6 @@ from slimlm.runs.record import (
     finite,
     read_record,
     read_run,
-    sole_writer,
 )
 from slimlm.study.outcome import outcome_of
 from slimlm.study.spec import RunSpec

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from slimlm.runs.plan import plan_run
 from slimlm.study.spec import RunSpec
-from slimlm.utils.reserved_memory import reserved_bytes, resident_bytes, still_to_take
+from slimlm.utils.reserved_memory import resident_bytes, still_to_take, usable_bytes
 
 _FRAMEWORK = 400_000_000
 _PER_PLANNED = 2.5
@@ -16,7 +16,7 @@ Measured on Linux with one thread: 341, 511, 605, 2,215 and 3,486 MB for models 
 plans are of 1, 41, 85, 716 and 1,622 MB.
 """
 _SHARE = 0.9
-_MEMINFO, _CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+_MEMINFO = Path("/proc/meminfo")
 _ANY = 10**15
 
 
@@ -35,10 +35,7 @@ def free_bytes() -> int | None:
         free = 1024 * int(rows["MemAvailable"].split()[0])
     except (OSError, ValueError, KeyError, IndexError):
         return None
-    with suppress(OSError, ValueError):  # outside containers there is usually no limit
-        limit, used = (int((_CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
-        free = min(free, max(0, limit - used))
-    return max(0, free - reserved_bytes())
+    return usable_bytes(free)
 
 
 def has_room(spec: RunSpec, wanted: Mapping[int, int], idle: int | None = None) -> bool:

@@ -5,11 +5,9 @@ its records, which this process writes. An actor that is lost with its machine g
 begins again: checkpoints are on the machine that trains.
 """
 
-import ipaddress
 import logging
 import os
 import re
-import secrets
 import tempfile
 import time
 from collections import deque
@@ -25,6 +23,7 @@ from slimlm.data.token_data import TokenData
 from slimlm.engines.data import open_tokens
 from slimlm.engines.engine import TRIES, Engine, Finished
 from slimlm.engines.execute import RECORDS, WEIGHTS, drop_weights, execute
+from slimlm.engines.ray_address import ADDRESS, be_patient, check_address, set_token
 from slimlm.engines.worker import sentence_of
 from slimlm.runs.record import RESULT
 from slimlm.study.spec import RunSpec, spec_from_record
@@ -32,49 +31,10 @@ from slimlm.study.study import RUNS, Study, open_study
 from slimlm.utils.files import replacing
 from slimlm.utils.optional import RAY, need
 from slimlm.utils.text import shown
-from slimlm.utils.validation import FieldError, check_positive, check_whole
+from slimlm.utils.validation import check_positive, check_whole
 
-AUTH_MODE, TOKEN = "RAY_AUTH_MODE", "token"
-ADDRESS = "RAY_ADDRESS"
 _OF_RUN = re.compile(r"(?:\w[\w.-]*/){0,2}\w[\w.-]*", re.ASCII)
 """Paths within the folder of a run: none leads out of it."""
-_ADDRESS = re.compile(r"(?:ray://)?(?:\[(?P<bracketed>[0-9A-Fa-f:.]+)\]|(?P<host>[0-9A-Za-z.-]+))(?::[0-9]{1,5})?")
-
-
-def check_address(address: str | None, environment: Mapping[str, str] = os.environ) -> None:
-    """Refuse a cluster that others can reach unless Ray checks a token: without one, anybody there can run code.
-
-    Raises FieldError for an address that is not of this machine alone, without RAY_AUTH_MODE=token.
-    """
-    if address in (None, "local") or is_loopback(str(address)) or environment.get(AUTH_MODE) == TOKEN:
-        return
-    rule = "others may reach that cluster and run code on it, unless all its processes demand a token"
-    raise FieldError("address", address, rule, ((AUTH_MODE, TOKEN),))
-
-
-def is_loopback(address: str) -> bool:
-    """Whether an address, such as "127.0.0.1:6379" or "ray://[::1]:10001", can be reached from this machine alone.
-
-    >>> is_loopback("127.0.0.1:6379"), is_loopback("ray://localhost:10001"), is_loopback("10.0.0.1:6379")
-    (True, True, False)
-    """
-    found = _ADDRESS.fullmatch(address)  # of any other form, Ray may take another part for the host
-    if not found:
-        return False
-    host = found["bracketed"] or found["host"]
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _set_token() -> None:
-    """Let the processes of a Ray of this machine's own demand a new token: they listen on the network too."""
-    os.environ.setdefault(AUTH_MODE, TOKEN)
-    if not any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 class RunActor:
@@ -114,12 +74,6 @@ class _Slot:
         """What it will answer next; None when it is idle."""
 
 
-def be_patient() -> None:
-    """Let nodes take minutes to start: on a busy machine Ray's own limits of 10 and 30 seconds are too short."""
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
-    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "300")
-
-
 class RayEngine(Engine):
     """Trains runs on a Ray cluster, or in a Ray of this machine's own when there is no address."""
 
@@ -143,7 +97,7 @@ class RayEngine(Engine):
         address = address or os.environ.get(ADDRESS)
         check_address(address)
         if address in (None, "local"):
-            _set_token()  # before Ray is loaded, which reads it then
+            set_token()  # before Ray is loaded, which reads it then
         be_patient()  # Ray reads its limits as it is loaded
         need("the Ray engine", RAY)
         share = (0.0 if device == "cpu" else None) if gpus_per_run is None else gpus_per_run

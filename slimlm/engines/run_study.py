@@ -12,7 +12,8 @@ from slimlm.engines.data import check_data
 from slimlm.engines.engine import Engine, Finished
 from slimlm.engines.execute import drop_weights
 from slimlm.engines.state import CANCEL, Ending, StudyState, write_state
-from slimlm.runs.record import LOCK_S, RESULT, read_run, sole_writer
+from slimlm.runs.lock import LOCK_S, sole_writer
+from slimlm.runs.record import RESULT, read_run
 from slimlm.study.outcome import Outcome, outcome_of
 from slimlm.study.schedule import Schedule
 from slimlm.study.spec import RunSpec
@@ -222,17 +223,18 @@ class _Driver:
             failed={key: one_line(why, _LONGEST_REASON) for key, why in self.failed.items()},
             fraction=done / max(1.0, done + left),
             eta_s=eta if status == "running" else None,
+            lacks_memory=self.lacks_memory and status == "running",
         )
         with suppress(OSError):  # a full disk ends runs, each with a sentence; the state is only shown
             write_state(self.folder, state)
         if self.progress and status == "running":
-            self.progress(state.fraction, _words(state, self.lacks_memory))
+            self.progress(state.fraction, _words(state))
 
 
-def _words(state: StudyState, lacks_memory: bool) -> str:
+def _words(state: StudyState) -> str:
     """Return what a study does, in a line."""
     left = f", about {format_seconds(max(1.0, state.eta_s))} left" if state.eta_s is not None else ""
     failed = f", {len(state.failed)} failed" if state.failed else ""
-    room = " (no memory for more at once)" if lacks_memory else ""
+    room = " (no memory for more at once)" if state.lacks_memory else ""
     known = state.done + state.wanted
     return f"training: {state.done} of {known} known runs done, {len(state.running)} under way{room}{failed}{left}"

@@ -8,12 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, Self
 
 import torch
 
-from slimlm.utils.reserved_memory import reserved_bytes
+from slimlm.utils.reserved_memory import usable_bytes
 
 Precision = Literal["float32", "bfloat16"]
 """Data types of the weights in a probe."""
@@ -23,8 +22,6 @@ Strategy = Literal["whole", "block by block", "slice by slice"]
 
 PRECISIONS: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 PRECISION_BYTES = {"float32": 4, "bfloat16": 2}
-
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 def pick_device(name: str | None = None) -> torch.device:
@@ -63,11 +60,7 @@ def free_memory(device: torch.device) -> int:
     """
     if device.type == "cuda":
         return torch.accelerator.get_memory_info(device)[0]
-    free = _available_bytes()  # MPS shares the memory of the CPU
-    with suppress(OSError, ValueError):  # outside containers there is usually no limit
-        limit, used = (int((_CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
-        free = min(free, max(0, limit - used))
-    return max(0, free - reserved_bytes())
+    return usable_bytes(_available_bytes())  # MPS shares the memory of the CPU
 
 
 def _available_bytes() -> int:

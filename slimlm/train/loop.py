@@ -18,9 +18,10 @@ from slimlm.core.design import Design
 from slimlm.data.token_data import TokenData
 from slimlm.evaluation.hooks import Hook
 from slimlm.model.language_model import LanguageModel
+from slimlm.runs.lock import sole_writer
 from slimlm.runs.plan import RunPlan, plan_run
 from slimlm.runs.recipe import TrainRecipe
-from slimlm.runs.record import RESULT, check_folder, read_record, sole_writer
+from slimlm.runs.record import RESULT, check_folder, read_record
 from slimlm.solver.solver import solve
 from slimlm.train.batches import Batches
 from slimlm.train.checkpoint import Checkpoint, latest_checkpoint, load_weights

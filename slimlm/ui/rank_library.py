@@ -14,7 +14,8 @@ import streamlit as st
 import slimlm.ranking
 from slimlm.ranking.record import read_ranking
 from slimlm.ranking.result import Ranking
-from slimlm.runs.record import LOCK, METRICS, RESULT
+from slimlm.runs.lock import LOCK
+from slimlm.runs.record import METRICS, RESULT
 from slimlm.study.outcome import Outcome
 from slimlm.study.schedule import Schedule
 from slimlm.study.study import PACKED, RUNS, STUDY, VERDICT, Study, open_study, read_outcomes, read_under_way

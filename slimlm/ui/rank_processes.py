@@ -13,7 +13,7 @@ from threading import Lock
 import streamlit as st
 
 from slimlm.engines.state import CANCEL, STATE, StudyState, ask_to_cancel, read_state
-from slimlm.runs.record import has_writer
+from slimlm.runs.lock import has_writer
 from slimlm.study.study import STUDY
 from slimlm.ui.rank_library import all_folders, is_name, studies_folder, unprepared_names
 from slimlm.utils.files import read_bytes, reason, remove

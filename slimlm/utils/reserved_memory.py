@@ -18,7 +18,7 @@ from typing import IO
 FOLDER, OWN = "SLIMLM_RESERVED", "SLIMLM_OWN_RESERVATION"
 """Environment variables: another folder of reservations, and the file that is not counted: that of this study."""
 
-_PROC = Path("/proc")
+_PROC, _CGROUP = Path("/proc"), Path("/sys/fs/cgroup")
 
 
 def resident_bytes(pid: int) -> int:
@@ -73,6 +73,14 @@ class Reservation:
                 self._file.close()
                 self.path.unlink(missing_ok=True)
             self._file = None
+
+
+def usable_bytes(available: int) -> int:
+    """Return what of a machine's available memory is within the limit of this container, and not reserved."""
+    with suppress(OSError, ValueError):  # outside containers there is usually no limit
+        limit, used = (int((_CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        available = min(available, limit - used)
+    return max(0, available - reserved_bytes())
 
 
 def reserved_bytes() -> int:

@@ -14,11 +14,20 @@ def in_ms(seconds: float) -> str:
     return f"{value:,.{max(0, 2 - math.floor(math.log10(value)))}f} ms"
 
 
+def in_digits(number: float) -> str:
+    """Write a number with four significant digits, and a larger one whole.
+
+    >>> in_digits(21_430), in_digits(0.190625)
+    ('21,430', '0.1906')
+    """
+    return f"{number:,.0f}" if abs(number) >= 10_000 else f"{number:,.4g}"
+
+
 def in_unit(value: float | None, unit: str) -> str:
     """Write a figure of a row."""
     if value is None:
         return ""
-    return {"seconds": in_ms, "bytes": format_bytes, "number": "{:,.4g}".format}[unit](value)
+    return {"seconds": in_ms, "bytes": format_bytes, "number": in_digits}[unit](value)
 
 
 def misses_aim(row: Row) -> bool:

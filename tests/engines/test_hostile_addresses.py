@@ -2,7 +2,8 @@
 
 import pytest
 
-from slimlm.engines.ray_engine import _OF_RUN, check_address, is_loopback
+from slimlm.engines.ray_address import check_address, is_loopback
+from slimlm.engines.ray_engine import _OF_RUN
 
 ELSEWHERE = [
     "auto", "0.0.0.0:6379", "[::]:6379", "10.0.0.1", "ray://10.0.0.1:10001", "example.org:6379",

@@ -13,7 +13,7 @@ import pytest
 from slimlm.engines.local import LocalEngine
 from slimlm.engines.run_study import run_study
 from slimlm.engines.state import read_state
-from slimlm.runs.record import sole_writer
+from slimlm.runs.lock import sole_writer
 from slimlm.study.study import RUNS
 from slimlm.ui import rank_library, rank_processes
 from slimlm.ui.rank_processes import StudyProcesses

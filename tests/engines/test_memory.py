@@ -30,7 +30,7 @@ def spec_of(architecture: Architecture, **recipe: int) -> RunSpec:
 def free_of(path: Path, gigabytes: float, monkeypatch: pytest.MonkeyPatch) -> None:
     (path / "meminfo").write_text(f"MemTotal: 9 kB\nMemAvailable: {int(gigabytes * 1e9) // 1024} kB\n")
     monkeypatch.setattr(memory, "_MEMINFO", path / "meminfo")
-    monkeypatch.setattr(memory, "_CGROUP", path)
+    monkeypatch.setattr("slimlm.utils.reserved_memory._CGROUP", path)
 
 
 def test_a_worker_may_hold_pytorch_and_more_than_the_plan_of_its_run() -> None:

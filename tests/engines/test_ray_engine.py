@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from slimlm.engines.ray_engine import RayEngine, check_address, is_loopback
+from slimlm.engines.ray_address import check_address, is_loopback
+from slimlm.engines.ray_engine import RayEngine
 from slimlm.utils.optional import PackageError
 from tests.engines.small_study import records, without
 

@@ -12,7 +12,7 @@ import pytest
 
 from slimlm.engines.run_study import run_study
 from slimlm.engines.state import StudyState, ask_to_cancel, read_state, write_state
-from slimlm.runs.record import LOCK, has_writer, sole_writer
+from slimlm.runs.lock import LOCK, has_writer, sole_writer
 from slimlm.study.study import RUNS
 from tests.engines.small_study import Copying, records, without
 

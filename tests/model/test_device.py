@@ -7,7 +7,6 @@ import psutil
 import pytest
 import torch
 
-from slimlm.model import device
 from slimlm.model.device import PeakMemory, device_name, free_memory, pick_device
 
 CPU = torch.device("cpu")
@@ -34,7 +33,7 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, 
 
 def test_free_memory_stays_within_the_limit_of_a_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=8_000))
-    monkeypatch.setattr(device, "_CGROUP", tmp_path)
+    monkeypatch.setattr("slimlm.utils.reserved_memory._CGROUP", tmp_path)
     assert free_memory(CPU) == 8_000
     for limit, used, free in (
         ("5000", "1200", 3_800),

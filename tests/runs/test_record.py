@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slimlm.core.architecture import Architecture
+from slimlm.runs.lock import sole_writer
 from slimlm.runs.record import (
     FORMAT,
     RowWriter,
@@ -21,7 +22,6 @@ from slimlm.runs.record import (
     read_record,
     read_rows,
     read_run,
-    sole_writer,
     write_record,
 )
 

@@ -19,8 +19,8 @@ from slimlm.core.config import ModelConfig
 from slimlm.data.synthetic import known_entropy
 from slimlm.model.language_model import LanguageModel
 from slimlm.model.pretrained import from_pretrained
+from slimlm.runs.lock import sole_writer
 from slimlm.runs.recipe import TrainRecipe
-from slimlm.runs.record import sole_writer
 from slimlm.train import RunResult, train
 from tests.train.sources import LENGTH, chain_data, recipe, tiny
 

@@ -45,7 +45,7 @@ def test_a_process_that_holds_part_of_its_memory_will_take_the_rest() -> None:
 def test_a_model_that_is_built_meanwhile_leaves_to_a_study_what_it_will_take(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reserved_memory, "resident_bytes", lambda _: GIGABYTE)
     monkeypatch.setattr("slimlm.model.device._available_bytes", lambda: 8 * GIGABYTE)
-    monkeypatch.setattr("slimlm.model.device._CGROUP", Path("/no such folder"))
+    monkeypatch.setattr("slimlm.utils.reserved_memory._CGROUP", Path("/no such folder"))
     free, reservation = torch.device("cpu"), Reservation()
     assert free_memory(free) == 8 * GIGABYTE
     reservation.set({os.getpid(): 3 * GIGABYTE, os.getppid(): 2 * GIGABYTE})
