@@ -148,8 +148,14 @@ def opened(page: str, query: Query) -> AppTest:
     app = AppTest.from_file(APP, default_timeout=60)
     if page != "app.py":
         app.switch_page(page)
-    app.query_params.update({name: values for name, values in query.items() if "embed" not in name.lower()})
+    asked = {name: values for name, values in query.items() if "embed" not in name.lower()}
+    app.query_params.update({_sent(name): [_sent(value) for value in values] for name, values in asked.items()})
     return app.run()
+
+
+def _sent(text: str) -> str:
+    """Return what of a text an address can carry, which is no half of a surrogate pair."""
+    return text.encode(errors="replace").decode()
 
 
 def problem(page: str, query: Query) -> str:

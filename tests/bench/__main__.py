@@ -45,6 +45,7 @@ SECTIONS = {
     "memory-405b": Section(partial(streamed.published_rows, "Llama-3.1-405B"), 3000, by_name_only=True),
     "faults": Section(faults.fault_rows, 400, by_name_only=True),
     "hostile": Section(hostile.hostile_rows, 5400, by_name_only=True),
+    "hostile-links": Section(hostile.link_rows, 1800, by_name_only=True),
     "crowd-shared": Section(shared.shared_rows, 150, by_name_only=True),
     "crowd-runs": Section(crowd.repeated_crowd_rows, 600, by_name_only=True),
     "crowd-long": Section(crowd.long_crowd_rows, 780, by_name_only=True),
