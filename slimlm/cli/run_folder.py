@@ -1,12 +1,14 @@
 """The folder of a run as commands take it: its weights, its tokenizer, and its tokenised text."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slimlm.cli.training_data import DATA, TOKENIZER
 from slimlm.runs.record import BEST, RESULT, RUN, read_record
 from slimlm.utils.optional import SAFETENSORS, TORCH, need
+from slimlm.utils.text import shown
 
 if TYPE_CHECKING:
     from slimlm.data.token_data import TokenData
@@ -50,8 +52,22 @@ def load_run_tokenizer(folder: Path) -> "Tokenizer | None":
 
 
 def run_record(folder: Path) -> dict[str, Any]:
-    """Return the content of run.json; empty where the folder holds a model alone."""
-    return read_record(folder / RUN) or {}
+    """Return the content of run.json; empty where the folder holds a model alone.
+
+    Raises ValueError for a record that slimlm does not write.
+    """
+    found = read_record(folder / RUN) or {}
+    for part in ("data", "plan"):
+        if not isinstance(found.get(part, {}), dict):
+            raise ValueError(f"{folder / RUN} is damaged: {part}={shown(found[part])}; it must be an object")
+    return found
+
+
+def _size(folder: Path, data: Mapping[str, Any]) -> int:
+    size = data.get("vocab_size")
+    if type(size) is not int:
+        raise ValueError(f"{folder / RUN} is damaged: vocab_size={shown(size)}; it must be a whole number")
+    return size
 
 
 def load_heldout(folder: Path, corpus: Path | None) -> "TokenData | None":
@@ -64,13 +80,13 @@ def load_heldout(folder: Path, corpus: Path | None) -> "TokenData | None":
     if corpus is None and record.get("unit") == "symbol":
         from slimlm.data.synthetic import known_entropy
 
-        found = known_entropy(record["vocab_size"])
+        found = known_entropy(_size(folder, record))
     elif corpus is not None or place.is_dir():
         from slimlm.data.corpus import open_corpus
 
         found = open_corpus(place)
     else:
         return None
-    if record and found.digest != record["digest"]:
+    if record and found.digest != record.get("digest"):
         raise ValueError(f"{place} is not the text that {folder} was trained on: the corpus of the run would work")
     return found

@@ -8,7 +8,7 @@ from slimlm.core.describe import counted
 from slimlm.core.named_model import Subject
 from slimlm.runs.plan import RunPlan
 from slimlm.runs.recipe import TrainRecipe
-from slimlm.runs.record import RunRecord
+from slimlm.runs.record import RESULT, RunRecord
 from slimlm.utils.formatting import format_bytes, format_count, format_flops, format_real, format_seconds, format_share
 from slimlm.utils.text import listed
 
@@ -34,9 +34,16 @@ def format_plan(subject: Subject, recipe: TrainRecipe, data: "TokenData", plan: 
 
 
 def format_summary(record: RunRecord) -> str:
-    """Return how a run ended: losses, speed, and the checks that failed."""
+    """Return how a run ended: losses, speed, and the checks that failed.
+
+    Raises ValueError for a record that slimlm does not write.
+    """
     result = record.result or {}
-    return "\n".join([*_outcome(result), *_losses(record), *_speed(record), *_checks(result)])
+    try:
+        return "\n".join([*_outcome(result), *_losses(record), *_speed(record), *_checks(result)])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        remedy = "resuming the run after deleting that file would work"
+        raise ValueError(f"{record.folder / RESULT} is damaged: it is not what slimlm writes; {remedy}") from None
 
 
 def _outcome(result: Mapping[str, Any]) -> Iterator[str]:
@@ -61,9 +68,13 @@ def _losses(record: RunRecord) -> Iterator[str]:
         split = key.rpartition(".")[0]
         bits = figures[f"{split}.bits_per_{unit}"]
         own |= {key, f"{split}.bits_per_{unit}"}
+        if bits is None or figures[key] is None:  # JSON has no nan
+            yield f"{split.replace('_', ' ')} loss is not finite"
+            continue
         floor = "" if data["entropy"] is None else _above(bits, data["entropy"] / math.log(2))
         yield f"{split.replace('_', ' ')} loss {figures[key]:.4f} nats per token = {bits:.4f} bits per {unit}{floor}"
-    yield from (f"{key} {value:.4f}" for key, value in figures.items() if key not in own)
+    others = {key: value for key, value in figures.items() if key not in own}
+    yield from (f"{key} is not finite" if value is None else f"{key} {value:.4f}" for key, value in others.items())
 
 
 def _above(bits: float, floor: float) -> str:

@@ -168,7 +168,7 @@ def write_record(file: Path, record: Mapping[str, Any]) -> None:
                 out.write(json.dumps(finite(record), indent=2, allow_nan=False) + "\n")
                 out.flush()
                 os.fsync(out.fileno())
-        temporary.replace(file)
+            temporary.replace(file)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise

@@ -117,11 +117,17 @@ def study_from_record(record: object) -> Study:
         found = record.get("format") if isinstance(record, dict) else record
         raise ValueError(f"{STUDY} is of the format {shown(found)}: {FORMAT} would work")
     try:
-        data = {int(size): StudyData(**one) for size, one in record["data"].items()}
+        data = {_vocab_size(size): StudyData(**one) for size, one in record["data"].items()}
         return Study(request_from_record(record["request"]), data)
     except (AttributeError, KeyError, TypeError) as error:
         why = one_line(str(error), _LONGEST_REASON)
         raise ValueError(f"{STUDY} is damaged: {why}; one that slimlm wrote would work") from None
+
+
+def _vocab_size(key: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,9}", key):
+        raise TypeError(f"data has the key {shown(key)}, which is no vocabulary size")
+    return int(key)
 
 
 def write_study(folder: Path, study: Study) -> None:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from slimlm.model.weights_file import check_weights_file
 from slimlm.runs.record import CHECKPOINTS, METRICS, finite, read_record, sync_folder, write_record
+from slimlm.train.checks import Check
 from slimlm.utils.files import remove
 
 FORMAT = "slimlm-checkpoint-1"
@@ -164,12 +165,23 @@ def _read(path: Path) -> Checkpoint | None:
                 return None
         weights, others = load_file(path / MODEL), load_file(path / OPTIMIZER)
         step = int(state["step"])
+        _check_state(state)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError):
         return None
     generators = {
         name.removeprefix(_GENERATORS): others.pop(name) for name in list(others) if name.startswith(_GENERATORS)
     }
     return Checkpoint(step, state, weights, others, generators)
+
+
+def _check_state(state: Mapping[str, Any]) -> None:
+    """Raise TypeError or KeyError for a state that no run has written."""
+    for check in state["checks"]:
+        Check.from_record(check)
+    if type(state["best"]) not in (int, float, type(None)):
+        raise TypeError("the best evaluation is no figure")
+    if type(state["metrics_bytes"]) is not int or state["metrics_bytes"] < 0:
+        raise TypeError("the size of the metrics is none")
 
 
 @torch.no_grad()

@@ -35,6 +35,17 @@ class Check:
     passed: bool
     detail: str
 
+    @classmethod
+    def from_record(cls, record: Any) -> "Check":
+        """Return the check of a record that `dataclasses.asdict` has made; raises TypeError for another one."""
+        if not isinstance(record, dict) or record.keys() != {"name", "passed", "detail"}:
+            raise TypeError("a check has a name, an outcome and a detail")
+        found = cls(**record)
+        texts = (found.name, found.detail)
+        if type(found.passed) is not bool or not all(isinstance(text, str) and text.isprintable() for text in texts):
+            raise TypeError("a check has texts and an outcome")
+        return found
+
 
 def check_targets(windows: Tensor) -> Check:
     """Check that each target of a batch of windows (S, T + 1) is the token after its input."""

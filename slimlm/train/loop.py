@@ -141,7 +141,7 @@ class _Run:
             self._check_start()
         else:
             for check in saved.state["checks"]:  # first, so that a resumed run lists them in the same order
-                self._note(Check(**check))
+                self._note(Check.from_record(check))
         self.step = TrainStep(
             self.model, self.recipe, sequences=self.plan.sequences // self.processes.count, processes=self.processes
         )

@@ -70,8 +70,7 @@ def _check_figures(record: Mapping[str, Any]) -> None:
     fits = all(figure is None or type(figure) in (int, float) for figure in figures)
     fits &= all(type(record[name]) is int for name in ("step", "tokens"))
     fits &= record["status"] in ("finished", "diverged") and all(isinstance(note, str) for note in record["notes"])
-    checks = [check[name] for check in record["checks"] for name in ("name", "detail")]
-    if not fits or not all(isinstance(text, str) and text.isprintable() for text in checks):
+    if not fits:
         raise TypeError
 
 
@@ -85,7 +84,7 @@ def _past_result(folder: Path, record: Mapping[str, Any], plan: RunPlan, device:
         tokens=record["tokens"],
         loss=record["loss"],
         evaluation=record["evaluation"],
-        checks=tuple(Check(**check) for check in record["checks"]),
+        checks=tuple(map(Check.from_record, record["checks"])),
         notes=tuple(record["notes"]),
         plan=plan,
         metrics=list(read_rows(folder / METRICS)),

@@ -2,8 +2,10 @@
 
 import json
 import re
+import shutil
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,6 +28,23 @@ def test_eval_gives_the_figure_of_the_run(symbol_run: Path, capsys: pytest.Captu
     assert main(["eval", str(symbol_run)]) == 0
     bits = figures(symbol_run)["validation.bits_per_symbol"]
     assert capsys.readouterr().out == f"bpb.validation.bits_per_symbol  {bits:.4f} bits per symbol (99,999 items)\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"plan": "long"}, 'plan="long"; it must be an object'),
+        ({"data": ["prose"]}, 'data=["prose"]; it must be an object'),
+        ({"data": {"unit": "symbol", "vocab_size": "64"}}, 'vocab_size="64"; it must be a whole number'),
+    ],
+)
+def test_eval_refuses_a_record_that_no_run_writes(
+    symbol_run: Path, tmp_path: Path, changes: dict[str, Any], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(shutil.copytree(symbol_run, tmp_path / "run"))
+    (run / "run.json").write_text(json.dumps(json.loads((run / "run.json").read_text()) | changes))
+    assert main(["eval", str(run)]) == 2
+    assert capsys.readouterr().err == f"slimlm: {run / 'run.json'} is damaged: {sentence}\n"
 
 
 def test_eval_takes_windows_as_long_as_those_of_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from slimlm.cli.run_text import format_summary
 from slimlm.runs.record import RunRecord
 
@@ -50,6 +52,29 @@ def test_a_failed_check_is_said_last_and_loudly() -> None:
     ]
     *_, last = format_summary(ended(checks=checks)).splitlines()
     assert last == ("CHECK FAILED: shifted targets (targets are the inputs): do not trust the figures of this run")
+
+
+def test_figures_that_are_not_finite_are_said_so() -> None:
+    figures = {"validation.nats_per_token": None, "validation.bits_per_byte": None, "blimp.accuracy": None}
+    lines = format_summary(ended(evaluation=figures)).splitlines()
+    assert lines[3:5] == ["validation loss is not finite", "blimp.accuracy is not finite"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"evaluation": {"validation.nats_per_token": 3.0}},
+        {"evaluation": []},
+        {"checks": [{"name": "causality"}]},
+        {"tokens": "many"},
+    ],
+)
+def test_a_result_that_no_run_writes_is_one_sentence(changes: dict[str, Any]) -> None:
+    rule = (
+        r"^result\.json is damaged: it is not what slimlm writes; resuming the run after deleting that file would work$"
+    )
+    with pytest.raises(ValueError, match=rule):
+        format_summary(ended(**changes))
 
 
 def test_a_diverged_run_has_no_loss_to_report() -> None:

@@ -21,10 +21,10 @@ from slimlm.runs.record import read_run
 from slimlm.study.outcome import metrics_of, outcome_of
 from slimlm.train import train
 from slimlm.train.checkpoint import _record_digest, checkpoint_folders, file_digest, latest_checkpoint
-from slimlm.utils.files import read_bytes, read_json, reason
+from slimlm.utils.files import read_bytes, read_json
 from tests.cli.runs import TEXT, options, some_text, trained
 from tests.fuzz.driver import Kind
-from tests.fuzz.judge import Told
+from tests.fuzz.judge import disk_errors_as_sentences
 
 _ARCHITECTURE = Architecture(d_model=16, d_ff=24, n_layers=1, n_heads=2, vocab_size=64, max_seq_length=16, dropout=0.0)
 _RECIPE = TrainRecipe(tokens=2048, batch_tokens=256, log_every=2, checkpoint_every=512, evaluate_every=1024, keep=3)
@@ -104,7 +104,7 @@ def command(folder: Path, draw: random.Random) -> None:
     if draw.random() < 0.3:
         for name in ("sample", "eval"):
             arguments[name].append("--best")
-    try:
+    with disk_errors_as_sentences():
         if line == "resume":
             _train(folder)
             format_summary(read_run(folder))
@@ -112,8 +112,6 @@ def command(folder: Path, draw: random.Random) -> None:
         parsed = _read(arguments[line])
         with redirect_stdout(StringIO()):
             parsed.run(parsed)
-    except OSError as error:  # `main` makes this sentence of it
-        raise Told(f"{error.filename or 'the output'} cannot be used: {reason(error)}") from None
 
 
 CHECKPOINTS = Kind("checkpoint", make, use, mend, "runs and checkpoints")

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 import slimlm
+from slimlm.utils.files import reason
 from slimlm.utils.optional import PackageError
 
 LONGEST_SENTENCE = 1500
@@ -35,6 +36,15 @@ class Hang(BaseException):
 
 class Told(Exception):  # noqa: N818 (it is no error)
     """The sentence that a command says."""
+
+
+@contextmanager
+def disk_errors_as_sentences() -> Iterator[None]:
+    """Make of an error of the disk the sentence that the command line makes of it."""
+    try:
+        yield
+    except OSError as error:
+        raise Told(f"{error.filename or 'the output'} cannot be used: {reason(error)}") from None
 
 
 @dataclass

@@ -19,7 +19,7 @@ from slimlm.study.plan import plan_study
 from slimlm.study.study import Study, pack_study, write_study
 from slimlm.ui.rank_library import StudyView, read_view, stamp_of
 from tests.fuzz.driver import Kind
-from tests.fuzz.judge import sentence_fault
+from tests.fuzz.judge import disk_errors_as_sentences, sentence_fault
 from tests.studies import fake_outcomes, fake_study, write_fake
 
 _SMALL: dict[str, Any] = {
@@ -94,9 +94,10 @@ def _export(view: StudyView, draw: random.Random) -> None:
 def _write(view: StudyView, draw: random.Random) -> None:
     out = view.folder.parent / "packed-again"
     shutil.rmtree(out, ignore_errors=True)
-    write_study(out, view.study)
-    write_ranking(view.folder)
-    pack_study(view.folder, out)
+    with disk_errors_as_sentences():
+        write_study(out, view.study)
+        write_ranking(view.folder)
+        pack_study(view.folder, out)
 
 
 STUDIES = Kind("study", make, use, plural="studies")

@@ -57,6 +57,14 @@ def test_a_record_is_written_whole_without_nan(tmp_path: Path) -> None:
     assert finite((1, math.nan)) == [1, None]
 
 
+def test_a_record_whose_place_is_taken_by_a_folder_is_named_in_the_error(tmp_path: Path) -> None:
+    (tmp_path / "a.json" / "b").mkdir(parents=True)
+    with pytest.raises(OSError, match="directory") as found:
+        write_record(tmp_path / "a.json", {})
+    assert Path(found.value.filename) == tmp_path / "a.json"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
+
+
 def test_rows_are_appended_and_cut_at_a_position(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     writer = RowWriter(file)

@@ -1,8 +1,10 @@
 """Resumed runs: interrupted ones end the same, damaged checkpoints are passed over, finished ones are returned."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from slimlm.model.pretrained import from_pretrained
 from slimlm.runs.plan import plan_run
 from slimlm.runs.record import read_run
 from slimlm.train import train
-from slimlm.train.checkpoint import Checkpoint, checkpoint_folders, latest_checkpoint, write_checkpoint
+from slimlm.train.checkpoint import Checkpoint, _record_digest, checkpoint_folders, latest_checkpoint, write_checkpoint
 from slimlm.train.run_files import written_bytes
 from tests.train.sources import chain_data, contents, recipe, tiny
 
@@ -110,6 +112,30 @@ def test_no_changed_character_of_a_state_is_taken_for_the_truth(cut: Path) -> No
         found = latest_checkpoint(cut)
         assert found is not None
         assert f"step-{found.step:08d}" == before.name
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"checks": True},
+        {"checks": [{"name": "causality", "passed": True, "\ud800": ""}]},
+        {"checks": [{"name": {}, "passed": True, "detail": ""}]},
+        {"checks": [{"name": "causality", "passed": "yes", "detail": ""}]},
+        {"best": "none"},
+        {"metrics_bytes": "all"},
+        {"metrics_bytes": -1},
+    ],
+)
+def test_a_state_that_no_run_writes_is_passed_over_even_if_its_digest_fits(cut: Path, changes: dict[str, Any]) -> None:
+    last, before, *_ = checkpoint_folders(cut)
+    state = json.loads((last / "state.json").read_text())
+    digests = state.pop("sha256")
+    state |= changes
+    digests["state.json"] = _record_digest(state)
+    (last / "state.json").write_text(json.dumps({**state, "sha256": digests}))
+    found = latest_checkpoint(cut)
+    assert found is not None
+    assert f"step-{found.step:08d}" == before.name
 
 
 @pytest.mark.parametrize(
