@@ -14,7 +14,10 @@ CUT_OFF = """
     const style = getComputedStyle(box);
     if (!box.checkVisibility({opacityProperty: true})) return false; // Vega hides labels that would overlap
     const words = [...box.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    return words && box.clientWidth > 0 && style.overflowX !== 'visible' && box.scrollWidth > box.clientWidth + 1;
+    const closed = box.closest('[data-testid=stSidebar][data-collapsed=true]');
+    const chosen = box.role === 'combobox' && box.value && !closed; // a list shows its choice in a field
+    const hides = style.overflowX !== 'visible' && box.scrollWidth > box.clientWidth + 1;
+    return (words || chosen) && box.clientWidth > 0 && hides;
   });
   // Text beyond an edge of a box around it that hides it; in a box that scrolls, a reader can reach it.
   const beyond = [];
@@ -38,7 +41,7 @@ CUT_OFF = """
     }
   }
   const shortened = [...document.querySelectorAll('svg text')].filter((text) => text.textContent.includes('…'));
-  return [...hidden, ...beyond, ...shortened].map((box) => box.textContent.trim());
+  return [...hidden, ...beyond, ...shortened].map((box) => box.textContent.trim() || box.value);
 }
 """
 

@@ -85,6 +85,13 @@ _STYLE = """
   .alternative .off-target { color: var(--off-target); }
   [class*="st-key-alternative_"] > :has(.alternative) { flex: 1 1 18rem; }
   [data-testid="stPageLink"] p { white-space: normal; }
+  @media (min-width: 641px) {
+    [class*="st-key-wrapped_"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+    [class*="st-key-wrapped_"] [data-testid="stColumn"] { min-width: 12.4rem; flex: 1 1 12.4rem; }
+    .st-key-wrapped_picker [data-testid="stColumn"]:first-child { min-width: 22rem; }
+    .st-key-wrapped_figures [data-testid="stColumn"]:first-child { min-width: 10.2rem; flex-basis: 10.2rem; }
+    .st-key-wrapped_figures [data-testid="stColumn"]:last-child { min-width: 14.4rem; flex-basis: 14.4rem; }
+  }
   @media (max-width: 640px) {
     .st-key-figures [data-testid="stColumn"] { min-width: 9.5rem; flex-basis: 9.5rem; }
     .alternative { grid-template-columns: repeat(3, 1fr); }

@@ -57,7 +57,8 @@ _READER = "config_reader"
 
 def draw_picker() -> "DeltaGenerator":
     """Draw the list of published models and the reader of a config.json; return the empty column beside them."""
-    left, middle, right = st.columns([0.38, 0.22, 0.4], vertical_alignment="bottom")
+    row = st.container(key="wrapped_picker")
+    left, middle, right = row.columns([0.38, 0.22, 0.4], vertical_alignment="bottom")
     with left:
         _draw_names()
     with middle.popover(

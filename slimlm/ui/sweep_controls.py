@@ -133,13 +133,13 @@ def draw_controls(config: ModelConfig) -> tuple[Asked, "DeltaGenerator"]:
     _type(names[1], "xs", "Values of the columns")
     _choose(names[2], "y", "Rows", _knob_label)
     _type(names[3], "ys", "Values of the rows")
-    view, figure, against, beside = st.columns([0.28, 0.23, 0.23, 0.26])
+    view, figure, *against, beside = st.container(key="wrapped_figures").columns(4 if shown.view == PARETO else 3)
     view.segmented_control("View", list(_VIEWS), format_func=_VIEWS.__getitem__, required=True, **_bound("view"))
     beside.space(_LABEL_PX)
     names_of_metrics = {key: metric.name for key, metric in metrics.items()}
     _choose(figure, "fig", "Metric", names_of_metrics.__getitem__, names_of_metrics)
-    if shown.view == PARETO:
-        _choose(against, "vs", "Against", names_of_metrics.__getitem__, names_of_metrics)
+    if against:
+        _choose(against[0], "vs", "Against", names_of_metrics.__getitem__, names_of_metrics)
     for sentence in complaints:
         st.warning(plain(sentence), icon=":material/link_off:")
     return shown, beside
