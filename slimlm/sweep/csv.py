@@ -31,8 +31,9 @@ def sweep_csv(
     Raises ValueError for an unknown key.
     """
     # Dimensions and the total always have a column.
-    chosen = [metric for key in metrics if (metric := metric_of(key)).key not in (*_DIMENSIONS, _TOTAL.key)]
-    sweep.prepare([_TOTAL, *chosen], progress)
+    asked_for = [metric_of(key) for key in metrics]
+    chosen = [metric for metric in asked_for if metric.key not in (*_DIMENSIONS, _TOTAL.key)]
+    sweep.prepare([_TOTAL, *asked_for], progress)  # all at once: who asks for one later finds it
     asked = (f"{sweep.x.name}_asked", f"{sweep.y.name}_asked")
     text = io.StringIO(newline="")
     writer = csv.writer(text)

@@ -5,8 +5,9 @@ import io
 
 import pytest
 
+from slimlm.core.config import ModelConfig
 from slimlm.notes.plausibility import oddities
-from slimlm.sweep import METRICS, sweep, sweep_csv
+from slimlm.sweep import METRICS, evaluation, sweep, sweep_csv
 from tests.grids import (
     SMALL,
     impossible,
@@ -57,3 +58,10 @@ def test_the_table_takes_figures_by_choice_and_measured_ones() -> None:
     assert {row["forward_seconds_run"] for row in rows} == {"0"}
     with pytest.raises(ValueError, match=r"^'beauty' is not a metric"):
         sweep_csv(found, {}, ["beauty"])
+
+
+def test_a_figure_of_the_dimensions_is_computed_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = sweep(ModelConfig(), ("embedding_ratio", (0.25, 0.35)), ("glu_expansion", (2.0, 2.66)))
+    sweep_csv(found, metrics=["n_layers"])
+    monkeypatch.setattr(evaluation, "_models", None)  # another pass over all models would fail
+    assert found.figures(METRICS["n_layers"]) == tuple(design.architecture.n_layers for design in found.designs)
