@@ -44,14 +44,17 @@ def test_going_back_and_forth_in_history_keeps_page_and_knobs_in_step(page: Page
     expect(page).to_have_url(re.compile("glu_expansion=2.7"))
     page.go_back()
     expect(chart(page)).to_contain_text("GLU expansion 2.66")
+    settle(page)
     page.go_back()
     expect(page).to_have_url(re.compile(rf"/inspect\?{ASKED.pattern}"))
-    # Every page is waited for: Streamlit's frontend pushes the address of a page whose run begins after the next step,
-    # and with it drops the rest of the history.
+    # Every page is waited for to its end: Streamlit's frontend pushes the address of a page whose run begins after the
+    # next step, and with it drops the rest of the history.
     expect(page).to_have_title(INSPECT)
+    settle(page)
     page.go_back()
     expect(page).to_have_title(DESIGN)
     expect(chart(page)).to_contain_text("Target: 12.5M")
+    settle(page)
     for title in (INSPECT, DESIGN):
         page.go_forward()
         expect(page).to_have_title(title)
