@@ -9,7 +9,7 @@ from slimlm.core.design import Design
 from slimlm.solver.alternatives import alternatives
 from slimlm.solver.solver import solve
 from slimlm.ui import check_panels, design_panels, model_builds
-from slimlm.ui.chart_first import below_the_chart, knobs_in_turn, show_live
+from slimlm.ui.chart_first import below_the_chart, show_live
 from slimlm.ui.cost_panels import show_costs
 from slimlm.ui.evidence import show_evidence
 from slimlm.ui.framework_configs import show_framework_configs
@@ -33,8 +33,7 @@ def main() -> None:
     top = st.container(key="top")
     show_live(allocation_chart(design), key="allocation")
     ui.let_the_browser_draw()
-    with knobs_in_turn():
-        ui.show_knobs()
+    ui.show_knobs()
     report_places: list[DeltaGenerator] = []
     with below_the_chart():
         ui.show_links(links)

@@ -59,14 +59,19 @@ def run_record(folder: Path) -> dict[str, Any]:
     found = read_record(folder / RUN) or {}
     for part in ("data", "plan"):
         if not isinstance(found.get(part, {}), dict):
-            raise ValueError(f"{folder / RUN} is damaged: {part}={shown(found[part])}; it must be an object")
+            raise _damaged(folder, part, found[part], "an object")
     return found
 
 
-def _size(folder: Path, data: Mapping[str, Any]) -> int:
+def _damaged(folder: Path, name: str, value: object, kind: str) -> ValueError:
+    wrong = f"{folder / RUN} is damaged: {name}={shown(value)}"
+    return ValueError(f"{wrong}; it must be {kind}, as in one that slimlm wrote")
+
+
+def _vocab_size(folder: Path, data: Mapping[str, Any]) -> int:
     size = data.get("vocab_size")
     if type(size) is not int:
-        raise ValueError(f"{folder / RUN} is damaged: vocab_size={shown(size)}; it must be a whole number")
+        raise _damaged(folder, "vocab_size", size, "a whole number")
     return size
 
 
@@ -80,7 +85,7 @@ def load_heldout(folder: Path, corpus: Path | None) -> "TokenData | None":
     if corpus is None and record.get("unit") == "symbol":
         from slimlm.data.synthetic import known_entropy
 
-        found = known_entropy(_size(folder, record))
+        found = known_entropy(_vocab_size(folder, record))
     elif corpus is not None or place.is_dir():
         from slimlm.data.corpus import open_corpus
 

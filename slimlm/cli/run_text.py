@@ -8,7 +8,7 @@ from slimlm.core.describe import counted
 from slimlm.core.named_model import Subject
 from slimlm.runs.plan import RunPlan
 from slimlm.runs.recipe import TrainRecipe
-from slimlm.runs.record import RESULT, RunRecord
+from slimlm.runs.record import RunRecord, damaged_result
 from slimlm.utils.formatting import format_bytes, format_count, format_flops, format_real, format_seconds, format_share
 from slimlm.utils.text import listed
 
@@ -42,8 +42,7 @@ def format_summary(record: RunRecord) -> str:
     try:
         return "\n".join([*_outcome(result), *_losses(record), *_speed(record), *_checks(result)])
     except (AttributeError, KeyError, TypeError, ValueError):
-        remedy = "resuming the run after deleting that file would work"
-        raise ValueError(f"{record.folder / RESULT} is damaged: it is not what slimlm writes; {remedy}") from None
+        raise damaged_result(record.folder) from None
 
 
 def _outcome(result: Mapping[str, Any]) -> Iterator[str]:

@@ -73,6 +73,12 @@ def read_run(folder: Path) -> RunRecord:
     )
 
 
+def damaged_result(folder: Path) -> ValueError:
+    """Return the error of a result.json that slimlm does not write."""
+    remedy = "resuming the run after deleting that file would work"
+    return ValueError(f"{folder / RESULT} is damaged: it is not what slimlm writes; {remedy}")
+
+
 def read_record(file: Path) -> dict[str, Any] | None:
     """Return the object of a JSON file; None when there is no such file.
 

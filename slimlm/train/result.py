@@ -9,7 +9,7 @@ import torch
 
 from slimlm.model.language_model import LanguageModel
 from slimlm.runs.plan import RunPlan
-from slimlm.runs.record import METRICS, RESULT, SPEED, read_rows, read_speed
+from slimlm.runs.record import METRICS, SPEED, damaged_result, read_rows, read_speed
 from slimlm.train.checks import Check
 
 Status = Literal["finished", "diverged"]
@@ -60,8 +60,7 @@ def past_result(folder: Path, record: Mapping[str, Any], plan: RunPlan, device: 
     try:
         return _past_result(folder, record, plan, device)
     except (AttributeError, KeyError, TypeError):
-        remedy = "resuming the run after deleting that file would work"
-        raise ValueError(f"{folder / RESULT} is damaged: it is not what slimlm writes; {remedy}") from None
+        raise damaged_result(folder) from None
 
 
 def _check_figures(record: Mapping[str, Any]) -> None:

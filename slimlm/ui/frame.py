@@ -11,6 +11,7 @@ from slimlm.core.config import ModelConfig
 from slimlm.serialization.fields import Value, to_query, to_short_query, values_of
 from slimlm.ui import query_params, url_state
 from slimlm.ui.callbacks import completed
+from slimlm.ui.chart_first import knobs_in_turn
 from slimlm.ui.cost_panels import COST_PARAMETERS
 from slimlm.ui.figure_tiles import LONG_VALUES_STYLE
 from slimlm.ui.knob_widgets import move_knobs
@@ -141,8 +142,8 @@ def request() -> ModelConfig:
 
 
 def show_knobs() -> None:
-    """Draw the knobs in the sidebar."""
-    with st.sidebar:
+    """Draw the knobs in the sidebar, in turn with other sessions."""
+    with knobs_in_turn(), st.sidebar:
         st.caption("Set the budget; depth and widths follow.")
         draw_knobs()
 

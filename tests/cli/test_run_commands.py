@@ -44,7 +44,9 @@ def test_eval_refuses_a_record_that_no_run_writes(
     run = Path(shutil.copytree(symbol_run, tmp_path / "run"))
     (run / "run.json").write_text(json.dumps(json.loads((run / "run.json").read_text()) | changes))
     assert main(["eval", str(run)]) == 2
-    assert capsys.readouterr().err == f"slimlm: {run / 'run.json'} is damaged: {sentence}\n"
+    assert (
+        capsys.readouterr().err == f"slimlm: {run / 'run.json'} is damaged: {sentence}, as in one that slimlm wrote\n"
+    )
 
 
 def test_eval_takes_windows_as_long_as_those_of_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

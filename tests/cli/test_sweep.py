@@ -113,11 +113,13 @@ def test_progress_is_shown_where_somebody_sees_it(
         def isatty(self) -> bool:
             return True
 
-    seen = Terminal()
+    seen, ticks = Terminal(), count()
     monkeypatch.setattr("sys.stderr", seen)
+    monkeypatch.setattr("slimlm.utils.progress.time.perf_counter", lambda: float(next(ticks)))
     assert main(f"sweep {SMALL} --x n_layers=1,2 --y norm=rmsnorm --measure".split()) == 0
     steps = seen.getvalue().split("\r")[1:]
-    assert steps[0].startswith("  0 %  measuring model 1 of 2, 1 × ")
+    assert [step[:29] for step in steps[:2]] == ["  0 %  measuring model 1 of 2", " 50 %  measuring model 2 of 2"]
+    assert len(steps) == 3
     last, *busy, best = steps[-1].rstrip("\n").split("\n")
     assert last.strip() == "100 %  measured 2 of 2"
     assert best.startswith("Forward FLOPs per token: ")
