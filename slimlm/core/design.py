@@ -196,13 +196,17 @@ def distance(config: ModelConfig, dims: ModelDims) -> float:
     total_params·embedding_ratio (`target_table_params`). With embedding_ratio="auto" the first term is
     ln((d_model/n_layers) / a)², where a is the aspect ratio of published models (`published_aspect_ratio`).
     """
-    shape = aspect_cost(config, dims) if config.embedding_ratio == "auto" else ratio_cost(config, dims.d_model)
+    shape = _aspect_cost_of(config, dims) if config.embedding_ratio == "auto" else ratio_cost(config, dims.d_model)
     return shape + expansion_cost(config, dims.d_model, dims.d_ff)
 
 
-def aspect_cost(config: ModelConfig, dims: ModelDims) -> float:
-    """Return the part of the cost that is due to the aspect ratio."""
-    return math.log(dims.d_model / dims.n_layers / published_aspect_ratio(total_at(config, dims.d_model))) ** 2
+def _aspect_cost_of(config: ModelConfig, dims: ModelDims) -> float:
+    return aspect_cost(dims.d_model / dims.n_layers, published_aspect_ratio(total_at(config, dims.d_model)))
+
+
+def aspect_cost(aspect_ratio: float, law: float) -> float:
+    """Return the part of the cost that is due to the aspect ratio, beside that of published models."""
+    return math.log(aspect_ratio / law) ** 2
 
 
 def ratio_cost(config: ModelConfig, d_model: int) -> float:

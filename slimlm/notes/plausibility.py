@@ -1,11 +1,9 @@
 """Shapes that nobody builds: depth, heads, proportions and embedding share outside those of published models."""
 
-import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from heapq import nsmallest
 from statistics import quantiles
 
 from slimlm.core.accounting import Account
@@ -39,8 +37,8 @@ class Oddity:
 
 def peers(total_params: int) -> tuple[PublishedModel, ...]:
     """Return the published models within a factor of 3 of a size, or the eight nearest where those are fewer."""
-    models = published_models()
-    return tuple(models[place] for place in _peer_places(total_params))
+    first, last = _peer_places(total_params)
+    return published_models()[first:last]
 
 
 def oddities(account: Account) -> tuple[Oddity, ...]:
@@ -50,8 +48,16 @@ def oddities(account: Account) -> tuple[Oddity, ...]:
     Two are not: a small embedding share, which comes with a small vocabulary, and many layers that are wide enough,
     about which the evidence conflicts.
     """
-    found = (_depth(account), _aspect_ratio(account), _head_dim(account), _embedding_share(account))
-    return tuple(oddity for oddity in found if oddity)
+    return tuple(_oddities(account))
+
+
+def worst_oddity(account: Account) -> Oddity | None:
+    """Return the most harmful of them, or None: fast enough for every model of a sweep."""
+    return next(_oddities(account), None)
+
+
+def _oddities(account: Account) -> Iterator[Oddity]:
+    return (oddity for check in (_depth, _aspect_ratio, _head_dim, _embedding_share) if (oddity := check(account)))
 
 
 def _depth(account: Account) -> Oddity | None:
@@ -100,21 +106,23 @@ def _span(account: Account, figure: Figure) -> tuple[float, float]:
 
 
 @lru_cache(maxsize=1024)
-def _middle(places: tuple[int, ...], figure: Figure) -> tuple[float, float]:
-    """Return the same for the published models with these places in the list of all."""
-    models = published_models()
-    deciles = quantiles([figure(models[place]) for place in places], n=10, method="inclusive")
+def _middle(places: tuple[int, int], figure: Figure) -> tuple[float, float]:
+    """Return the same for the published models from one place in the list of all to before another."""
+    first, last = places
+    deciles = quantiles(map(figure, published_models()[first:last]), n=10, method="inclusive")
     return deciles[0], deciles[-1]
 
 
 @lru_cache(maxsize=256)
-def _peer_places(total_params: int) -> tuple[int, ...]:
-    """Return the places of the peers among the published models, which are sorted by size."""
+def _peer_places(total_params: int) -> tuple[int, int]:
+    """Return the first place of the peers among the published models, which are sorted by size, and that after them."""
     sizes = _sizes()
-    near = range(bisect_left(sizes, total_params / NEAR), bisect_right(sizes, total_params * NEAR))
-    if len(near) >= _FEWEST:
-        return tuple(near)
-    return tuple(nsmallest(_FEWEST, range(len(sizes)), key=lambda place: abs(math.log(sizes[place] / total_params))))
+    first, last = bisect_left(sizes, total_params / NEAR), bisect_right(sizes, total_params * NEAR)
+    while last - first < min(_FEWEST, len(sizes)):
+        # The next smaller model joins, or the next larger one where that is nearer.
+        nearer = last == len(sizes) or (first > 0 and sizes[first - 1] * sizes[last] >= total_params**2)
+        first, last = (first - 1, last) if nearer else (first, last + 1)
+    return first, last
 
 
 @cache
@@ -154,4 +162,7 @@ def size_near(account: Account) -> str:
 
 def about(total_params: int) -> str:
     """Write a size with two significant digits: "100M"."""
-    return format_size(int(float(f"{total_params:.2g}")))
+    return _format_size(int(float(f"{total_params:.2g}")))
+
+
+_format_size = lru_cache(maxsize=1024)(format_size)

@@ -23,7 +23,13 @@ def width_grain(config: ModelConfig) -> int:
     return math.lcm(width_multiple(config.n_heads, config.head_dim, config.positions), config.multiple_of)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=64)
+def head_misses(preferred: int) -> dict[int, float]:
+    """Return |ln(head_dim / preferred)| of every head_dim that n_heads="auto" allows."""
+    return {head_dim: abs(math.log(head_dim / preferred)) for head_dim in AUTO_HEAD_DIMS}
+
+
+@lru_cache(maxsize=16_384)
 def auto_heads(d_model: int, n_kv_heads: int | None) -> tuple[tuple[int, int], ...]:
     """Return every (head_dim, n_heads) that n_heads="auto" allows for a width, narrowest head first."""
     unit = n_kv_heads or 1
@@ -103,6 +109,14 @@ class Level(NamedTuple):
         """Return the cost of a d_ff, as `slimlm.core.design.distance` does at a depth that costs nothing itself."""
         config = self.scope.config
         return self.width_cost + expansion_cost(config, self.d_model, config.multiple_of * f)
+
+    def least_cost(self) -> float:
+        """Return what a design costs at least: at the shallowest depth, d_ff may still be too small."""
+        most = ((self.scope.high - self.fixed) // self.scope.min_layers - self.layer) // self.slope
+        config = self.scope.config
+        if 1 <= most < config.glu_expansion * self.d_model / config.multiple_of:
+            return self.cost(most)
+        return self.width_cost
 
     def best(self, f: int, n_layers: int, miss: int, cost: float) -> Best:
         """Return one design, given |total − asked| and its cost."""

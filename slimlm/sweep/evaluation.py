@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from slimlm.core.accounting import Account, account
 from slimlm.core.design import Design, targets_of
 from slimlm.costs.quantity import Workload
-from slimlm.notes.plausibility import oddities
+from slimlm.notes.plausibility import worst_oddity
 from slimlm.sweep.metrics import SETTINGS, Metric, Misses
 
 Progress = Callable[[int, int], object]
@@ -73,5 +73,5 @@ def _models(designs: Designs, progress: Progress | None) -> Iterator[tuple[list[
 
 
 def _oddity(counted: Account) -> str:
-    found = oddities(counted)
-    return found[0].text if found else ""
+    found = worst_oddity(counted)
+    return found.text if found else ""

@@ -164,12 +164,15 @@ def large_sweep_rows() -> Iterator[Row]:
     from slimlm import ModelConfig
     from slimlm.sweep import sweep
 
-    for what, base, shape, (x, y) in (
+    kinds: tuple[tuple[str, dict[str, Any], tuple[int, int], tuple[str, str]], ...] = (
         ("ratio × expansion", {}, (316, 316), ("ratio", "expansion")),
         ("total × vocabulary", {}, (1000, 100), ("total", "vocabulary")),
+        ("total × vocabulary, the shape leads", {"embedding_ratio": "auto"}, (1000, 100), ("total", "vocabulary")),
+        ("total × vocabulary, heads chosen by the solver", AUTO, (1000, 100), ("total", "vocabulary")),
         ("ratio × expansion, heads chosen by the solver", AUTO, (316, 316), ("ratio", "expansion")),
         ("ratio × expansion of a mixture", MIXTURE, (316, 316), ("ratio", "expansion")),
-    ):
+    )
+    for what, base, shape, (x, y) in kinds:
         found = axes(*shape)
         forget()
         config = ModelConfig(**base)

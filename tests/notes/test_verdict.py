@@ -1,5 +1,6 @@
 """The verdict: the weightiest fault first, and a remedy that is a solved design without it."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from slimlm.notes.plausibility import oddities, peers
 from slimlm.notes.verdict import Verdict, Weight, verdict
 from slimlm.serialization.fields import EXPANSIONS, RATIOS, TOTALS, VOCABULARIES
 from slimlm.solver.solver import BudgetError, solve
-from tests.strategies import requests
+from tests.strategies import log_spaced, requests
 
 
 def judged(**choices: object) -> Verdict:
@@ -152,4 +153,13 @@ def test_a_scaled_model_with_the_vocabulary_of_a_large_one_is_odd() -> None:
 def test_peers_are_those_of_about_the_size_or_the_nearest(total: int, count: int) -> None:
     found = peers(total)
     assert len(found) == count
-    assert found[0] == min(published_models(), key=lambda model: abs(model.total_params / total - 1)) or total == 10**8
+    assert min(published_models(), key=lambda model: abs(math.log(model.total_params / total))) in found
+
+
+@given(log_spaced(1, 10**14))
+def test_of_all_models_none_is_nearer_than_the_eight_that_stand_for_peers(total: int) -> None:
+    found = peers(total)
+    by_nearness = sorted(published_models(), key=lambda model: abs(math.log(model.total_params / total)))
+    near = [model for model in by_nearness if total / 3 <= model.total_params <= total * 3]
+    expected = near if len(near) >= 8 else by_nearness[:8]
+    assert sorted(model.total_params for model in found) == sorted(model.total_params for model in expected)

@@ -1,13 +1,11 @@
 """Lower bounds within a range: no point of the range costs less, and some point costs as little."""
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slimlm.solver.bounds import Counts, least_cost
+from slimlm.solver.bounds import least_cost
 
 REAL = st.floats(-5, 5)
 
@@ -25,12 +23,3 @@ def test_the_least_cost_is_that_of_the_best_point(
 def test_a_range_of_one_point_costs_what_it_costs() -> None:
     assert least_cost(1.0, 3.0, 3.0, 2.0, 7.0) == pytest.approx(8.0)
     assert least_cost(1.0, 3.0, 3.0, -2.0, 7.0) == pytest.approx(4.0)
-
-
-def test_counts_give_the_d_ff_that_fills_a_total() -> None:
-    counts = Counts(log_width=0.0, fixed=1000.0, layer=200.0, slope=3.0, target=100.0)
-    assert counts.target_layer() == 500.0
-    assert counts.grains(2, 2000) == 100.0
-    assert counts.expansion_at(2, 2000) == 0.0
-    assert counts.expansion(200.0) == pytest.approx(math.log(2))
-    assert counts.expansion_at(5, 2000) == -math.inf

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slimlm.core.architecture import ModelDims
+from slimlm.core.accounting import count_total
+from slimlm.core.architecture import Architecture, ModelDims
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import distance
 from slimlm.serialization.fields import TOTALS, VOCABULARIES
 from slimlm.solver.solver import BudgetError, solve
 from tests.solver.test_solver import answer, answered, check_design, neighbours, out_of_reach, random_request
-from tests.strategies import rank, requests, structured_requests, try_all, try_all_depths
+from tests.strategies import head_counts, rank, requests, structured_requests, try_all, try_all_depths
 
 AUTO = ModelConfig(embedding_ratio="auto", n_heads="auto")
 
@@ -88,3 +89,20 @@ def test_the_ratio_is_an_outcome() -> None:
     assert design.dims == ModelDims(246, 668, 8)
     assert [target.name for target in design.targets] == ["total_params", "aspect_ratio", "glu_expansion"]
     assert design.account.embedding_ratio == pytest.approx(0.396, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("total", "vocab_size"), [(620_713_461_248, 152), (70_278_580_809, 6529), (8_391_148_790, 2301)]
+)
+def test_of_heads_that_cost_the_same_those_with_the_smaller_miss_are_taken_however_small_the_cost(
+    total: int, vocab_size: int
+) -> None:
+    asked = dataclasses.replace(AUTO, total_params=total, vocab_size=vocab_size, n_kv_heads=2, positions="rope")
+    config = dataclasses.replace(asked, norm="rmsnorm")
+    design = solve(config)
+    assert 0 < design.cost < 1e-6
+    misses = {
+        heads: abs(count_total(Architecture.of(config, design.dims, heads)) - total)
+        for heads in head_counts(config, design.dims.d_model)
+    }
+    assert misses[design.architecture.n_heads] == min(misses.values())

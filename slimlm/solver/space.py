@@ -1,0 +1,93 @@
+"""All designs that a request allows: widths in grains, with the depths, heads and d_ff that meet its total."""
+
+import math
+from collections.abc import Iterator
+
+from slimlm.core.architecture import AUTO_HEAD_DIMS, PREFERRED_HEAD_DIM
+from slimlm.core.budget import target_params, target_table_params, window
+from slimlm.core.config import ModelConfig
+from slimlm.core.design import ratio_cost
+from slimlm.solver.polynomial import Quadratic, evaluate, largest_step, parameter_polynomials
+from slimlm.solver.width import AUTO_WIDEST, Level, Scope, auto_heads, head_misses, narrowest, width_grain
+from slimlm.solver.width_counts import WidthCounts
+
+
+class DesignSpace:
+    """All designs allowed by a request. Widths are counted in grains: d_model = width_grain·x, d_ff = grain·f."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        self.config, self.grain = config, config.multiple_of
+        self.auto = config.n_heads == "auto"
+        self.width_grain = width_grain(config)
+        self.params = parameter_polynomials(config.choices, self.width_grain, self.grain, config.budget)
+        self.counts = WidthCounts(config, self.width_grain, self.params)
+        self.target, (self.low, self.high) = target_params(config), window(config)
+        # Depths are counted without the dense first layers of a mixture.
+        self.min_layers = config.n_layers - config.n_dense_layers if config.n_layers else 1
+        self.max_layers = self.min_layers if config.n_layers else 2 * self.high
+        self.scope = Scope(config, self.target, self.low, self.high, self.min_layers, self.max_layers)
+        self.target_width = self._target_width()
+        widest = min(AUTO_WIDEST, self.high) if self.auto else self.high
+        self.max_width = min(widest // self.width_grain, largest_step(self._smallest_totals(), self.high))
+        first = narrowest(config)
+        self.min_width = first[0] // self.width_grain if first else self.max_width + 1
+        self.work = 0
+        """Ranges and widths examined so far; a width counts once for each parameter count that its layers can have."""
+
+    def _target_width(self) -> float:
+        """Return ln(d_model) at the target embedding ratio."""
+        tables = self.config.vocabulary_tables * self.config.vocab_size
+        return math.log(target_table_params(self.config) / tables)
+
+    def _smallest_totals(self) -> Quadratic:
+        """Return a lower bound of the total at a width; exact unless the solver chooses the heads."""
+        value, first, second = (
+            fixed + self.min_layers * (layer + slope)
+            for fixed, layer, slope in zip(self.params.fixed, self.params.layer, self.params.slope, strict=True)
+        )
+        return value, first, second
+
+    def levels(self, x: int) -> Iterator[Level]:
+        """Yield the designs of width x, grouped by the parameters of a layer without its feed-forward."""
+        d_model, fixed, slope = self.width_grain * x, evaluate(self.params.fixed, x), evaluate(self.params.slope, x)
+        width_cost = self._width_cost(d_model)
+        for layer, (head_miss, n_heads) in self._layer_counts(x).items():
+            # Other heads change the dense first layers, which are part of `fixed`, as much as the others.
+            own = fixed + self.config.n_dense_layers * (layer - evaluate(self.params.layer, x))
+            yield Level(self.scope, d_model, own, layer, slope, head_miss, n_heads, width_cost)
+
+    def _width_cost(self, d_model: int) -> float:
+        """Return what a width costs at every depth."""
+        return ratio_cost(self.config, d_model)
+
+    def _layer_counts(self, x: int) -> dict[int, tuple[float, int]]:
+        """Return the possible parameters of a layer without its feed-forward, each with the preferred heads."""
+        light = evaluate(self.params.layer, x)
+        if self.config.n_heads != "auto":
+            self.work += 1
+            return {light: (0.0, self.config.n_heads)}
+        heavy, span = evaluate(self.params.widest_layer, x), AUTO_HEAD_DIMS[-1] - AUTO_HEAD_DIMS[0]
+        misses = head_misses(self.config.head_dim or PREFERRED_HEAD_DIM)
+        found: dict[int, tuple[float, int]] = {}
+        for head_dim, n_heads in auto_heads(self.width_grain * x, self.config.n_kv_heads):
+            layer = light + (heavy - light) * (head_dim - AUTO_HEAD_DIMS[0]) // span
+            head = misses[head_dim], n_heads
+            found[layer] = min(found.get(layer, head), head)
+        self.work += max(1, len(found))
+        return found
+
+    def nearest_totals(self) -> tuple[int, ...]:
+        """Return the totals nearest to an unreachable window: the largest below it, if any, and the smallest above."""
+        below, above = 0, math.inf
+        for x in range(self.min_width, self._first_beyond() + 1):
+            for level in self.levels(x):
+                lower, higher = level.nearest_totals()
+                below, above = max(below, lower), min(above, higher)
+        return tuple(int(total) for total in (below, above) if 0 < total < math.inf)
+
+    def _first_beyond(self) -> int:
+        """Return the first allowed width beyond the widest that may fit."""
+        x = max(self.max_width + 1, self.min_width)
+        while self.auto and self.width_grain * x <= AUTO_WIDEST and not self._layer_counts(x):
+            x += 1
+        return x
