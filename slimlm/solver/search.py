@@ -139,10 +139,10 @@ class SearchSpace(DesignSpace):
         """
         target, widest = self.target_width - math.log(self.width_grain), math.log(self.max_width)
         if self.max_layers > self.min_layers and target < widest:
-            counts = self._at(target)
+            counts = self.counts.narrow_at(math.exp(target))
             if counts.fixed + self.min_layers * counts.target_layer <= self.target:
                 return math.exp(self.target_width)
-        counts = self._at(widest)
+        counts = self.counts.narrow_at(self.max_width)
         # About where v is 0, as if all parameters were in matrices of d_model².
         balanced = widest - math.log(counts.target_layer / (counts.layer + counts.slope)) / 2 - _CLOSE
         low, high = max(math.log(self.min_width), min(target, balanced)), widest
@@ -157,7 +157,7 @@ class SearchSpace(DesignSpace):
         For layers whose matrices are quadratic in d_model, dv/dt is about −2 − (fixed / n_layers + 2 · layer) /
         (slope · grains).
         """
-        counts, n_layers = self._at(log_x), self.min_layers
+        counts, n_layers = self.counts.narrow_at(math.exp(log_x)), self.min_layers
         grains = counts.grains(n_layers, self.high)
         if grains > counts.target:  # too many at the other end of the total, if at all
             grains = max(counts.target, counts.grains(n_layers, self.low))
@@ -165,10 +165,6 @@ class SearchSpace(DesignSpace):
             return True
         fall = 2 + (counts.fixed / n_layers + 2 * counts.layer) / (counts.slope * grains)
         return log_x - target > counts.expansion(grains) * fall
-
-    def _at(self, log_x: float) -> Counts:
-        x = math.exp(log_x)
-        return self.counts.at(x, self.counts.light_layer(x))
 
     def _useful_widths(self, best: Best | None) -> tuple[int, int]:
         """Return the ends of the widths whose own miss costs no more than a design."""
@@ -221,7 +217,7 @@ class SearchSpace(DesignSpace):
         bound = least_cost(self.target_width, low, high, whole, low - high)
         if bound > enough:
             return bound
-        start = self.counts.at(narrow.x, self.counts.heavy_layer(wide.x)).expansion_at(n_layers, self.low)
+        start = self.counts.at(narrow.x, wide.layers).expansion_at(n_layers, self.low)
         return max(bound, least_cost(self.target_width, low, high, start, wide.expansion(room) - start))
 
     def _bound_of_more(self, narrow: Counts, before: float, n_layers: int, enough: float) -> float:
@@ -236,7 +232,7 @@ class SearchSpace(DesignSpace):
         bound = least_cost(self.target_width, low, low + length, -narrow.expansion(math.floor(room * ABOVE)), length)
         if bound > enough:
             return bound
-        rise = start + self.counts.at(before, self.counts.light_layer(narrow.x)).expansion_at(n_layers, self.high)
+        rise = start + self.counts.at(before, narrow.layers).expansion_at(n_layers, self.high)
         return max(bound, least_cost(self.target_width, low, low + length, start, rise))
 
     def nearest_at(self, x: int, best: Best | None) -> Best | None:

@@ -1,15 +1,18 @@
 """All designs that a request allows: widths in grains, with the depths, heads and d_ff that meet its total."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from slimlm.core.architecture import AUTO_HEAD_DIMS, PREFERRED_HEAD_DIM
 from slimlm.core.budget import target_params, target_table_params, window
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import ratio_cost
 from slimlm.solver.polynomial import Quadratic, evaluate, largest_step, parameter_polynomials
-from slimlm.solver.width import AUTO_WIDEST, Level, Scope, auto_heads, head_misses, narrowest, width_grain
+from slimlm.solver.width import AUTO_WIDEST, Level, Scope, auto_heads, narrowest, width_grain
 from slimlm.solver.width_counts import WidthCounts
+
+_HEAD_SPAN = AUTO_HEAD_DIMS[-1] - AUTO_HEAD_DIMS[0]
 
 
 class DesignSpace:
@@ -48,33 +51,34 @@ class DesignSpace:
         return value, first, second
 
     def levels(self, x: int) -> Iterator[Level]:
-        """Yield the designs of width x, grouped by the parameters of a layer without its feed-forward."""
-        d_model, fixed, slope = self.width_grain * x, evaluate(self.params.fixed, x), evaluate(self.params.slope, x)
+        """Yield the designs of width x, grouped by the parameters of a layer without its feed-forward, fewest first."""
+        d_model, heads = self.width_grain * x, self._heads(x)
+        self.work += max(1, len(heads))
+        if not heads:
+            return
+        fixed, light, slope = (evaluate(part, x) for part in self.params[:3])
+        heavier, n_dense = evaluate(self.params.widest_layer, x) - light, self.config.n_dense_layers
         width_cost = self._width_cost(d_model)
-        for layer, (head_miss, n_heads) in self._layer_counts(x).items():
-            # Other heads change the dense first layers, which are part of `fixed`, as much as the others.
-            own = fixed + self.config.n_dense_layers * (layer - evaluate(self.params.layer, x))
-            yield Level(self.scope, d_model, own, layer, slope, head_miss, n_heads, width_cost)
+        for head_dim, n_heads, head_miss in heads:
+            more = heavier * (head_dim - AUTO_HEAD_DIMS[0]) // _HEAD_SPAN if heavier else 0
+            own = fixed + n_dense * more  # dense first layers, which are part of `fixed`, have the same heads
+            yield Level(self.scope, d_model, own, light + more, slope, head_miss, n_heads, width_cost)
+
+    def _heads(self, x: int) -> Sequence[tuple[int, int, float]]:
+        """Return the heads of a width, narrowest first: head_dim, their number, and |ln(head_dim / preferred)|.
+
+        Of heads that all count the same, it is the preferred one alone.
+        """
+        if self.config.n_heads != "auto":
+            return ((0, self.config.n_heads, 0.0),)
+        heads = auto_heads(self.width_grain * x, self.config.n_kv_heads, self.config.head_dim or PREFERRED_HEAD_DIM)
+        if heads and self.params.layer == self.params.widest_layer:
+            return (min(heads, key=itemgetter(2, 1)),)
+        return heads
 
     def _width_cost(self, d_model: int) -> float:
         """Return what a width costs at every depth."""
         return ratio_cost(self.config, d_model)
-
-    def _layer_counts(self, x: int) -> dict[int, tuple[float, int]]:
-        """Return the possible parameters of a layer without its feed-forward, each with the preferred heads."""
-        light = evaluate(self.params.layer, x)
-        if self.config.n_heads != "auto":
-            self.work += 1
-            return {light: (0.0, self.config.n_heads)}
-        heavy, span = evaluate(self.params.widest_layer, x), AUTO_HEAD_DIMS[-1] - AUTO_HEAD_DIMS[0]
-        misses = head_misses(self.config.head_dim or PREFERRED_HEAD_DIM)
-        found: dict[int, tuple[float, int]] = {}
-        for head_dim, n_heads in auto_heads(self.width_grain * x, self.config.n_kv_heads):
-            layer = light + (heavy - light) * (head_dim - AUTO_HEAD_DIMS[0]) // span
-            head = misses[head_dim], n_heads
-            found[layer] = min(found.get(layer, head), head)
-        self.work += max(1, len(found))
-        return found
 
     def nearest_totals(self) -> tuple[int, ...]:
         """Return the totals nearest to an unreachable window: the largest below it, if any, and the smallest above."""
@@ -88,6 +92,6 @@ class DesignSpace:
     def _first_beyond(self) -> int:
         """Return the first allowed width beyond the widest that may fit."""
         x = max(self.max_width + 1, self.min_width)
-        while self.auto and self.width_grain * x <= AUTO_WIDEST and not self._layer_counts(x):
+        while self.auto and self.width_grain * x <= AUTO_WIDEST and not self._heads(x):
             x += 1
         return x

@@ -23,18 +23,13 @@ def width_grain(config: ModelConfig) -> int:
     return math.lcm(width_multiple(config.n_heads, config.head_dim, config.positions), config.multiple_of)
 
 
-@lru_cache(maxsize=64)
-def head_misses(preferred: int) -> dict[int, float]:
-    """Return |ln(head_dim / preferred)| of every head_dim that n_heads="auto" allows."""
-    return {head_dim: abs(math.log(head_dim / preferred)) for head_dim in AUTO_HEAD_DIMS}
-
-
 @lru_cache(maxsize=16_384)
-def auto_heads(d_model: int, n_kv_heads: int | None) -> tuple[tuple[int, int], ...]:
-    """Return every (head_dim, n_heads) that n_heads="auto" allows for a width, narrowest head first."""
+def auto_heads(d_model: int, n_kv_heads: int | None, preferred: int) -> tuple[tuple[int, int, float], ...]:
+    """Return every (head_dim, n_heads, |ln(head_dim / preferred)|) of n_heads="auto" for a width, narrowest first."""
     unit = n_kv_heads or 1
     widths = [head_dim for head_dim in AUTO_HEAD_DIMS if d_model % (head_dim * unit) == 0]
-    return tuple((head_dim, d_model // head_dim) for head_dim in widths if d_model <= MOST_HEADS * head_dim)
+    allowed = (head_dim for head_dim in widths if d_model <= MOST_HEADS * head_dim)
+    return tuple((head_dim, d_model // head_dim, abs(math.log(head_dim / preferred))) for head_dim in allowed)
 
 
 def narrowest(config: ModelConfig) -> tuple[int, int] | None:

@@ -23,6 +23,8 @@ class Counts(NamedTuple):
     target: float
     target_layer: float
     """Parameters of a layer that has exactly the target expansion."""
+    layers: Polynomial
+    """`layer` at every width, with heads of the same width."""
 
     def grains(self, n_layers: int, total: int) -> float:
         """Return the d_ff in grains, whole or not, of the model of a depth and total (< 0: too deep)."""
@@ -58,28 +60,22 @@ class WidthCounts:
         """Return the counts of a width with the narrowest heads that it and wider ones may have."""
         found = self._narrow.get(x)
         if found is None:
-            found = self._narrow[x] = self.at(x, self.light_layer(x))
+            found = self._narrow[x] = self.narrow_at(x)
         return found
 
     def wide(self, x: int) -> Counts:
         """Return the counts of a width with the widest heads that it and narrower ones may have."""
         found = self._wide.get(x)
         if found is None:
-            found = self._wide[x] = self.at(x, self.heavy_layer(x))
+            head_dim = min(AUTO_HEAD_DIMS[-1], self.width_grain * x / self._kv_heads)
+            layers = self._layer_of(max(AUTO_HEAD_DIMS[0], head_dim)) if self.auto else self._light
+            found = self._wide[x] = self.at(x, layers)
         return found
 
-    def light_layer(self, x: float) -> Polynomial:
-        """Return the parameters of a layer with the heads of `narrow`."""
-        if not self.auto:
-            return self._light
-        return self._layer_of(max(AUTO_HEAD_DIMS[0], self.width_grain * x / MOST_HEADS))
-
-    def heavy_layer(self, x: float) -> Polynomial:
-        """Return the parameters of a layer with the heads of `wide`."""
-        if not self.auto:
-            return self._light
-        widest = min(AUTO_HEAD_DIMS[-1], self.width_grain * x / self._kv_heads)
-        return self._layer_of(max(AUTO_HEAD_DIMS[0], widest))
+    def narrow_at(self, x: float) -> Counts:
+        """Return the same as `narrow` for any real width."""
+        head_dim = max(AUTO_HEAD_DIMS[0], self.width_grain * x / MOST_HEADS)
+        return self.at(x, self._layer_of(head_dim) if self.auto else self._light)
 
     def _layer_of(self, head_dim: float) -> Polynomial:
         """Return the parameters of a layer with heads of a width that the solver may choose."""
@@ -87,12 +83,12 @@ class WidthCounts:
         (a, b, c), (d, e, f) = self._light, self._heavy
         return a + (d - a) * share, b + (e - b) * share, c + (f - c) * share
 
-    def at(self, x: float, layer: Polynomial) -> Counts:
-        """Return the counts of any real width; the heads of `layer` are also those of dense first layers."""
+    def at(self, x: float, layers: Polynomial) -> Counts:
+        """Return the counts of any real width; the heads of `layers` are also those of dense first layers."""
         # Written out, because a search spends a third of its time here: three times `real_value`.
-        (a, b, c), (d, e, f), (g, h, i) = self._fixed, layer, self._slope
+        (a, b, c), (d, e, f), (g, h, i) = self._fixed, layers, self._slope
         fixed, own = a + x * (b + x * c), d + x * (e + x * f)
         if self._n_dense_layers and self.auto:
             fixed += self._n_dense_layers * (own - real_value(self._light, x))
         slope, target = g + x * (h + x * i), self._target_grains * x
-        return Counts(x, math.log(self.width_grain * x), fixed, own, slope, target, own + slope * target)
+        return Counts(x, math.log(self.width_grain * x), fixed, own, slope, target, own + slope * target, layers)

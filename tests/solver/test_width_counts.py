@@ -16,7 +16,8 @@ ASKED = structured_requests(100_000, 10**9)
 
 
 def test_counts_give_the_d_ff_that_fills_a_total() -> None:
-    counts = Counts(x=1.0, log_width=0.0, fixed=1000.0, layer=200.0, slope=3.0, target=100.0, target_layer=500.0)
+    sizes = {"fixed": 1000.0, "layer": 200.0, "slope": 3.0, "target": 100.0, "target_layer": 500.0}
+    counts = Counts(x=1.0, log_width=0.0, **sizes, layers=(200.0, 0.0, 0.0))
     assert counts.grains(2, 2000) == 100.0
     assert counts.expansion_at(2, 2000) == 0.0
     assert counts.expansion(200.0) == pytest.approx(math.log(2))
