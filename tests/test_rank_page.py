@@ -1,8 +1,6 @@
 """The Rank page without a browser: what it shows of a study, links, damaged studies, and who may start one."""
 
 import json
-import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +9,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from slimlm.engines.state import CANCEL, STATE, StudyState, write_state
+from slimlm.engines.state import STATE, StudyState, write_state
 from slimlm.runs.lock import sole_writer
 from slimlm.solver.solver import solve
 from slimlm.study.study import Study
 from slimlm.ui import rank_library, rank_processes
-from slimlm.ui.rank_processes import TRAIN, StudyProcesses
+from slimlm.ui.rank_processes import TRAIN
 from tests.studies import fake_outcomes, fake_study, write_fake
 from tests.test_app import APP, chart_title, shown
 
@@ -235,119 +233,11 @@ def test_studies_are_started_on_a_server_of_this_machine_alone(
     assert not rank_processes.may_train()
 
 
-# Processes.
-
-WAITS = "import sys, time; print('slimlm: no such corpus' if 'fail' in sys.argv[1] else 'ok'); time.sleep({}); "
-
-
-def fake_processes(seconds: float, code: int = 0) -> StudyProcesses:
-    return StudyProcesses((sys.executable, "-c", WAITS.format(seconds) + f"sys.exit({code})"))
-
-
 @pytest.fixture
 def empty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv(rank_library.STUDIES, str(tmp_path / "studies"))
     monkeypatch.setattr(rank_processes, "_FRESH_SECONDS", 0.0)
     return tmp_path / "studies"
-
-
-def wait_for_the_end(processes: StudyProcesses, name: str) -> None:
-    for _ in range(600):
-        if not processes.progress(name).alive:
-            return
-        time.sleep(0.05)
-    raise AssertionError("it does not end")
-
-
-def test_one_study_at_a_time_is_trained_in_a_process_of_its_own(empty: Path) -> None:
-    processes = fake_processes(30)
-    processes.start("one", ["--quick"])
-    assert processes.progress("one").alive
-    assert processes.running() == "one"
-    with pytest.raises(ValueError, match=r"^the study one is being trained: cancelling it or waiting for its end"):
-        processes.start("two", ["--quick"])
-    processes.cancel("one")
-    wait_for_the_end(processes, "one")
-    assert processes.running() is None
-
-
-def test_a_study_goes_behind_the_server(empty: Path) -> None:
-    code = "import pathlib, sys; pathlib.Path(sys.argv[-2].partition('=')[2], 'options').write_text(sys.argv[-1])"
-    processes = StudyProcesses((sys.executable, "-c", code))
-    processes.start("one", ["--quick"])
-    wait_for_the_end(processes, "one")
-    assert (empty / "one" / "options").read_text() == "--nice=15"
-
-
-def test_a_process_that_fails_leaves_its_last_line(empty: Path) -> None:
-    processes = fake_processes(0, code=2)
-    processes.start("fails", ["fail"])
-    wait_for_the_end(processes, "fails")
-    assert processes.progress("fails").error == "no such corpus"
-
-
-def test_a_preparation_that_is_cancelled_has_not_failed(empty: Path) -> None:
-    processes = fake_processes(30)
-    processes.start("one", ["--quick"])
-    processes.cancel("one")
-    assert processes.progress("one").cancelling or not processes.progress("one").alive
-    wait_for_the_end(processes, "one")
-    assert (processes.progress("one").error, processes.progress("one").cancelling) == ("", False)
-
-
-def test_a_process_that_is_killed_while_it_prepares_says_so(empty: Path) -> None:
-    processes = fake_processes(30)
-    processes.start("one", ["--quick"])
-    processes._started[empty / "one"].kill()
-    wait_for_the_end(processes, "one")
-    assert processes.progress("one").error == "its process was ended by SIGKILL, perhaps for lack of memory"
-
-
-@pytest.mark.parametrize("hours", [-5, 5])
-def test_a_clock_that_is_set_does_not_make_a_cancelled_study_one_that_failed(
-    hours: int, empty: Path, study: Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = write_fake(empty / "one", study, {})
-    processes = fake_processes(0, code=2)
-    processes.start("one", [])
-    wait_for_the_end(processes, "one")
-    assert processes.progress("one").error == "ok"
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 3600 * hours)
-    write_state(folder, StudyState("cancelled", 1, now, now, 5, 97))
-    assert processes.progress("one").error == ""
-    processes.start("one", [])
-    wait_for_the_end(processes, "one")
-    assert processes.progress("one").error == "ok"  # the state is of the process before
-
-
-def test_a_study_cannot_be_started_under_a_path_or_without_options(empty: Path) -> None:
-    processes = fake_processes(0)
-    with pytest.raises(ValueError, match=r"^'\.\./x' is no name of a study"):
-        processes.start("../x", ["--quick"])
-    with pytest.raises(ValueError, match=r"^the study new has no study\.json to go on from"):
-        processes.start("new", [])
-    assert not (empty.parent / "x").exists()
-
-
-def test_a_folder_that_cannot_be_written_is_a_sentence(empty: Path) -> None:
-    empty.write_text("a file")
-    with pytest.raises(ValueError, match=r"^the folder of studies cannot be written"):
-        fake_processes(0).start("one", ["--quick"])
-
-
-def test_a_begun_study_is_cancelled_by_a_file_and_resumed_by_its_folder(empty: Path, study: Study) -> None:
-    folder = write_fake(empty / "one", study, {})
-    processes = fake_processes(30)
-    processes.start("one", [])
-    processes.cancel("one")
-    assert (folder / CANCEL).exists()
-    processes._started[folder].kill()
-    processes._started[folder].wait()
-    processes = fake_processes(0)
-    processes.start("one", [])
-    assert not (folder / CANCEL).exists()
-    wait_for_the_end(processes, "one")
 
 
 def test_the_page_says_how_far_a_study_is(monkeypatch: pytest.MonkeyPatch, empty: Path, study: Study) -> None:
@@ -368,39 +258,3 @@ def test_the_page_says_that_memory_holds_a_study_up(empty: Path, study: Study) -
         [bar] = opened(study="one").get("progress")
     wanted = "Training: 5 of 102 known runs over, 1 run under way (no memory for more at once), about 10 min left"
     assert bar.proto.text.replace("\\", "") == wanted
-
-
-# The library.
-
-
-def test_files_are_looked_at_once_a_second_for_all_sessions_and_read_when_they_change(home: Path) -> None:
-    now, reads = [0.0], []
-
-    def read(name: str, folder: Path, stamp: rank_library.Stamp) -> rank_library.StudyView:
-        reads.append(name)
-        return rank_library.read_view(name, folder, stamp)
-
-    library = rank_library.StudyLibrary(rank_library.all_folders, lambda: now[0], read)
-    first = library.view("partial")
-    assert library.view("partial") is first
-    result = next((home / "partial" / "runs").iterdir()) / "result.json"
-    result.touch()
-    assert library.view("partial") is first
-    now[0] = 1.5
-    assert library.view("partial") is not first
-    assert reads == ["partial"] * 2
-    under_way = next(path for path in (home / "partial" / "runs").iterdir())
-    (under_way / "result.json").rename(home / "kept.json")
-    now[0] = 3.0
-    live = library.view("partial")
-    assert list(live.under_way) == [under_way.name]
-    os.utime(under_way / "metrics.jsonl", (0, 0))
-    now[0] = 4.5
-    assert library.view("partial") is not live
-    assert library.view("partial").ranking is live.ranking
-    assert reads == ["partial"] * 3
-    (home / "kept.json").rename(under_way / "result.json")
-    with pytest.raises(ValueError, match=r"^there is no study of the name 'x'"):
-        library.view("x")
-    with pytest.raises(ValueError, match=r"^the study torn cannot be shown: "):
-        library.view("torn")
