@@ -235,6 +235,5 @@ def _words(state: StudyState) -> str:
     """Return what a study does, in a line."""
     left = f", about {format_seconds(max(1.0, state.eta_s))} left" if state.eta_s is not None else ""
     failed = f", {len(state.failed)} failed" if state.failed else ""
-    room = " (no memory for more at once)" if state.lacks_memory else ""
-    known = state.done + state.wanted
-    return f"training: {state.done} of {known} known runs done, {len(state.running)} under way{room}{failed}{left}"
+    known, under_way = state.done + state.wanted, f"{len(state.running)} under way{state.held_up}"
+    return f"training: {state.done} of {known} known runs done, {under_way}{failed}{left}"

@@ -47,6 +47,11 @@ class StudyState:
     lacks_memory: bool = False
     """Whether runs wait for memory, although there is a worker for them."""
 
+    @property
+    def held_up(self) -> str:
+        """What keeps more runs from being under way, in brackets; empty where nothing does."""
+        return " (no memory for more at once)" if self.lacks_memory else ""
+
 
 def write_state(folder: Path, state: StudyState) -> None:
     """Replace state.json, which is there whole at any time."""

@@ -113,8 +113,7 @@ def progress_text(progress: Progress) -> str:
     if not progress.alive:
         return f"{_ENDINGS.get(state.status, 'Stopped')}: {runs}."
     left = "" if state.eta_s is None else f", about {format_seconds(state.eta_s)} left"
-    room = " (no memory for more at once)" if state.lacks_memory else ""
-    return f"Training: {runs}, {counted(len(state.running), 'run')} under way{room}{left}"
+    return f"Training: {runs}, {counted(len(state.running), 'run')} under way{state.held_up}{left}"
 
 
 def _start(name: str, options: Sequence[str]) -> None:
