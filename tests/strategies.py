@@ -289,7 +289,9 @@ def widths(config: ModelConfig) -> Iterator[tuple[int, int | None]]:
     """Yield every allowed d_model that its tables alone do not make too large, with each number of heads."""
     d_model = grain = grain_of(config)
     rows = 0 if config.budget == "non_embedding" else config.vocab_size
-    while (rows + 2 * d_model) * d_model <= accepted(config)[1] or d_model == grain:
+    heads = math.inf if config.n_heads == "auto" or config.head_dim is None else config.n_heads * config.head_dim
+    # Queries and the output take 2 · d_model² parameters, unless the width of all heads is given.
+    while (rows + 2 * min(heads, d_model)) * d_model <= accepted(config)[1] or d_model == grain:
         yield from ((d_model, n_heads) for n_heads in head_counts(config, d_model))
         d_model += grain
 

@@ -152,19 +152,14 @@ class SearchSpace(DesignSpace):
         return self.width_grain * math.exp(low)
 
     def _rises(self, log_x: float, target: float) -> bool:
-        """Return whether u² + v² of the shallowest depth rises at a width: whether u + v · dv/dt > 0.
-
-        For layers whose matrices are quadratic in d_model, dv/dt is about −2 − (fixed / n_layers + 2 · layer) /
-        (slope · grains).
-        """
+        """Return whether u² + v² of the shallowest depth rises at a width: whether u + v · dv/dt > 0."""
         counts, n_layers = self.counts.narrow_at(math.exp(log_x)), self.min_layers
         grains = counts.grains(n_layers, self.high)
         if grains > counts.target:  # too many at the other end of the total, if at all
             grains = max(counts.target, counts.grains(n_layers, self.low))
         if grains <= 0:
             return True
-        fall = 2 + (counts.fixed / n_layers + 2 * counts.layer) / (counts.slope * grains)
-        return log_x - target > counts.expansion(grains) * fall
+        return log_x - target + counts.expansion(grains) * self.counts.rise(counts, n_layers, grains) > 0
 
     def _useful_widths(self, best: Best | None) -> tuple[int, int]:
         """Return the ends of the widths whose own miss costs no more than a design."""
@@ -186,7 +181,7 @@ class SearchSpace(DesignSpace):
         Let t = ln(d_model), u = t − t* with t* the target width, and v(t) = ln(expansion / target expansion) of the
         model of a given depth at the low (or high) end of the total. The cost is u² + v². v is the logarithm of a
         constant minus polynomials in eᵗ with coefficients ≥ 0. It is therefore concave in t: v lies above its chord,
-        and −v lies above an extended chord. Both give |v| ≥ a line, and the minimum of u² plus a squared line has a
+        and −v lies above a tangent. Both give |v| ≥ a line, and the minimum of u² plus a squared line has a
         closed form. A second line follows from d_ff being whole: d_ff is at least (or at most) the whole number at the
         end of the range with the most room.
         """
@@ -205,8 +200,7 @@ class SearchSpace(DesignSpace):
             if max(shallowest, self.min_layers) <= min(deepest, self.max_layers):
                 return (min(max(target, narrow.log_width), wide.log_width) - target) ** 2
             of_fewer = self._bound_of_fewer(narrow, wide, min(shallowest - 1, self.max_layers), enough)
-        before = first * first / last
-        return min(of_fewer, self._bound_of_more(narrow, before, max(deepest + 1, self.min_layers), enough))
+        return min(of_fewer, self._bound_of_more(narrow, last, max(deepest + 1, self.min_layers), enough))
 
     def _bound_of_fewer(self, narrow: Counts, wide: Counts, n_layers: int, enough: float) -> float:
         """Return the bound of a depth, and of shallower models, at which the expansion is too large at every width."""
@@ -220,20 +214,22 @@ class SearchSpace(DesignSpace):
         start = self.counts.at(narrow.x, wide.layers).expansion_at(n_layers, self.low)
         return max(bound, least_cost(self.target_width, low, high, start, wide.expansion(room) - start))
 
-    def _bound_of_more(self, narrow: Counts, before: float, n_layers: int, enough: float) -> float:
-        """Return the bound of a depth, and of deeper models, at which the expansion is too small at every width.
-
-        `before` is the width that lies as far before the range, in logarithms, as its other end lies behind its start.
-        """
-        room = narrow.grains(n_layers, self.high)
+    def _bound_of_more(self, narrow: Counts, last: int, n_layers: int, enough: float) -> float:
+        """Return the bound of a depth, and of deeper models, at which the expansion is too small at every width."""
+        room, target, low = narrow.grains(n_layers, self.high), self.target_width, narrow.log_width
         if n_layers > self.max_layers or room * ABOVE < 1:
             return math.inf
-        low, length, start = narrow.log_width, math.log(narrow.x / before), -narrow.expansion(room)
-        bound = least_cost(self.target_width, low, low + length, -narrow.expansion(math.floor(room * ABOVE)), length)
+        length = math.log(last / narrow.x)
+        bound = least_cost(target, low, low + length, -narrow.expansion(math.floor(room * ABOVE)), length)
         if bound > enough:
             return bound
-        rise = start + self.counts.at(before, narrow.layers).expansion_at(n_layers, self.high)
-        return max(bound, least_cost(self.target_width, low, low + length, start, rise))
+        miss, rise = -narrow.expansion(room), -self.counts.rise(narrow, n_layers, room)
+        if low - target + miss * rise < 0:  # the cost falls at the narrow end, so that a tangent there would be low
+            wide = self.counts.at(last, narrow.layers)
+            if (room := wide.grains(n_layers, self.high)) > 0:
+                rise = -self.counts.rise(wide, n_layers, room)
+                miss = -wide.expansion(room) - rise * length
+        return max(bound, least_cost(target, low, low + length, miss, rise * length))
 
     def nearest_at(self, x: int, best: Best | None) -> Best | None:
         """Return the better of a design found before, if any, and the best of width x."""

@@ -104,22 +104,31 @@ class ShapeSearchSpace(SearchSpace):
 
     def nearest_at(self, x: int, best: Best | None) -> Best | None:
         """Return the better of a design found before, if any, and the best of width x."""
-        law = self.law_at(self.width_grain * x)
-        shallowest, deepest = self._useful_depths(x, best)
-        for level in self.levels(x) if shallowest <= deepest else ():
-            depths = _Depths(self, level, law)
-            best = self._nearest_depth(depths, shallowest, min(deepest, depths.deepest()), best)
-            shallowest, deepest = self._useful_depths(x, best)
+        law = self._law_depth(x)
+        first, last = self._useful_depths(law, best)
+        for level in self.levels(x) if first <= last else ():
+            depths, before = _Depths(self, level, law), best
+            last = min(last, depths.deepest())  # later levels have larger layers, and are no deeper
+            if best is None and first <= last:  # a good design at once leaves few depths to examine
+                best = depths.nearest(min(max(depths.of_law(), first), last), None)
+                first, last = self._useful_depths(law, best, last)
+            best = self._nearest_depth(depths, first, last, best)
+            if best is not before:
+                first, last = self._useful_depths(law, best, last)
         return best
 
-    def _useful_depths(self, x: int, best: Best | None) -> tuple[int, int]:
-        """Return the ends of the depths of a width whose aspect ratio alone costs no more than a design."""
+    def _useful_depths(self, law: float, best: Best | None, most: int | None = None) -> tuple[int, int]:
+        """Return the ends of the depths, up to `most`, whose aspect ratio alone costs no more than a design.
+
+        `law` is ln(L*).
+        """
+        most = self.max_layers if most is None else most
         if best is None:
-            return self.min_layers, self.max_layers
-        law, reach, dense = self._law_depth(x), math.sqrt(best.cost) + ROUNDING, self.config.n_dense_layers
+            return self.min_layers, most
+        reach, dense = math.sqrt(best.cost) + ROUNDING, self.config.n_dense_layers
         shallowest = math.ceil(math.exp(law - reach)) - dense
         deepest = math.floor(math.exp(min(law + reach, _LARGEST))) - dense
-        return max(self.min_layers, shallowest), min(self.max_layers, deepest)
+        return max(self.min_layers, shallowest), min(most, deepest)
 
     def _nearest_depth(self, depths: "_Depths", first: int, last: int, best: Best | None) -> Best | None:
         """Return the better of a design and the best of a level with a depth in first..last.
@@ -146,11 +155,15 @@ class _Depths:
     """The depths of one level, of which the law's is L*."""
 
     def __init__(self, space: ShapeSearchSpace, level: Level, law: float) -> None:
-        self.level, self.aspect_ratio, self.law = level, law, math.log(level.d_model / law)
+        self.level, self.law, self.aspect_ratio = level, law, space.law_at(level.d_model)
         self.config, self.scope = space.config, level.scope
         self.room_low, self.room_high = space.low - level.fixed, space.high - level.fixed
         self.target = self.config.glu_expansion * level.d_model / self.config.multiple_of
         """The d_ff in grains, whole or not, of the asked expansion."""
+
+    def of_law(self) -> int:
+        """Return the whole depth next to L*."""
+        return round(math.exp(min(self.law, _LARGEST))) - self.config.n_dense_layers
 
     def deepest(self) -> int:
         """Return the largest depth that fits the total; at most 0 when none does."""

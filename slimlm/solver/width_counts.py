@@ -92,3 +92,11 @@ class WidthCounts:
             fixed += self._n_dense_layers * (own - real_value(self._light, x))
         slope, target = g + x * (h + x * i), self._target_grains * x
         return Counts(x, math.log(self.width_grain * x), fixed, own, slope, target, own + slope * target, layers)
+
+    def rise(self, counts: Counts, n_layers: int, grains: float) -> float:
+        """Return d ln(expansion) / d ln(d_model) at a width for the models of a depth and of the total of `grains`."""
+        x, (_, b, c), (_, e, f), (_, h, i) = counts.x, self._fixed, counts.layers, self._slope
+        of_layer, of_fixed = e + 2 * f * x, b + 2 * c * x
+        if self._n_dense_layers and self.auto:
+            of_fixed += self._n_dense_layers * (of_layer - self._light[1] - 2 * self._light[2] * x)
+        return -x * (of_fixed / n_layers + of_layer + grains * (h + 2 * i * x)) / (counts.slope * grains) - 1

@@ -225,6 +225,13 @@ def test_every_valid_request_has_a_design_or_a_way_out(config: ModelConfig) -> N
         check_design(design)
 
 
+def test_a_model_may_be_much_wider_than_all_its_heads() -> None:
+    config = ModelConfig(total_params=6_314_169, embedding_ratio=0.8, glu_expansion=1.282, n_heads=16, head_dim=16)
+    bias: dict[str, Any] = {"bias": "all", "lm_head_bias": True, "positions": "alibi", "max_seq_length": 2048}
+    config = replace(config, vocab_size=964, n_layers=2, multiple_of=128, **bias)
+    assert answer(config) == answered(try_all_depths(config)) == ((1664, 128, 2), 16)
+
+
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("glu_expansion", [2.0, 2.66, 3.0, 4.0])
 @pytest.mark.parametrize("embedding_ratio", [0.25, 0.35, 0.45])
