@@ -17,5 +17,5 @@ def least_cost(target: float, low: float, high: float, start: float, rise: float
     at_target = start + slope * (target - low)
     free = target - slope * at_target / (1 + slope * slope) if at_target > 0 else target
     t = min(max(free, low), high)
-    miss = max(0.0, start + slope * (t - low) - ROUNDING)
-    return ((t - target) ** 2 + miss * miss) * BELOW
+    miss, gap = max(0.0, start + slope * (t - low) - ROUNDING), max(0.0, abs(t - target) - ROUNDING)
+    return (gap * gap + miss * miss) * BELOW

@@ -198,7 +198,7 @@ class SearchSpace(DesignSpace):
             wide, target = self.counts.wide(last), self.target_width
             shallowest = math.ceil((self.low - wide.fixed) / wide.target_layer * BELOW)
             if max(shallowest, self.min_layers) <= min(deepest, self.max_layers):
-                return (min(max(target, narrow.log_width), wide.log_width) - target) ** 2
+                return max(0.0, abs(min(max(target, narrow.log_width), wide.log_width) - target) - ROUNDING) ** 2
             of_fewer = self._bound_of_fewer(narrow, wide, min(shallowest - 1, self.max_layers), enough)
         return min(of_fewer, self._bound_of_more(narrow, last, max(deepest + 1, self.min_layers), enough))
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slimlm.core.config import ModelConfig
@@ -37,6 +37,7 @@ def test_the_layers_of_a_width_lie_between_those_of_the_ends(config: ModelConfig
     assert narrow.log_width == math.log(space.width_grain * x)
 
 
+@settings(max_examples=300)
 @given(ASKED, st.booleans(), st.integers(0, 300), st.integers(0, 12), st.sampled_from([math.inf, 1.0, 0.01, 0.0]))
 def test_no_design_of_a_range_costs_less_than_its_bound(
     asked: ModelConfig, shape_leads: bool, start: int, length: int, enough: float
