@@ -10,9 +10,24 @@ from hypothesis import strategies as st
 from slimlm.core.config import ModelConfig
 from slimlm.solver.shape_search import search_space
 from slimlm.solver.width_counts import Counts
-from tests.strategies import structured_requests
+from tests.mixtures import expert_options, extras
+from tests.strategies import fewer_dense_layers, structured_requests
 
-ASKED = structured_requests(100_000, 10**9)
+PLAIN = structured_requests(100_000, 10**9)
+
+
+@st.composite
+def mixtures(draw: st.DrawFn) -> ModelConfig:
+    """Draw requests with experts, or with latents where the heads are given."""
+    fields = dict(vars(draw(PLAIN)))
+    if fields["n_heads"] == "auto":
+        fields |= draw(expert_options()) | {"bias": "none"}
+    else:
+        fields = draw(extras(fields))
+    return ModelConfig(**fewer_dense_layers(fields))
+
+
+ASKED = PLAIN | mixtures()
 
 
 def test_counts_give_the_d_ff_that_fills_a_total() -> None:
