@@ -47,6 +47,9 @@ Widths are below 2**50, because a total is at most 10**15. No range of two width
 _NEAR = 16
 """Widths on either side of the wanted one that are tried first."""
 
+_FEW_WIDTHS = 4
+"""Widths that are examined one by one: bounds of their halves take longer."""
+
 _CLOSE = 0.002
 """Relative precision of the first width."""
 
@@ -93,8 +96,8 @@ class SearchSpace(DesignSpace):
             bound, first, last = heapq.heappop(ranges)
             if best is not None and (any_will_do or bound > best.cost or self.work >= MOST_WORK):
                 break
-            if last - first <= 1 or (best is not None and last - first <= self.finest() * first):
-                for x in {first, last}:
+            if last - first < _FEW_WIDTHS or (best is not None and last - first <= self.finest() * first):
+                for x in range(first, last + 1) if last - first < _FEW_WIDTHS else (first, last):
                     best = self.nearest_at(x, best)
                 continue
             middle, enough = self._parting(first, last, best), best.cost if best else math.inf
