@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from slimlm.core.accounting import Account, account
 from slimlm.core.architecture import Architecture, Choices, ModelDims
-from slimlm.core.budget import counted_params, in_budget_unit, target_table_params, total_at, window
+from slimlm.core.budget import counted_params, in_budget_unit, table_params, target_table_params, total_at, window
 from slimlm.core.budget_text import budget_noun
 from slimlm.core.config import ModelConfig
 from slimlm.core.shape_law import published_aspect_ratio
@@ -196,12 +196,11 @@ def distance(config: ModelConfig, dims: ModelDims) -> float:
     total_params·embedding_ratio (`target_table_params`). With embedding_ratio="auto" the first term is
     ln((d_model/n_layers) / a)², where a is the aspect ratio of published models (`published_aspect_ratio`).
     """
-    shape = _aspect_cost_of(config, dims) if config.embedding_ratio == "auto" else ratio_cost(config, dims.d_model)
+    if config.embedding_ratio == "auto":
+        shape = aspect_cost(dims.d_model / dims.n_layers, published_aspect_ratio(total_at(config, dims.d_model)))
+    else:
+        shape = ratio_cost(table_params(config, dims.d_model), target_table_params(config))
     return shape + expansion_cost(config, dims.d_model, dims.d_ff)
-
-
-def _aspect_cost_of(config: ModelConfig, dims: ModelDims) -> float:
-    return aspect_cost(dims.d_model / dims.n_layers, published_aspect_ratio(total_at(config, dims.d_model)))
 
 
 def aspect_cost(aspect_ratio: float, law: float) -> float:
@@ -209,9 +208,9 @@ def aspect_cost(aspect_ratio: float, law: float) -> float:
     return math.log(aspect_ratio / law) ** 2
 
 
-def ratio_cost(config: ModelConfig, d_model: int) -> float:
-    """Return the part of the cost that is due to the embedding ratio."""
-    return math.log(config.vocabulary_tables * config.vocab_size * d_model / target_table_params(config)) ** 2
+def ratio_cost(table_params: int, target_params: float) -> float:
+    """Return the part of the cost that is due to the embedding ratio, beside the parameters of the target's tables."""
+    return math.log(table_params / target_params) ** 2
 
 
 def expansion_cost(config: ModelConfig, d_model: int, d_ff: int) -> float:

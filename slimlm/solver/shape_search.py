@@ -42,7 +42,7 @@ class ShapeSearchSpace(SearchSpace):
         # A budget that counts the vocabulary has the same total, and law, at every width.
         self._law = None if config.budget == "non_embedding" else published_aspect_ratio(self.target)
 
-    def _target_width(self) -> float:
+    def _target_tables(self) -> float:
         return math.nan
 
     def _wanted_width(self) -> float:

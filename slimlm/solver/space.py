@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from operator import itemgetter
 
 from slimlm.core.architecture import AUTO_HEAD_DIMS, PREFERRED_HEAD_DIM
-from slimlm.core.budget import target_params, target_table_params, window
+from slimlm.core.budget import table_params, target_params, target_table_params, window
 from slimlm.core.config import ModelConfig
 from slimlm.core.design import ratio_cost
 from slimlm.solver.polynomial import Quadratic, evaluate, largest_step, parameter_polynomials
@@ -29,7 +29,9 @@ class DesignSpace:
         self.min_layers = config.n_layers - config.n_dense_layers if config.n_layers else 1
         self.max_layers = self.min_layers if config.n_layers else 2 * self.high
         self.scope = Scope(config, self.target, self.low, self.high, self.min_layers, self.max_layers)
-        self.target_width = self._target_width()
+        self.target_tables = self._target_tables()
+        self.target_width = math.log(self.target_tables / table_params(config, 1))
+        """ln(d_model) at the target embedding ratio."""
         widest = min(AUTO_WIDEST, self.high) if self.auto else self.high
         self.max_width = min(widest // self.width_grain, largest_step(self._smallest_totals(), self.high))
         first = narrowest(config)
@@ -37,10 +39,9 @@ class DesignSpace:
         self.work = 0
         """Ranges and widths examined so far; a width counts once for each parameter count that its layers can have."""
 
-    def _target_width(self) -> float:
-        """Return ln(d_model) at the target embedding ratio."""
-        tables = self.config.vocabulary_tables * self.config.vocab_size
-        return math.log(target_table_params(self.config) / tables)
+    def _target_tables(self) -> float:
+        """Return the parameters of the vocabulary-sized tables at the target embedding ratio."""
+        return target_table_params(self.config)
 
     def _smallest_totals(self) -> Quadratic:
         """Return a lower bound of the total at a width; exact unless the solver chooses the heads."""
@@ -56,9 +57,9 @@ class DesignSpace:
         self.work += max(1, len(heads))
         if not heads:
             return
-        fixed, light, slope = (evaluate(part, x) for part in self.params[:3])
-        heavier, n_dense = evaluate(self.params.widest_layer, x) - light, self.config.n_dense_layers
-        width_cost = self._width_cost(d_model)
+        params, width_cost, n_dense = self.params, self._width_cost(d_model), self.config.n_dense_layers
+        fixed, light, slope = evaluate(params.fixed, x), evaluate(params.layer, x), evaluate(params.slope, x)
+        heavier = evaluate(params.widest_layer, x) - light if self.auto else 0
         for head_dim, n_heads, head_miss in heads:
             more = heavier * (head_dim - AUTO_HEAD_DIMS[0]) // _HEAD_SPAN if heavier else 0
             own = fixed + n_dense * more  # dense first layers, which are part of `fixed`, have the same heads
@@ -78,7 +79,7 @@ class DesignSpace:
 
     def _width_cost(self, d_model: int) -> float:
         """Return what a width costs at every depth."""
-        return ratio_cost(self.config, d_model)
+        return ratio_cost(table_params(self.config, d_model), self.target_tables)
 
     def nearest_totals(self) -> tuple[int, ...]:
         """Return the totals nearest to an unreachable window: the largest below it, if any, and the smallest above."""

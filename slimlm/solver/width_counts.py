@@ -74,8 +74,8 @@ class WidthCounts:
 
     def narrow_at(self, x: float) -> Counts:
         """Return the same as `narrow` for any real width."""
-        head_dim = max(AUTO_HEAD_DIMS[0], self.width_grain * x / MOST_HEADS)
-        return self.at(x, self._layer_of(head_dim) if self.auto else self._light)
+        head_dim = self.width_grain * x / MOST_HEADS
+        return self.at(x, self._layer_of(head_dim) if self.auto and head_dim > AUTO_HEAD_DIMS[0] else self._light)
 
     def _layer_of(self, head_dim: float) -> Polynomial:
         """Return the parameters of a layer with heads of a width that the solver may choose."""
