@@ -32,6 +32,7 @@ from slimlm.probing.report import CountReport, accounted_params
 from slimlm.probing.speed import TIMED_PASSES, OtherLoad, time_passes
 from slimlm.utils.formatting import format_bytes
 from slimlm.utils.progress import Progress, Reporter
+from slimlm.utils.reserved_memory import reserved
 
 _LEAK = 1e-5
 _BUSY, _UNSTEADY = 0.25, 0.2
@@ -132,7 +133,12 @@ def probe(
     place = pick_device(device)
     give_back_memory()
     try:
-        with torch.inference_mode(), PeakMemory(place) as peak, OtherLoad() as load:
+        with (
+            torch.inference_mode(),
+            reserved(0 if place.type == "cuda" else estimate.memory_bytes),
+            PeakMemory(place) as peak,
+            OtherLoad() as load,
+        ):
             run = _Probe(architecture, estimate, Reporter(progress), seed, place, PRECISIONS[dtype], peak, load, timed)
             return run.whole() if estimate.strategy == "whole" else run.streamed()
     finally:

@@ -1,8 +1,8 @@
-"""Memory that running studies will still take: what a model that is built meanwhile on this machine must leave to them.
+"""Memory that running studies and probes will still take: what others on this machine must leave to them.
 
-Each process that trains a study keeps a file of the bytes that each of its workers may come to hold, in a folder that
-all processes of the user share. The system ends the lock on the file with the process, so that no file outlives its
-meaning. Without POSIX nothing is reserved.
+Each process that trains a study or probes a model keeps a file of the bytes that each of its workers, or it itself, may
+come to hold, in a folder that all processes of the user share. The system ends the lock on the file with the process,
+so that no file outlives its meaning. Without POSIX nothing is reserved.
 """
 
 import json
@@ -10,8 +10,8 @@ import os
 import secrets
 import stat
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -35,7 +35,7 @@ def still_to_take(wanted: Mapping[int, int]) -> int:
 
 
 class Reservation:
-    """The bytes that the workers of one study may come to hold."""
+    """The bytes that the workers of one study, or a process that probes, may come to hold."""
 
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
@@ -75,6 +75,17 @@ class Reservation:
             self._file = None
 
 
+@contextmanager
+def reserved(more: int) -> Iterator[None]:
+    """Reserve bytes that this process is about to take beyond those that it holds."""
+    reservation = Reservation()
+    reservation.set({os.getpid(): resident_bytes(os.getpid()) + more})
+    try:
+        yield
+    finally:
+        reservation.close()
+
+
 def usable_bytes(available: int) -> int:
     """Return what of a machine's available memory is within the limit of this container, and not reserved."""
     with suppress(OSError, ValueError):  # outside containers there is usually no limit
@@ -84,7 +95,7 @@ def usable_bytes(available: int) -> int:
 
 
 def reserved_bytes() -> int:
-    """Return the bytes that the workers of other studies on this machine will still take."""
+    """Return the bytes that the workers of other studies, and probes, on this machine will still take."""
     if os.name != "posix":
         return 0
     own = os.environ.get(OWN)

@@ -1,4 +1,4 @@
-"""Reserved memory: what the workers of a study will still take, as other processes of the machine see it."""
+"""Reserved memory: what the workers of a study and a probe will still take, as other processes see it."""
 
 import json
 import os
@@ -10,9 +10,20 @@ import psutil
 import pytest
 import torch
 
+from slimlm.core.accounting import account
+from slimlm.core.architecture import Architecture
 from slimlm.model.device import free_memory
+from slimlm.probing.probe import probe
 from slimlm.utils import reserved_memory
-from slimlm.utils.reserved_memory import FOLDER, OWN, Reservation, reserved_bytes, resident_bytes, still_to_take
+from slimlm.utils.reserved_memory import (
+    FOLDER,
+    OWN,
+    Reservation,
+    reserved,
+    reserved_bytes,
+    resident_bytes,
+    still_to_take,
+)
 
 GIGABYTE = 10**9
 
@@ -117,3 +128,26 @@ def test_a_folder_that_is_a_link_or_of_someone_else_is_left_alone(
     os.mkfifo(folder / "1-a.json")
     monkeypatch.setattr(os, "getuid", lambda: os.geteuid() + 1)
     assert reserved_bytes() == 0
+
+
+def test_a_process_reserves_what_it_is_about_to_take() -> None:
+    with pytest.raises(KeyboardInterrupt), reserved(GIGABYTE):
+        assert reserved_bytes() == pytest.approx(GIGABYTE, rel=0.05)
+        raise KeyboardInterrupt
+    assert reserved_bytes() == 0
+
+
+def cancel(fraction: float, activity: str) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_probe_leaves_no_room_for_others_before_it_has_taken_its_memory(folder: Path) -> None:
+    model = Architecture(vocab_size=50_000, max_seq_length=64, n_heads=2, d_model=64, d_ff=64, n_layers=1)
+    seen: list[int] = []
+    report = probe(model, device="cpu", progress=lambda fraction, activity: seen.append(reserved_bytes()))
+    assert max(seen) > 4 * account(model).total_params / 2
+    assert report.passed
+    assert not list(folder.iterdir())
+    with pytest.raises(KeyboardInterrupt):
+        probe(model, device="cpu", progress=cancel)
+    assert not list(folder.iterdir())
