@@ -208,9 +208,9 @@ def aspect_cost(aspect_ratio: float, law: float) -> float:
     return math.log(aspect_ratio / law) ** 2
 
 
-def ratio_cost(table_params: int, target_params: float) -> float:
-    """Return the part of the cost that is due to the embedding ratio, beside the parameters of the target's tables."""
-    return math.log(table_params / target_params) ** 2
+def ratio_cost(tables: int, target_tables: float) -> float:
+    """Return the part of the cost that is due to the embedding ratio: to the parameters of the vocabulary's tables."""
+    return math.log(tables / target_tables) ** 2
 
 
 def expansion_cost(config: ModelConfig, d_model: int, d_ff: int) -> float:
