@@ -76,6 +76,10 @@ class ModelConfig(Choices):
         return found
 
 
+FREE_FIELDS = frozenset({"total_params", "vocab_size", "embedding_ratio", "glu_expansion"})
+"""Fields that no rule ties to others: a request stays valid with any value within the limits of one."""
+
+
 def written(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a request or an architecture that a file holds: not `UNWRITTEN_FIELDS` at their default.
 

@@ -169,8 +169,9 @@ class SearchSpace(DesignSpace):
         if best is None:
             return self.min_width, self.max_width
         reach = math.sqrt(best.cost) + ROUNDING
-        first, last = (math.exp(self.target_width + miss) / self.width_grain for miss in (-reach, reach))
-        return max(self.min_width, math.ceil(first)), min(self.max_width, math.floor(last))
+        first = math.ceil(math.exp(self.target_width - reach) / self.width_grain)
+        last = math.floor(math.exp(self.target_width + reach) / self.width_grain)
+        return max(self.min_width, first), min(self.max_width, last)
 
     def finest(self) -> float:
         """Return the relative length up to which a range is judged by its two ends instead of being halved."""

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slimlm.core.architecture import Architecture
-from slimlm.core.config import ModelConfig
+from slimlm.core.config import FREE_FIELDS, ModelConfig
 from slimlm.serialization.fields import Value
 from slimlm.solver.solver import BudgetError, solve
 from slimlm.sweep import METRICS, parse_values, sweep
 from tests.grids import EXPANSIONS, RATIOS, SMALL, impossible, specified, specified_with
-from tests.strategies import structured_requests
+from tests.strategies import any_requests, anything_allowed, structured_requests
 
 
 def test_every_cell_is_what_the_solver_finds_column_by_column_and_row_by_row() -> None:
@@ -33,6 +33,18 @@ def test_any_two_knobs_vary_the_rest_stays() -> None:
     asked = [replace(base, norm=norm, n_heads=heads) for heads in ("auto", 4, 8) for norm in ("layernorm", "rmsnorm")]
     assert [cell.config for cell in found.cells] == asked
     assert found.without_design == 0
+
+
+@given(any_requests(), st.sampled_from(sorted(FREE_FIELDS)), st.data())
+def test_any_value_of_a_free_field_leaves_a_request_valid(base: ModelConfig, name: str, data: st.DataObject) -> None:
+    value = data.draw(anything_allowed(ModelConfig, name))
+    [cell] = sweep(base, (name, (value,)), (_other(name), (getattr(base, _other(name)),))).cells
+    assert cell.config == replace(base, **{name: value})
+    assert [*vars(cell.config)] == [*vars(base)], "files list the fields in this order"
+
+
+def _other(name: str) -> str:
+    return next(other for other in ("glu_expansion", "vocab_size") if other != name)
 
 
 def test_a_cell_without_a_model_says_what_clashes_and_what_would_work() -> None:
