@@ -1,6 +1,7 @@
 """Architecture: all integers and choices that determine a model's shape."""
 
 from dataclasses import dataclass, fields
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from slimlm.core.attention_choices import UNROTATED, WINDOWED
@@ -37,8 +38,14 @@ class Choices(ExpertChoices):
 
     def chosen(self) -> dict[str, Any]:
         """Return the choices alone by field name, without what a request or an architecture adds to them."""
-        values = vars(self)
-        return {name: values[name] for name in _CHOICE_NAMES}
+        return dict(zip(_CHOICE_NAMES, _chosen(vars(self)), strict=True))
+
+    @property
+    def choices(self) -> "Choices":
+        """The choices alone, which were checked already."""
+        found = object.__new__(Choices)
+        vars(found).update(zip(_CHOICE_NAMES, _chosen(vars(self)), strict=True))
+        return found
 
     def changed(self) -> dict[str, Any]:
         """Return the choices that are not at their default, by field name."""
@@ -46,6 +53,7 @@ class Choices(ExpertChoices):
 
 
 _CHOICE_NAMES = tuple(field.name for field in fields(Choices))
+_chosen = itemgetter(*_CHOICE_NAMES)
 
 
 def width_multiple(n_heads: int, head_dim: int | None, positions: str) -> int:

@@ -16,6 +16,7 @@ def least_cost(target: float, low: float, high: float, start: float, rise: float
     slope = rise / (high - low) if high > low else 0.0
     at_target = start + slope * (target - low)
     free = target - slope * at_target / (1 + slope * slope) if at_target > 0 else target
-    t = min(max(free, low), high)
-    miss, gap = max(0.0, start + slope * (t - low) - ROUNDING), max(0.0, abs(t - target) - ROUNDING)
-    return (gap * gap + miss * miss) * BELOW
+    # Written out, because a search spends much of its time here: `min` and `max` take longer.
+    t = low if free < low else high if free > high else free
+    miss, gap = start + slope * (t - low) - ROUNDING, abs(t - target) - ROUNDING
+    return ((gap * gap if gap > 0 else 0.0) + (miss * miss if miss > 0 else 0.0)) * BELOW

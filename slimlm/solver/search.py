@@ -112,8 +112,9 @@ class SearchSpace(DesignSpace):
         if best is None:
             return [(0.0, first, last)]
         x = best.d_model // self.width_grain
-        sides = ((a, b) for a, b in ((first, x - 1), (x + 1, last)) if a <= b)
-        return sorted((self.bound(a, b, best.cost), a, b) for a, b in sides)
+        ranges = [(self.bound(a, b, best.cost), a, b) for a, b in ((first, x - 1), (x + 1, last)) if a <= b]
+        heapq.heapify(ranges)
+        return ranges
 
     def _parting(self, first: int, last: int, best: Best | None) -> int:
         """Return where to divide a range: in its middle, or nearer to a design that is close to one of its ends."""
@@ -149,7 +150,8 @@ class SearchSpace(DesignSpace):
         # About where v is 0, as if all parameters were in matrices of d_model².
         balanced = widest - math.log(counts.target_layer / (counts.layer + counts.slope)) / 2 - _CLOSE
         low, high = max(math.log(self.min_width), min(target, balanced)), widest
-        while high - low > _CLOSE:
+        close = max(_CLOSE, 1 / self.max_width)
+        while high - low > close:
             middle = (low + high) / 2
             low, high = (low, middle) if self._rises(middle, target) else (middle, high)
         return self.width_grain * math.exp(low)

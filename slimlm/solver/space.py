@@ -22,7 +22,10 @@ class DesignSpace:
         self.config, self.grain = config, config.multiple_of
         self.auto = config.n_heads == "auto"
         self.width_grain = width_grain(config)
+        self._given_heads = () if config.n_heads == "auto" else ((0, config.n_heads, 0.0),)
+        self._preferred = config.head_dim or PREFERRED_HEAD_DIM
         self.params = parameter_polynomials(config.choices, self.width_grain, self.grain, config.budget)
+        self._all_count_the_same = self.params.layer == self.params.widest_layer
         self.counts = WidthCounts(config, self.width_grain, self.params)
         self.target, (self.low, self.high) = target_params(config), window(config)
         # Depths are counted without the dense first layers of a mixture.
@@ -70,12 +73,10 @@ class DesignSpace:
 
         Of heads that all count the same, it is the preferred one alone.
         """
-        if self.config.n_heads != "auto":
-            return ((0, self.config.n_heads, 0.0),)
-        heads = auto_heads(self.width_grain * x, self.config.n_kv_heads, self.config.head_dim or PREFERRED_HEAD_DIM)
-        if heads and self.params.layer == self.params.widest_layer:
-            return (min(heads, key=itemgetter(2, 1)),)
-        return heads
+        if self._given_heads:
+            return self._given_heads
+        heads = auto_heads(self.width_grain * x, self.config.n_kv_heads, self._preferred)
+        return (min(heads, key=itemgetter(2, 1)),) if heads and self._all_count_the_same else heads
 
     def _width_cost(self, d_model: int) -> float:
         """Return what a width costs at every depth."""

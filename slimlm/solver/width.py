@@ -153,10 +153,11 @@ class Level(NamedTuple):
         scope, size, room = self.scope, self.layer + self.slope * f, self.scope.target - self.fixed
         shallowest = max(scope.min_layers, _ceil_div(scope.low - self.fixed, size))
         deepest = min(scope.max_layers, (scope.high - self.fixed) // size)
-        near = room // size
-        depths = {min(max(n_layers, shallowest), deepest) for n_layers in (near, near + 1)}
-        miss, n_layers = min((abs(room - n_layers * size), n_layers) for n_layers in depths)
-        return n_layers, miss
+        near = min(max(room // size, shallowest), deepest)
+        miss = abs(room - near * size)
+        if near < deepest and (next_miss := abs(room - (near + 1) * size)) < miss:
+            return near + 1, next_miss
+        return near, miss
 
     def nearest_totals(self) -> tuple[int, int]:
         """Return the largest total below an unreachable window (0 when there is none) and the smallest above it."""
