@@ -19,6 +19,7 @@ _OBJECTS = ("rope_parameters", "rope_scaling", "attn_config")
 _OFFER = re.compile(r"""([\w.]+)=("[^"]*"|'[^']*'|[\w.+-]+)|\bor ("[^"]*"|null|-?\d[\d.]*)\b""")
 FAULTS: list[dict[str, Any]] = [
     {"model_type": "helium", "head_dim": 64},
+    {"model_type": "helium", "num_key_value_heads": 3},
     {"model_type": "internlm3", "attention_bias": True},
     {"model_type": "internlm3", "qkv_bias": False, "bias": True},
     {"model_type": "helium", "attention_bias": True, "mlp_bias": True},

@@ -201,7 +201,23 @@ def _architecture(reader: Reader) -> Architecture:
         return Architecture(**fields)
     except FieldError as error:
         found = with_working_remedies(error, fields, reader.family.fields)
-        raise found.renamed(names | attention_keys(reader)) from None
+        raise _kept_by_type(found.renamed(names | attention_keys(reader)), reader) from None
+
+
+def _kept_by_type(error: FieldError, reader: Reader) -> FieldError:
+    """Return an error without the remedies that a rule of the model type alone refuses."""
+    kept = tuple((key, value) for key, value in error.remedies if _derives(reader, {key: value}))
+    return FieldError(error.field, error.value, error.rule, kept, error.given)
+
+
+def _derives(reader: Reader, changes: Mapping[str, Any]) -> bool:
+    if not reader.family.derive:
+        return True
+    try:
+        reader.family.derive(Reader(reader.family, {**reader.given, **changes}))
+    except ValueError:
+        return False
+    return True
 
 
 def _structure(reader: Reader) -> dict[str, Any]:
