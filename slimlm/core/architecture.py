@@ -40,13 +40,6 @@ class Choices(ExpertChoices):
         """Return the choices alone by field name, without what a request or an architecture adds to them."""
         return dict(zip(_CHOICE_NAMES, _chosen(vars(self)), strict=True))
 
-    @property
-    def choices(self) -> "Choices":
-        """The choices alone, which were checked already."""
-        found = object.__new__(Choices)
-        vars(found).update(zip(_CHOICE_NAMES, _chosen(vars(self)), strict=True))
-        return found
-
     def changed(self) -> dict[str, Any]:
         """Return the choices that are not at their default, by field name."""
         return {field.name: value for field in fields(Choices) if (value := getattr(self, field.name)) != field.default}

@@ -68,6 +68,13 @@ class ModelConfig(Choices):
         if self.n_layers is not None:
             self.check_depth(self.n_layers)
 
+    @property
+    def choices(self) -> Choices:
+        """The fixed choices alone, which were checked with the request."""
+        found = object.__new__(Choices)
+        vars(found).update(self.chosen())
+        return found
+
 
 FREE_FIELDS = frozenset({"total_params", "vocab_size", "embedding_ratio", "glu_expansion"})
 """Fields that no rule ties to others: a request stays valid with any value within the limits of one."""
